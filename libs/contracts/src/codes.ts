@@ -179,6 +179,10 @@ export type DefaultInput = (typeof DEFAULT_INPUTS)[number];
 export const ON_PARENT_CLOSE = ['cancel', 'terminate', 'abandon'] as const;
 export type OnParentClose = (typeof ON_PARENT_CLOSE)[number];
 
+/** How an execution has to end that another one waits for; the first is the default. */
+export const DEPENDENCY_ENDS = ['success', 'failed', 'finished'] as const;
+export type DependencyOn = (typeof DEPENDENCY_ENDS)[number];
+
 export const STRATEGIES = ['sequential', 'parallel', 'consensus', 'fallback'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 export const EXECUTION_STATUSES = [

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type {
   BudgetJson,
+  DependencyJson,
   FailureJson,
   IdempotencyJson,
   ParentLinkJson,
@@ -10,7 +11,7 @@ import type {
   TagConditionJson,
   ViolationJson,
 } from './generated/batuta/common/v1/common_pb.js';
-import type { RefusalCode, Role } from './codes.js';
+import type { DependencyOn, RefusalCode, Role } from './codes.js';
 import type { Override, Wire } from './wire.js';
 
 export type { JsonObject, JsonValue };
@@ -20,6 +21,8 @@ export type Failure = Wire<FailureJson, 'details' | 'trace' | 'stepId' | 'stepNa
 export type Budget = Wire<BudgetJson, keyof BudgetJson>;
 /** The execution that has another one as a step. */
 export type ParentLink = Wire<ParentLinkJson>;
+/** Another execution whose end is waited for. */
+export type Dependency = Override<Wire<DependencyJson, 'process'>, { on: DependencyOn }>;
 export type Violation = Wire<ViolationJson>;
 export type Refusal = Override<
   Wire<RefusalJson, 'violations' | 'details'>,

@@ -31,6 +31,10 @@ import {
   StepProgressedSchema,
   StepReusedSchema,
   ParentCommandedSchema,
+  DependenciesCheckedSchema,
+  DependencyEndedSchema,
+  DependencyFoundSchema,
+  WaiterAddedSchema,
   SignalAwaitedSchema,
   SignalReceivedSchema,
   WaitStartedSchema,
@@ -71,6 +75,10 @@ import type {
   StepProgressedJson,
   StepReusedJson,
   ParentCommandedJson,
+  DependenciesCheckedJson,
+  DependencyEndedJson,
+  DependencyFoundJson,
+  WaiterAddedJson,
   SignalAwaitedJson,
   SignalReceivedJson,
   WaitStartedJson,
@@ -79,7 +87,7 @@ import type {
   OmittedJson,
   VoteJson,
 } from './generated/batuta/execution/v1/events_pb.js';
-import type { Budget, Failure, ParentLink } from './common.js';
+import type { Budget, Dependency, Failure, ParentLink } from './common.js';
 import type { ConsensusMode, FailurePolicy } from './config.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
@@ -101,8 +109,10 @@ export type ExecutionStarted = Override<
     | 'budget'
     | 'endTo'
     | 'parent'
+    | 'after'
+    | 'waiters'
   >,
-  { priority?: Priority; budget?: Budget; parent?: ParentLink }
+  { priority?: Priority; budget?: Budget; parent?: ParentLink; after?: Dependency[] }
 >;
 export type StepScheduled = Override<Wire<StepScheduledJson, 'startDeadlineAt' | 'reserved'>, { reserved?: Budget }>;
 export type ModelToolCall = Wire<ModelToolCallJson, 'input' | 'problem'>;
@@ -173,6 +183,13 @@ export type ParentCommanded = Override<
   Wire<ParentCommandedJson, 'refused'>,
   { command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'retry' }
 >;
+export type WaiterAdded = Wire<WaiterAddedJson>;
+export type DependencyFound = Wire<DependencyFoundJson>;
+export type DependencyEnded = Override<
+  Wire<DependencyEndedJson, 'deadlineAt'>,
+  { status: 'completed' | 'failed' | 'cancelled' }
+>;
+export type DependenciesChecked = Wire<DependenciesCheckedJson>;
 export type EvaluationRequested = Wire<EvaluationRequestedJson>;
 export type EvaluationRecorded = Override<Wire<EvaluationRecordedJson, 'values' | 'failure'>, { failure?: Failure }>;
 export type Vote = Wire<VoteJson, 'weight' | 'score' | 'excluded'>;
@@ -218,6 +235,10 @@ export interface EventData {
   ChildStarted: ChildStarted;
   ChildEnded: ChildEnded;
   ParentCommanded: ParentCommanded;
+  WaiterAdded: WaiterAdded;
+  DependencyFound: DependencyFound;
+  DependencyEnded: DependencyEnded;
+  DependenciesChecked: DependenciesChecked;
   BudgetExceeded: BudgetExceeded;
   CompensationStarted: CompensationStarted;
   ConsensusFailed: ConsensusFailed;
@@ -280,6 +301,10 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   ChildStarted: ChildStartedSchema,
   ChildEnded: ChildEndedSchema,
   ParentCommanded: ParentCommandedSchema,
+  WaiterAdded: WaiterAddedSchema,
+  DependencyFound: DependencyFoundSchema,
+  DependencyEnded: DependencyEndedSchema,
+  DependenciesChecked: DependenciesCheckedSchema,
   BudgetExceeded: BudgetExceededSchema,
   CompensationStarted: CompensationStartedSchema,
   ConsensusFailed: ConsensusFailedSchema,

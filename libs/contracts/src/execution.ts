@@ -70,6 +70,7 @@ import type {
   StepViewJson,
   WaitViewJson,
   ChildViewJson,
+  DependencyViewJson,
   SignalViewJson,
   KeptSignalJson,
   ControlViewJson,
@@ -92,12 +93,12 @@ import type {
   StoppedAttemptJson,
   TaskJson,
 } from './generated/batuta/task/v1/task_pb.js';
-import type { Budget, Failure, ParentLink, Principal, Refusal } from './common.js';
+import type { Budget, Dependency, Failure, ParentLink, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
 import type { BudgetExceeded, CompensationOutcome, Event, Omitted, Vote } from './events.js';
 import type { ChildFacts, ScheduleCommand, ScheduleStatus } from './schedules.js';
 import type { Priority } from './subjects.js';
-import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
+import type { DependencyOn, ExecutionStatus, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
 
 export type ForkSource = Wire<ForkSourceJson>;
@@ -116,8 +117,10 @@ export type StartExecution = Override<
     | 'budget'
     | 'endTo'
     | 'parent'
+    | 'after'
+    | 'waiters'
   >,
-  { fork?: ForkSource; priority?: Priority; budget?: Budget; parent?: ParentLink }
+  { fork?: ForkSource; priority?: Priority; budget?: Budget; parent?: ParentLink; after?: Dependency[] }
 >;
 export type CancelExecution = Wire<CancelExecutionJson, 'reason' | 'compensate'>;
 export type PauseExecution = Wire<PauseExecutionJson, 'reason' | 'now'>;
@@ -288,6 +291,15 @@ export type ControlView = Override<
   Wire<ControlViewJson, 'by' | 'reason' | 'stepId'>,
   { command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'skip' | 'retry' | 'compensate' }
 >;
+/** Where an execution stands that another one waits for, as far as that one was told. */
+export type DependencyView = Override<
+  Wire<DependencyViewJson, 'process' | 'ended'>,
+  {
+    on: DependencyOn;
+    state: 'not_started' | 'waiting' | 'met' | 'failed';
+    ended?: 'completed' | 'failed' | 'cancelled';
+  }
+>;
 export type ExecutionView = Override<
   Wire<
     ExecutionViewJson,
@@ -307,6 +319,8 @@ export type ExecutionView = Override<
     | 'keptSignals'
     | 'parent'
     | 'children'
+    | 'after'
+    | 'pendingReason'
     | 'consensus'
     | 'compensations'
     | 'deadlineAt'
@@ -333,6 +347,7 @@ export type ExecutionView = Override<
     controls?: ControlView[];
     parent?: ParentLink;
     children?: ChildView[];
+    after?: DependencyView[];
     outputOmitted?: Omitted;
   }
 >;

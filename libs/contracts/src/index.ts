@@ -8,6 +8,7 @@ export type {
   Refusal,
   Principal,
   Budget,
+  Dependency,
   ParentLink,
   Preconditions,
   TagCondition,
@@ -33,6 +34,7 @@ export {
   REFUSALS,
   REFUSAL_CODES,
   FAILURE_CODES,
+  DEPENDENCY_ENDS,
   ON_PARENT_CLOSE,
   DEFAULT_POOL,
   DEFAULT_TENANT,
@@ -43,6 +45,7 @@ export {
   ROLES,
 } from './codes.js';
 export type {
+  DependencyOn,
   OnParentClose,
   MistakeCode,
   RefusalCode,
@@ -165,6 +168,10 @@ export type {
   ChildRequested,
   ChildStarted,
   ParentCommanded,
+  WaiterAdded,
+  DependencyFound,
+  DependencyEnded,
+  DependenciesChecked,
   ChoiceMade,
   ExecutionStarted,
   StepScheduled,
@@ -240,6 +247,7 @@ export type {
   WaitView,
   SignalView,
   ChildView,
+  DependencyView,
   KeptSignal,
   LlmView,
   ToolCallView,
@@ -322,7 +330,13 @@ export type {
 } from './notifications.js';
 export { limitReached, TENANT_LIMITS, TENANT_LIMIT_NAMES, tenantLimitsOf } from './tenant-limits.js';
 export type { TenantLimitName } from './tenant-limits.js';
-export { KNOWLEDGE_LIMITS, LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
+export {
+  KNOWLEDGE_LIMITS,
+  LIMITS,
+  DEFAULT_EXECUTION_TIMEOUT_MS,
+  DEFAULT_STEP_TIMEOUT_MS,
+  LONGEST_DEPENDENCY_WAIT_MS,
+} from './limits.js';
 export { copyJson, setOwn, storableText } from './json.js';
 export { LIQUID_TAGS, expressionIn, isLiquid, mappingTexts, templateField } from './mapping.js';
 export type { MappingText } from './mapping.js';
@@ -407,6 +421,7 @@ export type {
   CreateSchedule,
   DeleteSchedule,
   EndMessage,
+  AskEnd,
   ParentCommand,
   ChildFacts,
   FiringCause,

@@ -21,6 +21,10 @@ export const LIMITS = {
   steps: 10_000,
   /** Executions within executions: the depth of the deepest child. */
   executionDepth: 10,
+  /** Executions that one waits for before it begins. */
+  dependencies: 100,
+  /** Executions that are told of the end of one; what is beyond asks from time to time. */
+  waiters: 1_000,
 } as const;
 
 /** Of the knowledge base; lengths in characters (UTF-16 units). */
@@ -36,5 +40,7 @@ export const KNOWLEDGE_LIMITS = {
 
 /** Milliseconds: the execution's own deadline when settings.timeout_ms is not set (30 days). */
 export const DEFAULT_EXECUTION_TIMEOUT_MS = 30 * 24 * 3600 * 1000;
+/** Milliseconds: how long an execution waits for others before it begins, counted from its `start_at` (a year). */
+export const LONGEST_DEPENDENCY_WAIT_MS = 365 * 24 * 3600 * 1000;
 /** Milliseconds: one attempt when a step sets no timeout_ms. */
 export const DEFAULT_STEP_TIMEOUT_MS = 60_000;

@@ -15,6 +15,7 @@ import {
   ScheduleUpdatedSchema,
 } from './generated/batuta/execution/v1/schedules_pb.js';
 import type {
+  AskEndJson,
   BackfillScheduleJson,
   ChildFactsJson,
   CreateScheduleJson,
@@ -297,12 +298,14 @@ export type ParentCommand = Override<
 >;
 /** What that one is told. */
 export type ChildFacts = Override<Wire<ChildFactsJson, 'ended'>, { ended?: EndMessage }>;
+/** An execution of the tenant waits for the end of another. */
+export type AskEnd = Wire<AskEndJson>;
 /** What one stream tells another. */
 export type StreamMessage = Override<
-  Wire<StreamMessageJson, 'ended' | 'parent'>,
-  { ended?: EndMessage; parent?: ParentCommand }
+  Wire<StreamMessageJson, 'ended' | 'parent' | 'askEnd'>,
+  { ended?: EndMessage; parent?: ParentCommand; askEnd?: AskEnd }
 >;
 export type StreamMessageReply = Override<
-  Wire<StreamMessageReplyJson, 'child'>,
-  { outcome: 'recorded' | 'stale' | 'unknown' | 'later'; child?: ChildFacts }
+  Wire<StreamMessageReplyJson, 'child' | 'ended'>,
+  { outcome: 'recorded' | 'stale' | 'unknown' | 'later'; child?: ChildFacts; ended?: EndMessage }
 >;

@@ -22,6 +22,15 @@ export interface ExecuteBody {
         max_cost?: number | undefined;
       }
     | undefined;
+  /** Executions that have to end before this one begins; it is `pending` until then. When one has ended in another way, this one fails with `dependency_failed`. */
+  after?:
+    | {
+        /** The id of an execution. */
+        execution: string;
+        /** How it has to end: completed; failed or cancelled; in any way. */
+        on?: 'success' | 'failed' | 'finished' | undefined;
+      }[]
+    | undefined;
 }
 
 export interface PauseBody {
@@ -76,6 +85,15 @@ export interface ForkBody {
         /** Cost that may be spent; above 0. */
         max_cost?: number | undefined;
       }
+    | undefined;
+  /** Executions that have to end before this one begins; it is `pending` until then. When one has ended in another way, this one fails with `dependency_failed`. */
+  after?:
+    | {
+        /** The id of an execution. */
+        execution: string;
+        /** How it has to end: completed; failed or cancelled; in any way. */
+        on?: 'success' | 'failed' | 'finished' | undefined;
+      }[]
     | undefined;
   /** Step or consensus group to run again, with all that depends on it. Completed steps that do not are taken over. */
   from_step_id: string;
@@ -592,6 +610,10 @@ export interface ExecutionView {
   parent?: ParentLink | undefined;
   /** Executions that this one has as steps. */
   children?: ChildView[] | undefined;
+  /** Executions that had or have to end before this one begins. */
+  after?: DependencyView[] | undefined;
+  /** While it is `pending` for another execution: for which. */
+  pending_reason?: string | undefined;
 }
 
 export interface StepView {
@@ -884,6 +906,19 @@ export interface ParentLink {
   step_id: string;
   /** 1 for the child of an execution without a parent. */
   depth: number;
+}
+
+export interface DependencyView {
+  /** The execution that is waited for. */
+  execution_id: string;
+  /** How it has to end: completed; failed or cancelled; in any way. */
+  on: 'success' | 'failed' | 'finished';
+  /** The process that it is a run of. */
+  process?: string | undefined;
+  /** Where it stands, as far as this one was told. */
+  state: 'not_started' | 'waiting' | 'met' | 'failed';
+  /** How it ended. */
+  ended?: 'completed' | 'failed' | 'cancelled' | undefined;
 }
 
 export interface ExecutionIntegrity {
@@ -1296,6 +1331,19 @@ export interface ExecutionStarted {
   end_to?: string | undefined;
   /** The execution that has this one as a step. */
   parent?: ParentLink | undefined;
+  /** Executions that have to end before it begins; `deadline_at` is then by when they must have. */
+  after?: Dependency[] | undefined;
+  /** Executions that wait for this one already. */
+  waiters?: string[] | undefined;
+}
+
+export interface Dependency {
+  /** The execution that is waited for. */
+  execution_id: string;
+  /** How it has to end: completed; failed or cancelled; in any way. */
+  on: 'success' | 'failed' | 'finished';
+  /** The process that it is a run of. */
+  process?: string | undefined;
 }
 
 export interface StepScheduled {
@@ -1560,6 +1608,32 @@ export interface ParentCommanded {
   order: number;
   /** Why the execution was in no state for it. */
   refused?: string | undefined;
+}
+
+export interface WaiterAdded {
+  /** The execution that waits for this one. */
+  execution_id: string;
+}
+
+export interface DependencyFound {
+  /** The execution that is waited for. */
+  execution_id: string;
+}
+
+export interface DependencyEnded {
+  /** The execution that is waited for. */
+  execution_id: string;
+  /** How it ended. */
+  status: 'completed' | 'failed' | 'cancelled';
+  /** Its version with that. */
+  version: number;
+  /** With the last of them: by when this execution must have ended. */
+  deadline_at?: string | null | undefined;
+}
+
+export interface DependenciesChecked {
+  /** Those that are asked once more. */
+  execution_ids: string[];
 }
 
 export interface CompensationStarted {
@@ -2378,6 +2452,9 @@ export interface ExecutionStatus {
   parent?: ParentLink | undefined;
   /** Executions that this one has as steps. */
   children?: ChildView[] | undefined;
+  after?: DependencyView[] | undefined;
+  /** While it is `pending` for another execution: for which. */
+  pending_reason?: string | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** The trace in Jaeger, where its address is set. */
@@ -2855,6 +2932,66 @@ export interface ParentCommandedEvent {
   data_omitted?: Omitted | undefined;
 }
 
+export interface WaiterAddedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'WaiterAdded';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: WaiterAdded;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface DependencyFoundEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'DependencyFound';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: DependencyFound;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface DependencyEndedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'DependencyEnded';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: DependencyEnded;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface DependenciesCheckedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'DependenciesChecked';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: DependenciesChecked;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
 export interface BudgetExceededEvent {
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
@@ -3115,6 +3252,10 @@ export type Event =
   | ChildStartedEvent
   | ChildEndedEvent
   | ParentCommandedEvent
+  | WaiterAddedEvent
+  | DependencyFoundEvent
+  | DependencyEndedEvent
+  | DependenciesCheckedEvent
   | BudgetExceededEvent
   | CompensationStartedEvent
   | ConsensusFailedEvent

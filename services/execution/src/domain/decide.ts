@@ -5,6 +5,7 @@ import { cancelExecution } from './commands/cancel.js';
 import { compensateExecution } from './commands/compensate.js';
 import { decideApproval } from './commands/decide-approval.js';
 import { deleteExecution, deletedRejection } from './commands/delete-execution.js';
+import { addWaiter, recordDependencyAnswer } from './commands/dependencies.js';
 import { pauseExecution } from './commands/pause.js';
 import { recordEvaluation } from './commands/record-evaluation.js';
 import { recordHeartbeat } from './commands/record-heartbeat.js';
@@ -36,6 +37,10 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
       return recordChildAnswer(draft, command);
     case 'RecordChildEnd':
       return recordChildEnd(draft, command);
+    case 'AddWaiter':
+      return addWaiter(draft, command);
+    case 'RecordDependencyAnswer':
+      return recordDependencyAnswer(draft, command);
     case 'ObeyParent':
       return obeyParent(draft, command);
     case 'Wake':

@@ -48,7 +48,10 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
         failure: input.failure,
       };
     case 'message': {
-      const { ended, parent, from } = input.message;
+      const { ended, parent, askEnd, from } = input.message;
+      if (askEnd !== undefined) {
+        return { type: 'AddWaiter', id: commandIds.waits(from), at, seed, waiterId: from, tenantId: askEnd.tenantId };
+      }
       if (parent !== undefined)
         return { ...parent, type: 'ObeyParent', id: commandIds.parent(parent.order), at, seed, from };
       if (ended === undefined) return undefined;
@@ -63,6 +66,18 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
         childId: input.childId,
         ...input.answer,
       };
+    case 'dependency_answer': {
+      const { dependencyId, order, ended } = input;
+      return {
+        type: 'RecordDependencyAnswer',
+        id: commandIds.dependencyAnswered(dependencyId, order),
+        at,
+        seed,
+        dependencyId,
+        order,
+        ...(ended === undefined ? {} : { ended }),
+      };
+    }
     case 'start_answer':
     case 'check':
     case 'visit':
@@ -99,6 +114,7 @@ export function scheduleCommandOf(input: Input, at: number): ScheduleCommandInpu
     case 'evaluation':
     case 'failed_effect':
     case 'child_answer':
+    case 'dependency_answer':
     case 'check':
     case 'visit':
       return undefined;

@@ -4,6 +4,7 @@ import type {
   AttemptResult,
   Budget,
   CommandRequest,
+  Dependency,
   Failure,
   JsonObject,
   JsonValue,
@@ -16,7 +17,7 @@ import type {
   StreamMessage,
 } from '@batuta/contracts';
 import { scheduleMistakes } from '@batuta/calendar';
-import { LATEST_TIME_MS, LIMITS, OVERLAP_POLICIES, PRIORITIES, ROLES } from '@batuta/contracts';
+import { DEPENDENCY_ENDS, LATEST_TIME_MS, LIMITS, OVERLAP_POLICIES, PRIORITIES, ROLES } from '@batuta/contracts';
 import { spendingDetails } from '../domain/index.js';
 import { JsonMessage } from '@batuta/messaging';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
@@ -160,7 +161,10 @@ const START = new Set([
   'budget',
   'endTo',
   'parent',
+  'after',
+  'waiters',
 ]);
+const DEPENDENCY = new Set(['executionId', 'on', 'process']);
 const PARENT = new Set(['executionId', 'stepId', 'depth']);
 const BUDGET = new Set(['maxTokens', 'maxCost']);
 const FORK = new Set(['executionId', 'fromStepId']);
@@ -177,6 +181,24 @@ function budget(value: JsonValue): Budget {
     ...optional('maxTokens', limit(found.maxTokens, 'start.budget.maxTokens')),
     ...optional('maxCost', limit(found.maxCost, 'start.budget.maxCost')),
   };
+}
+
+function list(value: JsonValue, path: string, most: number): readonly JsonValue[] {
+  if (!Array.isArray(value)) return fail(path, 'a list');
+  return value.length > most ? fail(path, `a list of at most ${most}`) : value;
+}
+
+function dependencies(value: JsonValue): Dependency[] {
+  return list(value, 'start.after', LIMITS.dependencies).map((each, place) => {
+    const path = `start.after.${place}`;
+    const found = object(each, path);
+    onlyKnown(found, path, DEPENDENCY);
+    return {
+      executionId: id(found.executionId, `${path}.executionId`),
+      on: DEPENDENCY_ENDS.find((item) => item === found.on) ?? fail(`${path}.on`, DEPENDENCY_ENDS.join(', ')),
+      ...optional('process', text(found.process, `${path}.process`)),
+    };
+  });
 }
 
 function parentLink(value: JsonValue): ParentLink {
@@ -214,6 +236,10 @@ function start(value: JsonValue): NonNullable<CommandRequest['start']> {
     ...(found.budget === undefined ? {} : { budget: budget(found.budget) }),
     ...(found.endTo === undefined ? {} : { endTo: id(found.endTo, 'start.endTo') }),
     ...(found.parent === undefined ? {} : { parent: parentLink(found.parent) }),
+    ...(found.after === undefined ? {} : { after: dependencies(found.after) }),
+    ...(found.waiters === undefined
+      ? {}
+      : { waiters: list(found.waiters, 'start.waiters', LIMITS.waiters).map((each) => id(each, 'start.waiters')) }),
     ...(fork === undefined
       ? {}
       : {
@@ -353,7 +379,7 @@ function scheduleCommand(found: JsonObject): ScheduleCommand {
   }
 }
 
-const MESSAGE = new Set(['streamId', 'messageId', 'from', 'ended', 'parent']);
+const MESSAGE = new Set(['streamId', 'messageId', 'from', 'ended', 'parent', 'askEnd']);
 const ENDED = new Set(['status', 'at', 'version', 'output', 'failure', 'tokenCount', 'estimatedCost', 'deleted']);
 const PARENT_COMMAND = new Set(['command', 'order', 'now', 'compensate', 'reason', 'by']);
 const PARENT_COMMANDS = ['pause', 'resume', 'cancel', 'terminate', 'retry', 'ask'] as const;
@@ -368,6 +394,11 @@ export function decodeMessage(payload: Payload): StreamMessage {
     from: id(found.from, 'from'),
   };
   if (found.parent !== undefined) return { ...base, parent: parentCommand(found.parent) };
+  if (found.askEnd !== undefined) {
+    const asked = object(found.askEnd, 'askEnd');
+    onlyKnown(asked, 'askEnd', new Set(['tenantId']));
+    return { ...base, askEnd: { tenantId: name(asked.tenantId, 'askEnd.tenantId', 40) } };
+  }
   const ended = object(found.ended, 'ended');
   onlyKnown(ended, 'ended', ENDED);
   const status = (['completed', 'failed', 'cancelled'] as const).find((item) => item === ended.status);

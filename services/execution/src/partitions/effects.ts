@@ -6,6 +6,7 @@ import { spanIds, traceparentOf } from '@batuta/observability';
 import {
   effectsOf,
   hasEffects,
+  isAskWanted,
   isAttemptWanted,
   isPlainResult,
   isTerminal,
@@ -14,7 +15,7 @@ import {
   taskOf,
   wantedEffects,
 } from '../domain/index.js';
-import type { Effect, State } from '../domain/index.js';
+import type { AskEndEffect, Effect, State } from '../domain/index.js';
 import type { ChildEffects } from './child-effects.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
@@ -310,6 +311,11 @@ export class EffectPerformer {
         execution.pendingEffects += 1;
         void this.parts.children.perform(execution, effect).then(() => this.#doneElsewhere(execution, ticket));
         return;
+      case 'askEnd':
+        ticket.open += 1;
+        execution.pendingEffects += 1;
+        void this.#askEnd(execution, effect).then(() => this.#doneElsewhere(execution, ticket));
+        return;
       case 'send':
         ticket.open += 1;
         execution.pendingEffects += 1;
@@ -332,6 +338,40 @@ export class EffectPerformer {
     };
     await this.parts.sender.tell(told, () => partition.owned);
     this.#doneElsewhere(execution, ticket);
+  }
+
+  /** Asks an execution to tell its end. One that is not there, or can remember no more, is asked again later, by an event. */
+  async #askEnd(execution: HotExecution, effect: AskEndEffect): Promise<void> {
+    const { partition } = execution;
+    const { dependencyId, order } = effect;
+    const wanted = (): boolean => {
+      const { committed } = execution;
+      return partition.owned && committed !== undefined && isAskWanted(committed, effect);
+    };
+    const tenantId = execution.committed?.started?.tenantId ?? '';
+    const reply = await this.parts.sender.tell(
+      { streamId: dependencyId, messageId: `${execution.id}/${order}`, from: execution.id, askEnd: { tenantId } },
+      wanted,
+    );
+    const ended = reply?.ended;
+    if (ended === undefined && reply?.outcome !== 'recorded') return;
+    await new Promise<void>((resolve) => {
+      const submit = (): void => {
+        if (!wanted()) return resolve();
+        this.parts.submit(partition, {
+          kind: 'dependency_answer',
+          executionId: execution.id,
+          dependencyId,
+          order,
+          ended,
+          settled: (answer: Answer) => {
+            if (answer.kind !== 'dropped') return resolve();
+            this.parts.clock.after(RETRY_FIRST_MS, submit);
+          },
+        });
+      };
+      submit();
+    });
   }
 
   /** Another stream has been told. An execution that has ended leaves memory with the last of that. */

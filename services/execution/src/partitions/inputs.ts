@@ -5,6 +5,7 @@ import type {
   ChildFacts,
   CommandReply,
   CommandRequest,
+  EndMessage,
   Failure,
   JsonValue,
   Refusal,
@@ -12,10 +13,11 @@ import type {
   StreamMessage,
   StreamMessageReply,
 } from '@batuta/contracts';
+import { endForWaiters } from '../domain/index.js';
 import type { Outcome, Rejection, ReusedOutput } from '../domain/index.js';
 import type { HotStream } from './partition.js';
 import type { PartitionRequest } from './ports.js';
-import { acceptedOf, childFactsOf } from './stream-state.js';
+import { acceptedOf, childFactsOf, isExecution } from './stream-state.js';
 import type { StreamState } from './stream-state.js';
 
 /** What the engine says about an input once that is certain. */
@@ -110,6 +112,15 @@ export interface ChildAnswerInput extends InputBase {
   /** The effect that this came from is done once that is committed. */
   settled(answer: Answer): void;
 }
+/** What an execution that this one waits for answered: it is there and will tell, or it has ended. */
+export interface DependencyAnswerInput extends InputBase {
+  readonly kind: 'dependency_answer';
+  readonly dependencyId: string;
+  readonly order: number;
+  readonly ended?: EndMessage | undefined;
+  /** The effect that this came from is done once that is committed. */
+  settled(answer: Answer): void;
+}
 /** Looks at a stream's committed state; appends nothing. */
 export interface VisitInput extends InputBase {
   readonly kind: 'visit';
@@ -129,6 +140,7 @@ export type Input =
   | MessageInput
   | StartAnswerInput
   | ChildAnswerInput
+  | DependencyAnswerInput
   | VisitInput;
 
 /** The results of one request, answered together in their order. */
@@ -228,6 +240,7 @@ export function settle(input: Input, answer: Answer): void {
       const reply: StreamMessageReply = {
         outcome: messageOutcome(answer),
         ...(input.message.parent === undefined || child === undefined ? {} : { child }),
+        ...askedEnd(input, answer),
       };
       input.reply?.(JSON.stringify(reply));
       return;
@@ -236,6 +249,7 @@ export function settle(input: Input, answer: Answer): void {
     case 'failed_effect':
     case 'start_answer':
     case 'child_answer':
+    case 'dependency_answer':
       input.settled(answer);
       return;
     case 'wake':
@@ -243,10 +257,21 @@ export function settle(input: Input, answer: Answer): void {
   }
 }
 
+/** The end of an execution that somebody of its tenant waits for. */
+function askedEnd({ message }: MessageInput, answer: Answer): Pick<StreamMessageReply, 'ended'> {
+  const { askEnd } = message;
+  if (askEnd === undefined || answer.kind !== 'accepted' || !isExecution(answer.state)) return {};
+  if (answer.state.started?.tenantId !== askEnd.tenantId) return {};
+  const ended = endForWaiters(answer.state);
+  return ended === undefined ? {} : { ended };
+}
+
 function messageOutcome(answer: Answer): StreamMessageReply['outcome'] {
   switch (answer.kind) {
     case 'accepted':
-      return answer.outcome === 'recorded' || answer.outcome === 'later' ? answer.outcome : 'stale';
+      return answer.outcome === 'recorded' || answer.outcome === 'later' || answer.outcome === 'unknown'
+        ? answer.outcome
+        : 'stale';
     case 'unknown_execution':
       return 'unknown';
     case 'rejected':

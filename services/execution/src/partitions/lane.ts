@@ -304,6 +304,7 @@ export class Lane {
       case 'message':
       case 'start_answer':
       case 'child_answer':
+      case 'dependency_answer':
         return this.#answer(execution.partition, input, answer);
     }
   }

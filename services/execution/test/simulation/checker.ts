@@ -16,6 +16,7 @@ import { compile, evolve, initialState, isTerminal, nextWake, view } from '../..
 import type { State } from '../../src/domain/index.js';
 import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
 import { ChildChecker } from './child-checker.js';
+import { DependencyChecker } from './dependency-checker.js';
 import { History } from './history.js';
 import { PublishedChecker } from './published-checker.js';
 import { Reference, canonical } from './reference.js';
@@ -39,6 +40,7 @@ export class Checker implements BusObserver, CommitObserver {
   readonly schedules: ScheduleChecker;
   readonly #published: PublishedChecker;
   readonly #children: ChildChecker;
+  readonly dependencies: DependencyChecker;
   readonly #states = new Map<string, State>();
   readonly #references = new Map<string, Reference>();
   readonly #positions = new Map<number, { last: number; epoch: number }>();
@@ -59,11 +61,16 @@ export class Checker implements BusObserver, CommitObserver {
       schedule: (id) => this.schedules.schedules.get(id)?.state,
     });
     this.#children = new ChildChecker(world, (id) => this.#states.get(id));
+    this.dependencies = new DependencyChecker(
+      world,
+      (id) => this.#states.get(id),
+      (id) => this.histories.get(id),
+    );
   }
 
-  /** Whether parents and children have told each other all that they have to. */
+  /** Whether parents, children and those that wait for each other have told each other all that they have to. */
   get childrenDone(): boolean {
-    return this.#children.done(this.histories.keys());
+    return this.#children.done(this.histories.keys()) && this.dependencies.done(this.histories.keys());
   }
 
   state(executionId: string): State | undefined {
@@ -133,6 +140,7 @@ export class Checker implements BusObserver, CommitObserver {
     if (partitionOf(id, this.partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
     history.add(event);
     this.#children.committed(event);
+    this.dependencies.committed(event);
     this.#compare(id, event);
     const state = this.#states.get(id) as State;
     try {
@@ -434,6 +442,7 @@ export class Checker implements BusObserver, CommitObserver {
   async finish(): Promise<void> {
     this.schedules.finish((id) => this.#states.get(id));
     this.#children.finish(this.histories.keys());
+    this.dependencies.finish(this.histories.keys());
     const found = await this.memory().readExecutions([...this.histories.keys()]);
     for (const [id, history] of this.histories) {
       const left = found.get(id) ?? [];

@@ -787,4 +787,62 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'an end of a dependency that is lost',
+    what: 'an execution does not tell those that wait for it that it has ended',
+    seed: undefined,
+    patches: [
+      {
+        file: `${domain}/effects/effect.ts`,
+        from: '(waiters ?? []).map((each)',
+        to: '(waiters ?? []).slice(1).map((each)',
+      },
+    ],
+  },
+  {
+    name: 'an end of a dependency that is told twice',
+    what: 'an execution records an end of what it waits for as often as it arrives',
+    seed: undefined,
+    patches: [
+      {
+        file: `${domain}/commands/dependencies.ts`,
+        from: 'isTerminal(draft.state.status) || dependency.ended !== undefined;',
+        to: 'isTerminal(draft.state.status);',
+      },
+      {
+        file: `${domain}/commands/dependencies.ts`,
+        from: '(ended.version ?? 0) <= dependency.endVersion',
+        to: '(ended.version ?? 0) < 0',
+      },
+    ],
+  },
+  {
+    name: 'an old answer of a dependency',
+    what: 'an answer to an earlier question counts after a retry',
+    seed: undefined,
+    patches: [
+      {
+        file: `${domain}/commands/dependencies.ts`,
+        from: ' || dependency.asked !== order) {',
+        to: ') {',
+      },
+      {
+        file: `${domain}/effects/dependencies.ts`,
+        from: 'dependency?.asked === order && isToAsk',
+        to: 'dependency !== undefined && isToAsk',
+      },
+    ],
+  },
+  {
+    name: 'a begin before the end',
+    what: 'an execution begins although what it waits for has not ended',
+    seed: undefined,
+    patches: [
+      {
+        file: `${domain}/plan/plan.ts`,
+        from: ' <= at && !isHeld(state);',
+        to: ' <= at;',
+      },
+    ],
+  },
 ];

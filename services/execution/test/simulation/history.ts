@@ -29,6 +29,11 @@ export class History {
   readonly #children = new Map<string, string>();
   /** Children that have ended since they were asked for last. */
   readonly #childEnds = new Map<string, string>();
+  /** Executions that have to end before it begins, and how. */
+  readonly #unmet = new Map<string, string>();
+  readonly #waiters = new Set<string>();
+  /** Of those that have ended since they were asked for last. */
+  readonly #dependencyEnds = new Set<string>();
   /** Of the newest wish of its parent. */
   #order = 0;
   /** Steps that wait for a time: until when. */
@@ -181,7 +186,8 @@ export class History {
     switch (event.type) {
       case 'ExecutionStarted':
         if (event.version !== 1) this.#violated('one start', `version ${event.version}`);
-        if ((event.data.startAt ?? 0) <= event.at) this.#status = 'running';
+        for (const { executionId, on } of event.data.after ?? []) this.#unmet.set(executionId, on);
+        if ((event.data.startAt ?? 0) <= event.at && this.#unmet.size === 0) this.#status = 'running';
         return;
       case 'StepScheduled': {
         const { stepId, attempt } = event.data;
@@ -257,6 +263,24 @@ export class History {
         this.#childEnds.set(childId, status);
         return;
       }
+      case 'WaiterAdded':
+        if (this.#waiters.has(event.data.executionId)) this.#violated('a waiter is noted once', event.data.executionId);
+        this.#waiters.add(event.data.executionId);
+        return;
+      case 'DependencyEnded': {
+        const { executionId, status } = event.data;
+        const on = this.#unmet.get(executionId);
+        if (on === undefined || this.#dependencyEnds.has(executionId)) {
+          return this.#violated('one end a dependency', executionId);
+        }
+        this.#dependencyEnds.add(executionId);
+        if (on === 'finished' || (on === 'success') === (status === 'completed')) this.#unmet.delete(executionId);
+        return;
+      }
+      case 'DependencyFound':
+      case 'DependenciesChecked':
+        if (this.#unmet.size === 0) this.#violated('what waits asks', event.type);
+        return;
       case 'ParentCommanded':
         if (event.data.order <= this.#order) this.#violated('the newest wish of a parent', `${event.data.order}`);
         this.#order = event.data.order;
@@ -354,7 +378,8 @@ export class History {
         if (event.data.events !== event.version - 1) this.#violated('a tombstone counts', `${event.data.events}`);
         return;
       case 'ExecutionRetried':
-        this.#status = 'running';
+        this.#status = this.#unmet.size > 0 ? 'pending' : 'running';
+        this.#dependencyEnds.clear();
         this.#failures.clear();
         this.#turns.clear();
         return;

@@ -64,6 +64,9 @@ export class PublishedChecker {
       });
     }
     const state = this.parts.execution(id);
+    if (state?.waiters !== undefined && isTerminal(state.status)) {
+      for (const waiter of state.waiters) this.#askTold(event, partition, waiter);
+    }
     const to = state?.started?.endTo;
     if (to === undefined || state === undefined || !isTerminal(state.status)) return;
     this.#ask(partition, `${id} tells its end`, event, () => {
@@ -71,6 +74,17 @@ export class PublishedChecker {
       if (now === undefined || !isTerminal(now.status)) return undefined;
       const waits = this.parts.schedule(to)?.running.some(({ executionId }) => executionId === id) === true;
       return waits ? `the message of its end` : undefined;
+    });
+  }
+
+  #askTold(event: Event, partition: number, waiter: string): void {
+    const { executionId: id } = event;
+    this.#ask(partition, `${id} tells its end to ${waiter}`, event, () => {
+      const [awaited, now] = [this.parts.execution(id), this.parts.execution(waiter)];
+      if (awaited === undefined || awaited.deleted !== undefined || !isTerminal(awaited.status)) return undefined;
+      if (now === undefined || isTerminal(now.status)) return undefined;
+      const open = now.dependencies?.some((each) => each.executionId === id && each.ended === undefined) === true;
+      return open ? `the end that ${short(waiter)} waits for` : undefined;
     });
   }
 

@@ -138,6 +138,9 @@ export class Reference {
   #exceeded: BudgetExceeded | undefined;
   /** Signals that came before anything waited for them, oldest first. */
   readonly #kept: { readonly version: number; readonly name: string; readonly payload: JsonValue }[] = [];
+  /** Executions that have to end before anything begins, and how. */
+  readonly #waitsFor = new Map<string, string>();
+  #failedDependency = false;
   /** Keys of what is with the sandbox. */
   readonly #evaluating = new Set<string>();
   /** Steps whose model answered for good, by what the runner says of its answer. */
@@ -230,6 +233,7 @@ export class Reference {
         this.#input = event.data.input ?? null;
         this.#name = this.definition.name;
         this.#depth = event.data.parent?.depth ?? 0;
+        for (const { executionId, on } of event.data.after ?? []) this.#waitsFor.set(executionId, on);
         this.#starting = true;
         return true;
       case 'StepReused':
@@ -253,7 +257,12 @@ export class Reference {
         return false;
       case 'ChildStarted':
       case 'ParentCommanded':
+      case 'WaiterAdded':
+      case 'DependencyFound':
+      case 'DependenciesChecked':
         return false;
+      case 'DependencyEnded':
+        return this.#dependencyEnded(event);
       case 'ChildEnded':
         this.#childEnded(event);
         return false;
@@ -397,6 +406,12 @@ export class Reference {
         if (event.data.failure.code === 'execution_timeout') {
           this.#failure = event.data.failure;
           this.#failedStep = undefined;
+          this.#abandon();
+          this.#status = 'failed';
+        }
+        if (event.data.failure.code === 'dependency_failed') {
+          this.#expect(this.#failedDependency && !this.#paused, 'it fails for a dependency, and none has failed');
+          this.#failure = event.data.failure;
           this.#abandon();
           this.#status = 'failed';
         }
@@ -608,6 +623,19 @@ export class Reference {
     node.child = { id: childId, number, given, ended: undefined };
     node.waiting = true;
     node.decideBy = undefined;
+  }
+
+  /** With the last of them it begins; another end than was asked for is its own. */
+  #dependencyEnded({ data: { executionId, status } }: Extract<Event, { type: 'DependencyEnded' }>): boolean {
+    const on = this.#waitsFor.get(executionId);
+    this.#expect(on !== undefined, `it is told of ${executionId}, and does not wait for it`);
+    const good = status === 'completed';
+    if (on === 'finished' || (on === 'success' && good) || (on === 'failed' && !good)) {
+      this.#waitsFor.delete(executionId);
+      return true;
+    }
+    this.#failedDependency = true;
+    return false;
   }
 
   #childEnded({ data: { stepId, childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
@@ -1130,6 +1158,7 @@ export class Reference {
 
   /** Everything that follows from what is known. */
   #settle(): void {
+    if (this.#waitsFor.size > 0) return;
     for (let changed = true; changed && this.#cause === undefined && this.#status === 'running';) {
       changed = false;
       for (const node of this.#nodes.values()) {
@@ -1178,6 +1207,7 @@ export class Reference {
 
   #mayStart(node: Node): boolean {
     return (
+      this.#waitsFor.size === 0 &&
       node.status === 'open' &&
       !node.waiting &&
       this.#cause === undefined &&
@@ -1369,6 +1399,7 @@ export class Reference {
 
   #retry(event: Extract<Event, { type: 'ExecutionRetried' }>): void {
     this.#status = 'running';
+    this.#failedDependency = false;
     this.#cause = undefined;
     this.#failure = undefined;
     this.#failedStep = undefined;

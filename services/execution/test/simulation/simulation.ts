@@ -78,6 +78,18 @@ const MODEL_SHARE = 0.15;
 /** The same for children. With this number no seed that finds a fault of anything else has some. */
 const CHILD_SALT = 3_007_740;
 const CHILD_SHARE = 0.15;
+/** The same for executions that wait for others. With this number no seed that finds a fault of anything else has some. */
+const DEPENDENCY_SALT = 4_001_912;
+const DEPENDENCY_SHARE = 0.15;
+/** What waits for others, and may be waited for itself. */
+const DEPENDENT: OrchestrationDefinition = {
+  name: 'dependent',
+  strategy: 'sequential',
+  steps: [
+    { id: 'a', name: 'A', agent: 'worker', timeout_ms: 4_000, retry: { max_attempts: 2 } },
+    { id: 'b', name: 'B', agent: 'worker', timeout_ms: 4_000, retry: { max_attempts: 2 } },
+  ],
+};
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
 /** What schedules start: it ends soon, however its agent fares. */
@@ -248,12 +260,66 @@ class Simulation {
       this.#lookForChildren(this.#children);
     }
     this.#planSchedule();
+    this.#planDependents();
     this.#planFaults();
     if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
     if (this.#signals !== undefined) this.#lookForSignals(this.#signals);
     this.#lookForUndone(new SeededRandom(textHash(`undone ${this.seed}`)));
     const deleting = new SeededRandom(textHash(`deleted ${this.seed}`));
     if (deleting.chance(0.4)) this.#deleteNowAndThen(deleting);
+  }
+
+  /** Executions that wait for others: for those that run, for each other, and for some that begin later or never. */
+  #planDependents(): void {
+    const world = this.#world;
+    const random = new SeededRandom(this.seed + DEPENDENCY_SALT * 2 ** 32);
+    if (!random.chance(DEPENDENCY_SHARE)) return;
+    this.#definitions.set('config-dependent', DEPENDENT);
+    const ids = Array.from({ length: random.between(2, 5) }, (_, index) =>
+      uuidV5('0190a5b4-0000-7000-8000-000000000002', `dependent ${index} of ${this.seed}`),
+    );
+    const waiters = new Map<string, string>();
+    for (const [index, executionId] of ids.entries()) {
+      world.after(random.int(12_000), () => {
+        const known = [...this.#executions.filter((id) => !ids.includes(id)), ...ids.slice(0, index)];
+        const chosen = new Set<string>();
+        for (let left = known.length === 0 ? 0 : random.between(0, 3); left > 0; left--) chosen.add(random.pick(known));
+        if (random.chance(0.03)) chosen.add(uuidV5(executionId, 'nothing'));
+        const after = [...chosen].map((id) => ({
+          executionId: id,
+          on: random.weighted({ success: 5, failed: 1, finished: 4 }),
+        }));
+        for (const { executionId: id } of after) waiters.set(id, executionId);
+        const told = random.chance(0.3) ? waiters.get(executionId) : undefined;
+        this.#executions.push(executionId);
+        const base = { executionId, principal: PRINCIPAL };
+        const request: CommandRequest = {
+          ...base,
+          commandId: `start ${executionId}`,
+          start: {
+            configId: 'config-dependent',
+            configVersion: 1,
+            traceId: executionId.replaceAll('-', ''),
+            ...(after.length === 0 ? {} : { after }),
+            ...(told === undefined ? {} : { waiters: [told] }),
+            ...(random.chance(0.15) ? { startAt: world.now + random.between(-1_000, 8_000) } : {}),
+          },
+        };
+        this.#send(request);
+        if (random.chance(0.2)) world.after(random.int(5_000), () => this.#send(request));
+        for (let left = random.int(4); left > 0; left--) {
+          const name = random.weighted({ cancel: 1, pause: 2, retry: 6, terminate: 0.5 });
+          const command = { ...base, commandId: `${name}-${this.#newId()}` };
+          world.after(random.int(15_000), () => {
+            if (name === 'pause') {
+              this.#send({ ...command, pause: {} });
+              const resume = { ...command, commandId: `${command.commandId}-end`, resume: {} };
+              world.after(random.int(5_000), () => this.#send(resume));
+            } else this.#send({ ...command, [name]: {} });
+          });
+        }
+      });
+    }
   }
 
   /** A schedule of a few times, and its triggers by hand. */
@@ -675,7 +741,8 @@ class Simulation {
     if (!this.#checker.childrenDone) return false;
     return [...this.#executions, ...this.#checker.histories.keys()].every((id) => {
       const state = this.#checker.state(id);
-      return state === undefined || isTerminal(state.status) || state.status === 'paused';
+      if (state === undefined || isTerminal(state.status) || state.status === 'paused') return true;
+      return this.#checker.dependencies.mayWait(state);
     });
   }
 
@@ -687,7 +754,7 @@ class Simulation {
       const state = this.#checker.state(id);
       // A start that is refused for good (a fork of nothing) leaves no execution.
       if (state === undefined) continue;
-      if (!isTerminal(state.status) && state.status !== 'paused') {
+      if (!isTerminal(state.status) && state.status !== 'paused' && !this.#checker.dependencies.mayWait(state)) {
         world.violated('no execution hangs', `${short(id)} is ${state.status} at version ${state.version}`);
       }
     }

@@ -1,5 +1,5 @@
-import { PRIORITIES, TOKEN } from '@batuta/contracts';
-import type { BudgetDefinition, JsonObject, JsonValue, Priority } from '@batuta/contracts';
+import { DEPENDENCY_ENDS, LIMITS, PRIORITIES, TOKEN } from '@batuta/contracts';
+import type { BudgetDefinition, DependencyOn, JsonObject, JsonValue, Priority } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow } from 'class-validator';
 import type { PlainFields } from './checked.js';
@@ -18,6 +18,7 @@ import {
   Maybe,
   mistakesOf,
   oneOf,
+  someDependencies,
   someMetadata,
 } from './rules.js';
 import type { Rule } from './rules.js';
@@ -94,6 +95,38 @@ export class ExecuteBody {
   @Maybe()
   @Follows(aBudget)
   budget?: BudgetDefinition;
+
+  @ApiPropertyOptional({
+    description:
+      'Executions that have to end before this one begins; it is `pending` until then. When one has ended in another way, this one fails with `dependency_failed`.',
+    type: 'array',
+    minItems: 1,
+    maxItems: LIMITS.dependencies,
+    items: {
+      type: 'object',
+      required: ['execution'],
+      additionalProperties: false,
+      properties: {
+        execution: { type: 'string', format: 'uuid', description: 'The id of an execution.' },
+        on: {
+          type: 'string',
+          enum: [...DEPENDENCY_ENDS],
+          default: DEPENDENCY_ENDS[0],
+          description: 'How it has to end: completed; failed or cancelled; in any way.',
+        },
+      },
+    },
+    example: [{ execution: '0198c0de-0000-7000-8000-000000000001', on: 'success' }],
+  })
+  @Maybe()
+  @Follows(someDependencies)
+  after?: DependencyBody[];
+}
+
+/** An entry of `after`. */
+export interface DependencyBody {
+  readonly execution: string;
+  readonly on?: DependencyOn | null;
 }
 
 const fits =

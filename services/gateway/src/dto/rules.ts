@@ -1,4 +1,13 @@
-import { characters, mentionsSecret, nameMistake, parseTime, pointerToken, unknownField } from '@batuta/contracts';
+import {
+  DEPENDENCY_ENDS,
+  LIMITS,
+  characters,
+  mentionsSecret,
+  nameMistake,
+  parseTime,
+  pointerToken,
+  unknownField,
+} from '@batuta/contracts';
 import type { JsonValue, MistakeCode } from '@batuta/contracts';
 import { IsOptional, ValidateBy } from 'class-validator';
 
@@ -178,6 +187,44 @@ export const aBudget: Rule = (value) => {
     return limit > 0 && limit <= Number.MAX_SAFE_INTEGER
       ? []
       : [{ path, code: 'out_of_range', message: `must be above 0, up to ${Number.MAX_SAFE_INTEGER}` }];
+  });
+};
+
+const FIELDS_OF_DEPENDENCY = ['execution', 'on'];
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Executions that have to end first: `{execution, on}`. */
+export const someDependencies: Rule = (value) => {
+  if (value === undefined) return REQUIRED;
+  if (!Array.isArray(value)) return wrongType('a list', value);
+  if (value.length === 0) return { code: 'too_few', message: 'must have at least 1 entry' };
+  if (value.length > LIMITS.dependencies) {
+    const message = `has ${value.length} entries; at most ${LIMITS.dependencies} are allowed`;
+    return { code: 'too_many', message };
+  }
+  const seen = new Set<string>();
+  return value.flatMap((entry, index): readonly Mistake[] => {
+    const path = `/${index}`;
+    if (!isObject(entry)) return [{ ...wrongType('an object with execution and on', entry), path }];
+    const { execution, on } = entry;
+    const mistakes = Object.keys(entry)
+      .filter((name) => !FIELDS_OF_DEPENDENCY.includes(name))
+      .map((name): Mistake => unknownField(path, name, FIELDS_OF_DEPENDENCY));
+    mistakes.push(
+      ...mistakesOf(aMatch(UUID, 'the id of an execution'), execution ?? undefined).map((found) => ({
+        ...found,
+        path: `${path}/execution`,
+      })),
+    );
+    if (on != null) {
+      mistakes.push(...mistakesOf(oneOf(DEPENDENCY_ENDS), on).map((found) => ({ ...found, path: `${path}/on` })));
+    }
+    const id = typeof execution === 'string' ? execution.toLowerCase() : '';
+    if (id !== '' && seen.has(id)) {
+      mistakes.push({ code: 'duplicate_dependency', message: 'stands twice', path: `${path}/execution` });
+    }
+    seen.add(id);
+    return mistakes;
   });
 };
 

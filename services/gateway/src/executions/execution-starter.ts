@@ -2,6 +2,7 @@ import { LIMITS, operations } from '@batuta/contracts';
 import type {
   Accepted,
   Budget,
+  Dependency,
   GetExecutionReply,
   GetExecutionRequest,
   JsonObject,
@@ -37,6 +38,8 @@ export interface StartRequest {
   /** What it may spend. The config's own limits also apply. */
   readonly budget?: Budget | undefined;
   readonly fork?: Fork | undefined;
+  /** Executions that have to end first. */
+  readonly after?: readonly Dependency[] | undefined;
 }
 
 /** A source execution, to continue from one of its steps with the source's config version. */
@@ -107,6 +110,7 @@ export class ExecutionStarter {
       ...(request.startAt === undefined ? {} : { startAt: request.startAt }),
       ...(request.priority === undefined ? {} : { priority: request.priority }),
       ...(request.budget === undefined ? {} : { budget: request.budget }),
+      ...(request.after === undefined ? {} : { after: [...request.after] }),
       ...(request.fork === undefined
         ? {}
         : { fork: { executionId: request.fork.executionId, fromStepId: request.fork.fromStepId } }),
@@ -135,6 +139,7 @@ export class ExecutionStarter {
   async #target(executionId: string, request: StartRequest): Promise<Target> {
     try {
       const { tenantId } = request.principal;
+      if (request.after !== undefined) await this.#checkDependencies(tenantId, request.after);
       if (request.fork !== undefined) return await this.#copied(tenantId, request.fork, request.input);
       const resolved = accepted(await this.#versions.get(`${tenantId}${SEPARATOR}${request.config}`));
       const { configId, version } = resolved;
@@ -151,6 +156,32 @@ export class ExecutionStarter {
       if (earlier === undefined) throw error;
       return earlier;
     }
+  }
+
+  /** @throws Problem validation_failed for each that the tenant does not have. */
+  async #checkDependencies(tenantId: string, after: readonly Dependency[]): Promise<void> {
+    const found = await Promise.all(after.map(({ executionId }) => this.#exists(tenantId, executionId)));
+    const errors = found.flatMap((exists, index) =>
+      exists
+        ? []
+        : [
+            {
+              path: `/after/${index}/execution`,
+              code: 'unknown_execution' as const,
+              message: `there is no execution ${after[index]?.executionId ?? ''}`,
+            },
+          ],
+    );
+    if (errors.length === 0) return;
+    throw new Problem('validation_failed', 'The execution would wait for what is not there.', { errors });
+  }
+
+  async #exists(tenantId: string, executionId: string): Promise<boolean> {
+    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
+    const { refused } = await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
+    if (refused === undefined) return true;
+    if (refused.code === 'not_found' || refused.code === 'execution_deleted') return false;
+    throw problemOfRefusal(refused);
   }
 
   /** The version of the source execution, if the tenant may still use it. */
@@ -182,7 +213,7 @@ export class ExecutionStarter {
 
 /** SHA-256 of the request: a different body with the same key has a different hash. */
 function requestHash(configId: string, request: StartRequest): string {
-  const { input, sessionId, metadata, callbackUrl, startAt, priority, fork, budget } = request;
+  const { input, sessionId, metadata, callbackUrl, startAt, priority, fork, budget, after } = request;
   const always = [configId, input ?? null, sessionId ?? null, metadata ?? null, callbackUrl ?? null];
   // Added only when they are given, so that the hashes of starts before these fields existed stay the same.
   const added =
@@ -190,7 +221,8 @@ function requestHash(configId: string, request: StartRequest): string {
       ? []
       : [startAt ?? null, priority ?? null, fork === undefined ? null : [fork.executionId, fork.fromStepId]];
   const limits = budget === undefined ? [] : [{ budget: { ...budget } }];
-  return sha256(canonicalJson([...always, ...added, ...limits]));
+  const waits = after === undefined ? [] : [{ after: after.map(({ executionId, on }) => [executionId, on]) }];
+  return sha256(canonicalJson([...always, ...added, ...limits, ...waits]));
 }
 
 function checkSize(input: JsonValue | undefined): void {

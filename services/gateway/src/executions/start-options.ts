@@ -1,5 +1,14 @@
-import { nameMistake, parseTime } from '@batuta/contracts';
-import type { Budget, BudgetDefinition, ExecutionView, JsonObject, JsonValue, Priority } from '@batuta/contracts';
+import { DEPENDENCY_ENDS, nameMistake, parseTime } from '@batuta/contracts';
+import type { DependencyBody } from '../dto/execute.dto.js';
+import type {
+  Budget,
+  BudgetDefinition,
+  Dependency,
+  ExecutionView,
+  JsonObject,
+  JsonValue,
+  Priority,
+} from '@batuta/contracts';
 import { isJsonObject } from '../dto/checked.js';
 
 /** The fields of a checked start body besides its input. Null is the same as absent. */
@@ -10,6 +19,7 @@ export function startOptionsOf(body: {
   readonly start_at?: string | undefined;
   readonly priority?: Priority | undefined;
   readonly budget?: BudgetDefinition | undefined;
+  readonly after?: readonly DependencyBody[] | null | undefined;
 }): {
   sessionId: string | undefined;
   metadata: JsonObject | undefined;
@@ -17,6 +27,7 @@ export function startOptionsOf(body: {
   startAt: number | undefined;
   priority: Priority | undefined;
   budget: Budget | undefined;
+  after: Dependency[] | undefined;
 } {
   return {
     sessionId: body.session_id ?? undefined,
@@ -26,6 +37,10 @@ export function startOptionsOf(body: {
     startAt: body.start_at == null ? undefined : Math.max(0, parseTime(body.start_at) ?? 0),
     priority: body.priority ?? undefined,
     budget: body.budget == null ? undefined : budgetOf(body.budget),
+    after: body.after?.map(({ execution, on }) => ({
+      executionId: execution.toLowerCase(),
+      on: on ?? DEPENDENCY_ENDS[0],
+    })),
   };
 }
 

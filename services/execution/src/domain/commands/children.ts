@@ -4,9 +4,11 @@ import { endChild, replaceChild } from '../kinds/orchestration/child.js';
 import type { ChildState } from '../kinds/orchestration/child-state.js';
 import { orchestrationOf } from '../kinds/orchestration/rules.js';
 import { compiledUnit } from '../state/nodes.js';
+import { dependencyOf } from '../state/dependencies.js';
 import { isTerminal, unitState } from '../state/state.js';
 import { cancelExecution } from './cancel.js';
 import type { ObeyParent, Outcome, RecordChildAnswer, RecordChildEnd, Rejection } from './command.js';
+import { recordDependencyEnd } from './dependencies.js';
 import { pauseExecution } from './pause.js';
 import { resumeExecution } from './resume.js';
 import { retryExecution } from './retry-execution.js';
@@ -68,6 +70,10 @@ export function recordChildAnswer(draft: Draft, command: RecordChildAnswer): Out
 
 /** A child tells its end. Before its start is recorded nobody knows of which of its runs that is: it has to tell again. */
 export function recordChildEnd(draft: Draft, { childId, end }: RecordChildEnd): Outcome {
+  const dependency = dependencyOf(draft.state, childId);
+  if (dependency !== undefined) {
+    return recordDependencyEnd(draft, dependency, end);
+  }
   const found = stepOf(draft, childId);
   if (found === undefined || isTerminal(draft.state.status) || found.child.ended !== undefined) {
     return 'stale';

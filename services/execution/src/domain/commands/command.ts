@@ -147,11 +147,25 @@ export type RecordChildAnswer = CommandBase & {
     | { readonly outcome: 'refused'; readonly refusal: Pick<Refusal, 'code' | 'message'> }
     | { readonly outcome: 'gone' }
   );
-/** A child tells its end. */
+/** A child tells its end, or an execution that is waited for. */
 export interface RecordChildEnd extends CommandBase {
   readonly type: 'RecordChildEnd';
   readonly childId: string;
   readonly end: EndMessage;
+}
+/** Another execution waits for the end of this one. */
+export interface AddWaiter extends CommandBase {
+  readonly type: 'AddWaiter';
+  readonly waiterId: string;
+  readonly tenantId: string;
+}
+/** An execution that this one waits for is there, or has ended. */
+export interface RecordDependencyAnswer extends CommandBase {
+  readonly type: 'RecordDependencyAnswer';
+  readonly dependencyId: string;
+  /** Version of the event that asked. */
+  readonly order: number;
+  readonly ended?: EndMessage;
 }
 /** The execution that has this one as a step wants something of it. */
 export interface ObeyParent extends CommandBase, ParentCommand {
@@ -175,6 +189,8 @@ export type Command =
   | RecordChildAnswer
   | RecordChildEnd
   | ObeyParent
+  | AddWaiter
+  | RecordDependencyAnswer
   | RetryExecution
   | CompensateExecution
   | DeleteExecution
@@ -215,6 +231,8 @@ export const commandIds = {
   failedEffect: (stepId: string, attempt: number): string => `f:${stepId}:${attempt}`,
   startAnswered: (executionId: string): string => `a:${executionId}`,
   ended: (executionId: string): string => `d:${executionId}`,
+  waits: (executionId: string): string => `q:${executionId}`,
+  dependencyAnswered: (executionId: string, order: number): string => `n:${executionId}:${order}`,
   parent: (order: number): string => `p:${order}`,
   wake: 'w:',
 } as const;

@@ -1,8 +1,10 @@
+import { LONGEST_DEPENDENCY_WAIT_MS } from '@batuta/contracts';
 import { approvalOf } from '../kinds/approval/rules.js';
 import type { Outcome, Rejection, RetryExecution } from './command.js';
 import type { Draft } from '../draft.js';
 import { ancestors } from '../expressions/evaluations.js';
 import { seenNodes } from '../graph/seen-nodes.js';
+import { isHeld } from '../state/dependencies.js';
 import { groupState, unitState, type State } from '../state/state.js';
 import { why } from './why.js';
 
@@ -42,7 +44,8 @@ export function retryExecution(draft: Draft, command: RetryExecution): Outcome |
   if (state.undone !== undefined) {
     return { code: 'already_compensated', message: 'completed steps were undone: start a new execution instead' };
   }
-  const data = { deadlineAt: command.at + state.config.timeoutMs, ...why(command) };
+  const limit = isHeld(state) ? LONGEST_DEPENDENCY_WAIT_MS : state.config.timeoutMs;
+  const data = { deadlineAt: command.at + limit, ...why(command) };
   const askAgain = outdatedApprovals(draft.after({ type: 'ExecutionRetried', data }));
   draft.emit({ type: 'ExecutionRetried', data: askAgain.length === 0 ? data : { ...data, askAgain } });
   return 'done';

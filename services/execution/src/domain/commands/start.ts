@@ -1,4 +1,4 @@
-import { LIMITS, type ExecutionStarted } from '@batuta/contracts';
+import { LIMITS, LONGEST_DEPENDENCY_WAIT_MS, type ExecutionStarted } from '@batuta/contracts';
 import type { Outcome, Rejection, StartExecution } from './command.js';
 import type { Draft } from '../draft.js';
 import { jsonBytesBeyond } from '../structures/json.js';
@@ -24,14 +24,16 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
   const startsAt = Math.max(start.startAt ?? 0, command.at);
   const callbackUrl = start.callbackUrl || config.definition.settings?.callback_url || '';
   // Keys in ascending order, as they are stored: then nothing has to be put in order.
+  const waits = start.after !== undefined && start.after.length > 0;
   const data: ExecutionStarted = {
+    ...(waits ? { after: start.after } : {}),
     ...(start.budget === undefined ? {} : { budget: start.budget }),
     ...(callbackUrl === '' ? {} : { callbackUrl }),
     configId: start.configId,
     configName: config.definition.name,
     configVersion: start.configVersion,
     createdBy: principal.userId,
-    deadlineAt: startsAt + config.timeoutMs,
+    deadlineAt: startsAt + (waits ? LONGEST_DEPENDENCY_WAIT_MS : config.timeoutMs),
     ...(start.endTo ? { endTo: start.endTo } : {}),
     ...(start.fork === undefined
       ? {}
@@ -47,6 +49,7 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
     traceId: start.traceId,
     ...(start.traceparent ? { traceparent: start.traceparent } : {}),
     userId: principal.userId,
+    ...(start.waiters === undefined || start.waiters.length === 0 ? {} : { waiters: start.waiters }),
   };
   draft.emit({ type: 'ExecutionStarted', data });
   for (const { output, ...reused } of command.reused ?? []) {

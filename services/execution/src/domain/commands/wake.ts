@@ -1,9 +1,11 @@
 import { FAILURE_CODES } from '@batuta/contracts';
 import { kindOf } from '../kinds/index.js';
 import type { Outcome } from './command.js';
+import { checkDependencies } from './dependencies.js';
 import type { Draft } from '../draft.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { plan } from '../plan/plan.js';
+import { isHeld } from '../state/dependencies.js';
 import { compiledUnit } from '../state/nodes.js';
 import { isTerminal, unitState } from '../state/state.js';
 import { STEP_DEADLINE } from '../state/timers.js';
@@ -32,6 +34,7 @@ export function elapse(draft: Draft): void {
     }
     plan(draft);
   }
+  checkDependencies(draft);
   plan(draft);
 }
 
@@ -42,7 +45,9 @@ function executionTimeout(draft: Draft): void {
     data: {
       failure: {
         code: FAILURE_CODES.executionTimeout,
-        message: `the execution did not end within ${state.config.timeoutMs} ms`,
+        message: isHeld(state)
+          ? 'the executions that it waits for did not end in time'
+          : `the execution did not end within ${state.config.timeoutMs} ms`,
         retryable: false,
       },
       ...(state.status === 'compensation' ? { compensation: compensationOutcome(state) } : {}),

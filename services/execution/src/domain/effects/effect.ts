@@ -8,7 +8,8 @@ import { isTerminal, unitState, type State } from '../state/state.js';
  * evaluate: run the expressions over the context in the sandbox and answer with RecordEvaluation.
  * lifecycle: wake those who follow executions as a whole.
  * send: tell another stream, until it has recorded it. startChild: start the child of a step, or take it up again, and answer with
- * RecordChildAnswer. commandChild: tell the child what its parent wants, until it has recorded it.
+ * RecordChildAnswer. commandChild: tell the child what its parent wants, until it has recorded it. askEnd: ask another execution to tell
+ * its end, and answer with RecordDependencyAnswer when it is there.
  */
 export type Effect =
   | { readonly type: 'dispatch'; readonly stepId: string; readonly attempt: number }
@@ -22,6 +23,7 @@ export type Effect =
   | { readonly type: 'startChild'; readonly stepId: string; readonly childId: string }
   | { readonly type: 'commandChild'; readonly stepId: string; readonly childId: string; readonly order: number }
   | { readonly type: 'lifecycle'; readonly event: EventType }
+  | { readonly type: 'askEnd'; readonly dependencyId: string; readonly order: number }
   | { readonly type: 'send'; readonly to: string; readonly message: { readonly ended: EndMessage } };
 
 /** Whether an attempt is outstanding: its task should be on the queue or with a runner. */
@@ -71,11 +73,21 @@ export function stopPlaces(
   return attempts.length === 0 ? [] : [{ type: 'stopAttempts', attempts }];
 }
 
-/** Tells the stream that asked for it how the execution has ended. */
+/** Tells the stream that asked for it, and all that wait, how the execution has ended. */
 export function tellEnd(state: State): Effect[] {
-  const to = state.started?.endTo;
+  const { started, waiters } = state;
+  if (waiters === undefined && started?.endTo === undefined) return [];
+  const to = started?.endTo;
   const ended = to === undefined ? undefined : endOf(state);
-  return to === undefined || ended === undefined ? [] : [{ type: 'send', to, message: { ended } }];
+  const sends: Effect[] = to === undefined || ended === undefined ? [] : [{ type: 'send', to, message: { ended } }];
+  const told = endForWaiters(state);
+  if (told === undefined) return sends;
+  return [...sends, ...(waiters ?? []).map((each): Effect => ({ type: 'send', to: each, message: { ended: told } }))];
+}
+
+/** What those are told that wait for the execution; undefined while it has not ended. */
+export function endForWaiters({ status, completedAt, version }: State): EndMessage | undefined {
+  return isTerminal(status) ? { status: status as EndMessage['status'], at: completedAt, version } : undefined;
 }
 
 /** How the execution has ended; undefined while it has not. The one that has it as a step is told all that it needs of it. */

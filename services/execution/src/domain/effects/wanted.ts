@@ -1,6 +1,7 @@
 import { evaluationKey, pendingPurpose } from '../expressions/evaluations.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
 import { commandsOfChildren, wantedOfChildren } from './children.js';
+import { asksForEnds } from './dependencies.js';
 import { evaluate, tellEnd, type Effect } from './effect.js';
 
 /** Everything outstanding now: what has to be performed again after a takeover or when the queue lost its content. */
@@ -22,6 +23,9 @@ export function wantedEffects(state: State): Effect[] {
   }
   if (state.evaluatingOutput) {
     effects.push(...evaluate(state, evaluationKey('output', '')));
+  }
+  if (state.dependencies !== undefined) {
+    effects.push(...asksForEnds(state));
   }
   return state.config.childUnits.length === 0 ? effects : [...effects, ...wantedOfChildren(state)];
 }

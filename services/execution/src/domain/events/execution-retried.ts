@@ -1,7 +1,9 @@
+import { asksForEnds } from '../effects/dependencies.js';
 import { lifecycle } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { settleGroup, settleUnit } from '../fold/settle.js';
 import type { Group } from '../graph/compiled.js';
+import { isHeld, isMet } from '../state/dependencies.js';
 import { putGroup, putUnit, rootNode } from '../state/nodes.js';
 import { servingUnit } from '../state/results.js';
 import { groupState, initialState, listItems, unitState, type Next, type State } from '../state/state.js';
@@ -91,6 +93,13 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
     noteControl(next, 'retry', data, event);
     const fresh = initialState(before.config);
     const { config } = before;
+    // What has not ended as asked may since: it is asked anew.
+    const dependencies = before.dependencies?.map((each) =>
+      isMet(each)
+        ? each
+        : { ...each, found: false, ended: undefined, asked: event.version, askedAt: event.at, since: event.at },
+    );
+    const held = isHeld({ dependencies });
     Object.assign(next, {
       units: fresh.units,
       groups: fresh.groups,
@@ -115,8 +124,9 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
       spentTokens: 0,
       spentCost: 0,
       exceeded: undefined,
-      status: 'running',
-      startedAt: before.startedAt || event.at,
+      status: held ? 'pending' : 'running',
+      startedAt: held ? 0 : before.startedAt || event.at,
+      dependencies,
       completedAt: 0,
       deadlineAt: data.deadlineAt,
     } satisfies Partial<State>);
@@ -191,7 +201,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
       }
     }
   },
-  effects: lifecycle,
+  effects: (event, stateAfter) => [...lifecycle(event), ...asksForEnds(stateAfter, event.version)],
   spans: () => [{ change: 'execution reopened', as: 'retry' }],
   measures: executionsThat('retried'),
   command: 'retry',

@@ -1,4 +1,6 @@
+import { asksForEnds } from '../effects/dependencies.js';
 import { lifecycle } from '../effects/effect.js';
+import { dependencyStates } from '../state/dependencies.js';
 import { executionsThat } from './metrics.js';
 import type { EventDefinition } from './definition.js';
 
@@ -8,12 +10,20 @@ export const executionStarted: EventDefinition<'ExecutionStarted'> = {
     next.started = data;
     next.createdAt = event.at;
     next.deadlineAt = data.deadlineAt;
-    if (data.startAt === undefined || data.startAt <= event.at) {
+    if (data.waiters !== undefined) {
+      next.waiters = data.waiters;
+    }
+    if (data.after !== undefined) {
+      next.dependencies = dependencyStates(data.after, event);
+    } else if (data.startAt === undefined || data.startAt <= event.at) {
       next.status = 'running';
       next.startedAt = event.at;
     }
   },
-  effects: lifecycle,
+  effects: (event, stateAfter) =>
+    stateAfter.dependencies === undefined
+      ? lifecycle(event)
+      : [...lifecycle(event), ...asksForEnds(stateAfter, event.version)],
   spans: undefined,
   measures: executionsThat('started'),
   command: 'start',

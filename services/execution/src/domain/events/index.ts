@@ -9,6 +9,9 @@ import { choiceMade } from './choice-made.js';
 import { compensationStarted } from './compensation-started.js';
 import { consensusFailed } from './consensus-failed.js';
 import { consensusReached } from './consensus-reached.js';
+import { dependenciesChecked } from './dependencies-checked.js';
+import { dependencyEnded } from './dependency-ended.js';
+import { dependencyFound } from './dependency-found.js';
 import { evaluationRecorded } from './evaluation-recorded.js';
 import { evaluationRequested } from './evaluation-requested.js';
 import { executionCancelled } from './execution-cancelled.js';
@@ -32,6 +35,7 @@ import { stepReused } from './step-reused.js';
 import { stepScheduled } from './step-scheduled.js';
 import { stepSkipped } from './step-skipped.js';
 import { toolCalled } from './tool-called.js';
+import { waiterAdded } from './waiter-added.js';
 import { waitStarted } from './wait-started.js';
 import type { EventDefinition } from './definition.js';
 
@@ -55,6 +59,10 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   ConsensusFailed: consensusFailed,
   ExecutionPaused: executionPaused,
   ExecutionResumed: executionResumed,
+  WaiterAdded: waiterAdded,
+  DependencyFound: dependencyFound,
+  DependencyEnded: dependencyEnded,
+  DependenciesChecked: dependenciesChecked,
   WaitStarted: waitStarted,
   SignalAwaited: signalAwaited,
   SignalReceived: signalReceived,

@@ -1,12 +1,13 @@
 import type { Event } from '@batuta/contracts';
 import { closeChild, closeChildren } from './children.js';
+import { isHeld } from '../state/dependencies.js';
 import { compiledUnit, isActive, putGroup, putUnit } from '../state/nodes.js';
 import { groupState, unitState, type Next } from '../state/state.js';
 
 /** Whatever happens first starts an execution that waited for its time. */
 export function begin(next: Next, at: number): void {
-  // A step skipped before start_at does not make the execution start.
-  if (next.status === 'pending' && (next.started?.startAt ?? 0) <= at) {
+  // A step skipped before start_at, or while others have to end first, does not make the execution start.
+  if (next.status === 'pending' && (next.started?.startAt ?? 0) <= at && !isHeld(next)) {
     next.status = 'running';
     next.startedAt = at;
   }

@@ -1,4 +1,5 @@
-import type { BudgetExceeded } from '@batuta/contracts';
+import { FAILURE_CODES } from '@batuta/contracts';
+import type { BudgetExceeded, Failure } from '@batuta/contracts';
 import { scheduleAttempt } from '../kinds/agent/attempt.js';
 import { budgetFailure, overspending } from '../budget/budget.js';
 import { planCompensation } from './compensation.js';
@@ -9,6 +10,7 @@ import { evaluationKey } from '../expressions/evaluations.js';
 import { nodeId } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
 import { isToRun, request, startUnit } from './start-unit.js';
+import { failedDependency, isHeld, type DependencyState } from '../state/dependencies.js';
 import type { State } from '../state/state.js';
 import { callModel } from '../kinds/llm/model-call.js';
 import { advance, awaitsTurn } from '../kinds/llm/turn.js';
@@ -40,6 +42,13 @@ function step(draft: Draft): void {
   if (state.status === 'compensation') {
     planCompensation(draft);
     return;
+  }
+  if (state.status === 'pending') {
+    const failed = failedDependency(state);
+    if (failed !== undefined) {
+      abort(draft, { failure: dependencyFailure(failed), node: -1 });
+      return;
+    }
   }
   const due = state.status === 'running' || (state.status === 'pending' && isDue(state, at));
   if (!due) {
@@ -131,5 +140,19 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
 }
 
 function isDue(state: State, at: number): boolean {
-  return state.started !== undefined && (state.started.startAt ?? 0) <= at;
+  return state.started !== undefined && (state.started.startAt ?? 0) <= at && !isHeld(state);
+}
+
+const HAS_ENDED = { completed: 'completed', failed: 'failed', cancelled: 'was cancelled' } as const;
+const HAD_TO_END = { success: 'complete', failed: 'fail or be cancelled', finished: 'end' } as const;
+
+/** What this one waits for has ended in another way. Whoever has that go on can retry this one afterwards. */
+function dependencyFailure({ executionId, on, process, ended }: DependencyState): Failure {
+  const named = process === '' ? `execution ${executionId}` : `process ${process} (execution ${executionId})`;
+  return {
+    code: FAILURE_CODES.dependencyFailed,
+    message: `${named} ${HAS_ENDED[ended ?? 'failed']}, and had to ${HAD_TO_END[on]}`,
+    retryable: false,
+    details: { execution_id: executionId, on, ended: ended ?? 'failed', ...(process === '' ? {} : { process }) },
+  };
 }

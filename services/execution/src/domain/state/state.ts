@@ -9,6 +9,7 @@ import type {
   Priority,
 } from '@batuta/contracts';
 import type { CompiledConfig } from '../graph/compiled.js';
+import type { DependencyState } from './dependencies.js';
 import type { Heap } from '../structures/heap.js';
 import type { GroupState, UnitState } from './unit-state.js';
 import type { Vector } from '../structures/vector.js';
@@ -110,6 +111,10 @@ export interface State {
   readonly keptSignals: List<KeptSignal> | undefined;
   /** Order of the newest that its parent wanted of it; 0 for nothing yet. */
   readonly commanded: number;
+  /** Executions that have to end before this one begins; undefined when it waits for none. */
+  readonly dependencies: readonly DependencyState[] | undefined;
+  /** Executions that wait for this one; undefined while there are none. */
+  readonly waiters: readonly string[] | undefined;
 }
 
 /** The state of an execution before its first event: version 0. */
@@ -158,6 +163,8 @@ export function initialState(config: CompiledConfig): State {
     deleted: undefined,
     keptSignals: undefined,
     commanded: 0,
+    dependencies: undefined,
+    waiters: undefined,
   };
 }
 
@@ -210,6 +217,8 @@ export function copyState(state: State): Next {
     deleted: state.deleted,
     keptSignals: state.keptSignals,
     commanded: state.commanded,
+    dependencies: state.dependencies,
+    waiters: state.waiters,
   };
 }
 

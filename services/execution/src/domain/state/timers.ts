@@ -1,5 +1,6 @@
 import { kindOf } from '../kinds/index.js';
 import { heapInsert, heapPop, type Heap } from '../structures/heap.js';
+import { isHeld, nextCheck } from './dependencies.js';
 import { compiledUnit } from './nodes.js';
 import { unitState, type State, type Next } from './state.js';
 
@@ -126,9 +127,14 @@ export function nextWake(state: State): number | undefined {
     case 'paused':
       return state.deadlineAt;
     case 'pending':
-      return state.started === undefined
-        ? undefined
-        : Math.min(state.deadlineAt, state.started.startAt ?? state.deadlineAt);
+      if (state.started === undefined) {
+        return undefined;
+      }
+      if (state.dependencies !== undefined && isHeld(state)) {
+        const checks = state.dependencies.filter((each) => each.ended === undefined).map(nextCheck);
+        return Math.min(state.deadlineAt, ...checks);
+      }
+      return Math.min(state.deadlineAt, state.started.startAt ?? state.deadlineAt);
     case 'running':
     case 'compensation': {
       let wake = Math.min(state.deadlineAt, state.deadlines?.key ?? state.deadlineAt);

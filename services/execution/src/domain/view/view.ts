@@ -13,6 +13,7 @@ import { budgetOf, hasBudget } from '../budget/budget.js';
 import type { Unit } from '../graph/compiled.js';
 import { ofKinds } from '../kinds/index.js';
 import { childView } from '../kinds/orchestration/orchestration.js';
+import { dependenciesView } from './dependencies.js';
 import { failedNode, shownFailure } from './failures.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { nodeId, nodeResult, servingUnit } from '../state/results.js';
@@ -284,6 +285,7 @@ export function view(state: State): ExecutionView {
     ...(started?.startAt === undefined ? {} : { startAt: started.startAt }),
     ...(started?.parent === undefined ? {} : { parent: started.parent }),
     ...childrenOf(state),
+    ...dependenciesView(state),
     ...(started?.forkedFrom === undefined ? {} : { forkedFrom: started.forkedFrom }),
     ...(started?.forkedFromStepId === undefined ? {} : { forkedFromStepId: started.forkedFromStepId }),
     ...(state.pausedAt > 0 ? { pausedAt: state.pausedAt } : {}),

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/common/v1/common.proto.
  */
 export const file_batuta_common_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSLKAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBXRyYWNlGAUgASgJEg8KB3N0ZXBfaWQYBiABKAkSEQoJc3RlcF9uYW1lGAcgASgJEg0KBWFnZW50GAggASgJEhAKCGF0dGVtcHRzGAkgASgFEg8KB3N1bW1hcnkYCiABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJIngKDVByZWNvbmRpdGlvbnMSMAoIaWZfbWF0Y2gYASABKAsyHi5iYXR1dGEuY29tbW9uLnYxLlRhZ0NvbmRpdGlvbhI1Cg1pZl9ub25lX21hdGNoGAIgASgLMh4uYmF0dXRhLmNvbW1vbi52MS5UYWdDb25kaXRpb24iKQoMVGFnQ29uZGl0aW9uEgsKA2FueRgBIAEoCBIMCgR0YWdzGAIgAygJIj8KC0lkZW1wb3RlbmN5EgsKA2tleRgBIAEoCRINCgVyb3V0ZRgCIAEoCRIUCgxyZXF1ZXN0X2hhc2gYAyABKAkiQgoKUGFyZW50TGluaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRINCgVkZXB0aBgDIAEoBWIGcHJvdG8z", [file_google_protobuf_struct]);
+  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSLKAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBXRyYWNlGAUgASgJEg8KB3N0ZXBfaWQYBiABKAkSEQoJc3RlcF9uYW1lGAcgASgJEg0KBWFnZW50GAggASgJEhAKCGF0dGVtcHRzGAkgASgFEg8KB3N1bW1hcnkYCiABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJIngKDVByZWNvbmRpdGlvbnMSMAoIaWZfbWF0Y2gYASABKAsyHi5iYXR1dGEuY29tbW9uLnYxLlRhZ0NvbmRpdGlvbhI1Cg1pZl9ub25lX21hdGNoGAIgASgLMh4uYmF0dXRhLmNvbW1vbi52MS5UYWdDb25kaXRpb24iKQoMVGFnQ29uZGl0aW9uEgsKA2FueRgBIAEoCBIMCgR0YWdzGAIgAygJIj8KC0lkZW1wb3RlbmN5EgsKA2tleRgBIAEoCRINCgVyb3V0ZRgCIAEoCRIUCgxyZXF1ZXN0X2hhc2gYAyABKAkiPwoKRGVwZW5kZW5jeRIUCgxleGVjdXRpb25faWQYASABKAkSCgoCb24YAiABKAkSDwoHcHJvY2VzcxgDIAEoCSJCCgpQYXJlbnRMaW5rEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg0KBWRlcHRoGAMgASgFYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * An expected refusal. `code` is stable and part of the contract; `message` is for people.
@@ -537,6 +537,65 @@ export const IdempotencySchema: GenMessage<Idempotency, {jsonType: IdempotencyJs
   messageDesc(file_batuta_common_v1_common, 7);
 
 /**
+ * Another execution whose end is waited for.
+ *
+ * @generated from message batuta.common.v1.Dependency
+ */
+export type Dependency = Message<"batuta.common.v1.Dependency"> & {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * success, failed or finished.
+   *
+   * @generated from field: string on = 2;
+   */
+  on: string;
+
+  /**
+   * The name of the process that it is a run of, for people.
+   *
+   * @generated from field: string process = 3;
+   */
+  process: string;
+};
+
+/**
+ * Another execution whose end is waited for.
+ *
+ * @generated from message batuta.common.v1.Dependency
+ */
+export type DependencyJson = {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+
+  /**
+   * success, failed or finished.
+   *
+   * @generated from field: string on = 2;
+   */
+  on?: string;
+
+  /**
+   * The name of the process that it is a run of, for people.
+   *
+   * @generated from field: string process = 3;
+   */
+  process?: string;
+};
+
+/**
+ * Describes the message batuta.common.v1.Dependency.
+ * Use `create(DependencySchema)` to create a new message.
+ */
+export const DependencySchema: GenMessage<Dependency, {jsonType: DependencyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_common_v1_common, 8);
+
+/**
  * Where an execution stands that another one has as a step.
  *
  * @generated from message batuta.common.v1.ParentLink
@@ -589,5 +648,5 @@ export type ParentLinkJson = {
  * Use `create(ParentLinkSchema)` to create a new message.
  */
 export const ParentLinkSchema: GenMessage<ParentLink, {jsonType: ParentLinkJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_common_v1_common, 8);
+  messageDesc(file_batuta_common_v1_common, 9);
 

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Budget, BudgetJson, Failure, FailureJson, ParentLink, ParentLinkJson } from "../../common/v1/common_pb.js";
+import type { Budget, BudgetJson, Dependency, DependencyJson, Failure, FailureJson, ParentLink, ParentLinkJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSKWBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluayKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIokCChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCBITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIksKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkihAEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkiuQEKDkNoaWxkUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSDgoGbnVtYmVyGAMgASgFEg4KBmNvbmZpZxgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIRCglpbnB1dF9rZXkYBiABKAkSDwoHcmVzdW1lZBgHIAEoCBIoCgZidWRnZXQYCCABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldCKIAQoMQ2hpbGRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhUKDWNoaWxkX3ZlcnNpb24YBiABKAUibAoKQ2hpbGRFbmRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRITCgt0b2tlbl9jb3VudBgEIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgFIAEoASJCCg9QYXJlbnRDb21tYW5kZWQSDwoHY29tbWFuZBgBIAEoCRINCgVvcmRlchgCIAEoBRIPCgdyZWZ1c2VkGAMgASgJIjAKC1dhaXRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIdW50aWxfYXQYAiABKAEiUgoNU2lnbmFsQXdhaXRlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVhZGxpbmVfYXQYAyABKAESDQoFdGFrZW4YBCABKAUiZAoOU2lnbmFsUmVjZWl2ZWQSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgoKAmJ5GAMgASgJEg8KB3N0ZXBfaWQYBCABKAkiPgoKQ2hvaWNlTWFkZRIPCgdzdGVwX2lkGAEgASgJEhAKCGJyYW5jaGVzGAIgAygFEg0KBXN0ZXBzGAMgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJWChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCRIRCglhc2tfYWdhaW4YBCADKAkiUwoRRXhlY3V0aW9uUmVvcGVuZWQSDQoFY2F1c2UYASABKAkSCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2RlYWRsaW5lX2F0GAQgASgBIr4CChBFeGVjdXRpb25EZWxldGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDwoHdXNlcl9pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSEgoKY3JlYXRlZF9hdBgIIAEoARIQCghlbmRlZF9hdBgJIAEoARIUCgxyZXF1ZXN0X2hhc2gYCiABKAkSDgoGZXZlbnRzGAsgASgFEgoKAmJ5GAwgASgJEg4KBnJlYXNvbhgNIAEoCRIOCgZwb2xpY3kYDiABKAkSLAoGcGFyZW50GA8gASgLMhwuYmF0dXRhLmNvbW1vbi52MS5QYXJlbnRMaW5rIjwKEkV4ZWN1dGlvbkNvbXBsZXRlZBImCgZvdXRwdXQYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijgEKD0V4ZWN1dGlvbkZhaWxlZBIqCgdmYWlsdXJlGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lIoQBChJFeGVjdXRpb25DYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZRISCgp0ZXJtaW5hdGVkGAQgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiLAoTRGVwZW5kZW5jaWVzQ2hlY2tlZBIVCg1leGVjdXRpb25faWRzGAEgAygJIo4BCgpTdGVwUmV1c2VkEg8KB3N0ZXBfaWQYASABKAkSJgoGb3V0cHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjUKCGFwcHJvdmFsGAMgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXVzZWRBcHByb3ZhbBIQCghpZl9lcXVhbBgEIAEoCCLbAQoOUmV1c2VkQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIlCgVpbnB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglhcHByb3ZlcnMYAyADKAkSFAoMcmVxdWVzdGVkX2F0GAQgASgBEhIKCmRlY2lkZWRfYXQYBSABKAESCgoCYnkYBiABKAkSDwoHY29tbWVudBgHIAEoCRIkCgRkYXRhGAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgJIAEoCCJ+Cg1TdGVwU2NoZWR1bGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIZChFzdGFydF9kZWFkbGluZV9hdBgEIAEoARIqCghyZXNlcnZlZBgFIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0SgQIAxAEIqYDCg1Nb2RlbEFuc3dlcmVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIMCgR0dXJuGAMgASgFEgwKBHRleHQYBCABKAkSNgoKdG9vbF9jYWxscxgFIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuTW9kZWxUb29sQ2FsbBIMCgRuZXh0GAYgASgJEhAKCGZlZWRiYWNrGAcgASgJEhUKDWZpbmlzaF9yZWFzb24YCCABKAkSJgoFbW9kZWwYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBXByaWNlGAogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpzdGFydGVkX2F0GAsgASgBEhMKC2ZpbmlzaGVkX2F0GAwgASgBEhMKC3Rva2VuX2NvdW50GA0gASgFEhYKDmVzdGltYXRlZF9jb3N0GA4gASgBEhUKDWFnZW50X3ZlcnNpb24YDyABKAkSFAoMaW5wdXRfdG9rZW5zGBAgASgFEhUKDW91dHB1dF90b2tlbnMYESABKAUiYQoNTW9kZWxUb29sQ2FsbBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3Byb2JsZW0YBCABKAkiXgoKVG9vbENhbGxlZBIPCgdzdGVwX2lkGAEgASgJEhEKCWNhbGxlcl9pZBgCIAEoCRIMCgR0dXJuGAMgASgFEg0KBWluZGV4GAQgASgFEg8KB2NhbGxfaWQYBSABKAki8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiSwoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCSKEAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCSK5AQoOQ2hpbGRSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghjaGlsZF9pZBgCIAEoCRIOCgZudW1iZXIYAyABKAUSDgoGY29uZmlnGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhEKCWlucHV0X2tleRgGIAEoCRIPCgdyZXN1bWVkGAcgASgIEigKBmJ1ZGdldBgIIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IogBCgxDaGlsZFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghjaGlsZF9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSFQoNY2hpbGRfdmVyc2lvbhgGIAEoBSJsCgpDaGlsZEVuZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEhMKC3Rva2VuX2NvdW50GAQgASgFEhYKDmVzdGltYXRlZF9jb3N0GAUgASgBIkIKD1BhcmVudENvbW1hbmRlZBIPCgdjb21tYW5kGAEgASgJEg0KBW9yZGVyGAIgASgFEg8KB3JlZnVzZWQYAyABKAkiMAoLV2FpdFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCgh1bnRpbF9hdBgCIAEoASJSCg1TaWduYWxBd2FpdGVkEg8KB3N0ZXBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZWFkbGluZV9hdBgDIAEoARINCgV0YWtlbhgEIAEoBSJkCg5TaWduYWxSZWNlaXZlZBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSCgoCYnkYAyABKAkSDwoHc3RlcF9pZBgEIAEoCSI+CgpDaG9pY2VNYWRlEg8KB3N0ZXBfaWQYASABKAkSEAoIYnJhbmNoZXMYAiADKAUSDQoFc3RlcHMYAyADKAkiigEKD0FwcHJvdmFsRGVjaWRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgIEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkSJAoEZGF0YRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYBiABKAgiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiLgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkifQoTQ29tcGVuc2F0aW9uU3RhcnRlZBINCgVjYXVzZRgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJEgoKAmJ5GAUgASgJIocBChNDb21wZW5zYXRpb25PdXRjb21lEhMKC2NvbXBlbnNhdGVkGAEgAygJEhcKD25vdF9jb21wZW5zYXRlZBgCIAMoCRIWCg5mYWlsZWRfc3RlcF9pZBgDIAEoCRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIkAKDkJ1ZGdldEV4Y2VlZGVkEhAKCHJlc291cmNlGAEgASgJEg0KBWxpbWl0GAIgASgBEg0KBXNwZW50GAMgASgBIlYKEEV4ZWN1dGlvblJldHJpZWQSCgoCYnkYASABKAkSEwoLZGVhZGxpbmVfYXQYAiABKAESDgoGcmVhc29uGAMgASgJEhEKCWFza19hZ2FpbhgEIAMoCSJTChFFeGVjdXRpb25SZW9wZW5lZBINCgVjYXVzZRgBIAEoCRIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEwoLZGVhZGxpbmVfYXQYBCABKAEivgIKEEV4ZWN1dGlvbkRlbGV0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIPCgd1c2VyX2lkGAYgASgJEg4KBnN0YXR1cxgHIAEoCRISCgpjcmVhdGVkX2F0GAggASgBEhAKCGVuZGVkX2F0GAkgASgBEhQKDHJlcXVlc3RfaGFzaBgKIAEoCRIOCgZldmVudHMYCyABKAUSCgoCYnkYDCABKAkSDgoGcmVhc29uGA0gASgJEg4KBnBvbGljeRgOIAEoCRIsCgZwYXJlbnQYDyABKAsyHC5iYXR1dGEuY29tbW9uLnYxLlBhcmVudExpbmsiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -446,6 +446,20 @@ export type ExecutionStarted = Message<"batuta.execution.v1.ExecutionStarted"> &
    * @generated from field: batuta.common.v1.ParentLink parent = 31;
    */
   parent?: ParentLink | undefined;
+
+  /**
+   * It begins when these executions have ended as asked; deadline_at is then by when they must have.
+   *
+   * @generated from field: repeated batuta.common.v1.Dependency after = 32;
+   */
+  after: Dependency[];
+
+  /**
+   * Executions that wait for this one already: they are told of its end.
+   *
+   * @generated from field: repeated string waiters = 33;
+   */
+  waiters: string[];
 };
 
 /**
@@ -574,6 +588,20 @@ export type ExecutionStartedJson = {
    * @generated from field: batuta.common.v1.ParentLink parent = 31;
    */
   parent?: ParentLinkJson;
+
+  /**
+   * It begins when these executions have ended as asked; deadline_at is then by when they must have.
+   *
+   * @generated from field: repeated batuta.common.v1.Dependency after = 32;
+   */
+  after?: DependencyJson[];
+
+  /**
+   * Executions that wait for this one already: they are told of its end.
+   *
+   * @generated from field: repeated string waiters = 33;
+   */
+  waiters?: string[];
 };
 
 /**
@@ -582,6 +610,172 @@ export type ExecutionStartedJson = {
  */
 export const ExecutionStartedSchema: GenMessage<ExecutionStarted, {jsonType: ExecutionStartedJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_events, 4);
+
+/**
+ * Another execution waits for this one, and is told of its end.
+ *
+ * @generated from message batuta.execution.v1.WaiterAdded
+ */
+export type WaiterAdded = Message<"batuta.execution.v1.WaiterAdded"> & {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+};
+
+/**
+ * Another execution waits for this one, and is told of its end.
+ *
+ * @generated from message batuta.execution.v1.WaiterAdded
+ */
+export type WaiterAddedJson = {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.WaiterAdded.
+ * Use `create(WaiterAddedSchema)` to create a new message.
+ */
+export const WaiterAddedSchema: GenMessage<WaiterAdded, {jsonType: WaiterAddedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 5);
+
+/**
+ * An execution that this one waits for is there, and will tell its end.
+ *
+ * @generated from message batuta.execution.v1.DependencyFound
+ */
+export type DependencyFound = Message<"batuta.execution.v1.DependencyFound"> & {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+};
+
+/**
+ * An execution that this one waits for is there, and will tell its end.
+ *
+ * @generated from message batuta.execution.v1.DependencyFound
+ */
+export type DependencyFoundJson = {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.DependencyFound.
+ * Use `create(DependencyFoundSchema)` to create a new message.
+ */
+export const DependencyFoundSchema: GenMessage<DependencyFound, {jsonType: DependencyFoundJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 6);
+
+/**
+ * An execution that this one waits for has ended. What that does is the next event.
+ *
+ * @generated from message batuta.execution.v1.DependencyEnded
+ */
+export type DependencyEnded = Message<"batuta.execution.v1.DependencyEnded"> & {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * completed, failed or cancelled.
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * The version of that execution with which it ended: an end up to it is of an earlier run.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version: number;
+
+  /**
+   * Epoch ms: with the last of them the execution begins, and this is by when it must have ended.
+   *
+   * @generated from field: double deadline_at = 4;
+   */
+  deadlineAt: number;
+};
+
+/**
+ * An execution that this one waits for has ended. What that does is the next event.
+ *
+ * @generated from message batuta.execution.v1.DependencyEnded
+ */
+export type DependencyEndedJson = {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+
+  /**
+   * completed, failed or cancelled.
+   *
+   * @generated from field: string status = 2;
+   */
+  status?: string;
+
+  /**
+   * The version of that execution with which it ended: an end up to it is of an earlier run.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version?: number;
+
+  /**
+   * Epoch ms: with the last of them the execution begins, and this is by when it must have ended.
+   *
+   * @generated from field: double deadline_at = 4;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.DependencyEnded.
+ * Use `create(DependencyEndedSchema)` to create a new message.
+ */
+export const DependencyEndedSchema: GenMessage<DependencyEnded, {jsonType: DependencyEndedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 7);
+
+/**
+ * These executions are asked once more: nothing was heard of them for long, or they were not there yet.
+ *
+ * @generated from message batuta.execution.v1.DependenciesChecked
+ */
+export type DependenciesChecked = Message<"batuta.execution.v1.DependenciesChecked"> & {
+  /**
+   * @generated from field: repeated string execution_ids = 1;
+   */
+  executionIds: string[];
+};
+
+/**
+ * These executions are asked once more: nothing was heard of them for long, or they were not there yet.
+ *
+ * @generated from message batuta.execution.v1.DependenciesChecked
+ */
+export type DependenciesCheckedJson = {
+  /**
+   * @generated from field: repeated string execution_ids = 1;
+   */
+  executionIds?: string[];
+};
+
+/**
+ * Describes the message batuta.execution.v1.DependenciesChecked.
+ * Use `create(DependenciesCheckedSchema)` to create a new message.
+ */
+export const DependenciesCheckedSchema: GenMessage<DependenciesChecked, {jsonType: DependenciesCheckedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 8);
 
 /**
  * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
@@ -650,7 +844,7 @@ export type StepReusedJson = {
  * Use `create(StepReusedSchema)` to create a new message.
  */
 export const StepReusedSchema: GenMessage<StepReused, {jsonType: StepReusedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 5);
+  messageDesc(file_batuta_execution_v1_events, 9);
 
 /**
  * @generated from message batuta.execution.v1.ReusedApproval
@@ -757,7 +951,7 @@ export type ReusedApprovalJson = {
  * Use `create(ReusedApprovalSchema)` to create a new message.
  */
 export const ReusedApprovalSchema: GenMessage<ReusedApproval, {jsonType: ReusedApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 6);
+  messageDesc(file_batuta_execution_v1_events, 10);
 
 /**
  * @generated from message batuta.execution.v1.StepScheduled
@@ -826,7 +1020,7 @@ export type StepScheduledJson = {
  * Use `create(StepScheduledSchema)` to create a new message.
  */
 export const StepScheduledSchema: GenMessage<StepScheduled, {jsonType: StepScheduledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 7);
+  messageDesc(file_batuta_execution_v1_events, 11);
 
 /**
  * An attempt of a step of kind llm succeeded: the model has answered.
@@ -1045,7 +1239,7 @@ export type ModelAnsweredJson = {
  * Use `create(ModelAnsweredSchema)` to create a new message.
  */
 export const ModelAnsweredSchema: GenMessage<ModelAnswered, {jsonType: ModelAnsweredJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 8);
+  messageDesc(file_batuta_execution_v1_events, 12);
 
 /**
  * @generated from message batuta.execution.v1.ModelToolCall
@@ -1106,7 +1300,7 @@ export type ModelToolCallJson = {
  * Use `create(ModelToolCallSchema)` to create a new message.
  */
 export const ModelToolCallSchema: GenMessage<ModelToolCall, {jsonType: ModelToolCallJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 9);
+  messageDesc(file_batuta_execution_v1_events, 13);
 
 /**
  * A call that a model asked for begins: step_id is that of the tool's place, <step>:<tool>:<number>, whose attempts follow.
@@ -1185,7 +1379,7 @@ export type ToolCalledJson = {
  * Use `create(ToolCalledSchema)` to create a new message.
  */
 export const ToolCalledSchema: GenMessage<ToolCalled, {jsonType: ToolCalledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 10);
+  messageDesc(file_batuta_execution_v1_events, 14);
 
 /**
  * @generated from message batuta.execution.v1.StepCompleted
@@ -1310,7 +1504,7 @@ export type StepCompletedJson = {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted, {jsonType: StepCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 11);
+  messageDesc(file_batuta_execution_v1_events, 15);
 
 /**
  * @generated from message batuta.execution.v1.StepAttemptFailed
@@ -1449,7 +1643,7 @@ export type StepAttemptFailedJson = {
  * Use `create(StepAttemptFailedSchema)` to create a new message.
  */
 export const StepAttemptFailedSchema: GenMessage<StepAttemptFailed, {jsonType: StepAttemptFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 12);
+  messageDesc(file_batuta_execution_v1_events, 16);
 
 /**
  * @generated from message batuta.execution.v1.StepFailed
@@ -1514,7 +1708,7 @@ export type StepFailedJson = {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed, {jsonType: StepFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 13);
+  messageDesc(file_batuta_execution_v1_events, 17);
 
 /**
  * @generated from message batuta.execution.v1.StepSkipped
@@ -1587,7 +1781,7 @@ export type StepSkippedJson = {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 14);
+  messageDesc(file_batuta_execution_v1_events, 18);
 
 /**
  * A human is asked; the step waits for the decision.
@@ -1670,7 +1864,7 @@ export type ApprovalRequestedJson = {
  * Use `create(ApprovalRequestedSchema)` to create a new message.
  */
 export const ApprovalRequestedSchema: GenMessage<ApprovalRequested, {jsonType: ApprovalRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 15);
+  messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
  * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
@@ -1797,7 +1991,7 @@ export type ChildRequestedJson = {
  * Use `create(ChildRequestedSchema)` to create a new message.
  */
 export const ChildRequestedSchema: GenMessage<ChildRequested, {jsonType: ChildRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 16);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * The child of a step is there.
@@ -1882,7 +2076,7 @@ export type ChildStartedJson = {
  * Use `create(ChildStartedSchema)` to create a new message.
  */
 export const ChildStartedSchema: GenMessage<ChildStarted, {jsonType: ChildStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 17);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * The child of a step has ended. What that does to the step is the next event.
@@ -1961,7 +2155,7 @@ export type ChildEndedJson = {
  * Use `create(ChildEndedSchema)` to create a new message.
  */
 export const ChildEndedSchema: GenMessage<ChildEnded, {jsonType: ChildEndedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 18);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * The parent of this execution wants it to do something.
@@ -2024,7 +2218,7 @@ export type ParentCommandedJson = {
  * Use `create(ParentCommandedSchema)` to create a new message.
  */
 export const ParentCommandedSchema: GenMessage<ParentCommanded, {jsonType: ParentCommandedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 19);
+  messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
  * @generated from message batuta.execution.v1.WaitStarted
@@ -2065,7 +2259,7 @@ export type WaitStartedJson = {
  * Use `create(WaitStartedSchema)` to create a new message.
  */
 export const WaitStartedSchema: GenMessage<WaitStarted, {jsonType: WaitStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 24);
 
 /**
  * The step waits for a signal. With `taken` its StepCompleted (attempt 0) follows at once.
@@ -2134,7 +2328,7 @@ export type SignalAwaitedJson = {
  * Use `create(SignalAwaitedSchema)` to create a new message.
  */
 export const SignalAwaitedSchema: GenMessage<SignalAwaited, {jsonType: SignalAwaitedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
  * A signal came. The step that waited for it has its StepCompleted (attempt 0) after it; without one it is kept.
@@ -2199,7 +2393,7 @@ export type SignalReceivedJson = {
  * Use `create(SignalReceivedSchema)` to create a new message.
  */
 export const SignalReceivedSchema: GenMessage<SignalReceived, {jsonType: SignalReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
  * Which steps after a choice run. Its StepCompleted (attempt 0) follows at once.
@@ -2254,7 +2448,7 @@ export type ChoiceMadeJson = {
  * Use `create(ChoiceMadeSchema)` to create a new message.
  */
 export const ChoiceMadeSchema: GenMessage<ChoiceMade, {jsonType: ChoiceMadeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 23);
+  messageDesc(file_batuta_execution_v1_events, 27);
 
 /**
  * The decision, a human's or that of time. What it does to the step is the event after it: StepCompleted or StepFailed.
@@ -2343,7 +2537,7 @@ export type ApprovalDecidedJson = {
  * Use `create(ApprovalDecidedSchema)` to create a new message.
  */
 export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: ApprovalDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 24);
+  messageDesc(file_batuta_execution_v1_events, 28);
 
 /**
  * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
@@ -2408,7 +2602,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 25);
+  messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
  * Expressions that a plain path cannot answer were sent to the sandbox.
@@ -2443,7 +2637,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
  * What the sandbox answered; a replay reads it here and evaluates nothing.
@@ -2498,7 +2692,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 27);
+  messageDesc(file_batuta_execution_v1_events, 31);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -2575,7 +2769,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 28);
+  messageDesc(file_batuta_execution_v1_events, 32);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -2674,7 +2868,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 29);
+  messageDesc(file_batuta_execution_v1_events, 33);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -2755,7 +2949,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 30);
+  messageDesc(file_batuta_execution_v1_events, 34);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -2806,7 +3000,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 31);
+  messageDesc(file_batuta_execution_v1_events, 35);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -2843,7 +3037,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 32);
+  messageDesc(file_batuta_execution_v1_events, 36);
 
 /**
  * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
@@ -2918,7 +3112,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 33);
+  messageDesc(file_batuta_execution_v1_events, 37);
 
 /**
  * What a compensation did.
@@ -2983,7 +3177,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 34);
+  messageDesc(file_batuta_execution_v1_events, 38);
 
 /**
  * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
@@ -3042,7 +3236,7 @@ export type BudgetExceededJson = {
  * Use `create(BudgetExceededSchema)` to create a new message.
  */
 export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 35);
+  messageDesc(file_batuta_execution_v1_events, 39);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -3107,7 +3301,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 36);
+  messageDesc(file_batuta_execution_v1_events, 40);
 
 /**
  * An ended execution is being undone (again): compensations run from where they stopped.
@@ -3172,7 +3366,7 @@ export type ExecutionReopenedJson = {
  * Use `create(ExecutionReopenedSchema)` to create a new message.
  */
 export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: ExecutionReopenedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 37);
+  messageDesc(file_batuta_execution_v1_events, 41);
 
 /**
  * What is left of an execution whose other events are removed. It says all that anybody still has to know.
@@ -3375,7 +3569,7 @@ export type ExecutionDeletedJson = {
  * Use `create(ExecutionDeletedSchema)` to create a new message.
  */
 export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: ExecutionDeletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 38);
+  messageDesc(file_batuta_execution_v1_events, 42);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -3406,7 +3600,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 39);
+  messageDesc(file_batuta_execution_v1_events, 43);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -3453,7 +3647,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 40);
+  messageDesc(file_batuta_execution_v1_events, 44);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -3514,5 +3708,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 41);
+  messageDesc(file_batuta_execution_v1_events, 45);
 

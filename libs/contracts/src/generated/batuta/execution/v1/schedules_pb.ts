@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/schedules.proto.
  */
 export const file_batuta_execution_v1_schedules: GenFile = /*@__PURE__*/
-  fileDesc("CiNiYXR1dGEvZXhlY3V0aW9uL3YxL3NjaGVkdWxlcy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSK7AwoPU2NoZWR1bGVDb21tYW5kEjUKBmNyZWF0ZRgBIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQ3JlYXRlU2NoZWR1bGVIABI1CgZ1cGRhdGUYAiABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlVwZGF0ZVNjaGVkdWxlSAASMwoFcGF1c2UYAyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhdXNlU2NoZWR1bGVIABI1CgZyZXN1bWUYBCABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJlc3VtZVNjaGVkdWxlSAASNwoHdHJpZ2dlchgFIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuVHJpZ2dlclNjaGVkdWxlSAASOQoIYmFja2ZpbGwYBiABKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkJhY2tmaWxsU2NoZWR1bGVIABI1CgZkZWxldGUYByABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkRlbGV0ZVNjaGVkdWxlSAASGAoQZXhwZWN0ZWRfdmVyc2lvbhgKIAEoBUIJCgdjb21tYW5kIj0KDkNyZWF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ij0KDlVwZGF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ih8KDVBhdXNlU2NoZWR1bGUSDgoGcmVhc29uGAEgASgJIiAKDlJlc3VtZVNjaGVkdWxlEg4KBnJlYXNvbhgBIAEoCSIiCg9UcmlnZ2VyU2NoZWR1bGUSDwoHb3ZlcmxhcBgBIAEoCSJDChBCYWNrZmlsbFNjaGVkdWxlEg8KB2Zyb21fYXQYASABKAESDQoFdG9fYXQYAiABKAESDwoHb3ZlcmxhcBgDIAEoCSIQCg5EZWxldGVTY2hlZHVsZSJdCg9TY2hlZHVsZUNyZWF0ZWQSEQoJdGVuYW50X2lkGAEgASgJEgoKAmJ5GAIgASgJEisKCmRlZmluaXRpb24YAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IkoKD1NjaGVkdWxlVXBkYXRlZBIKCgJieRgBIAEoCRIrCgpkZWZpbml0aW9uGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI7Cg5TY2hlZHVsZVBhdXNlZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDQoFY2F1c2UYAyABKAkiLQoPU2NoZWR1bGVSZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJICg1TY2hlZHVsZUZpcmVkEhIKCm5vbWluYWxfYXQYASABKAESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg0KBWNhdXNlGAMgASgJIkIKEFNjaGVkdWxlQnVmZmVyZWQSEgoKbm9taW5hbF9hdBgBIAMoARINCgVjYXVzZRgCIAEoCRILCgNrZXkYAyABKAkicAoPU2NoZWR1bGVTa2lwcGVkEhAKCGZpcnN0X2F0GAEgASgBEg8KB2xhc3RfYXQYAiABKAESDQoFY291bnQYAyABKAUSDAoEbW9yZRgEIAEoCBIOCgZyZWFzb24YBSABKAkSDQoFY2F1c2UYBiABKAkiagoVU2NoZWR1bGVTdGFydEFuc3dlcmVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdvdXRjb21lGAIgASgJEioKB3JlZnVzYWwYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiPgoWU2NoZWR1bGVFeGVjdXRpb25FbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJIjsKFVNjaGVkdWxlT3RoZXJzU3RvcHBlZBIVCg1leGVjdXRpb25faWRzGAEgAygJEgsKA2hvdxgCIAEoCSIsChNTY2hlZHVsZVJ1bnNDaGVja2VkEhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiIgoQU2NoZWR1bGVGaW5pc2hlZBIOCgZyZWFzb24YASABKAkiHQoPU2NoZWR1bGVEZWxldGVkEgoKAmJ5GAEgASgJIrcBCg1TdHJlYW1NZXNzYWdlEhEKCXN0cmVhbV9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEgwKBGZyb20YAyABKAkSMAoFZW5kZWQYCiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkVuZE1lc3NhZ2VIABI0CgZwYXJlbnQYCyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhcmVudENvbW1hbmRIAEIJCgdtZXNzYWdlIssBCgpFbmRNZXNzYWdlEg4KBnN0YXR1cxgBIAEoCRIKCgJhdBgCIAEoARIPCgd2ZXJzaW9uGAMgASgFEiYKBm91dHB1dBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEg8KB2RlbGV0ZWQYCCABKAgibAoNUGFyZW50Q29tbWFuZBIPCgdjb21tYW5kGAEgASgJEg0KBW9yZGVyGAIgASgFEgsKA25vdxgDIAEoCBISCgpjb21wZW5zYXRlGAQgASgIEg4KBnJlYXNvbhgFIAEoCRIKCgJieRgGIAEoCSKNAQoKQ2hpbGRGYWN0cxIRCgljb25maWdfaWQYASABKAkSEwoLY29uZmlnX25hbWUYAiABKAkSFgoOY29uZmlnX3ZlcnNpb24YAyABKAUSDwoHdmVyc2lvbhgEIAEoBRIuCgVlbmRlZBgFIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRW5kTWVzc2FnZSJVChJTdHJlYW1NZXNzYWdlUmVwbHkSDwoHb3V0Y29tZRgBIAEoCRIuCgVjaGlsZBgCIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRGYWN0cyLbAwoMU2NoZWR1bGVWaWV3EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDgoGc3RhdHVzGAMgASgJEisKCmRlZmluaXRpb24YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCmNyZWF0ZWRfYnkYBSABKAkSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEhAKCHJldmlzaW9uGAggASgFEhEKCXBhdXNlZF9ieRgJIAEoCRIUCgxwYXVzZV9yZWFzb24YCiABKAkSEwoLcGF1c2VfY2F1c2UYCyABKAkSDwoHbmV4dF9hdBgMIAEoARIVCg1sYXN0X2ZpcmVkX2F0GA0gASgBEhkKEWxhc3RfZXhlY3V0aW9uX2lkGA4gASgJEjEKB3J1bm5pbmcYDyADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlUnVuEg8KB3dhaXRpbmcYECADKAESMwoGY291bnRzGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUNvdW50cxIWCg5yZW1haW5pbmdfcnVucxgSIAEoBRIRCgl0ZW5hbnRfaWQYEyABKAkiRgoLU2NoZWR1bGVSdW4SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhIKCm5vbWluYWxfYXQYAiABKAESDQoFY2F1c2UYAyABKAkidwoOU2NoZWR1bGVDb3VudHMSDQoFZmlyZWQYASABKAUSDwoHc2tpcHBlZBgCIAEoBRIPCgdyZWZ1c2VkGAMgASgFEhEKCWNvbXBsZXRlZBgEIAEoBRIOCgZmYWlsZWQYBSABKAUSEQoJY2FuY2VsbGVkGAYgASgFIjwKEkdldFNjaGVkdWxlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEwoLc2NoZWR1bGVfaWQYAiABKAkicwoQR2V0U2NoZWR1bGVSZXBseRIzCghzY2hlZHVsZRgBIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU2NoZWR1bGVWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiawoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSDQoFbGltaXQYBCABKAUSDgoGY3Vyc29yGAUgASgJIosBChJMaXN0U2NoZWR1bGVzUmVwbHkSNAoJc2NoZWR1bGVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZVZpZXcSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChlMaXN0U2NoZWR1bGVFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtzY2hlZHVsZV9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUieQoXTGlzdFNjaGVkdWxlRXZlbnRzUmVwbHkSMgoGZXZlbnRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUV2ZW50EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiYQoNU2NoZWR1bGVFdmVudBIPCgd2ZXJzaW9uGAEgASgFEgwKBHR5cGUYAiABKAkSCgoCYXQYAyABKAESJQoEZGF0YRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiNiYXR1dGEvZXhlY3V0aW9uL3YxL3NjaGVkdWxlcy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSK7AwoPU2NoZWR1bGVDb21tYW5kEjUKBmNyZWF0ZRgBIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQ3JlYXRlU2NoZWR1bGVIABI1CgZ1cGRhdGUYAiABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlVwZGF0ZVNjaGVkdWxlSAASMwoFcGF1c2UYAyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhdXNlU2NoZWR1bGVIABI1CgZyZXN1bWUYBCABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJlc3VtZVNjaGVkdWxlSAASNwoHdHJpZ2dlchgFIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuVHJpZ2dlclNjaGVkdWxlSAASOQoIYmFja2ZpbGwYBiABKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkJhY2tmaWxsU2NoZWR1bGVIABI1CgZkZWxldGUYByABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkRlbGV0ZVNjaGVkdWxlSAASGAoQZXhwZWN0ZWRfdmVyc2lvbhgKIAEoBUIJCgdjb21tYW5kIj0KDkNyZWF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ij0KDlVwZGF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ih8KDVBhdXNlU2NoZWR1bGUSDgoGcmVhc29uGAEgASgJIiAKDlJlc3VtZVNjaGVkdWxlEg4KBnJlYXNvbhgBIAEoCSIiCg9UcmlnZ2VyU2NoZWR1bGUSDwoHb3ZlcmxhcBgBIAEoCSJDChBCYWNrZmlsbFNjaGVkdWxlEg8KB2Zyb21fYXQYASABKAESDQoFdG9fYXQYAiABKAESDwoHb3ZlcmxhcBgDIAEoCSIQCg5EZWxldGVTY2hlZHVsZSJdCg9TY2hlZHVsZUNyZWF0ZWQSEQoJdGVuYW50X2lkGAEgASgJEgoKAmJ5GAIgASgJEisKCmRlZmluaXRpb24YAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IkoKD1NjaGVkdWxlVXBkYXRlZBIKCgJieRgBIAEoCRIrCgpkZWZpbml0aW9uGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI7Cg5TY2hlZHVsZVBhdXNlZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDQoFY2F1c2UYAyABKAkiLQoPU2NoZWR1bGVSZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJICg1TY2hlZHVsZUZpcmVkEhIKCm5vbWluYWxfYXQYASABKAESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg0KBWNhdXNlGAMgASgJIkIKEFNjaGVkdWxlQnVmZmVyZWQSEgoKbm9taW5hbF9hdBgBIAMoARINCgVjYXVzZRgCIAEoCRILCgNrZXkYAyABKAkicAoPU2NoZWR1bGVTa2lwcGVkEhAKCGZpcnN0X2F0GAEgASgBEg8KB2xhc3RfYXQYAiABKAESDQoFY291bnQYAyABKAUSDAoEbW9yZRgEIAEoCBIOCgZyZWFzb24YBSABKAkSDQoFY2F1c2UYBiABKAkiagoVU2NoZWR1bGVTdGFydEFuc3dlcmVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdvdXRjb21lGAIgASgJEioKB3JlZnVzYWwYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiPgoWU2NoZWR1bGVFeGVjdXRpb25FbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJIjsKFVNjaGVkdWxlT3RoZXJzU3RvcHBlZBIVCg1leGVjdXRpb25faWRzGAEgAygJEgsKA2hvdxgCIAEoCSIsChNTY2hlZHVsZVJ1bnNDaGVja2VkEhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiIgoQU2NoZWR1bGVGaW5pc2hlZBIOCgZyZWFzb24YASABKAkiHQoPU2NoZWR1bGVEZWxldGVkEgoKAmJ5GAEgASgJIucBCg1TdHJlYW1NZXNzYWdlEhEKCXN0cmVhbV9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEgwKBGZyb20YAyABKAkSMAoFZW5kZWQYCiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkVuZE1lc3NhZ2VIABI0CgZwYXJlbnQYCyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhcmVudENvbW1hbmRIABIuCgdhc2tfZW5kGAwgASgLMhsuYmF0dXRhLmV4ZWN1dGlvbi52MS5Bc2tFbmRIAEIJCgdtZXNzYWdlIssBCgpFbmRNZXNzYWdlEg4KBnN0YXR1cxgBIAEoCRIKCgJhdBgCIAEoARIPCgd2ZXJzaW9uGAMgASgFEiYKBm91dHB1dBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEg8KB2RlbGV0ZWQYCCABKAgiGwoGQXNrRW5kEhEKCXRlbmFudF9pZBgBIAEoCSJsCg1QYXJlbnRDb21tYW5kEg8KB2NvbW1hbmQYASABKAkSDQoFb3JkZXIYAiABKAUSCwoDbm93GAMgASgIEhIKCmNvbXBlbnNhdGUYBCABKAgSDgoGcmVhc29uGAUgASgJEgoKAmJ5GAYgASgJIo0BCgpDaGlsZEZhY3RzEhEKCWNvbmZpZ19pZBgBIAEoCRITCgtjb25maWdfbmFtZRgCIAEoCRIWCg5jb25maWdfdmVyc2lvbhgDIAEoBRIPCgd2ZXJzaW9uGAQgASgFEi4KBWVuZGVkGAUgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5FbmRNZXNzYWdlIoUBChJTdHJlYW1NZXNzYWdlUmVwbHkSDwoHb3V0Y29tZRgBIAEoCRIuCgVjaGlsZBgCIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRGYWN0cxIuCgVlbmRlZBgDIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRW5kTWVzc2FnZSLbAwoMU2NoZWR1bGVWaWV3EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDgoGc3RhdHVzGAMgASgJEisKCmRlZmluaXRpb24YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCmNyZWF0ZWRfYnkYBSABKAkSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEhAKCHJldmlzaW9uGAggASgFEhEKCXBhdXNlZF9ieRgJIAEoCRIUCgxwYXVzZV9yZWFzb24YCiABKAkSEwoLcGF1c2VfY2F1c2UYCyABKAkSDwoHbmV4dF9hdBgMIAEoARIVCg1sYXN0X2ZpcmVkX2F0GA0gASgBEhkKEWxhc3RfZXhlY3V0aW9uX2lkGA4gASgJEjEKB3J1bm5pbmcYDyADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlUnVuEg8KB3dhaXRpbmcYECADKAESMwoGY291bnRzGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUNvdW50cxIWCg5yZW1haW5pbmdfcnVucxgSIAEoBRIRCgl0ZW5hbnRfaWQYEyABKAkiRgoLU2NoZWR1bGVSdW4SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhIKCm5vbWluYWxfYXQYAiABKAESDQoFY2F1c2UYAyABKAkidwoOU2NoZWR1bGVDb3VudHMSDQoFZmlyZWQYASABKAUSDwoHc2tpcHBlZBgCIAEoBRIPCgdyZWZ1c2VkGAMgASgFEhEKCWNvbXBsZXRlZBgEIAEoBRIOCgZmYWlsZWQYBSABKAUSEQoJY2FuY2VsbGVkGAYgASgFIjwKEkdldFNjaGVkdWxlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEwoLc2NoZWR1bGVfaWQYAiABKAkicwoQR2V0U2NoZWR1bGVSZXBseRIzCghzY2hlZHVsZRgBIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU2NoZWR1bGVWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiawoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSDQoFbGltaXQYBCABKAUSDgoGY3Vyc29yGAUgASgJIosBChJMaXN0U2NoZWR1bGVzUmVwbHkSNAoJc2NoZWR1bGVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZVZpZXcSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChlMaXN0U2NoZWR1bGVFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtzY2hlZHVsZV9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUieQoXTGlzdFNjaGVkdWxlRXZlbnRzUmVwbHkSMgoGZXZlbnRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUV2ZW50EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiYQoNU2NoZWR1bGVFdmVudBIPCgd2ZXJzaW9uGAEgASgFEgwKBHR5cGUYAiABKAkSCgoCYXQYAyABKAESJQoEZGF0YRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * What is asked of a schedule: the field `schedule` of a CommandRequest, whose execution_id is then the schedule's id.
@@ -1009,6 +1009,12 @@ export type StreamMessage = Message<"batuta.execution.v1.StreamMessage"> & {
      */
     value: ParentCommand;
     case: "parent";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.AskEnd ask_end = 12;
+     */
+    value: AskEnd;
+    case: "askEnd";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1046,6 +1052,11 @@ export type StreamMessageJson = {
    * @generated from field: batuta.execution.v1.ParentCommand parent = 11;
    */
   parent?: ParentCommandJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.AskEnd ask_end = 12;
+   */
+  askEnd?: AskEndJson;
 };
 
 /**
@@ -1072,13 +1083,15 @@ export type EndMessage = Message<"batuta.execution.v1.EndMessage"> & {
   at: number;
 
   /**
-   * The rest only of an execution that another one has as a step.
+   * Of its last event.
    *
    * @generated from field: int32 version = 3;
    */
   version: number;
 
   /**
+   * The rest only of an execution that another one has as a step.
+   *
    * @generated from field: google.protobuf.Value output = 4;
    */
   output?: Value | undefined;
@@ -1123,13 +1136,15 @@ export type EndMessageJson = {
   at?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * The rest only of an execution that another one has as a step.
+   * Of its last event.
    *
    * @generated from field: int32 version = 3;
    */
   version?: number;
 
   /**
+   * The rest only of an execution that another one has as a step.
+   *
    * @generated from field: google.protobuf.Value output = 4;
    */
   output?: ValueJson;
@@ -1163,6 +1178,37 @@ export type EndMessageJson = {
  */
 export const EndMessageSchema: GenMessage<EndMessage, {jsonType: EndMessageJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_schedules, 22);
+
+/**
+ * To an execution, from one of the same tenant that waits for its end. Recorded until then; the answer says the end if it has come.
+ *
+ * @generated from message batuta.execution.v1.AskEnd
+ */
+export type AskEnd = Message<"batuta.execution.v1.AskEnd"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * To an execution, from one of the same tenant that waits for its end. Recorded until then; the answer says the end if it has come.
+ *
+ * @generated from message batuta.execution.v1.AskEnd
+ */
+export type AskEndJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.AskEnd.
+ * Use `create(AskEndSchema)` to create a new message.
+ */
+export const AskEndSchema: GenMessage<AskEnd, {jsonType: AskEndJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_schedules, 23);
 
 /**
  * To an execution, from the one that has it as a step.
@@ -1255,7 +1301,7 @@ export type ParentCommandJson = {
  * Use `create(ParentCommandSchema)` to create a new message.
  */
 export const ParentCommandSchema: GenMessage<ParentCommand, {jsonType: ParentCommandJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 23);
+  messageDesc(file_batuta_execution_v1_schedules, 24);
 
 /**
  * What an execution tells the one that has it as a step.
@@ -1330,7 +1376,7 @@ export type ChildFactsJson = {
  * Use `create(ChildFactsSchema)` to create a new message.
  */
 export const ChildFactsSchema: GenMessage<ChildFacts, {jsonType: ChildFactsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 24);
+  messageDesc(file_batuta_execution_v1_schedules, 25);
 
 /**
  * The answer to a StreamMessage, after the commit.
@@ -1351,6 +1397,13 @@ export type StreamMessageReply = Message<"batuta.execution.v1.StreamMessageReply
    * @generated from field: batuta.execution.v1.ChildFacts child = 2;
    */
   child?: ChildFacts | undefined;
+
+  /**
+   * To an AskEnd, when it has ended.
+   *
+   * @generated from field: batuta.execution.v1.EndMessage ended = 3;
+   */
+  ended?: EndMessage | undefined;
 };
 
 /**
@@ -1372,6 +1425,13 @@ export type StreamMessageReplyJson = {
    * @generated from field: batuta.execution.v1.ChildFacts child = 2;
    */
   child?: ChildFactsJson;
+
+  /**
+   * To an AskEnd, when it has ended.
+   *
+   * @generated from field: batuta.execution.v1.EndMessage ended = 3;
+   */
+  ended?: EndMessageJson;
 };
 
 /**
@@ -1379,7 +1439,7 @@ export type StreamMessageReplyJson = {
  * Use `create(StreamMessageReplySchema)` to create a new message.
  */
 export const StreamMessageReplySchema: GenMessage<StreamMessageReply, {jsonType: StreamMessageReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 25);
+  messageDesc(file_batuta_execution_v1_schedules, 26);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleView
@@ -1606,7 +1666,7 @@ export type ScheduleViewJson = {
  * Use `create(ScheduleViewSchema)` to create a new message.
  */
 export const ScheduleViewSchema: GenMessage<ScheduleView, {jsonType: ScheduleViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 26);
+  messageDesc(file_batuta_execution_v1_schedules, 27);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleRun
@@ -1653,7 +1713,7 @@ export type ScheduleRunJson = {
  * Use `create(ScheduleRunSchema)` to create a new message.
  */
 export const ScheduleRunSchema: GenMessage<ScheduleRun, {jsonType: ScheduleRunJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 27);
+  messageDesc(file_batuta_execution_v1_schedules, 28);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleCounts
@@ -1730,7 +1790,7 @@ export type ScheduleCountsJson = {
  * Use `create(ScheduleCountsSchema)` to create a new message.
  */
 export const ScheduleCountsSchema: GenMessage<ScheduleCounts, {jsonType: ScheduleCountsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 28);
+  messageDesc(file_batuta_execution_v1_schedules, 29);
 
 /**
  * batuta.execution.query.schedule
@@ -1771,7 +1831,7 @@ export type GetScheduleRequestJson = {
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest, {jsonType: GetScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 29);
+  messageDesc(file_batuta_execution_v1_schedules, 30);
 
 /**
  * @generated from message batuta.execution.v1.GetScheduleReply
@@ -1808,7 +1868,7 @@ export type GetScheduleReplyJson = {
  * Use `create(GetScheduleReplySchema)` to create a new message.
  */
 export const GetScheduleReplySchema: GenMessage<GetScheduleReply, {jsonType: GetScheduleReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 30);
+  messageDesc(file_batuta_execution_v1_schedules, 31);
 
 /**
  * batuta.execution.query.schedules, newest first
@@ -1879,7 +1939,7 @@ export type ListSchedulesRequestJson = {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest, {jsonType: ListSchedulesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 31);
+  messageDesc(file_batuta_execution_v1_schedules, 32);
 
 /**
  * @generated from message batuta.execution.v1.ListSchedulesReply
@@ -1926,7 +1986,7 @@ export type ListSchedulesReplyJson = {
  * Use `create(ListSchedulesReplySchema)` to create a new message.
  */
 export const ListSchedulesReplySchema: GenMessage<ListSchedulesReply, {jsonType: ListSchedulesReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 32);
+  messageDesc(file_batuta_execution_v1_schedules, 33);
 
 /**
  * batuta.execution.query.scheduleHistory
@@ -1987,7 +2047,7 @@ export type ListScheduleEventsRequestJson = {
  * Use `create(ListScheduleEventsRequestSchema)` to create a new message.
  */
 export const ListScheduleEventsRequestSchema: GenMessage<ListScheduleEventsRequest, {jsonType: ListScheduleEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 33);
+  messageDesc(file_batuta_execution_v1_schedules, 34);
 
 /**
  * @generated from message batuta.execution.v1.ListScheduleEventsReply
@@ -2024,7 +2084,7 @@ export type ListScheduleEventsReplyJson = {
  * Use `create(ListScheduleEventsReplySchema)` to create a new message.
  */
 export const ListScheduleEventsReplySchema: GenMessage<ListScheduleEventsReply, {jsonType: ListScheduleEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 34);
+  messageDesc(file_batuta_execution_v1_schedules, 35);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleEvent
@@ -2081,5 +2141,5 @@ export type ScheduleEventJson = {
  * Use `create(ScheduleEventSchema)` to create a new message.
  */
 export const ScheduleEventSchema: GenMessage<ScheduleEvent, {jsonType: ScheduleEventJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 35);
+  messageDesc(file_batuta_execution_v1_schedules, 36);
 

@@ -1,0 +1,22 @@
+import { isToAsk, dependencyOf } from '../state/dependencies.js';
+import { isTerminal, type State } from '../state/state.js';
+import type { Effect } from './effect.js';
+
+export type AskEndEffect = Extract<Effect, { type: 'askEnd' }>;
+
+/** Asks those whose end is neither told nor promised; with a version, those that its event asks. */
+export function asksForEnds(state: State, order?: number): Effect[] {
+  const { dependencies, status } = state;
+  if (dependencies === undefined || isTerminal(status)) {
+    return [];
+  }
+  return dependencies
+    .filter((each) => isToAsk(each) && (order === undefined || each.asked === order))
+    .map(({ executionId, asked }) => ({ type: 'askEnd', dependencyId: executionId, order: asked }));
+}
+
+/** Whether what was asked for still is. */
+export function isAskWanted(state: State, { dependencyId, order }: AskEndEffect): boolean {
+  const dependency = dependencyOf(state, dependencyId);
+  return dependency?.asked === order && isToAsk(dependency) && !isTerminal(state.status);
+}

@@ -1,0 +1,12 @@
+import type { EventDefinition } from './definition.js';
+
+/** It is told with the end of this execution. */
+export const waiterAdded: EventDefinition<'WaiterAdded'> = {
+  evolve(next, { executionId }) {
+    next.waiters = [...(next.waiters ?? []), executionId];
+  },
+  effects: undefined,
+  spans: undefined,
+  measures: undefined,
+  command: undefined,
+};

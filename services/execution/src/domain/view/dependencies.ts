@@ -1,0 +1,43 @@
+import type { DependencyView, ExecutionView } from '@batuta/contracts';
+import { isHeld, isMet, type DependencyState } from '../state/dependencies.js';
+import type { State } from '../state/state.js';
+
+function stateOf(each: DependencyState): DependencyView['state'] {
+  if (each.ended !== undefined) {
+    return isMet(each) ? 'met' : 'failed';
+  }
+  return each.found ? 'waiting' : 'not_started';
+}
+
+const MUST = { success: 'complete', failed: 'fail', finished: 'end' } as const;
+
+/** Why it has not begun, for people. */
+function reason(open: readonly DependencyState[]): string {
+  const [first] = open;
+  if (first === undefined) {
+    return '';
+  }
+  const { executionId, process, on, found } = first;
+  const named = process === '' ? `execution ${executionId}` : `process ${process}`;
+  const more = open.length > 1 ? `, and ${open.length - 1} more` : '';
+  return found || process === ''
+    ? `waits for ${named} to ${MUST[on]}${more}`
+    : `waits for ${named}, which has not been started${more}`;
+}
+
+/** What the execution waited or waits for before it begins. */
+export function dependenciesView(state: State): Pick<ExecutionView, 'after' | 'pendingReason'> {
+  const { dependencies, status } = state;
+  if (dependencies === undefined) {
+    return {};
+  }
+  const after = dependencies.map((each): DependencyView => ({
+    executionId: each.executionId,
+    on: each.on,
+    state: stateOf(each),
+    ...(each.process === '' ? {} : { process: each.process }),
+    ...(each.ended === undefined ? {} : { ended: each.ended }),
+  }));
+  const open = dependencies.filter((each) => !isMet(each));
+  return { after, ...(status === 'pending' && isHeld(state) ? { pendingReason: reason(open) } : {}) };
+}

@@ -1,0 +1,69 @@
+import type { Event } from '@batuta/contracts';
+import { isTerminal } from '../../src/domain/index.js';
+import type { State } from '../../src/domain/index.js';
+import type { StateOf } from './child-checker.js';
+import type { History } from './history.js';
+import { short } from './simulated-store.js';
+import type { World } from './world.js';
+
+const ENDS: ReadonlySet<string> = new Set([
+  'ExecutionCompleted',
+  'ExecutionFailed',
+  'ExecutionCancelled',
+  'ExecutionDeleted',
+]);
+
+/** Holds executions that wait for others against those, by what the logs say. */
+export class DependencyChecker {
+  constructor(
+    private readonly world: World,
+    private readonly stateOf: StateOf,
+    private readonly historyOf: (id: string) => History | undefined,
+  ) {}
+
+  /** An event of any execution. */
+  committed(event: Event): void {
+    if (event.type !== 'DependencyEnded') return;
+    const { executionId, status, version } = event.data;
+    const history = this.historyOf(executionId);
+    const end = history?.at(version);
+    const said = end === undefined || !ENDS.has(end.type) ? undefined : history?.statusAt(version);
+    if (said !== status) {
+      const found = `${short(executionId)} is ${said} at version ${version}`;
+      this.world.violated('a dependency has ended so', `${short(event.executionId)} hears ${status}, and ${found}`);
+    }
+  }
+
+  /** Whether no end is on its way any more. */
+  done(ids: Iterable<string>): boolean {
+    return this.#lost(ids).length === 0;
+  }
+
+  finish(ids: Iterable<string>): void {
+    for (const message of this.#lost(ids)) this.world.violated('no end of a dependency is lost', message);
+  }
+
+  /** What waits for ever because what it waits for does: it is paused, or is not there. */
+  mayWait(state: State, depth = 0): boolean {
+    if (state.status !== 'pending' || depth > 10) return false;
+    return (state.dependencies ?? []).some(({ executionId, ended }) => {
+      const awaited = ended === undefined ? this.stateOf(executionId) : undefined;
+      if (ended !== undefined) return false;
+      return awaited === undefined || awaited.status === 'paused' || this.mayWait(awaited, depth + 1);
+    });
+  }
+
+  #lost(ids: Iterable<string>): string[] {
+    return [...ids].flatMap((id) => {
+      const state = this.stateOf(id);
+      if (state === undefined || isTerminal(state.status)) return [];
+      return (state.dependencies ?? []).flatMap(({ executionId, ended }) => {
+        const awaited = this.stateOf(executionId);
+        const isOver = awaited !== undefined && isTerminal(awaited.status);
+        // The waiters of one that is deleted may be forgotten with its events: then it is asked again, hours later.
+        if (ended !== undefined || !isOver || awaited.deleted !== undefined) return [];
+        return [`${short(id)} waits for ${short(executionId)}, which is ${awaited.status}`];
+      });
+    });
+  }
+}
