@@ -2452,6 +2452,7 @@ export interface ExecutionStatus {
   parent?: ParentLink | undefined;
   /** Executions that this one has as steps. */
   children?: ChildView[] | undefined;
+  /** Executions that had or have to end before this one begins. */
   after?: DependencyView[] | undefined;
   /** While it is `pending` for another execution: for which. */
   pending_reason?: string | undefined;

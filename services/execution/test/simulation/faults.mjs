@@ -790,7 +790,7 @@ export const faults = [
   {
     name: 'an end of a dependency that is lost',
     what: 'an execution does not tell those that wait for it that it has ended',
-    seed: undefined,
+    seed: 6,
     patches: [
       {
         file: `${domain}/effects/effect.ts`,
@@ -802,7 +802,7 @@ export const faults = [
   {
     name: 'an end of a dependency that is told twice',
     what: 'an execution records an end of what it waits for as often as it arrives',
-    seed: undefined,
+    seed: 70,
     patches: [
       {
         file: `${domain}/commands/dependencies.ts`,
@@ -819,7 +819,7 @@ export const faults = [
   {
     name: 'an old answer of a dependency',
     what: 'an answer to an earlier question counts after a retry',
-    seed: undefined,
+    seed: 881,
     patches: [
       {
         file: `${domain}/commands/dependencies.ts`,
@@ -836,7 +836,7 @@ export const faults = [
   {
     name: 'a begin before the end',
     what: 'an execution begins although what it waits for has not ended',
-    seed: undefined,
+    seed: 6,
     patches: [
       {
         file: `${domain}/plan/plan.ts`,

@@ -259,6 +259,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   order: 'Version of the parent’s event that asked for it.',
   refused: 'Why the execution was in no state for it.',
   'ExecutionView.after': 'Executions that had or have to end before this one begins.',
+  'ExecutionStatus.after': 'Executions that had or have to end before this one begins.',
   'ExecutionStarted.after':
     'Executions that have to end before it begins; `deadline_at` is then by when they must have.',
   pending_reason: 'While it is `pending` for another execution: for which.',
