@@ -33,6 +33,8 @@ const staticChecks = [
   ['lint'],
   ['format:check'],
   ['lint:boundaries'],
+  ['lint:phrases'],
+  ['lint:spelling'],
   ['lint:proto'],
   ['proto:check'],
   ['proto:breaking'],

@@ -38,7 +38,7 @@ it('says why a service is not ready, and where to read on', async () => {
   });
 });
 
-it('says that nobody answers, and that what answers is no service', async () => {
+it('tells a service that does not answer from an answer that comes from no service', async () => {
   const { finding } = await seeService('config', 'http://127.0.0.1:1');
   expect(finding).toMatchObject({
     status: 'failed',

@@ -1,4 +1,4 @@
-/** Bytes; DESIGN section 4: nothing that cannot be published may be committed. */
+/** Maximum payload of a NATS message, in bytes. What cannot be published must not be committed either. */
 export const LIMITS = {
   /** One execution input or one step output, as UTF-8 JSON. */
   payloadBytes: 1024 * 1024,

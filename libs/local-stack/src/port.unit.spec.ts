@@ -46,7 +46,7 @@ describe('a free port', () => {
     await expect(listen(await freePort())).resolves.toBeUndefined();
   });
 
-  (existsSync(RANGE_FILE) ? it : it.skip)('is none that an outgoing connection may take', async () => {
+  (existsSync(RANGE_FILE) ? it : it.skip)('is outside the range of outgoing connections', async () => {
     const [from, to] = readFileSync(RANGE_FILE, 'utf8').trim().split(/\s+/).map(Number);
     for (let count = 0; count < 50; count += 1) {
       const port = await freePort();

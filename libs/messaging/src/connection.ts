@@ -11,21 +11,22 @@ import type { Line, Log } from './log.js';
 export interface NatsConnectionOptions {
   /** `nats://user:password@host:4222`, several separated by commas. */
   readonly url: string;
-  /** A file of NATS credentials (`NATS_CREDS`), read at each connect; default: what the URL says. */
+  /** A file of NATS credentials (`NATS_CREDS`). It is read at each connect. Default: the credentials in the URL. */
   readonly credentials?: string | undefined;
   /**
-   * A file with certificates, in PEM, of those who may vouch for the server (`BATUTA_NATS_TLS_CA`), read at each connect. Only a
-   * server with TLS is taken then. Default: the authorities that Node.js knows, for a server that wants TLS or a URL with `tls://`.
+   * A PEM file with the certificates of the authorities that are trusted (`BATUTA_NATS_TLS_CA`). It is read at each
+   * connect, and makes TLS obligatory. Default: the authorities that Node.js knows; TLS is then used only if the server
+   * requires it or the URL begins with `tls://`.
    */
   readonly tlsCa?: string | undefined;
-  /** Shown by the server's monitoring. */
+  /** The name that the server's monitoring shows. */
   readonly name: string;
   readonly logger: Log;
-  /** Milliseconds to wait for a server that does not answer yet at the first connect. Default 30,000. */
+  /** Milliseconds to wait at the first connect for a server that does not answer yet. Default 30,000. */
   readonly firstConnectMs?: number;
 }
 
-/** Client options that every connection of the platform shares, Nest's own included. */
+/** Client options that every connection of the platform shares, including those that Nest opens. */
 export function natsClientOptions(options: Pick<NatsConnectionOptions, 'url' | 'name' | 'credentials' | 'tlsCa'>) {
   const { url, name, credentials, tlsCa } = options;
   return {
@@ -41,18 +42,22 @@ export function natsClientOptions(options: Pick<NatsConnectionOptions, 'url' | '
     timeout: 5_000,
     // A stack trace kept for each request costs more than the request.
     noAsyncTraces: true,
-    // Else the client closes for good at the second refusal in its life, and takes for one what a machine that is slow for
-    // two seconds gets: "Authentication Timeout". What is refused on and on is told by `onLost`.
+    // By default the client closes for good at the second refusal in its life, and it counts an "Authentication
+    // Timeout" as a refusal. A machine that is slow for two seconds gets that error. `onLost` reports refusals that do
+    // not end.
     ignoreAuthErrorAbort: true,
   };
 }
 
-/** An error that a program shows without a stack (`mistakeOf` of @batuta/program). */
+/** An error that a program shows without a stack trace (see `mistakeOf` of @batuta/program). */
 function mistake(message: string, cause?: unknown): Error {
   return Object.assign(new Error(message, { cause }), { mistake: true });
 }
 
-/** The file, when there are certificates in it. Throws when not; what it says then is fit to be shown. */
+/**
+ * Returns the file name if the file contains certificates. Throws otherwise, with a message that can be shown to the
+ * user.
+ */
 function certificatesIn(file: string): string {
   let text: string;
   try {
@@ -67,8 +72,8 @@ function certificatesIn(file: string): string {
 }
 
 /**
- * The authenticator for a credentials file, and the inbox prefix of its user. Throws when the file cannot be read or holds no
- * credentials; what it says then is fit to be shown.
+ * Returns an authenticator for a credentials file, and the inbox prefix of its user. Throws when the file cannot be
+ * read or holds no credentials, with a message that can be shown to the user.
  */
 function credentialsOptions(file: string) {
   let text: string;
@@ -82,28 +87,31 @@ function credentialsOptions(file: string) {
   try {
     user = (JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { name?: unknown }).name;
   } catch {
-    // Told below.
+    // The check below reports it.
   }
   if (typeof user !== 'string' || user === '') throw mistake(`${file} holds no NATS credentials (NATS_CREDS).`);
   return {
-    // A file that was replaced holds for the next connect.
+    // Read at each connect, so that a replaced file takes effect without a restart.
     authenticator: credsAuthenticator(() => readFileSync(file)),
     inboxPrefix: inboxPrefix(user),
   };
 }
 
-/** A new subject for answers to this connection, which its user may subscribe to. */
+/** A new subject for answers to this connection. Its user may subscribe to it. */
 export function newInbox(nc: NatsConnection): string {
   return createInbox((nc as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix);
 }
 
-/** How long the server may refuse the credentials until a connection counts as lost: longer than a mistake in its file lives. */
+/**
+ * How long the server may refuse the credentials until the connection counts as lost. Long enough to correct a mistake
+ * in the credentials.
+ */
 const REFUSED_MS = 60_000;
 
-/** What a connection is doing now; `undefined` for one that was not made by `connectNats`. */
+/** The current state of a connection, and its listeners. */
 interface ConnectionWatch {
   connected: boolean;
-  /** When the server refused the credentials first, by `performance.now()`; undefined when it has taken them since. */
+  /** When the server first refused the credentials, by `performance.now()`; undefined while it accepts them. */
   refusedSince: number | undefined;
   readonly reconnected: Set<() => void>;
   readonly refused: Set<(error: Error, forMs: number) => void>;
@@ -145,7 +153,7 @@ async function followStatus(
         }
         break;
       case 'error':
-        // It is tried again four times a second.
+        // Log the first refusal only: the client tries again four times a second.
         if (watch.refusedSince === undefined) logger?.error({ err: status.error }, 'nats error');
         if (isRefusal(status.error)) {
           const now = performance.now();
@@ -163,31 +171,35 @@ async function followStatus(
   watch.connected = false;
 }
 
-/** Whether the connection is up right now; while it is not, what is published waits in memory. */
+/** Whether the connection is up. While it is down, published messages wait in memory. */
 export function isConnected(nc: NatsConnection): boolean {
   return watchOf(nc).connected && !nc.isClosed();
 }
 
-/** Calls `listener` after each reconnect; returns how to stop that. What was in flight before is lost by then. */
+/**
+ * Calls `listener` after each reconnect, and returns a function that ends this. Requests that were in flight before a
+ * reconnect get no answer.
+ */
 export function onReconnect(nc: NatsConnection, listener: () => void): () => void {
   const { reconnected } = watchOf(nc);
   reconnected.add(listener);
   return () => reconnected.delete(listener);
 }
 
-/** Whether a server answers over a connection. */
+/** Tells whether a server answers over a connection. */
 export interface Reach {
-  /** For how long it has not answered; undefined while it does, and until it has not for `afterMs`. */
+  /** Milliseconds since the last answer. Undefined until there was none for `afterMs`. */
   cutOffMs(): number | undefined;
   stop(): void;
 }
 
-/** Pings that go unanswered within the time after which a connection counts as cut off. */
+/** Number of unanswered pings, one after the other, after which a connection counts as cut off. */
 const PINGS = 5;
 
 /**
- * Pings the server on and on, and calls `changed` when it has not answered for `afterMs`, and when it answers again. The client
- * itself notices a pulled cable after 10 to 15 s only. What a process does not count is the time in which it stood still.
+ * Pings the server continuously. Calls `changed` when it has not answered for `afterMs`, and when it answers again. The
+ * client itself notices a pulled cable only after 10 to 15 s. Time in which this process stood still is not counted,
+ * because pings are counted and not milliseconds.
  */
 export function watchReach(nc: NatsConnection, afterMs: number, changed: () => void): Reach {
   let unanswered = 0;
@@ -206,7 +218,7 @@ export function watchReach(nc: NatsConnection, afterMs: number, changed: () => v
     if (waiting) return;
     waiting = true;
     nc.flush()
-      // Pings of a connection that has ended are refused: the next goes over the new one.
+      // A ping over a closed connection is rejected. The next one uses the new connection.
       .then(answered, () => undefined)
       .finally(() => {
         waiting = false;
@@ -220,9 +232,9 @@ export function watchReach(nc: NatsConnection, afterMs: number, changed: () => v
 }
 
 /**
- * Calls `listener` at most once, when the connection will not come back: it was closed for good, but not by its own side,
- * or the server has refused the credentials for `refusedMs` milliseconds, without having taken them in between. Whoever
- * serves others over it serves nobody from then on.
+ * Calls `listener` at most once, when the connection will not come back: the server or an error closed it for good, or
+ * the server has refused the credentials for `refusedMs` milliseconds without a break. A service cannot serve anybody
+ * over such a connection.
  */
 export function onLost(nc: NatsConnection, listener: (error: Error) => void, refusedMs = REFUSED_MS): void {
   const { refused } = watchOf(nc);
@@ -239,8 +251,8 @@ export function onLost(nc: NatsConnection, listener: (error: Error) => void, ref
 }
 
 /**
- * What a service does when its connection is lost, unless told: the process ends, with exit code 1. Whoever supervises it
- * starts it again, then with the credentials of that time.
+ * Returns the default reaction of a service to a lost connection: the process ends with exit code 1. The supervisor
+ * starts it again, with the credentials that are valid then.
  */
 export function endProcess(logger: { readonly fatal: Line }): (error: Error) => void {
   return (error) => {
@@ -250,9 +262,9 @@ export function endProcess(logger: { readonly fatal: Line }): (error: Error) => 
 }
 
 /**
- * Connects to NATS and stays connected: reconnects for ever, 250 ms apart, and pings every 5 s.
- * Throws when no server answers within `firstConnectMs`, when the credentials are refused, when the server has no TLS and should
- * have, or a certificate that nobody vouches for, and when its `max_payload` is below 8 MiB.
+ * Connects to NATS and stays connected: reconnects without end, 250 ms apart, and pings every 5 s. Throws in these
+ * cases: no server answers within `firstConnectMs`; the credentials are refused; TLS is wanted and the server has none;
+ * no trusted authority signed its certificate; its `max_payload` is below 8 MiB.
  */
 export async function connectNats(options: NatsConnectionOptions): Promise<NatsConnection> {
   const { logger } = options;
@@ -269,7 +281,7 @@ export async function connectNats(options: NatsConnectionOptions): Promise<NatsC
   const watch = newWatch();
   watches.set(nc, watch);
   gatherWrites(nc);
-  // The first of those that hear of it, and before anything is sent.
+  // This listener is registered first, so that it runs before the others send anything.
   watch.reconnected.add(() => gatherWrites(nc));
   void followStatus(nc, watch, logger);
   return nc;
@@ -288,18 +300,23 @@ async function firstConnect(
       if (untrusted !== undefined) throw untrusted;
       if (isRefusedForGood(error) || Date.now() >= deadline) throw error;
       if (attempt === 1) {
-        logger.warn({ servers: clientOptions.servers, err: error }, 'nats does not answer yet, trying on');
+        logger.warn({ servers: clientOptions.servers, err: error }, 'NATS does not answer yet, trying again');
       }
       await delay(250);
     }
   }
 }
 
-/** What OpenSSL and Node.js say of a certificate that they do not take: https://nodejs.org/api/tls.html#x509-certificate-error-codes. */
+/**
+ * The codes of OpenSSL and Node.js for a certificate that is not accepted:
+ * https://nodejs.org/api/tls.html#x509-certificate-error-codes.
+ */
 const CERTIFICATE_CODES =
   /^(?:UNABLE_TO_|CERT_|CRL_|INVALID_CA|INVALID_PURPOSE|SELF_SIGNED_|DEPTH_ZERO_|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
 
-/** Why the server is not one to talk to, as far as TLS tells; undefined when it is something else. Trying on changes nothing. */
+/**
+ * The TLS error that makes the server unusable; undefined for any other error. Trying again does not help against it.
+ */
 function distrust(error: unknown, servers: readonly string[]): Error | undefined {
   const where = servers.join(', ');
   let cause = error as NodeJS.ErrnoException | undefined;
@@ -323,9 +340,9 @@ function distrust(error: unknown, servers: readonly string[]): Error | undefined
 }
 
 /**
- * Connects to one of the servers. The client itself dials twice at once, and hangs, when one of several servers takes the
- * connection and then refuses it: it takes the end of that for the loss of a connection and reconnects, while it goes on to the
- * next. So it reconnects only from when it is connected.
+ * Connects to one of the servers. `reconnect` is on only once the connection stands. Otherwise the client hangs when
+ * one of several servers accepts the connection and then refuses the credentials: it treats the refusal as a lost
+ * connection and reconnects, while it also tries the next server.
  */
 async function connectOnce(clientOptions: ReturnType<typeof natsClientOptions>): Promise<NatsConnection> {
   const nc = await connect({ ...clientOptions, reconnect: false });
@@ -337,7 +354,10 @@ function isRefusedForGood(error: unknown): boolean {
   return error instanceof Error && (isRefusal(error) || error.name === 'InvalidArgumentError');
 }
 
-/** Whether the server does not take the credentials; the client says the same of a `CONNECT` that came too late. */
+/**
+ * Whether the server refused the credentials. The client reports a `CONNECT` that came too late with the same error, so
+ * that case is excluded.
+ */
 function isRefusal(error: Error): boolean {
   return (
     (error.name === 'AuthorizationError' || error.name === 'UserAuthenticationExpiredError') &&

@@ -6,7 +6,10 @@ import type { Log } from './log.js';
 import { requestMux } from './request-mux.js';
 import type { RequestOutcome } from './request-mux.js';
 
-/** What a reply says where a service cannot reach its database: nothing about the request, which may be made again. */
+/**
+ * The error in a reply when a service cannot reach its database. It says nothing about the request, so the request may
+ * be sent again.
+ */
 export const DATABASE_OUTAGE = 'batuta: the database does not answer';
 
 export interface ControlRequestOptions {
@@ -15,11 +18,11 @@ export interface ControlRequestOptions {
   readonly headers?: MsgHdrs;
 }
 
-/** Asks services that serve Nest message patterns. */
+/** Sends requests to services that serve Nest message patterns. */
 export interface ControlClient {
   /**
-   * Sends `data` to a pattern and gives the handler's answer. Rejects with `UnavailableError` when nobody answers in
-   * time or the service cannot use its database, with `RemoteError` when the handler threw.
+   * Sends `data` to a pattern and returns the handler's answer. Rejects with `UnavailableError` when nobody answers in
+   * time or the service cannot use its database, and with `RemoteError` when the handler threw.
    */
   request<Reply>(pattern: string, data: unknown, options?: ControlRequestOptions): Promise<Reply>;
   close(): Promise<void>;
@@ -27,13 +30,13 @@ export interface ControlClient {
 
 let lastPacketId = 0;
 
-/** A control client over a connection that exists already and stays open when the client is closed. */
+/** A control client over an existing connection. Closing the client leaves the connection open. */
 export function controlClientOver(nc: NatsConnection): ControlClient {
   return {
     async request<Reply>(pattern: string, data: unknown, options: ControlRequestOptions = {}): Promise<Reply> {
       const { timeoutMs = 5_000, headers } = options;
       const id = String(++lastPacketId);
-      // Nest's packet (ServerNats): {pattern, data, id} is answered with {response | err, isDisposed, id}.
+      // Nest's packet format (ServerNats): {pattern, data, id} is answered with {response | err, isDisposed, id}.
       const payload = JSON.stringify({ pattern, data, id });
       if (nc.isClosed()) throw new UnavailableError('the NATS connection is closed');
       const reply = await new Promise<RequestOutcome>((resolve) => {
@@ -62,7 +65,7 @@ function failureOf(pattern: string, err: unknown): Error {
     : new RemoteError(pattern, err);
 }
 
-/** A control client with a connection of its own. Throws as `connectNats` does. */
+/** A control client with its own connection. Throws as `connectNats` does. */
 export async function createControlClient(options: { url: string; name: string; logger: Log }): Promise<ControlClient> {
   const nc = await connectNats(options);
   return { ...controlClientOver(nc), close: () => nc.close() };

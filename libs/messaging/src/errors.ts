@@ -1,10 +1,13 @@
-/** The other side did not answer: nobody subscribes, or the time ran out. Asking again may help. */
+/** The other side did not answer: nobody subscribes, or the time ran out. Trying again may help. */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
   readonly code = 'unavailable';
 }
 
-/** The other side's handler threw: a bug or an outage there, never an expected refusal (those are values of the reply). */
+/**
+ * The other side's handler threw, because of a bug or an outage. Expected refusals are values of the reply and never
+ * this error.
+ */
 export class RemoteError extends Error {
   override readonly name = 'RemoteError';
 

@@ -1,12 +1,14 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 
-/** What of the client's transport is used here; private to the client, whose version is pinned. */
+/**
+ * The part of the client's transport that is used here. It is private to the client, so the client's version is pinned.
+ */
 interface Transport {
   _send?: (frame: Uint8Array) => Promise<void>;
 }
 
 interface Gathering {
-  /** What is sent next does not wait for the end of the turn. */
+  /** The next frame is written without waiting for the end of the turn. */
   atOnce: boolean;
 }
 
@@ -17,8 +19,8 @@ function transportOf(nc: NatsConnection): Transport | undefined {
 }
 
 /**
- * Writes what was just published without waiting for what else this turn of the event loop sends: for what must not be lost
- * should the process be killed in a long turn.
+ * Writes the message that was just published at once, instead of with the rest of this turn of the event loop. Use it
+ * for a message that must not be lost when the process is killed during a long turn.
  */
 export function writeAtOnce(nc: NatsConnection): void {
   const transport = transportOf(nc);
@@ -26,14 +28,15 @@ export function writeAtOnce(nc: NatsConnection): void {
   if (state !== undefined) state.atOnce = true;
 }
 
-/** Beyond this a write is not worth waiting for: copying would cost more than the call saves. */
+/** A larger write is not gathered: copying it would cost more than the saved system call. */
 const LARGEST_GATHERED_BYTES = 64 * 1024;
 
 /**
- * Joins everything that one turn of the event loop sends into one write. The client itself writes once a microtask, which
- * with hundreds of requests in flight is a system call for each message, and that was a third of all CPU.
+ * Joins everything that one turn of the event loop sends into one write. The client itself writes once per microtask.
+ * With hundreds of requests in flight, that is one system call per message, which took a third of all CPU time.
  *
- * To be called again after each reconnect, which has a new transport. Does nothing when the client is another than expected.
+ * Call it again after each reconnect, because a reconnect has a new transport. It does nothing if the client's private
+ * parts are not as expected.
  */
 export function gatherWrites(nc: NatsConnection): void {
   const transport = transportOf(nc);
@@ -66,7 +69,7 @@ export function gatherWrites(nc: NatsConnection): void {
     }
     if (!scheduled) {
       scheduled = true;
-      // Never cleared: clearing an immediate while others of its turn run leaves Node 20's event loop spinning.
+      // Never cleared: clearing an immediate while others of the same turn run makes Node 20's event loop spin.
       setImmediate(() => {
         scheduled = false;
         flush();

@@ -1,8 +1,9 @@
 import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 
 /**
- * A message of JSON. Whoever hears it in this process gets the value itself, which nobody may change from then on; for everybody
- * else it is written as text. Only for values that are JSON through and through, so that both come to the same.
+ * A JSON message. A receiver in this process gets the value itself, and nobody may change the value from then on. Every
+ * other receiver gets it as text. Use it only for values that survive a round trip through JSON unchanged, so that both
+ * kinds of receivers get the same.
  */
 export class JsonMessage<T = unknown> {
   constructor(readonly value: T) {}
@@ -12,15 +13,15 @@ export class JsonMessage<T = unknown> {
   }
 }
 
-/** A message between two services that happen to run in one process. */
+/** A message between two services that run in the same process. */
 export interface LocalMessage {
   readonly payload: string | JsonMessage;
   readonly headers: MsgHdrs | undefined;
-  /** Undefined when no answer is wanted; called at most once. */
+  /** Undefined when no answer is wanted. Called at most once. */
   readonly reply: ((text: string) => void) | undefined;
 }
 
-/** The text of a payload, however it came. */
+/** The text of a payload. */
 export function textOf(payload: string | JsonMessage): string {
   return typeof payload === 'string' ? payload : payload.text();
 }
@@ -35,9 +36,9 @@ interface Entry {
 const served = new Map<string, Entry[]>();
 
 /**
- * Besides a subscription: serves a subject to this process itself, without the way through nats-server. Only those hear it
- * whose connection is to the same server, so that platforms that share a process by accident (tests) stay apart. The
- * result ends it.
+ * Serves a subject to senders in this process directly, in addition to a subscription, so that messages need not pass
+ * through nats-server. It serves only connections to the same server, which keeps several platforms in one process
+ * (tests) apart. Call the returned function to stop.
  */
 export function serveLocally(nc: NatsConnection, subject: string, handler: LocalHandler): () => void {
   const entry: Entry = { nc, handler };
@@ -51,7 +52,10 @@ export function serveLocally(nc: NatsConnection, subject: string, handler: Local
   };
 }
 
-/** Who serves a subject in this process, when exactly one does; undefined when the message has to go through nats-server. */
+/**
+ * The handler of a subject in this process, if there is exactly one. Undefined when the message must go through
+ * nats-server.
+ */
 export function localHandler(nc: NatsConnection, subject: string): LocalHandler | undefined {
   const entries = served.get(subject);
   if (entries === undefined) return undefined;

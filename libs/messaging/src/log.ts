@@ -3,7 +3,7 @@ export interface Line {
   (message: string): void;
 }
 
-/** Where the lines of a log go. A logger of pino is one. */
+/** Where log lines go. A pino logger satisfies it. */
 export interface Log {
   readonly info: Line;
   readonly warn: Line;

@@ -8,9 +8,9 @@ interface Listeners {
 const bySignal = new WeakMap<AbortSignal, Listeners>();
 
 /**
- * Calls `listener` once when the signal fires; the result forgets it. For signals that outlive thousands of listeners: an
- * EventTarget chains its listeners, and one that was removed still points to its neighbours, which keeps what they hold in
- * memory (see `SlotMap`).
+ * Calls `listener` once when the signal fires. Call the returned function to remove it. Made for signals that outlive
+ * thousands of listeners: an EventTarget chains its listeners, and a removed one still points to its neighbours and
+ * keeps what they reference in memory (see `SlotMap`).
  */
 export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
   if (signal === undefined) return () => undefined;

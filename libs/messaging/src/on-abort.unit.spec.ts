@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { onAbort } from './on-abort.js';
 
 describe('onAbort', () => {
-  it('tells each listener once, and none that has gone', () => {
+  it('calls each listener once, and no listener that was removed', () => {
     const controller = new AbortController();
     const told: string[] = [];
     onAbort(controller.signal, () => told.push('first'));
@@ -13,7 +13,7 @@ describe('onAbort', () => {
     expect(told).toEqual(['first', 'last']);
   });
 
-  it('keeps signals apart and does without one', () => {
+  it('keeps the listeners of two signals apart, and accepts no signal', () => {
     const [one, other] = [new AbortController(), new AbortController()];
     const told: string[] = [];
     onAbort(one.signal, () => told.push('one'));
@@ -23,7 +23,7 @@ describe('onAbort', () => {
     expect(told).toEqual(['other']);
   });
 
-  it('lets a listener end another one', () => {
+  it('lets one listener remove another', () => {
     const controller = new AbortController();
     const told: string[] = [];
     let end: () => void = () => undefined;

@@ -4,8 +4,8 @@ import type { NatsConnection } from '@nats-io/nats-core';
 const byConnection = new WeakMap<NatsConnection, Set<() => void>>();
 
 /**
- * Calls `listener` whenever an owner has taken partitions; the result ends that. The connection subscribes when it is first
- * asked to, and stays subscribed.
+ * Calls `listener` whenever an owner has taken over partitions. Call the returned function to stop. The connection
+ * subscribes at the first call, and stays subscribed.
  */
 export function onTaken(nc: NatsConnection, listener: () => void): () => void {
   let listeners = byConnection.get(nc);

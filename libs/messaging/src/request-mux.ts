@@ -6,7 +6,7 @@ import { JsonMessage, localHandler } from './local-delivery.js';
 /** The answer to a request. */
 export type Answer = Pick<Msg, 'string' | 'json'>;
 
-/** What became of one request. `lost`: the connection was renewed or closed, so an answer will not come. */
+/** How a request ended. `lost`: the connection was renewed or closed, so no answer will come. */
 export type RequestOutcome = Answer | 'timeout' | 'no_responders' | 'lost';
 
 const decoder = new TextDecoder();
@@ -32,8 +32,8 @@ const SWEEP_MS = 50;
 const NO_RESPONDERS = 503;
 
 /**
- * Requests over one subscription, without a timer, a promise chain and an error with its stack for each of them, which is
- * what the client's own `request` costs. Time-outs are looked for every 50 ms.
+ * Sends requests over one subscription. The client's own `request` creates a timer, a promise chain and an error with
+ * its stack for each request; this class does not. It looks for time-outs every 50 ms.
  */
 class RequestMux {
   readonly #inbox: string;
@@ -48,7 +48,10 @@ class RequestMux {
     void nc.closed().then(() => this.#settleAll());
   }
 
-  /** Sends a request; `settle` is called at most once, later, and not at all after the returned function was called. */
+  /**
+   * Sends a request. `settle` is called at most once, after this call has returned, and never after the returned
+   * function was called.
+   */
   send(
     subject: string,
     payload: Payload | JsonMessage,
@@ -65,7 +68,8 @@ class RequestMux {
     } else {
       const given = payload instanceof Uint8Array ? decoder.decode(payload) : payload;
       const reply = (answer: string): void => this.#pending.take(id)?.settle(new LocalAnswer(answer));
-      // Never before the caller has gone on, as with a message. (A microtask costs an AsyncResource more.)
+      // The handler runs after the caller has gone on, as it would for a message from the server. (`nextTick` costs one
+      // AsyncResource less than a microtask.)
       process.nextTick(local, { payload: given, headers, reply });
     }
     this.#pending.set(id, { until: performance.now() + timeoutMs, settle });
@@ -103,7 +107,7 @@ class RequestMux {
 
 const muxes = new WeakMap<NatsConnection, RequestMux>();
 
-/** The mux of a connection, made when first asked for. */
+/** Returns the mux of a connection, and creates it at the first call. */
 export function requestMux(nc: NatsConnection): RequestMux {
   let mux = muxes.get(nc);
   if (mux === undefined) {

@@ -11,14 +11,14 @@ import type { Answer, RequestOutcome } from './request-mux.js';
 export interface ResendOptions {
   /** Milliseconds to wait for one answer. Default 1,000. */
   readonly timeoutMs?: number;
-  /** Ends the waiting; the promise then rejects with the signal's reason. */
+  /** Ends the waiting. The promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   readonly headers?: MsgHdrs | undefined;
-  /** Milliseconds in all, after which the promise rejects with `UnavailableError`. Default: none. */
+  /** Milliseconds in total, after which the promise rejects with `UnavailableError`. Default: none. */
   readonly deadlineMs?: number | undefined;
-  /** Sendings after which the promise rejects with `UnavailableError`. Default: any number. */
+  /** Number of attempts after which the promise rejects with `UnavailableError`. Default: no limit. */
   readonly attempts?: number | undefined;
-  /** Told about every repeat, for logs and metrics. */
+  /** Called at each repeat, for logs and metrics. */
   readonly onRepeat?:
     ((repeat: { attempt: number; reason: 'timeout' | 'no_responders' | 'disconnected' }) => void) | undefined;
 }
@@ -27,10 +27,12 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
 
 /**
- * Sends a request until it is answered: again with the same payload after a time-out, after "no responders" (its
- * partition is moving) and after a reconnect, with growing pauses that end when an owner has taken partitions. The other side must take repeats for what they are.
+ * Sends a request until it is answered. It repeats the same payload after a time-out, after "no responders" (the
+ * partition is moving) and after a reconnect. The pauses grow, and end early when an owner has taken over partitions.
+ * The other side must recognise repeats.
  *
- * Rejects with the signal's reason, with `UnavailableError` after `deadlineMs`, or when the connection is closed for good.
+ * Rejects with the signal's reason; or with `UnavailableError` after `deadlineMs` or `attempts`, or when the connection
+ * is closed for good.
  */
 export async function requestUntilAnswered(
   nc: NatsConnection,
@@ -68,7 +70,7 @@ export function isNoResponders(error: unknown): boolean {
   return error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
 }
 
-/** One sending of a request; rejects with the signal's reason, else resolves with what became of it. */
+/** Sends a request once. Rejects with the signal's reason, otherwise resolves with the outcome. */
 function sendOnce(
   nc: NatsConnection,
   subject: string,

@@ -20,7 +20,10 @@ type DifferenceLog = Pick<Log, 'warn' | 'error'>;
 export interface StreamSettings {
   /** Copies of the stream in a NATS cluster: 1, 3 or 5. Default 1. */
   readonly replicas?: number;
-  /** Bytes, -1 for no limit but the server's own; publishing more is refused (`discard: new`). Default: as it is. */
+  /**
+   * Bytes; -1 for no limit except the server's own. Publishing beyond it is refused (`discard: new`). Default: the
+   * stream's present limit stays.
+   */
   readonly maxBytes?: number;
   readonly logger?: DifferenceLog | undefined;
 }
@@ -28,7 +31,7 @@ export interface StreamSettings {
 export interface PoolConsumerSettings {
   /** Milliseconds after which a task that nobody works on is delivered again. Default 2,000. */
   readonly ackWaitMs?: number;
-  /** Tasks of one pool and priority in work at once, over all runners. Default 20,000. */
+  /** Maximum number of tasks of one pool and priority that all runners together work on at once. Default 20,000. */
   readonly maxAckPending?: number;
   readonly replicas?: number;
   readonly logger?: DifferenceLog | undefined;
@@ -45,7 +48,8 @@ const managers = new WeakMap<NatsConnection, Promise<JetStreamManager>>();
 function managerOf(nc: NatsConnection): Promise<JetStreamManager> {
   let manager = managers.get(nc);
   if (manager === undefined) {
-    // Without the check, so that one failed start (JetStream not ready yet) is not remembered for ever.
+    // Without `checkAPI`, because its failure (JetStream is not ready yet) would be remembered for the life of the
+    // connection.
     manager = jetstreamManager(nc, { checkAPI: false, timeout: 5_000 });
     managers.set(nc, manager);
   }
@@ -56,13 +60,16 @@ function isApiError(error: unknown, ...codes: number[]): boolean {
   return error instanceof JetStreamApiError && codes.includes(error.code);
 }
 
-/** Whether JetStream says that it has no such stream. */
+/** Whether the error says that the stream does not exist. */
 export function isStreamMissing(error: unknown): boolean {
-  // A request about a consumer of a missing stream has the error of its own class.
+  // A request about a consumer of a missing stream fails with an error of another class, so the code is compared.
   return isApiError(error, STREAM_NOT_FOUND);
 }
 
-/** The stream of tasks: a work queue on disk that refuses what does not fit. Made, or brought to what is asked. Idempotent. */
+/**
+ * Creates the stream of tasks, or updates it to the settings: a work queue on disk that refuses tasks that do not fit.
+ * Idempotent.
+ */
 export function ensureStepsStream(nc: NatsConnection, settings: StreamSettings = {}): Promise<StreamInfo> {
   return ensureStream(
     nc,
@@ -73,17 +80,20 @@ export function ensureStepsStream(nc: NatsConnection, settings: StreamSettings =
       discard: DiscardPolicy.New,
       storage: StorageType.File,
       num_replicas: settings.replicas ?? 1,
-      // Who does not say how large it may be leaves it as it is.
+      // Without a setting, an existing stream keeps its limit.
       ...(settings.maxBytes === undefined ? {} : { max_bytes: settings.maxBytes }),
-      // Long enough to catch the repeat of a publish whose acknowledgement was lost; the engine's own dispatch number
-      // makes a deliberate repeat another message.
+      // Long enough to recognise the repeat of a publish whose acknowledgement was lost. A deliberate repeat has
+      // another dispatch number, so it counts as another message.
       duplicate_window: nanos(120_000),
     },
     settings.logger,
   );
 }
 
-/** The stream of lifecycle notices, kept for an hour: a wake-up for those who read the log. Idempotent. */
+/**
+ * Creates or updates the stream of lifecycle notices. A notice is kept for an hour, and wakes those who read the log.
+ * Idempotent.
+ */
 export function ensureLifecycleStream(nc: NatsConnection, settings: StreamSettings = {}): Promise<StreamInfo> {
   return ensureStream(
     nc,
@@ -102,7 +112,7 @@ export function ensureLifecycleStream(nc: NatsConnection, settings: StreamSettin
   );
 }
 
-/** What says why a stream cannot be made, and how much room it needs. */
+/** The error for a stream that cannot be created: it says why, and how much storage the stream needs. */
 function notMade(
   { name, max_bytes: bytes = -1, num_replicas: copies = 1 }: Partial<StreamConfig>,
   error: unknown,
@@ -112,7 +122,7 @@ function notMade(
   const message =
     `JetStream cannot make the stream ${name}: ${(error as Error).message}. It needs ${room}` +
     `${copies > 1 ? ` on each of ${copies} servers` : ''}: give nats-server a larger \`max_file_store\` and disk, or free some.`;
-  // Only JetStream's own answer is a mistake of its set-up; what did not answer is tried again.
+  // An answer from JetStream is a mistake in its configuration. Any other failure may pass, so it is tried again.
   return error instanceof JetStreamApiError
     ? Object.assign(new Error(message, { cause: error }), { mistake: true })
     : (error as Error);
@@ -147,7 +157,7 @@ async function ensureStream(
     }
     different = differences(wanted, info.config);
   }
-  // The client leaves out of a request what an old server would not know, and says nothing.
+  // The client silently leaves out of a request what an old server does not support.
   if (different.length > 0) {
     logger?.error({ stream: wanted.name, different }, 'the JetStream stream is not what was asked for');
   }
@@ -155,8 +165,8 @@ async function ensureStream(
 }
 
 /**
- * The durable consumers of a pool, one a priority, made or brought to what is asked. Idempotent. Throws when the stream is
- * missing: `ensureStepsStream` comes first.
+ * Creates or updates the durable consumers of a pool, one per priority. Idempotent. Throws when the stream is missing,
+ * so call `ensureStepsStream` first.
  */
 export async function ensurePoolConsumers(
   nc: NatsConnection,
@@ -221,25 +231,28 @@ async function ensurePoolConsumer(
   return info;
 }
 
-/** One durable consumer of a pool as the server knows it. Throws when it is missing. */
+/** One durable consumer of a pool, as the server describes it. Throws when it is missing. */
 export async function poolConsumerInfo(nc: NatsConnection, pool: string, priority: Priority): Promise<ConsumerInfo> {
   const manager = await managerOf(nc);
   return manager.consumers.info(STEPS_STREAM, subjects.stepConsumer(pool, priority));
 }
 
-/** Deletes one durable consumer of a pool; the tasks stay, those in work will be delivered again. */
+/**
+ * Deletes one durable consumer of a pool. Its tasks stay in the stream, and those that are being run will be delivered
+ * again.
+ */
 export async function deletePoolConsumer(nc: NatsConnection, pool: string, priority: Priority): Promise<void> {
   const manager = await managerOf(nc);
   await manager.consumers.delete(STEPS_STREAM, subjects.stepConsumer(pool, priority));
 }
 
-/** Deletes the stream of tasks with all that is in it. */
+/** Deletes the stream of tasks with its content. */
 export async function deleteStepsStream(nc: NatsConnection): Promise<void> {
   const manager = await managerOf(nc);
   await manager.streams.delete(STEPS_STREAM);
 }
 
-/** Fields of `wanted` that the server has otherwise, as "field: wanted …, is …". */
+/** The fields in which the server's answer differs from `wanted`, as "field: wanted …, is …". */
 function differences(wanted: object, actual: object): string[] {
   return Object.entries(wanted)
     .map(([field, value]): [string, unknown, unknown] => [field, value, (actual as Record<string, unknown>)[field]])
@@ -247,7 +260,7 @@ function differences(wanted: object, actual: object): string[] {
     .map(([field, value, is]) => `${field}: wanted ${JSON.stringify(value)}, is ${JSON.stringify(is) ?? 'absent'}`);
 }
 
-/** What the server means by leaving a field out of its answer. */
+/** The value that the server means when it leaves out a field. */
 function emptyLike(value: unknown): unknown {
   if (typeof value === 'number') return 0;
   if (typeof value === 'string') return '';

@@ -9,19 +9,22 @@ import { isNoResponders } from './request.js';
 export interface TenantTermsOptions {
   readonly connection: NatsConnection;
   readonly control: ControlClient;
-  /** Called after each change, and once when the first answer has come. */
+  /** Called after each change, and once after the first answer. */
   readonly onChange?: () => void;
-  /** Told of answers that did not come. */
+  /** Called when the config service did not answer. */
   readonly onFailure?: (error: unknown) => void;
-  /** How often they are asked for without a notice, milliseconds. Default 10,000. */
+  /** Milliseconds between requests while no notice of a change arrives. Default 10,000. */
   readonly everyMs?: number;
 }
 
 const ANSWER_MS = 2_000;
-/** While there was no answer yet. */
+/** Pause between requests until the first answer. */
 const AGAIN_MS = 500;
 
-/** The limits of all tenants, kept up to date: they are asked of the config service once and then after each change. */
+/**
+ * The limits of all tenants, kept up to date: they are requested from the config service once, and again after each
+ * change.
+ */
 export class TenantTerms {
   #defaults: TenantLimits | undefined;
   #tenants: ReadonlyMap<string, TenantLimits> = new Map();
@@ -42,17 +45,17 @@ export class TenantTerms {
     this.#refresh();
   }
 
-  /** What holds for a tenant; undefined when nothing limits it, or nothing is known yet. */
+  /** The limits of a tenant. Undefined when it has none, or when nothing is known yet. */
   of(tenantId: string): TenantLimits | undefined {
     return this.#tenants.get(tenantId) ?? this.#defaults;
   }
 
-  /** Whether they were told once, or nobody is there who has any. */
+  /** Whether the limits are known: the config service has answered, or it is a version that has no limits. */
   get known(): boolean {
     return this.#defaults !== undefined;
   }
 
-  /** Resolves when the answer to the question that is under way has come, or has not. */
+  /** Resolves when the present request has succeeded or failed. */
   async asked(): Promise<void> {
     this.#refresh();
     await this.#asking;
@@ -73,7 +76,7 @@ export class TenantTerms {
     clearTimeout(this.#timer);
     this.#asking = this.#ask()
       .catch((error: unknown) => {
-        // A config service of the version before knows no limits.
+        // The previous version of the config service does not serve limits.
         if (error instanceof UnavailableError && isNoResponders(error.cause)) this.#defaults ??= {};
         if (!this.#closed) this.options.onFailure?.(error);
       })

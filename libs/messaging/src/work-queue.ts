@@ -16,78 +16,82 @@ import {
 import type { PoolConsumerSettings, StreamSettings } from './streams.js';
 import type { Log } from './log.js';
 
-/** A task that somebody else gives to the pool's slots than its queue. */
+/** A task that reached the pool without going through its queue. */
 export interface DirectDelivery extends Delivery {
-  /** What gives the slot back; set by the pool that takes the task. */
+  /** Gives the slot back. The pool that takes the task sets it. */
   onFreeSlot: (() => void) | undefined;
 }
 
-/** One delivery of a task. Its lease is renewed from arrival until it is settled by `ack`, `nak` or `drop`. */
+/** One delivery of a task. Its lease is renewed from its arrival until `ack`, `nak` or `drop` settles it. */
 export interface Delivery {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers: MsgHdrs | undefined;
   readonly priority: Priority;
-  /** Bytes of the task as it came; 0 where it takes no memory of its own. */
+  /** Size of the task as it arrived, in bytes; 0 for a task that takes no memory of its own. */
   readonly bytes: number;
-  /** 1 for the first; JetStream's count, which begins again when the consumer is made anew. */
+  /** 1 for the first delivery. JetStream counts it, and starts again when the consumer is recreated. */
   readonly deliveries: number;
   readonly settled: boolean;
-  /** The task was read: `data` is not needed any more, and its memory is free. */
+  /** Releases the memory of `data`, once the task was read. */
   letGo(): void;
-  /** The agent is done and only the engine's answer is waited for: another task may have the slot meanwhile. */
+  /** Gives the slot to another task, because the agent is done and only the engine's answer is missing. */
   freeSlot(): void;
-  /** The task is done: the queue forgets it. */
+  /** The task is done: the queue removes it. */
   ack(): void;
-  /** Hands the task back: it is delivered again at once, or after so many milliseconds. */
+  /** Hands the task back. It is delivered again at once, or after `delayMs` milliseconds. */
   nak(delayMs?: number): void;
-  /** The task can never be run: the queue forgets it without counting it as done. */
+  /** The task can never be run: the queue removes it without counting it as done. */
   drop(): void;
 }
 
 export interface PoolOptions {
   readonly pool: string;
-  /** Tasks run at once. */
+  /** Maximum number of tasks that run at the same time. */
   readonly slots: number;
   /**
-   * Bytes of tasks that are run at once: an attempt costs several times the size of its task (text, value, result). What is larger
-   * runs alone. Default: no limit.
+   * Maximum size in bytes of all tasks that run at the same time, because an attempt takes several times the size of
+   * its task (text, value, result). A larger task runs alone. Default: no limit.
    */
   readonly maxBytes?: number;
-  /** Runs one task; its slot is free again when the promise settles. It has to settle the delivery itself. */
+  /** Runs one task. Its slot is free again when the promise settles. The function must settle the delivery itself. */
   readonly run: (delivery: Delivery) => Promise<void>;
   readonly logger: Log;
-  /** Shares of the slots while all priorities wait. Default 6, 3 and 1. */
+  /** Shares of the slots when tasks of every priority wait. Default 6, 3 and 1. */
   readonly weights?: Readonly<Record<Priority, number>>;
-  /** Milliseconds between renewals of a lease; well below the consumers' `ackWaitMs`. Default 700. */
+  /** Milliseconds between renewals of a lease. Must be well below the consumers' `ackWaitMs`. Default 700. */
   readonly workingMs?: number;
-  /** Milliseconds a pull stays open at the server. Default 5,000. */
+  /** Milliseconds for which a pull stays open at the server. Default 5,000. */
   readonly pullExpiresMs?: number;
   readonly consumers?: PoolConsumerSettings;
   readonly stream?: StreamSettings;
-  /** A stream that is missing is not made: the user of this connection may not. Default false. */
+  /** Waits for a missing stream instead of creating it, for a user that may not create it. Default false. */
   readonly waitsForStream?: boolean;
 }
 
 export interface PoolConsumer {
-  /** Tasks in a slot now. */
+  /** Number of tasks that have a slot or have given it back and wait for the engine's answer. */
   readonly running: number;
-  /** Deliveries that are not settled, those that wait for a slot included. */
+  /** Number of deliveries that are not settled, including those that wait for a slot. */
   readonly held: number;
-  /** Whether pulls are being answered: false while the stream or the server is away. */
+  /** Whether the server answers pulls. False while the stream or the server is missing. */
   readonly healthy: boolean;
   readonly slots: number;
-  /** Slots that are free now. */
+  /** Number of free slots. */
   readonly free: number;
-  /** Whether no task waits in the queue for a slot, as far as is known. */
+  /** Whether no task waits in the queue for a slot, as far as this process knows. */
   readonly queueEmpty: boolean;
-  /** Runs a task that did not come from the queue; false when no slot is free for it, or tasks of the queue wait. */
+  /**
+   * Runs a task that did not come from the queue. Returns false when no slot is free, or when tasks in the queue wait.
+   */
   take(delivery: DirectDelivery): boolean;
-  /** Asks for nothing new while `paused`; what was asked for may still come, and waits for a slot. */
+  /** Requests no new tasks while `paused`. Tasks that were already requested may still arrive, and wait for a slot. */
   pause(paused: boolean): void;
-  /** Takes nothing new, hands back what waits for a slot, and resolves when no task is in a slot or `limitMs` are over. */
+  /**
+   * Takes no new tasks and hands back those that wait for a slot. Resolves when no task has a slot, or after `limitMs`.
+   */
   drain(limitMs: number): Promise<void>;
-  /** Stops renewing leases. What is not settled by then is delivered again elsewhere. */
+  /** Stops renewing leases. Tasks that are not settled by then are delivered to another runner. */
   close(): void;
 }
 
@@ -100,56 +104,65 @@ const TERM = encoder.encode('+TERM');
 const DEFAULT_WEIGHTS: Readonly<Record<Priority, number>> = { high: 6, normal: 3, low: 1 };
 const HEARTBEAT_MS = 1_000;
 const LARGEST_PULL = 512;
-/** Tasks whose results wait for the engine's answer, beside those in slots: times the slots. */
+/** Tasks that wait for the engine's answer after giving their slots back, as a multiple of the slots. */
 const ENDING_SHARE = 2;
-/** Milliseconds that a small pull waits for others to be asked for with it, while the runner is busy anyway. */
+/** Milliseconds for which a busy runner delays a small pull, so that it can ask for more tasks at once. */
 const COALESCE_MS = 2;
 
-/** Milliseconds for nats-server to finish deleting a stream or consumer. */
+/** Milliseconds that nats-server takes to finish the deletion of a stream or consumer. */
 const DELETION_MS = 250;
-/** The client reads a larger message into a buffer that grows by doubling, most of which may be empty. */
+/**
+ * Data of a larger message are copied. The client reads such a message into a buffer that grows by doubling, most of
+ * which may be empty.
+ */
 const LARGEST_UNCOPIED = 64 * 1024;
 const NO_DATA = new Uint8Array();
 const REMADE_LATELY_MS = 60_000;
 
 interface Pull {
   remaining: number;
-  /** `performance.now()` after which the server has forgotten it. */
+  /** The time by `performance.now()` after which the server has forgotten the pull. */
   readonly deadline: number;
 }
 
 interface Lane {
   readonly priority: Priority;
   readonly weight: number;
-  /** Of the smooth weighted round robin (nginx's: https://github.com/phusion/nginx/commit/27e94984486058d73157038f7950a0a36ecc6e35). */
+  /**
+   * Credit in the smooth weighted round robin (from nginx:
+   * https://github.com/phusion/nginx/commit/27e94984486058d73157038f7950a0a36ecc6e35).
+   */
   credit: number;
-  /** What the server still owes, oldest first. Which pull a message belongs to is a guess that expires with the pull. */
+  /** The open pulls, oldest first. Which pull a message belongs to is a guess, and the guess ends with the pull. */
   readonly pulls: Map<string, Pull>;
   outstanding: number;
-  /** More tasks wait at the server than were asked for. */
+  /** More tasks wait at the server than were requested. */
   backlog: boolean;
   readonly waiting: QueuedDelivery[];
   lastSeen: number;
   lastTask: number;
   lastLook: number;
-  /** What the consumer had delivered when tasks were seen to wait although a pull was open; undefined when all was well. */
+  /**
+   * The consumer's delivery count when tasks were first seen to wait although a pull was open. Undefined while nothing
+   * is wrong.
+   */
   suspect: number | undefined;
   remade: number;
-  /** Highest stream sequence known to have been delivered once: what comes at or below it comes again. */
+  /** Highest stream sequence that is known to have been delivered. A message at or below it is a repeated delivery. */
   delivered: number;
-  /** When the server made its consumer; undefined before it was looked at. */
+  /** When the server created the consumer; undefined until its state was read. */
   created: string | undefined;
-  /** How often the consumer was seen to be another one, as it is when its stream was lost and made anew. */
+  /** Number of times that a new consumer was found, as happens when its stream was lost and recreated. */
   generation: number;
 }
 
 /**
- * The work-queue loop of one pool: pulls by weight over high, normal and low, so that low never starves, keeps the leases
- * of everything it holds, and makes stream and consumers anew when they are missing.
+ * The work-queue loop of one pool. It pulls high, normal and low priority by weight, so that low never starves. It
+ * renews the leases of all its deliveries, and recreates missing streams and consumers.
  *
  * It speaks JetStream's pull protocol itself (https://docs.nats.io/reference/reference-protocols/nats_api_reference):
- * one subscription for all priorities, pulls of exactly what the slots can take, no timer or promise for each message.
- * Resolves when stream and consumers are there; throws when they cannot be made.
+ * one subscription for all priorities, pulls of exactly as many tasks as the slots can take, and no timer or promise
+ * per message. Resolves when the stream and its consumers exist; throws when they cannot be created.
  */
 export async function consumePool(nc: NatsConnection, options: PoolOptions): Promise<PoolConsumer> {
   const loop = new PoolLoop(nc, options);
@@ -160,7 +173,7 @@ export async function consumePool(nc: NatsConnection, options: PoolOptions): Pro
 class QueuedDelivery implements Delivery {
   settled = false;
   onFreeSlot: (() => void) | undefined;
-  /** `performance.now()` of the last sign of life sent for it. */
+  /** When its lease was last renewed, by `performance.now()`. */
   touched = performance.now();
   readonly subject: string;
   readonly headers: MsgHdrs | undefined;
@@ -168,20 +181,23 @@ class QueuedDelivery implements Delivery {
   #data: Uint8Array;
 
   constructor(
-    /** Of this process. */
+    /** Unique in this process. */
     readonly id: number,
     private readonly loop: PoolLoop,
     { subject, headers, data }: Msg,
     readonly reply: string,
     private readonly lane: Lane,
     readonly deliveries: number,
-    /** Of its lane: an acknowledgement must not reach a consumer or a stream made after the one it came from was lost. */
+    /**
+     * The generation of its lane. An acknowledgement must not reach a consumer or a stream that was created after the
+     * original was lost.
+     */
     private readonly generation: number,
   ) {
     this.subject = subject;
     this.headers = headers;
     this.bytes = data.length;
-    // Of the message nothing is kept: its parts are views of the buffer that it was read into.
+    // Keeps no reference to the message: its parts are views of the buffer that it was read into.
     this.#data = data.length > LARGEST_UNCOPIED ? data.slice() : data;
   }
 
@@ -228,25 +244,25 @@ class PoolLoop implements PoolConsumer {
   private subscription: Subscription | undefined;
   private forgetReconnect: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
-  /** In order of their last sign of life. */
+  /** Ordered by the last renewal of their leases. */
   private readonly unsettled = new SlotMap<number, QueuedDelivery>();
   private lastDelivery = 0;
   private inSlots = 0;
-  /** Tasks that have given their slots back and are not settled yet. */
+  /** Number of tasks that have given their slots back and are not settled yet. */
   private ending = 0;
   private queued = 0;
-  /** Of the tasks in slots and of those that have given theirs back. */
+  /** Size of the tasks that have a slot or have given it back. */
   private bytes = 0;
   private lastPull = 0;
   private draining = false;
   private paused = false;
   private closed = false;
-  /** The refill that is planned; another one or none when it was called off. */
+  /** Identifies the planned refill. A refill whose mark is no longer the current one was cancelled. */
   private planned: symbol | undefined;
   private refillTimer: NodeJS.Timeout | undefined;
   private recovery: Promise<void> | undefined;
   private recoverAgain = false;
-  /** Settlements that wait until it is known whether the stream is still the same. */
+  /** Settlements that wait until it is known whether the stream is still the same one. */
   private late: { delivery: QueuedDelivery; verdict: Uint8Array }[] = [];
   private idle: (() => void)[] = [];
 
@@ -293,7 +309,7 @@ class PoolLoop implements PoolConsumer {
       : Math.max(0, this.options.slots - this.inSlots - this.queued);
   }
 
-  /** Whether tasks as large as may be are run already, so that nothing is taken beside them. */
+  /** Whether running tasks use up `maxBytes`, so that no other task may start. */
   private get isFull(): boolean {
     return this.bytes >= (this.options.maxBytes ?? Infinity);
   }
@@ -341,7 +357,7 @@ class PoolLoop implements PoolConsumer {
 
   async drain(limitMs: number): Promise<void> {
     this.draining = true;
-    // Ends the open pulls at the server; what is on its way still arrives here and is handed back.
+    // Draining ends the open pulls at the server. Messages that are on their way still arrive here and are handed back.
     const unsubscribed = this.nc.isClosed() ? undefined : this.subscription?.drain();
     for (const lane of this.lanes) {
       for (const delivery of lane.waiting.splice(0)) {
@@ -397,7 +413,7 @@ class PoolLoop implements PoolConsumer {
       return;
     }
     const sequence = Number(tokens[5 + shift]) || 0;
-    // nats-server 2.9 can forget a delivery in its count when the client it went to is gone.
+    // nats-server 2.9 can lose count of a delivery when the client that received it is gone.
     const least = sequence <= lane.delivered ? 2 : 1;
     lane.delivered = Math.max(lane.delivered, sequence);
     const delivery = new QueuedDelivery(
@@ -441,9 +457,10 @@ class PoolLoop implements PoolConsumer {
       lane.outstanding -= pull.remaining;
     }
     const description = message.headers?.description ?? '';
-    // 404 and 408: nothing came in the pull's time. 409 has many meanings, among them that the consumer was deleted.
+    // 404 and 408 mean that no task came before the pull expired. 409 has many meanings, among them a deleted consumer.
     if (code === 503 || (code === 409 && /deleted|not found|leadership|shutdown/i.test(description))) {
-      // A stream that is made while nats-server 2.9 still deletes its namesake may never deliver anything.
+      // A stream that is created while nats-server 2.9 still deletes its predecessor of the same name may never deliver
+      // anything.
       this.recover(`${code} ${description}`, DELETION_MS);
       return;
     }
@@ -455,7 +472,7 @@ class PoolLoop implements PoolConsumer {
     this.scheduleRefill();
   }
 
-  /** Gives free slots to what waits here, by weight. */
+  /** Gives free slots to the deliveries that wait here, by weight. */
   private fillSlots(): void {
     while (this.queued > 0 && this.inSlots < this.options.slots && !this.draining && !this.isFull) {
       const lane = pickByWeight(this.lanes, hasWaiting);
@@ -476,7 +493,7 @@ class PoolLoop implements PoolConsumer {
       this.scheduleRefill();
     };
     delivery.onFreeSlot = () => {
-      // An engine that does not answer must not make a runner take ever more.
+      // Keeps a runner from taking more and more tasks while the engine does not answer.
       if (!inSlot || this.ending >= this.options.slots * ENDING_SHARE) return;
       inSlot = false;
       this.inSlots -= 1;
@@ -510,8 +527,8 @@ class PoolLoop implements PoolConsumer {
     };
     this.planned = plan;
     if (free * 4 >= this.options.slots) {
-      // Called off by its mark and never cleared: clearing an immediate while others of its turn run leaves Node 20's
-      // event loop spinning.
+      // Cancelled by its mark and never cleared: clearing an immediate while others of the same turn run makes Node
+      // 20's event loop spin.
       setImmediate(run);
     } else {
       this.refillTimer = setTimeout(run, COALESCE_MS);
@@ -524,8 +541,9 @@ class PoolLoop implements PoolConsumer {
   }
 
   /**
-   * Asks for as many tasks as there are free slots. A priority with more waiting at the server gets its share by weight; one
-   * that is empty keeps a pull open, which may bring more than there are slots: those wait here, with their lease renewed.
+   * Requests as many tasks as there are free slots. A priority with a backlog at the server gets its share by weight. A
+   * priority without one keeps a pull open. That pull may bring more tasks than there are slots; they wait here, with
+   * their leases renewed.
    */
   private refill(): void {
     this.cancelRefill();
@@ -600,9 +618,9 @@ class PoolLoop implements PoolConsumer {
   }
 
   /**
-   * A consumer of nats-server 2.9 can come to a state in which it delivers nothing although tasks and pulls wait, for example
-   * when its stream was made while the one before was being deleted. Seen twice in a row, it is made anew; if that
-   * does not help, so is the stream.
+   * A consumer of nats-server 2.9 can get into a state in which it delivers nothing although tasks and pulls wait, for
+   * example when its stream was created while its predecessor was being deleted. When two checks in a row find this
+   * state, the consumer is recreated. If that does not help, the stream is recreated too.
    */
   private async lookForStranded(lane: Lane): Promise<void> {
     const { pool, logger } = this.options;
@@ -624,25 +642,26 @@ class PoolLoop implements PoolConsumer {
         const what = again ? 'stream' : 'consumer';
         logger.error(
           { pool, priority: lane.priority, waiting: info.num_pending },
-          `tasks are stranded, making the ${what} anew`,
+          `tasks are stranded, recreating the ${what}`,
         );
-        // Nothing is lost with the stream for good: the engine dispatches again what a new one does not hold.
+        // Losing the stream loses no task: the engine sends again every task that the new stream does not hold.
         await (again ? deleteStepsStream(this.nc) : deletePoolConsumer(this.nc, pool, lane.priority));
         this.recover('stranded consumer', DELETION_MS);
       }
     } catch (error) {
-      if (!this.closed) logger.warn({ err: error, pool, priority: lane.priority }, 'a consumer cannot be looked at');
+      if (!this.closed)
+        logger.warn({ err: error, pool, priority: lane.priority }, 'the state of a consumer cannot be read');
     }
   }
 
-  /** Forgets the open pulls, sees to it that stream and consumers exist, and begins again. */
+  /** Forgets the open pulls, makes sure that the stream and its consumers exist, and starts again. */
   private recover(reason: string, pauseMs = 0): void {
     if (this.closed) return;
     if (this.recovery !== undefined) {
       this.recoverAgain = true;
       return;
     }
-    this.options.logger.warn({ pool: this.options.pool, reason }, 'looking after the stream of tasks');
+    this.options.logger.warn({ pool: this.options.pool, reason }, 'checking the stream of tasks');
     for (const lane of this.lanes) {
       lane.pulls.clear();
       lane.outstanding = 0;
@@ -657,7 +676,7 @@ class PoolLoop implements PoolConsumer {
     });
   }
 
-  /** Waits for the stream where it may not make one. */
+  /** Makes sure that the stream and its consumers exist. A user that may not create the stream waits for it. */
   private async ensureFirst(): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -693,7 +712,7 @@ class PoolLoop implements PoolConsumer {
   private async ensure(): Promise<void> {
     const { logger, pool } = this.options;
     const makeConsumers = () => ensurePoolConsumers(this.nc, pool, { logger, ...this.options.consumers });
-    // The stream is only looked at when it is missing: workers of one pool may not see what lies in it for others.
+    // The stream is read only when it is missing, because a pool's workers may not see what it holds for other pools.
     const consumers = await makeConsumers().catch(async (error: unknown) => {
       if (!isStreamMissing(error) || this.options.waitsForStream === true) throw error;
       await ensureStepsStream(this.nc, { logger, ...this.options.stream });
@@ -702,7 +721,7 @@ class PoolLoop implements PoolConsumer {
     for (const lane of this.lanes) {
       const { created, delivered } = consumers[lane.priority];
       if (lane.created !== undefined && lane.created !== created) {
-        logger.warn({ pool, priority: lane.priority }, 'the queue is a new one: what it had may be lost');
+        logger.warn({ pool, priority: lane.priority }, 'the queue was recreated, its tasks may be lost');
         lane.generation += 1;
         lane.delivered = 0;
       }
@@ -712,7 +731,7 @@ class PoolLoop implements PoolConsumer {
   }
 }
 
-/** Whether the server does not let this user ask. */
+/** Whether the server forbids this user the request. */
 function isForbidden(error: unknown): boolean {
   return [error, (error as Partial<Error> | undefined)?.cause].some((one) => one instanceof PermissionViolationError);
 }
@@ -725,7 +744,7 @@ function hasBacklog(lane: Lane): boolean {
   return lane.backlog;
 }
 
-/** Smooth weighted round robin over the lanes that qualify. */
+/** Picks a lane that qualifies, by smooth weighted round robin. */
 function pickByWeight(lanes: readonly Lane[], qualifies: (lane: Lane) => boolean): Lane | undefined {
   let best: Lane | undefined;
   let total = 0;

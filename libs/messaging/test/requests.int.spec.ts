@@ -20,7 +20,7 @@ describe('requests and writes', () => {
     connections.push(nc);
     return nc;
   };
-  /** Kills the server, starts it again on its port and waits until all are back and have heard so. */
+  /** Kills the server, starts it again on its port, and waits until all connections are back and have been told. */
   const restart = async (): Promise<void> => {
     const heard = connections.map((nc) => new Promise<void>((resolve) => onReconnect(nc, resolve)));
     await server.kill();
@@ -48,7 +48,7 @@ describe('requests and writes', () => {
     ): Promise<RequestOutcome> =>
       new Promise((resolve) => requestMux(nc).send(subject, payload, undefined, timeoutMs, resolve));
 
-    it('gives every one of many concurrent requests its own answer, whatever the order of answers', async () => {
+    it('gives each of many concurrent requests its own answer, in whatever order the answers come', async () => {
       const service = await connect('answers');
       const client = await connect('asks');
       const held: (() => void)[] = [];
@@ -56,7 +56,7 @@ describe('requests and writes', () => {
         callback: (_error, message) => {
           held.push(() => message.respond(`answer to ${message.string()}`));
           if (held.length < 500) return;
-          // The last comes first: answers are told apart by nothing but their subjects.
+          // The last request is answered first: only the subject tells to which request an answer belongs.
           for (const respond of held.splice(0).toReversed()) respond();
         },
       });
@@ -68,7 +68,7 @@ describe('requests and writes', () => {
       expect(texts).toEqual(Array.from({ length: 500 }, (_, n) => `answer to question ${n}`));
     });
 
-    it('passes headers on, and gives only the first of two answers', async () => {
+    it('passes headers on, and returns only the first of two answers', async () => {
       const service = await connect('answers');
       const client = await connect('asks');
       service.subscribe('mux.headers', {
@@ -83,14 +83,14 @@ describe('requests and writes', () => {
       const outcomes: RequestOutcome[] = [];
       requestMux(client).send('mux.headers', '', meta, 60_000, (outcome) => outcomes.push(outcome));
       await eventually(() => outcomes.length > 0);
-      // Messages keep their order: once this one is answered, the second answer has been here.
+      // Messages keep their order, so the second answer arrived before the answer to this request.
       await ask(client, 'mux.headers');
       expect(outcomes.map((outcome) => (typeof outcome === 'string' ? outcome : outcome.string()))).toEqual([
         'with header',
       ]);
     });
 
-    it('says timeout when nobody answers in time, for each request its own, and drops an answer that is late', async () => {
+    it('reports each time-out at the time of its own request, and drops a late answer', async () => {
       const service = await connect('answers');
       const client = await connect('asks');
       let respond: (() => void) | undefined;
@@ -103,7 +103,7 @@ describe('requests and writes', () => {
       await service.flush();
       const settled: RequestOutcome[] = [];
       let patient: RequestOutcome | undefined;
-      // Sent first, but with the longer time: it must not hold back the other's time-out.
+      // Sent first, with the longer time. It must not delay the time-out of the other request.
       requestMux(client).send('mux.silent', '', undefined, 60_000, (outcome) => (patient = outcome));
       const began = performance.now();
       requestMux(client).send('mux.silent', '', undefined, 120, (outcome) => settled.push(outcome));
@@ -118,12 +118,12 @@ describe('requests and writes', () => {
       expect(typeof patient === 'object' && patient.string()).toBe('late');
     });
 
-    it('says at once that nobody listens', async () => {
+    it('reports at once that nobody listens', async () => {
       const client = await connect('asks');
       expect(await ask(client, 'mux.nobody')).toBe('no_responders');
     });
 
-    it('takes an empty answer for an answer', async () => {
+    it('accepts an empty answer', async () => {
       const service = await connect('answers');
       const client = await connect('asks');
       service.subscribe('mux.empty', { callback: (_error, message) => void message.respond('') });
@@ -132,7 +132,7 @@ describe('requests and writes', () => {
       expect(typeof outcome === 'object' && outcome.string()).toBe('');
     });
 
-    it('says lost after a reconnect, and answers what is asked from then on', async () => {
+    it('reports lost requests after a reconnect, and answers later requests', async () => {
       const service = await connect('answers');
       const client = await connect('asks');
       let answering = false;
@@ -147,7 +147,7 @@ describe('requests and writes', () => {
       const first = ask(client, 'mux.restart');
       await eventually(() => asked === 1, { describe: 'the request has arrived' });
       await restart();
-      // Its time-out is a minute away.
+      // Its time-out would come a minute later.
       expect(await first).toBe('lost');
       answering = true;
       await service.flush();
@@ -155,7 +155,7 @@ describe('requests and writes', () => {
       expect(typeof second === 'object' && second.string()).toBe('done');
     });
 
-    it('says lost when the connection is closed', async () => {
+    it('reports lost requests when the connection is closed', async () => {
       const service = await connect('answers');
       const client = await connect('asks');
       service.subscribe('mux.closed', { callback: () => undefined });
@@ -165,7 +165,7 @@ describe('requests and writes', () => {
       expect(await waiting).toBe('lost');
     });
 
-    it('never settles a request that was forgotten: not by its answer, its time-out or a reconnect', async () => {
+    it('never settles a forgotten request, whether by an answer, a time-out or a reconnect', async () => {
       const service = await connect('answers');
       const client = await connect('asks');
       const settled: RequestOutcome[] = [];
@@ -190,7 +190,7 @@ describe('requests and writes', () => {
       forgetLost();
       respond?.();
       await ask(client, 'mux.quick');
-      // A later request with the same time runs out: so would the forgotten one have.
+      // A later request with the same time-out has run out, so the forgotten one would have run out too.
       expect(await ask(client, 'mux.forgotten', { timeoutMs: 60 })).toBe('timeout');
       const lost = ask(client, 'mux.forgotten');
       await eventually(() => asked === 5);
@@ -201,7 +201,7 @@ describe('requests and writes', () => {
   });
 
   describe('gathered writes', () => {
-    /** What goes to the socket of a connection from now on. */
+    /** Records what is written to the socket of a connection from now on. */
     const watchWrites = (nc: NatsConnection): Buffer[] => {
       const { socket } = (nc as unknown as { protocol: { transport: { socket: Socket } } }).protocol.transport;
       const writes: Buffer[] = [];
@@ -212,14 +212,14 @@ describe('requests and writes', () => {
       };
       return writes;
     };
-    /** Lets everything run that this turn of the event loop still has to do, without ending the turn. */
+    /** Runs all microtasks of this turn of the event loop, without ending the turn. */
     const microtasks = async (): Promise<void> => {
       for (let n = 0; n < 50; n++) await Promise.resolve();
     };
     const published = (write: Buffer | undefined): string[] =>
       [...(write?.toString().matchAll(/^PUB writes\.(\w+)/gm) ?? [])].map(([, name = '']) => name);
 
-    it('are one write for all that a turn of the event loop publishes, in its order', async () => {
+    it('join everything that one turn of the event loop publishes, in order', async () => {
       const nc = await connect('writes');
       const reader = await connect('reads');
       const seen: string[] = [];
@@ -229,7 +229,7 @@ describe('requests and writes', () => {
       const writes = watchWrites(nc);
       for (let n = 0; n < 100; n++) {
         nc.publish(`writes.n${n % 7}`, String(n));
-        // By itself the client would write here.
+        // Without gathering, the client would write here.
         await microtasks();
       }
       expect(writes).toHaveLength(0);
@@ -265,7 +265,7 @@ describe('requests and writes', () => {
       expect(seen).toEqual(['small', 'half    ', 'large   ', 'next']);
     });
 
-    it('go out within the turn when told so, with what waited before them, and only once', async () => {
+    it('go out within the turn on request, together with earlier messages, and only once', async () => {
       const nc = await connect('writes');
       await nc.flush();
       await turnOver();
@@ -283,7 +283,7 @@ describe('requests and writes', () => {
       expect(writes.map(published)).toEqual([['before', 'precious'], ['after']]);
     });
 
-    it('lose nothing when the connection is drained in the same turn', async () => {
+    it('lose no message when the connection is drained in the same turn', async () => {
       const nc = await connect('writes');
       const reader = await connect('reads');
       const seen: string[] = [];
@@ -294,7 +294,7 @@ describe('requests and writes', () => {
       await eventually(() => expect(seen).toEqual(['last']));
     });
 
-    it('are gathered after a reconnect as before it', async () => {
+    it('are gathered after a reconnect too', async () => {
       const nc = await connect('writes');
       const reader = await connect('reads');
       const seen: string[] = [];

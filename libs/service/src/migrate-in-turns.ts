@@ -51,8 +51,8 @@ export async function migrateInTurns<R extends Runner>(
     // Other replicas may wait for long, and this transaction is idle while the migrations run.
     await holder.query('SET LOCAL statement_timeout = 0');
     await holder.query('SET LOCAL idle_in_transaction_session_timeout = 0');
-    // Asked for on and on: a statement that waits has a snapshot, for whose end an index that is built beside running work waits.
-    // And without parameters, since a statement with some keeps its snapshot until the next one.
+    // Asked for again and again without waiting, because a waiting statement has a snapshot, and the concurrent build of an index waits until that snapshot ends.
+    // The statement has no parameters, because one with parameters keeps its snapshot until the next statement.
     for (;;) {
       const asked = await holder.query(`SELECT pg_try_advisory_xact_lock(${options.lock}) AS mine`);
       const [row] = asked as { mine: boolean }[];

@@ -164,7 +164,7 @@ describe('a deleted execution', () => {
     expect(await rows('orchestration_executions', 'id', id)).toBe(0);
   });
 
-  it('is found out when somebody has changed what is left of it, or a link that was kept', async () => {
+  it('is detected when somebody has changed the rest of its rows, or a link that was kept', async () => {
     const id = await finished();
     await remove(id);
     await removed(id);

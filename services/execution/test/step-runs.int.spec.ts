@@ -54,7 +54,7 @@ async function stored(id: string): Promise<Row[]> {
   return rows;
 }
 
-/** Rows of one execution, after it was seen that what is verified against has the same columns and values. */
+/** Rows of one execution. Checks first that the expected rows have the same columns and values. */
 async function projected(state: State): Promise<Row[]> {
   await project([undefined, state]);
   const columns = new StepRunColumns();

@@ -135,7 +135,7 @@ describe('deliveries', () => {
     for (const [index, end] of ends.entries()) {
       if (index > 0) {
         test.engine.append(execution, 'ExecutionRetried', { by: 'ada', round: index });
-        // What is known of it must not be removed as that of an execution which ended long ago.
+        // Its row must not be removed like the row of an execution that ended long ago.
         await eventually(async () => {
           expect(await test.rows('SELECT ended_at FROM notifications.executions')).toEqual([{ ended_at: null }]);
         });

@@ -3517,7 +3517,7 @@ export interface Schedule {
   tenant_id: string;
   /** Where it stands. */
   status: 'active' | 'paused' | 'finished' | 'deleted';
-  /** Grows by one with each change of what is said of it. */
+  /** Grows by one with each change of its fields. */
   version: number;
   /** What it is called. */
   name: string;

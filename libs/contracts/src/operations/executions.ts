@@ -284,9 +284,7 @@ export const executions = {
         'For good: its events, payloads and what was sent of it are removed, and only who deleted it, when and why is left. From then on it is answered with `execution_deleted`, also a start under its idempotency key.',
       query: EXECUTION_QUERIES.remove,
       once: 'command',
-      answers: [
-        { status: 200, schema: 'Commanded', says: 'Deleted. What is stored of it is removed within a minute.' },
-      ],
+      answers: [{ status: 200, schema: 'Commanded', says: 'Deleted. Its stored data are removed within a minute.' }],
     },
   }),
   events: defineOperation<ListEventsRequest, ListEventsReply>({
@@ -333,7 +331,7 @@ export const executions = {
       path: `${ONE}/verify`,
       summary: 'Verify that the stored events of an execution are those that were committed',
       description:
-        'Walks the chain of its events and compares it with the newest signed checkpoint that holds a link of it. Of a deleted execution it says by whom it was deleted, and whether what is left of it still fits. What this finds and what it cannot find is described in the operations guide.',
+        'Walks the chain of its events and compares it with the newest signed checkpoint that holds a link of it. Of a deleted execution it says by whom it was deleted, and whether the rest of its chain still fits. What this finds and what it cannot find is described in the operations guide.',
       answers: [
         {
           status: 200,

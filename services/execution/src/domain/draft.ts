@@ -75,8 +75,8 @@ export class Draft {
     const compiled = compiledUnit(this.state, unit);
     const current = unitState(this.state, unit);
     // While an execution is being undone only the undoing itself is worth another attempt.
-    const retriable = this.state.status !== 'compensation' || compiled.kind === 'compensation';
-    const retryAt = retriable
+    const retryable = this.state.status !== 'compensation' || compiled.kind === 'compensation';
+    const retryAt = retryable
       ? nextAttemptAt(
           compiled.retry,
           failure,

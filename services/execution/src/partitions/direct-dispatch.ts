@@ -137,7 +137,7 @@ const BEGINNING_MS = 2_000;
 /** For so long an end of a runner may be why the queue hands a task out again of which no beat said who had it. */
 const ENDED_LATELY_MS = 60_000;
 const SHORTEST_EXPIRY_MS = 50;
-/** No process starts anew in less: what was heard since is none that the new runner replaces. */
+/** No process restarts this fast, so a runner heard within this time was not replaced. */
 const QUICKEST_START_MS = 100;
 /** Beyond those that run, results may wait for their commits; a runner holds at most twice its slots. */
 const HELD_SHARE = 1.5;
@@ -286,7 +286,7 @@ export class DirectDispatch {
     return { held: false, lostRunners };
   }
 
-  /** Sees to it that workers get the task when it is its turn. `done` is called once, later. */
+  /** Gives the task to workers when its turn comes. `done` is called once, later. */
   dispatch(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     if (this.#joins(task, done)) return;
     // Sent once more: whoever asked for it knows that the queue has it no more.
@@ -652,7 +652,7 @@ export class DirectDispatch {
     return true;
   }
 
-  /** Whether a runner takes tasks of the pool, be it that all its slots are taken just now. */
+  /** Whether a runner takes tasks of the pool, even if all its slots are taken now. */
   #isOpen(pool: string): boolean {
     for (const { pools } of this.#runners.values()) if (pools.get(pool)?.open === true) return true;
     return false;

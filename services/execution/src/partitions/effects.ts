@@ -276,7 +276,7 @@ export class EffectPerformer {
   ): void {
     switch (effect.type) {
       case 'dispatch':
-        // It is tried on and on already: a queue that takes nothing must not make more of it.
+        // It is being retried already. While the queue refuses tasks, a second attempt must not start.
         if (again && this.#undispatched.get(keyOf(execution, effect))?.execution === execution) return;
         ticket.open += 1;
         execution.pendingEffects += 1;

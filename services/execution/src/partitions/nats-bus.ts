@@ -47,7 +47,9 @@ const CONSUMER_NOT_FOUND = 10014;
 const NO_MESSAGE_FOUND = 10037;
 const NO_RESPONDERS = 503;
 const SWEEP_MS = 250;
-/** Notices of so long go together, and those of a tenant and type in one message: who hears of them reads the log. */
+/**
+ * Notices within these milliseconds are sent as one message per tenant and type. A receiver reads the log for the rest.
+ */
 const WAKE_UP_MS = 5;
 /** Notices of one message. */
 const WAKE_UP_NOTICES = 500;

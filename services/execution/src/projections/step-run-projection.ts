@@ -286,7 +286,7 @@ export class StepRunProjection {
       ids.map(async (id) => {
         try {
           const loaded = await this.parts.load(id);
-          // Of a deleted execution nothing is to be shown, and its config is none that it ran with.
+          // A deleted execution is not shown, and the config in its state is not the one that it ran with.
           if (loaded !== undefined && loaded.state.deleted === undefined)
             entries.push([id, { base: undefined, state: loaded.state }]);
         } catch (error) {

@@ -561,7 +561,7 @@ export class ExecutionQueries {
       values: [request.tenantId, request.traceId],
     });
     if (rows[0] !== undefined) return rows[0].id;
-    // By an index that row level security keeps from use; what is told of it is read as the tenant sees it.
+    // Row level security prevents the use of this index. The answer itself is then read with the tenant's rights.
     const deleted = await this.connections.lookUps.seen('everybody').query<{ id: string }>({
       name: 'deleted-by-trace',
       text: DELETED_BY_TRACE,

@@ -58,7 +58,7 @@ function keyOf({ executionId, stepId, attempt }: Task): string {
   return `${executionId}/${stepId}/${attempt}`;
 }
 
-/** A step-runner as DESIGN 4 describes it, with agents that succeed, fail, hang, come late or answer twice. */
+/** A step-runner with agents that succeed, fail, hang, come late or answer twice. */
 export class Runner {
   alive = true;
   #stalled: (() => void)[] | undefined;

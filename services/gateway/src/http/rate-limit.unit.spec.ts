@@ -11,7 +11,7 @@ describe('the headers of limits', () => {
     });
   });
 
-  it('are not there where nothing is limited by time', () => {
+  it('are absent when nothing is limited by time', () => {
     expect(admittedHeaders({ startsPerSecond: 0, startsLeft: 0 })).toEqual({});
   });
 

@@ -146,7 +146,7 @@ export function scheduleSchemas(
         id: text('The schedule.', { format: 'uuid' }),
         tenant_id: text('The tenant that it belongs to.'),
         status: text('Where it stands.', { enum: SCHEDULE_STATUSES }),
-        version: { type: 'integer', description: 'Grows by one with each change of what is said of it.' },
+        version: { type: 'integer', description: 'Grows by one with each change of its fields.' },
         ...SAID,
         created_by: text('The user who made it. Its executions are this user’s.'),
         created_at: time('When it was made.'),

@@ -1,6 +1,6 @@
 /**
  * What a step run that waits for a human shows in the list of those; all null in the others. The version before names the
- * columns that it writes, and an execution with approvals is none that it can fold. Statements run one by one in a transaction.
+ * columns that it writes, and it cannot fold an execution with approvals. Statements run one by one in a transaction.
  */
 export const approvals: readonly string[] = [
   `ALTER TABLE execution.orchestration_step_runs

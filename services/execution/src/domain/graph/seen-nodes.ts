@@ -1,8 +1,8 @@
 import type { CompiledConfig, Unit } from './compiled.js';
 
 /**
- * Nodes whose outputs a unit sees: those that it names and, for an alternative, those that what it serves sees. It has waited
- * for none of the latter itself: they were done before what it serves had its turn.
+ * Nodes whose outputs a unit sees: those that it names and, for an alternative, those that the unit that it serves sees. The
+ * alternative does not wait for the latter itself: they were done before the unit that it serves had its turn.
  */
 export function seenNodes({ units, groups }: CompiledConfig, unit: Unit): readonly number[] {
   if (unit.fallbackFor === -1) {

@@ -23,7 +23,7 @@ function standIns(state: State, node: number, into: Set<number>): Set<number> {
 
 /**
  * An approval that is not decided and that a skip of the step would go past: the step itself, one that would have to stand in for
- * it or for its group, or one whose condition, `require` or choice depends on it. Undefined when there is none that is not the user's.
+ * it or for its group, or one whose condition, `require` or choice depends on it. Undefined when every such approval is the user's.
  */
 export function passedByASkip(state: State, index: number, userId: string): Unit | undefined {
   const { units } = state.config;
