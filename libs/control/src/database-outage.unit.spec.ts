@@ -13,9 +13,9 @@ describe('an outage of the database', () => {
     new AggregateError([error('connect ECONNREFUSED ::1:5432', { code: 'ECONNREFUSED' })], ''),
     error('Connection terminated unexpectedly'),
     error('timeout exceeded when trying to connect'),
-    // TypeORM wraps what the driver throws.
+    // TypeORM wraps the driver's errors.
     error('QueryFailedError', { driverError: error('x', { code: '57P02' }) }),
-  ])('is seen in: %s', (one) => {
+  ])('is recognised in: %s', (one) => {
     expect(isDatabaseOutage(one)).toBe(true);
   });
 
@@ -26,7 +26,7 @@ describe('an outage of the database', () => {
     new TypeError('undefined is not a function'),
     'ECONNREFUSED',
     undefined,
-  ])('is not seen in: %s', (one) => {
+  ])('is not recognised in: %s', (one) => {
     expect(isDatabaseOutage(one)).toBe(false);
   });
 });

@@ -2,7 +2,7 @@ import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import { ServerNats } from '@nestjs/microservices';
 import type { NatsOptions } from '@nestjs/microservices';
 
-/** Nest's server of message patterns over NATS, which also tells what it has subscribed to. */
+/** Nest's server of message patterns over NATS. It also exposes its subscriptions. */
 export class PatternServer extends ServerNats {
   readonly #bound: Subscription[] = [];
 
@@ -10,7 +10,7 @@ export class PatternServer extends ServerNats {
     super(options as Required<NatsOptions>['options']);
   }
 
-  /** Its subscriptions, one a pattern; empty before it listens. */
+  /** Its subscriptions, one per pattern. Empty before it listens. */
   get bound(): readonly Subscription[] {
     return this.#bound;
   }

@@ -9,14 +9,15 @@ import type { Observable } from 'rxjs';
 import { isDatabaseOutage } from './database-outage.js';
 import type { PatternServer } from './pattern-server.js';
 
-/** Options for `NestFactory.createMicroservice`: the server of message patterns, as Nest's custom transporters are given. */
+/** Options for `NestFactory.createMicroservice`, with the server of message patterns as a custom transporter. */
 export interface PatternMicroservice {
   readonly strategy: PatternServer;
 }
 
 /**
- * Options for a microservice that answers message patterns over core NATS request/reply. Replicas of one service share the
- * queue group `queue`, so that each request is answered once. `graceMs`: how long it still answers what has arrived after it was told to stop.
+ * Options for a microservice that answers message patterns over NATS request/reply. The replicas of a service share the
+ * queue group `queue`, so each request is answered once. `graceMs`: milliseconds for which it still answers requests
+ * that arrived before it was told to stop.
  */
 export async function natsMicroservice(options: {
   url: string;
@@ -27,20 +28,24 @@ export async function natsMicroservice(options: {
   graceMs?: number;
 }): Promise<PatternMicroservice> {
   const { queue, name = `${queue} patterns`, graceMs } = options;
-  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  // Imported here, because it loads all of Nest's transports. Processes that only send requests do not need them.
   const { PatternServer: Server } = await import('./pattern-server.js');
   return {
     strategy: new Server({
       ...natsClientOptions({ ...options, name }),
       queue,
-      // The service's own connection has found the server and was taken: a slow moment must not end the start.
+      // The service's own connection has found the server and was accepted. A slow moment of the server must not end
+      // the start.
       waitOnFirstConnect: true,
       ...(graceMs === undefined ? {} : { gracefulShutdown: true, gracePeriod: graceMs }),
     }),
   };
 }
 
-/** The server that `natsMicroservice` made for a microservice. @throws TypeError when another one serves it. */
+/**
+ * The server that `natsMicroservice` made for a microservice. @throws TypeError when the microservice has another
+ * server.
+ */
 async function patternServer(app: INestMicroservice): Promise<PatternServer> {
   const { PatternServer: Server } = await import('./pattern-server.js');
   const server = app.getTransportServer();
@@ -49,16 +54,16 @@ async function patternServer(app: INestMicroservice): Promise<PatternServer> {
 }
 
 export interface PatternsOptions {
-  /** Called at most once, when requests will not reach the patterns any more; see `onLost`. */
+  /** Called at most once, when requests cannot reach the patterns any more; see `onLost`. */
   readonly onLost: (error: Error) => void;
   /** See `onLost`. */
   readonly refusedMs?: number;
 }
 
 /**
- * Watches the connection over which a Nest microservice that listens serves its message patterns: it is Nest's own, beside
- * the service's. Resolves when its subscriptions are at the server, with a check for readiness that throws while requests do
- * not reach the patterns. Throws when the server refuses a subscription.
+ * Watches the connection of a Nest microservice that listens. Nest opens this connection in addition to the service's
+ * own. Resolves when the server has its subscriptions, with a readiness check that throws while requests do not reach
+ * the patterns. Throws when the server refuses a subscription.
  */
 export async function watchPatterns(app: INestMicroservice, options: PatternsOptions): Promise<() => Promise<void>> {
   const nc = app.unwrap<NatsConnection>();
@@ -72,7 +77,7 @@ export async function watchPatterns(app: INestMicroservice, options: PatternsOpt
   onLost(nc, lose, options.refusedMs);
   for (const subscription of (await patternServer(app)).bound) {
     void subscription.closed.then((error) => {
-      // The client subscribes to it never again, also when it may.
+      // The client never subscribes to it again, even if it may later.
       if (error instanceof Error) lose(error);
     });
   }
@@ -82,11 +87,11 @@ export async function watchPatterns(app: INestMicroservice, options: PatternsOpt
   const check = async (): Promise<void> => {
     throwIfLost();
     if (!isConnected(nc)) throw new Error('not connected');
-    // A connection that was cut in silence counts as one until pings are missing.
+    // A connection that was cut silently counts as connected until pings are missing.
     await nc.flush();
     throwIfLost();
   };
-  // A server that restarts at this moment must not end the start.
+  // A restart of the server at this moment must not end the start.
   for (let arrived = false; !arrived;) {
     arrived = await nc.flush().then(
       () => true,
@@ -101,16 +106,16 @@ export async function watchPatterns(app: INestMicroservice, options: PatternsOpt
 }
 
 /**
- * Serves the message patterns of a Nest microservice to this process itself as well, as `serveLocally` does for a subject. The
- * result ends it. `straight`: handlers of patterns that are asked so often that
- * Nest's pipeline, which has nothing to do for them, would cost more than they do.
+ * Serves the message patterns of a Nest microservice to this process directly too, as `serveLocally` does for a
+ * subject. Call the returned function to stop. `straight`: handlers that bypass Nest's pipeline, for patterns that are
+ * requested so often that the pipeline would cost more than they do.
  */
 export async function servePatternsLocally(
   nc: NatsConnection,
   app: INestMicroservice,
   straight: Readonly<Record<string, (data: never) => Promise<unknown>>> = {},
 ): Promise<() => void> {
-  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  // Imported here, because it loads all of Nest's transports. Processes that only send requests do not need them.
   const { NatsContext: Context } = await import('@nestjs/microservices');
   const handlers = (await patternServer(app)).getHandlers();
   const ends = [...handlers]
@@ -131,20 +136,20 @@ export async function servePatternsLocally(
   };
 }
 
-/** What goes to the one who asked of an error in a handler. */
+/** The error that the requester gets for an error in a handler. */
 function told(error: unknown): unknown {
   return isDatabaseOutage(error) ? { status: 'error', message: DATABASE_OUTAGE } : error;
 }
 
 /**
- * Has a Nest microservice tell those who ask when its database cannot serve, instead of an internal error; before it listens.
- * `logger` hears of each.
+ * Makes a Nest microservice report an outage of its database to requesters, instead of an internal error. Call it
+ * before the microservice listens. `logger` logs each outage.
  */
 export async function tellDatabaseOutages(
   app: INestMicroservice,
   logger: Pick<Log, 'warn'>,
 ): Promise<INestMicroservice> {
-  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  // Imported here, because it loads all of Nest's transports. Processes that only send requests do not need them.
   const { BaseRpcExceptionFilter } = await import('@nestjs/microservices');
   class OutageFilter extends BaseRpcExceptionFilter {
     override catch(exception: unknown, host: ArgumentsHost): Observable<unknown> {

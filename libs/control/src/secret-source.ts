@@ -5,14 +5,14 @@ import { HiddenValues } from '@batuta/observability';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 
-/** The secrets that one attempt, or one delivery, works with. */
+/** The secrets of one attempt or one delivery. */
 export interface ResolvedSecrets {
   readonly values: ReadonlyMap<string, string>;
-  /** Takes the values out of what is told about it. */
+  /** Removes the values from texts about the attempt or delivery. */
   readonly hidden: HiddenValues;
 }
 
-/** What is referred to is no secret of the tenant, or no more. */
+/** The tenant has no secret of this name, or has deleted it. */
 export class SecretMissingError extends Error {
   override readonly name = 'SecretMissingError';
 
@@ -22,23 +22,23 @@ export class SecretMissingError extends Error {
   }
 }
 
-/** What needs secrets. */
+/** The attempt or delivery that needs secrets. */
 export type SecretUser = Pick<ResolveSecretsRequest, 'tenantId' | 'executionId' | 'stepId' | 'callbackId'>;
 
-/** Where the values of secrets come from. The one port for all that uses some. */
+/** The source of secret values. Everything that uses secrets gets them through this port. */
 export interface SecretSource {
   /**
-   * The values of a tenant's secrets. Waits until they can be told or the signal fires.
-   * @throws SecretMissingError when there is no such secret.
+   * Returns the values of a tenant's secrets. Waits until the config service answers or the signal fires. @throws
+   * SecretMissingError when there is no such secret.
    */
   resolve(user: SecretUser, names: readonly string[], signal: AbortSignal): Promise<ResolvedSecrets>;
 }
 
 export interface SecretSourceOptions {
   readonly control: ControlClient;
-  /** Milliseconds that a value is kept, which is how long a change or a deletion may go unnoticed. Default 5,000. */
+  /** Milliseconds for which a value is cached. A change or a deletion may go unnoticed for this long. Default 5,000. */
   readonly keptMs?: number;
-  /** Sets of secrets that are kept. */
+  /** Maximum number of cached sets of secrets. */
   readonly most?: number;
 }
 
@@ -50,7 +50,7 @@ interface Kept {
 const ANSWER_MS = 2_000;
 const PAUSE_MS = 250;
 
-/** Asks the config service, and keeps what it told for a few seconds, in memory only. */
+/** Requests values from the config service, and caches them for a few seconds, in memory only. */
 export function secretSource({ control, keptMs = 5_000, most = 500 }: SecretSourceOptions): SecretSource {
   const kept = new Map<string, Kept>();
   const ask = async (user: SecretUser, names: readonly string[], signal: AbortSignal): Promise<ResolveSecretsReply> => {

@@ -2,13 +2,14 @@ import { ROLES, TENANT_ID, roleRefusal } from '@batuta/contracts';
 import type { AnyOperation, Principal, Refusal, ReplyOf, RequestOf, RouteTo, StreamCommand } from '@batuta/contracts';
 import { Controller, Inject } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
-// Not from the package itself, which loads all of Nest's transports; those who only ask do not need them.
+// Not imported from the package itself, which loads all of Nest's transports. Processes that only send requests do not
+// need them.
 import { MessagePattern } from '@nestjs/microservices/decorators/message-pattern.decorator.js';
 
 type Feature = Readonly<Record<string, AnyOperation>>;
 type Answer<O> = Promise<ReplyOf<O> | { readonly refused: Refusal }>;
 
-/** What answers each operation of a feature. The compiler refuses a feature of which one is missing. */
+/** A handler for each operation of a feature. The compiler refuses a feature with a missing handler. */
 export type Handlers<Service, F extends Feature> = {
   readonly [K in keyof F as F[K] extends RouteTo<never, unknown> | StreamCommand ? never : K]: (
     service: Service,
@@ -16,15 +17,15 @@ export type Handlers<Service, F extends Feature> = {
   ) => Answer<F[K]>;
 };
 
-/** Who asks, and for which tenant, as far as a request says it. */
+/** The requester and its tenant, if the request names them. */
 interface Asking {
   readonly principal?: Principal;
   readonly tenantId?: string;
 }
 
 /**
- * Refuses a request that needs another role.
- * @throws TypeError when it carries no complete principal, or no tenant: only services ask, so that is a bug of theirs.
+ * Refuses a request whose sender lacks the required role. @throws TypeError when the request lacks a complete principal
+ * or a tenant. Only services send requests, so that is a bug of the sender.
  */
 function refusalOf({ request: { fields }, role, does }: AnyOperation, asked: Asking): Refusal | undefined {
   const takes = (name: string): boolean => fields.some((field) => field.name === name);
@@ -44,7 +45,7 @@ function refusalOf({ request: { fields }, role, does }: AnyOperation, asked: Ask
   return undefined;
 }
 
-/** The answer to a request, or the refusal of a role that may not ask. */
+/** The answer to a request, or a refusal because of the sender's role. */
 export async function answerOperation(
   operation: AnyOperation,
   request: Asking,
@@ -55,8 +56,8 @@ export async function answerOperation(
 }
 
 /**
- * A Nest controller that answers the operations of a feature on their subjects. Each request is held to its operation's role
- * first. `name`: of the controller, as metrics and logs show it.
+ * A Nest controller that answers the operations of a feature on their subjects. It checks the operation's role before
+ * each request. `name`: the controller's name in metrics and logs.
  */
 export function operationsController<Service extends object, const F extends Feature>(
   name: string,
@@ -72,7 +73,7 @@ export function operationsController<Service extends object, const F extends Fea
   const answers = Object.entries(handlers as Readonly<Record<string, (service: Service, request: never) => unknown>>);
   for (const [method, answer] of answers) {
     const operation = feature[method];
-    if (operation === undefined) throw new TypeError(`${name} answers ${method}, which is no operation of it`);
+    if (operation === undefined) throw new TypeError(`${name} answers ${method}, which is not one of its operations`);
     const handler = function (this: Operations, request: Asking): Promise<unknown> {
       return answerOperation(operation, request, async () => answer(this.service, request as never));
     };

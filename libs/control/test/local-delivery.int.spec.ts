@@ -71,12 +71,12 @@ describe('services in one process', () => {
     await Promise.all([server?.close(), other?.close()]);
   });
 
-  it('answer without nats-server, which nobody has subscribed at', async () => {
+  it('answer without nats-server, where nobody has subscribed', async () => {
     serve(serving, 'answer to');
     expect(await ask(asking)).toBe('answer to question');
   });
 
-  it('are asked through nats-server again once they have ended it', async () => {
+  it('get requests through nats-server again after they stop serving locally', async () => {
     serve(serving, 'local');
     const subscription = serving.subscribe(SUBJECT, { callback: (_, message) => void message.respond('remote') });
     await serving.flush();
@@ -86,7 +86,7 @@ describe('services in one process', () => {
     subscription.unsubscribe();
   });
 
-  it('are left to nats-server when two serve the same, and when the connection is to another server or closed', async () => {
+  it('get requests through nats-server when two serve the same subject, and when the connection is to another server or closed', async () => {
     serve(serving, 'first');
     const elsewhere = await connect(other.url);
     serve(elsewhere, 'elsewhere');
@@ -98,7 +98,7 @@ describe('services in one process', () => {
     expect(localHandler(elsewhere, SUBJECT)).toBeUndefined();
   });
 
-  it('are given up like anybody who does not answer, and a late answer changes nothing', async () => {
+  it('time out like remote services, and a late answer has no effect', async () => {
     let late: ((text: string) => void) | undefined;
     ends.push(serveLocally(serving, SUBJECT, ({ reply }) => (late = reply)));
     await expect(ask(asking, { timeoutMs: 60 })).rejects.toThrow(/timeout/);
@@ -108,7 +108,7 @@ describe('services in one process', () => {
     expect(await ask(asking)).toBe('second question');
   });
 
-  it('hear the headers, and nothing before the caller has gone on', async () => {
+  it('get the headers, and are called only after the caller has gone on', async () => {
     const heard: string[] = [];
     ends.push(
       serveLocally(serving, SUBJECT, (message) => {
@@ -127,7 +127,7 @@ describe('services in one process', () => {
   describe('with message patterns of Nest', () => {
     let app: INestMicroservice;
     beforeAll(async () => {
-      // Its own connection is to the other server: what is answered cannot have gone through this one.
+      // Its own connection is to the other server, so its answers cannot have gone through this one.
       app = await NestFactory.createMicroservice(PatternsModule, {
         ...(await natsMicroservice({ url: other.url, queue: 'test' })),
         logger: false,
@@ -138,7 +138,7 @@ describe('services in one process', () => {
       await app?.close();
     });
 
-    it('answer, with their subject and headers, also nothing, and say when a handler broke', async () => {
+    it('answer with subject and headers known, also with nothing, and report a handler that threw', async () => {
       ends.push(await servePatternsLocally(serving, app));
       const control = controlClientOver(asking);
       const meta = headers();
@@ -154,7 +154,7 @@ describe('services in one process', () => {
       await expect(control.request('batuta.test.echo', {}, { timeoutMs: 500 })).rejects.toThrow(/nobody serves/);
     });
 
-    it('let a pattern be answered straight, past Nest', async () => {
+    it('can answer a pattern without the pipeline of Nest', async () => {
       const asked: unknown[] = [];
       ends.push(
         await servePatternsLocally(serving, app, {
@@ -169,7 +169,7 @@ describe('services in one process', () => {
     });
   });
 
-  it('are asked through nats-server by whoever is connected to its next run, until they are too', async () => {
+  it('get requests through nats-server from clients of a restarted server, until they are connected to it too', async () => {
     serve(serving, 'local');
     await server.restart();
     await eventually(async () => expect(await ask(asking, { timeoutMs: 2_000 })).toBe('local question'), {

@@ -13,7 +13,7 @@ import { MessagePattern } from '@nestjs/microservices';
 const logger = createLogger({ service: 'test', level: 'silent' });
 const PATTERN = 'batuta.test.echo';
 const SUBSCRIPTION_REFUSED = `Permissions Violation for Subscription to "${PATTERN}" using queue "test"`;
-/** A client whose server goes away between its greeting and its answer notices that after 5 s. */
+/** A client notices only after 5 s when its server disappears between the greeting and the answer. */
 const BACK = { timeoutMs: 60_000 };
 
 @Controller()
@@ -50,14 +50,14 @@ describe('a connection', () => {
     opened.push(nc);
     return nc;
   };
-  /** What `onLost` says. */
+  /** Collects the errors that `onLost` reports. */
   const losses = (nc: NatsConnection, refusedMs?: number): Error[] => {
     const told: Error[] = [];
     onLost(nc, (error) => told.push(error), refusedMs);
     return told;
   };
 
-  it('comes back after the server has refused it several times for its slowness', async () => {
+  it('comes back after the server has refused it several times for being slow', async () => {
     const nc = await connect(proxy.url);
     const told = losses(nc, 0);
     proxy.refuse('test', 'Authentication Timeout');
@@ -69,7 +69,7 @@ describe('a connection', () => {
     expect(told).toEqual([]);
   });
 
-  it('is made, though the server refuses it for its slowness at first', async () => {
+  it('is made although the server first refuses it for being slow', async () => {
     proxy.refuse('test', 'Authentication Timeout');
     const connecting = connect(proxy.url);
     await eventually(() => proxy.refusals >= 2, { describe: 'it was refused twice' });
@@ -77,7 +77,7 @@ describe('a connection', () => {
     expect(isConnected(await connecting)).toBe(true);
   });
 
-  it('is lost when the server does not take its credentials any more, and comes back when it does in time', async () => {
+  it('is lost when the server keeps refusing its credentials, and comes back when the server accepts them in time', async () => {
     const nc = await connect(server.url);
     const [atOnce, patient] = [losses(nc, 0), losses(nc)];
     await server.kill();
@@ -122,7 +122,7 @@ describe('a connection', () => {
       return { lost, ready };
     };
 
-    it('is not ready while it alone is cut, and ready when it is back', async () => {
+    it('is not ready while only its own connection is cut, and is ready again afterwards', async () => {
       const { lost, ready } = await serve(proxy.url);
       const nc = await connect(proxy.url);
       expect(await ready()).toBe('ok');
@@ -135,7 +135,7 @@ describe('a connection', () => {
       expect(lost).toEqual([]);
     });
 
-    it('is not ready while nothing comes through, though it is open', async () => {
+    it('is not ready while an open connection carries nothing', async () => {
       const { ready } = await serve(proxy.url);
       proxy.silence('test patterns');
       expect(await ready()).toBe('no answer within 200 ms');
@@ -165,7 +165,7 @@ describe('a connection', () => {
       await expect(serve(proxy.url)).rejects.toThrow(SUBSCRIPTION_REFUSED);
     });
 
-    it('is lost when the server takes a subscription away', async () => {
+    it('is lost when the server ends a subscription', async () => {
       const { lost, ready } = await serve(proxy.url);
       proxy.tell('test patterns', SUBSCRIPTION_REFUSED);
       await eventually(() => lost.length > 0);

@@ -68,7 +68,7 @@ describe('messaging', () => {
   });
 
   describe('connectNats', () => {
-    it('refuses a server whose messages may be too small, and names the setting', async () => {
+    it('refuses a server whose message limit is too small, and names the setting', async () => {
       const small = await startTestNats({ config: { max_payload: 1024 * 1024 } });
       try {
         await expect(connectNats({ url: small.url, name: 'test', logger })).rejects.toThrow(/max_payload: 8MB/);
@@ -77,7 +77,7 @@ describe('messaging', () => {
       }
     });
 
-    it('waits for a server that starts later, and gives up after its time', async () => {
+    it('waits for a server that starts later, and gives up after the time limit', async () => {
       const late = await startTestNats();
       try {
         await late.kill();
@@ -115,7 +115,7 @@ describe('messaging', () => {
       await app?.close();
     });
 
-    it('answers a request with what the handler returned, headers passed through', async () => {
+    it('answers a request with the value that the handler returned, and passes headers on', async () => {
       const headers = createHeaders();
       headers.set('traceparent', '00-aa-bb-01');
       const data = { text: 'ä\u2028', nested: [1, null] };
@@ -123,14 +123,14 @@ describe('messaging', () => {
       expect(await client.request('batuta.test.nothing', {})).toBeNull();
     });
 
-    it('tells a handler that threw from nobody being there', async () => {
+    it('distinguishes a handler that threw from an absent service', async () => {
       await expect(client.request('batuta.test.broken', {})).rejects.toThrow(RemoteError);
       await expect(client.request('batuta.test.nobody', {})).rejects.toThrow(UnavailableError);
     });
   });
 
   describe('requestUntilAnswered', () => {
-    it('sends again while nobody listens and while nobody answers, always the same payload', async () => {
+    it('repeats the same payload while nobody listens and while nobody answers', async () => {
       const seen: string[] = [];
       const repeats: string[] = [];
       const answer = requestUntilAnswered(nc, 'test.later', 'payload-1', {
@@ -150,7 +150,7 @@ describe('messaging', () => {
       subscription.unsubscribe();
     });
 
-    it('ends with the reason of its signal and with UnavailableError at its deadline', async () => {
+    it('rejects with the reason of its signal, and with UnavailableError at its deadline', async () => {
       const abort = new AbortController();
       const waiting = requestUntilAnswered(nc, 'test.never', '', { signal: abort.signal });
       abort.abort(new Error('told to stop'));
@@ -158,7 +158,7 @@ describe('messaging', () => {
       await expect(requestUntilAnswered(nc, 'test.never', '', { deadlineMs: 40 })).rejects.toThrow(UnavailableError);
     });
 
-    it('sends again as soon as an owner has taken partitions, however long it has paused', async () => {
+    it('repeats as soon as an owner has taken partitions, however long its pause is', async () => {
       let repeats = 0;
       const abort = new AbortController();
       const waiting = requestUntilAnswered(nc, 'test.nobody', '', {
@@ -167,7 +167,7 @@ describe('messaging', () => {
           repeats += 1;
         },
       });
-      // By then a pause takes half a second and more; twenty of them would be longer than this test may take.
+      // By now a pause takes at least half a second. Twenty of them would exceed the time of this test.
       await until(() => repeats === 6);
       while (repeats < 26) {
         const before = repeats;
@@ -198,7 +198,7 @@ describe('messaging', () => {
         await until(() => !isConnected(client));
         silent = false;
         await other.start();
-        // The time-out of the first try is a minute away: the answer must come because of the reconnect.
+        // The time-out of the first attempt is a minute away, so the reconnect must have caused the answer.
         expect((await answer).string()).toBe('done');
       } finally {
         await client.close();
@@ -209,7 +209,7 @@ describe('messaging', () => {
   });
 
   describe('streams and consumers', () => {
-    it('are made as asked, also when asked twice and by several at once', async () => {
+    it('are created as requested, also twice and by several processes at once', async () => {
       const errors: unknown[] = [];
       const log = { warn: (...args: unknown[]) => errors.push(args), error: (...args: unknown[]) => errors.push(args) };
       const settings = { logger: log as unknown as typeof logger };
@@ -227,7 +227,7 @@ describe('messaging', () => {
       expect(errors).toEqual([]);
     });
 
-    it('are brought to what is asked when they differ, and the difference is logged', async () => {
+    it('are updated when they differ from the request, and the difference is logged', async () => {
       const warnings: string[] = [];
       const log = {
         warn: (fields: { different: string[] }) => warnings.push(...fields.different),

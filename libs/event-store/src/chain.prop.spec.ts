@@ -17,7 +17,7 @@ const shuffled = (value: JsonValue): JsonValue => {
 
 const ID = '00000000-0000-7000-8000-000000000001';
 
-/** Events in commits of these sizes. */
+/** A chain whose commits have these numbers of events. */
 function chainOf(sizes: readonly number[]): ChainedEvent[] {
   const events: ChainedEvent[] = [];
   let previous = '';
@@ -64,14 +64,14 @@ describe('canonical JSON', () => {
     );
   });
 
-  it('keeps a key named __proto__ as one', () => {
+  it('keeps a key named __proto__ as a key', () => {
     const value = JSON.parse('{"b":1,"__proto__":{"z":1,"a":2}}') as object;
     expect(canonicalJson(value)).toBe('{"__proto__":{"a":2,"z":1},"b":1}');
   });
 });
 
 describe('a chain', () => {
-  it('has nothing against what was committed', () => {
+  it('finds no problem in committed events', () => {
     fc.assert(fc.property(sizes, (commits) => expect(walked(chainOf(commits))).toEqual([])));
   });
 
@@ -85,7 +85,7 @@ describe('a chain', () => {
     (event) => ({ ...event, link: null }),
   ];
 
-  it('finds any one change, names the commit that it is in, and none besides', () => {
+  it('finds any single change, and names only the commit that holds it', () => {
     fc.assert(
       fc.property(sizes, fc.nat(), fc.nat(), (commits, which, how) => {
         const events = chainOf(commits);
@@ -96,7 +96,7 @@ describe('a chain', () => {
         const changed = events.map((one, index) => (index === place ? change(one) : one));
         const [first] = walked(changed);
         const newest = event.link !== '' && event.version === events.length;
-        // A link that is taken from the newest event makes its commit one from before links, if it has no other event.
+        // Without its link, the newest event looks like an event from before links, if its commit has no other event.
         if (change(event).link === null && newest && commits.at(-1) === 1) return;
         expect(first?.kind).toBe('changed');
         expect(first?.fromVersion).toBeLessThanOrEqual(event.version + 1);
@@ -105,7 +105,7 @@ describe('a chain', () => {
     );
   });
 
-  it('finds events that are missing, and tells between which', () => {
+  it('finds missing events, and names their neighbours', () => {
     const events = chainOf([2, 1, 3]);
     expect(walked(events.filter(({ version }) => version !== 3))).toEqual([
       expect.objectContaining({ kind: 'missing', fromVersion: 3, toVersion: 3, fromPosition: 4, toPosition: 8 }),
@@ -117,7 +117,7 @@ describe('a chain', () => {
     ]);
   });
 
-  it('finds an event that lies elsewhere', () => {
+  it('finds an event that was moved', () => {
     const events = chainOf([2, 2]);
     const moved = events.map((event) => (event.version === 3 ? { ...event, position: 1 } : event));
     expect(walked(moved)).toEqual([
@@ -125,7 +125,7 @@ describe('a chain', () => {
     ]);
   });
 
-  it('begins after events from before there were links', () => {
+  it('starts after the events that were stored before links existed', () => {
     const events = chainOf([1, 2]).map((event) => ({
       ...event,
       version: event.version + 1,
@@ -148,7 +148,7 @@ describe('a chain', () => {
 });
 
 describe('a Merkle path', () => {
-  it('leads from each leaf to the root, and to no other', async () => {
+  it('leads from each leaf to its root, and to no other root', async () => {
     const { createHash } = await import('node:crypto');
     for (let count = 1; count <= 17; count += 1) {
       const leaves = Array.from({ length: count }, (_, index) => ({

@@ -2,7 +2,7 @@ import { createHash, hash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import type { JsonValue } from '@batuta/contracts';
 
-/** An event as its link covers it. */
+/** The fields of an event that its link covers. */
 export interface LinkedEvent {
   readonly position: number;
   readonly stored: {
@@ -10,24 +10,24 @@ export interface LinkedEvent {
     readonly at: number;
     readonly type: string;
     readonly commandId: string;
-    /** As `canonicalJson` makes it. */
+    /** The text that `canonicalJson` makes. */
     readonly data: string;
   };
 }
 
-/** The first line of what is hashed: another rule gets another name. */
+/** The first line of the hashed text. Another rule for links gets another name. */
 const RULE = 'batuta-link-1';
 const MOST_MOVED = 32;
 
 /**
- * JSON text of a value whose objects have their keys in ascending order of UTF-16 code units. jsonb keeps no order, so
- * this text can be made again from what was stored.
+ * JSON text of a value, with the keys of each object in ascending order of UTF-16 code units. jsonb keeps no order, so
+ * the same text must follow from the stored value.
  */
 export function canonicalJson(value: JsonValue | object): string {
   return JSON.stringify(inOrder(value as JsonValue));
 }
 
-/** The value itself when everything in it is in order: most events cost a walk and no copy. */
+/** Returns the value itself when all its keys are in order. Most events then cost a walk and no copy. */
 function inOrder(value: JsonValue | undefined): JsonValue | undefined {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
@@ -56,14 +56,14 @@ function copyInOrder(value: Readonly<Record<string, JsonValue>>): JsonValue {
   const copy: Record<string, JsonValue> = {};
   for (const key of inAscendingOrder(Object.keys(value))) {
     const item = inOrder(value[key]) as JsonValue;
-    // Setting this one would set the prototype.
+    // An assignment to this key would set the prototype.
     if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true });
     else copy[key] = item;
   }
   return copy;
 }
 
-/** Few keys, and most in order: moving them in place takes a tenth of the memory that a sort does. */
+/** Events have few keys, and most are in order. Moving them in place takes a tenth of the memory of a sort. */
 function inAscendingOrder(keys: string[]): string[] {
   if (keys.length > MOST_MOVED) return keys.sort();
   for (let place = 1; place < keys.length; place += 1) {
@@ -76,8 +76,9 @@ function inAscendingOrder(keys: string[]): string[] {
 }
 
 /**
- * The link of what one commit appends to one execution: SHA-256 in hex of the link before (empty for the first) and of everything
- * that is stored of these events, a field a line, which no field has a break in.
+ * The link of the events that one commit appends to one execution: SHA-256, in hex, of the previous link (empty for the
+ * first commit) and of everything that is stored of these events. Each field takes one line; no field contains a line
+ * break.
  */
 export function linkOf(
   previous: string,
@@ -98,7 +99,10 @@ function line(position: number, { version, at, type, commandId, data }: LinkedEv
   return `\n${version}\n${position}\n${at}\n${type}\n${commandId}\n${data}`;
 }
 
-/** An event as it is stored, with its link: null for none, empty when the commit's last event of this execution has it. */
+/**
+ * A stored event with its link. The link is null for an event without one, and empty when the link is on a later event
+ * of the same commit.
+ */
 export interface ChainedEvent {
   readonly version: number;
   readonly partition: number;
@@ -110,15 +114,18 @@ export interface ChainedEvent {
   readonly link: string | null;
 }
 
-/** What is wrong with an execution's events. */
+/** A problem with an execution's events. */
 export interface ChainProblem {
-  /** changed: what is stored is not what was committed. missing: there is no such event. moved: it lies where it cannot have been written. */
+  /**
+   * changed: the stored event is not the committed one. missing: there is no such event. moved: the event is at a place
+   * where it cannot have been written.
+   */
   readonly kind: 'changed' | 'missing' | 'moved';
-  /** The events that it may be; one commit has one link. */
+  /** The events that may be affected. One commit has one link, so the problem may be in any of its events. */
   readonly fromVersion: number;
   readonly toVersion: number;
   readonly partition: number;
-  /** Of the events of `fromVersion` and `toVersion`, or of those around missing ones. */
+  /** The positions of the events `fromVersion` and `toVersion`, or of the neighbours of missing events. */
   readonly fromPosition: number;
   readonly toPosition: number;
   readonly message: string;
@@ -131,10 +138,10 @@ export interface Link {
   readonly link: string;
 }
 
-/** Walks an execution's events in the order of versions and says what its chain has against them. */
+/** Walks an execution's events in the order of versions, and collects the problems of its chain. */
 export class ChainWalk {
   readonly problems: ChainProblem[] = [];
-  /** Events that a link covers, and those from before links. */
+  /** Number of events that a link covers, and of events that were stored before links existed. */
   linked = 0;
   unlinked = 0;
   events = 0;
@@ -143,13 +150,13 @@ export class ChainWalk {
   #digest: Hash | undefined;
   #removedFrom: number | undefined;
   #previous = '';
-  /** Where the commit at hand begins. */
+  /** The first event of the present commit. */
   #first: Place = NOWHERE;
   #last: Place = NOWHERE;
-  /** What is wrong with the commit at hand has been said. */
+  /** A problem of the present commit was reported already. */
   #told = false;
 
-  /** `removed`: the events up to its version are removed, and this is their last link; without one there was none. */
+  /** `removed`: the last event that was removed, with its link. Undefined when no event was removed. */
   constructor(
     private readonly executionId: string,
     removed?: {
@@ -172,7 +179,7 @@ export class ChainWalk {
     this.events += 1;
     this.#last = { version, position };
     if (link === null) {
-      // Whoever takes a link away from the end of a commit leaves the beginning of it.
+      // A link was removed from the end of a commit whose first events still have one.
       if (this.#digest !== undefined) this.#tell('changed', this.#first, this.#last, 'the link of this commit is gone');
       this.unlinked += 1;
       this.#endCommit('');
@@ -186,13 +193,13 @@ export class ChainWalk {
     this.#digest.update(line(position, { ...event, data: canonicalJson(event.data as object) }));
     if (link === '') return;
     if (this.#digest.digest('hex') !== link && !this.#told) {
-      this.#tell('changed', this.#first, this.#last, 'what is stored is not what was committed');
+      this.#tell('changed', this.#first, this.#last, 'the stored events are not the committed ones');
     }
     this.newest = { version, position, link };
     this.#endCommit(link);
   }
 
-  /** No more events come. `version`: the one that the execution has come to, where something else says so. */
+  /** Ends the walk. `version`: the execution's newest version according to another source, if there is one. */
   end(version = 0): void {
     const { version: last, position } = this.#last;
     const next = { version: last + 1, position };
@@ -212,7 +219,7 @@ export class ChainWalk {
     } else if (partition !== this.partition || position <= after) {
       const here = { version, position };
       const where = `partition ${partition}, position ${position}`;
-      this.#tell('moved', here, here, `it lies in ${where}, after position ${after} of partition ${this.partition}`);
+      this.#tell('moved', here, here, `it is in ${where}, after position ${after} of partition ${this.partition}`);
     }
   }
 

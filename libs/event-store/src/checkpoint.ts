@@ -1,23 +1,23 @@
 import { createPrivateKey, createPublicKey, hash, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-/** What a partition's links came to between two positions. Digests and links are in hex. */
+/** Summary of a partition's links between two positions. Digests and links are in hex. */
 export interface Checkpoint {
   readonly partition: number;
-  /** The links of positions after this … */
+  /** The checkpoint covers the links of positions after this one … */
   readonly afterPosition: number;
-  /** … up to this one. */
+  /** … up to and including this one. */
   readonly position: number;
   /** Epoch ms. */
   readonly at: number;
-  /** How many links there are. */
+  /** Number of links. */
   readonly links: number;
   readonly root: string;
-  /** Digest of the statement of the checkpoint before; empty for a partition's first. */
+  /** Digest of the previous checkpoint's statement; empty for a partition's first checkpoint. */
   readonly previous: string;
 }
 
-/** The text that is signed, a field a line. */
+/** The text that is signed, one field per line. */
 export function statementOf(checkpoint: Checkpoint): string {
   const { partition, afterPosition, position, at, links, root, previous } = checkpoint;
   return ['batuta-checkpoint-1', partition, afterPosition, position, at, links, root, previous].join('\n');
@@ -29,31 +29,33 @@ export interface MerkleLeaf {
 }
 
 /**
- * A digest with a character a byte. Each step of each execution is a leaf and a node, and this costs a fifth of what `Hash` objects and
- * buffers do.
+ * A digest as a string with one character per byte. Each event is a leaf and a node, and strings cost a fifth of `Hash`
+ * objects and buffers.
  */
 type Digest = string;
 
-/** A neighbour on the way from a leaf to the root. */
+/** A sibling on the path from a leaf to the root. */
 export interface MerkleStep {
   readonly side: 'left' | 'right';
   readonly hash: string;
 }
 
-/** The root over links in the order of positions; leaves and nodes are told apart as in RFC 6962. */
+/**
+ * The Merkle root of links in the order of their positions. Leaves and nodes are hashed differently, as in RFC 6962.
+ */
 export function merkleRoot(leaves: readonly MerkleLeaf[]): string {
   let level = leaves.map(leafHash);
   while (level.length > 1) level = above(level);
   return hexOf(level[0] ?? hash('sha256', '', 'binary'));
 }
 
-/** The neighbours between the leaf at `place` and the root. */
+/** The siblings on the path from the leaf at `place` to the root. */
 export function merklePath(leaves: readonly MerkleLeaf[], place: number): MerkleStep[] {
   const path: MerkleStep[] = [];
   let at = place;
   for (let level = leaves.map(leafHash); level.length > 1; level = above(level)) {
     const neighbour = level[at % 2 === 0 ? at + 1 : at - 1];
-    // The last of an odd number goes up as it is.
+    // The last of an odd number has no sibling and moves up unchanged.
     if (neighbour !== undefined) {
       path.push({ side: at % 2 === 0 ? 'right' : 'left', hash: hexOf(neighbour) });
     }
@@ -68,7 +70,10 @@ function hexOf(digest: Digest): string {
 
 const DIGEST_BYTES = 32;
 const UINT32 = 2 ** 32;
-/** A byte that tells leaves from nodes, then the position in 8 bytes and the link, or both digests below. */
+/**
+ * Input of the hash. The first byte distinguishes leaves from nodes. Then a leaf has its position in 8 bytes and its
+ * link; a node has the two digests below it.
+ */
 const leaf = Buffer.alloc(9 + DIGEST_BYTES);
 const node = Buffer.alloc(1 + 2 * DIGEST_BYTES);
 node[0] = 1;
@@ -77,7 +82,7 @@ function leafHash({ position, link }: MerkleLeaf): Digest {
   leaf.writeUInt32BE(Math.floor(position / UINT32), 1);
   leaf.writeUInt32BE(position % UINT32, 5);
   const written = leaf.write(link, 9, 'hex');
-  if (written !== DIGEST_BYTES) throw new TypeError(`the link of position ${position} is no digest in hex`);
+  if (written !== DIGEST_BYTES) throw new TypeError(`the link of position ${position} is not a digest in hex`);
   return hash('sha256', leaf, 'binary');
 }
 
@@ -98,10 +103,12 @@ function above(level: readonly Digest[]): Digest[] {
 }
 
 const SEED_BYTES = 32;
-/** What stands before the seed of an Ed25519 key in PKCS#8 (RFC 8410). */
+/** The bytes before the seed of an Ed25519 key in PKCS#8 (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
-/** Keys as a setting gives them: 32 bytes in base64 each, separated by commas; undefined when one is not that. */
+/**
+ * Parses keys from a setting: 32 bytes in base64 each, separated by commas. Undefined when one of them is malformed.
+ */
 export function sealKeysOf(text: string): readonly Buffer[] | undefined {
   const parts = text.split(',').map((part) => part.trim());
   const keys = parts.map((part) => Buffer.from(part, 'base64'));
@@ -118,7 +125,7 @@ interface Key {
   readonly pem: string;
 }
 
-/** The platform's Ed25519 keys: the first signs, the others are those from before. */
+/** The platform's Ed25519 keys. The first one signs; the others verify older signatures. */
 export class SealKeys {
   readonly #keys: readonly Key[];
 
@@ -136,14 +143,14 @@ export class SealKeys {
     return this.#keys.length > 0;
   }
 
-  /** The signature in hex, and which key made it. Throws without a key. */
+  /** Returns the signature in hex and the id of its key. Throws when there is no key. */
   sign(statement: string): { readonly keyId: string; readonly signature: string } {
     const [key] = this.#keys;
     if (key === undefined) throw new Error('there is no key to sign with');
     return { keyId: key.id, signature: sign(null, Buffer.from(statement), key.secret).toString('hex') };
   }
 
-  /** Whether the signature is that key's; undefined when the key is not among these. */
+  /** Whether the signature is valid for that key; undefined when the key is not one of these. */
   holds(checkpoint: Checkpoint, keyId: string, signature: string): boolean | undefined {
     const key = this.#keys.find(({ id }) => id === keyId);
     if (key === undefined) return undefined;

@@ -6,13 +6,13 @@ import { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
 const anyText = fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)) });
 const anyJson = fc.jsonValue({ stringUnit: 'binary' }).map((value) => value as JsonValue);
 
-it('leaves no NUL and no lone surrogate in any text, key or value', () => {
+it('leaves no NUL and no lone surrogate in any key or value', () => {
   fc.assert(
     fc.property(fc.dictionary(anyText, fc.array(anyText)), (value) => {
       const encoded = encodeJson(value);
       expect(encoded).not.toContain('\n');
       expect(mayHoldUnstorable(JSON.stringify(storableJson(value as JsonValue)))).toBe(
-        // Only a backslash before "u0000" that is text itself still looks like an escape.
+        // Text that contains a backslash before "u0000" still looks like an escape.
         /\\\\u(?:0000|[dD][89a-fA-F])/.test(encoded) && mayHoldUnstorable(encoded),
       );
       const decoded = JSON.parse(encoded) as Record<string, string[]>;
@@ -24,7 +24,7 @@ it('leaves no NUL and no lone surrogate in any text, key or value', () => {
   );
 });
 
-it('changes nothing that can be stored', () => {
+it('does not change values that can be stored', () => {
   fc.assert(
     fc.property(anyJson, (value) => {
       const clean = storableJson(value);

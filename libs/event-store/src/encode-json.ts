@@ -1,12 +1,14 @@
 import { storableText } from '@batuta/contracts';
 import type { JsonValue } from '@batuta/contracts';
 
-/** Escapes that JSON text may hold and jsonb refuses: NUL, and surrogates (whole pairs are written unescaped). */
+/**
+ * Escapes that are valid in JSON text but that jsonb refuses: NUL, and lone surrogates (pairs are written unescaped).
+ */
 const REFUSED = /\\u(?:0000|[dD][89a-fA-F])/;
 
 /**
- * A copy of a JSON value with NUL characters and lone surrogates replaced by U+FFFD, in keys too; the value itself when
- * it holds none. Agents produce them, and PostgreSQL's jsonb refuses them.
+ * Replaces NUL characters and lone surrogates by U+FFFD in a JSON value, including its keys. Returns the value itself
+ * when there are none. Agents produce such characters, and PostgreSQL's jsonb refuses them.
  */
 export function storableJson<T extends JsonValue | undefined>(value: T): T {
   return replaceDeep(value) as T;
@@ -29,12 +31,15 @@ function replaceDeep(value: JsonValue | undefined): JsonValue | undefined {
   return changed ? Object.fromEntries(entries) : value;
 }
 
-/** Whether JSON text may hold characters that `storableJson` replaces; cheap, and true for some harmless texts. */
+/**
+ * Whether JSON text may hold characters that `storableJson` replaces. It is cheap, and is true for some harmless texts
+ * too.
+ */
 export function mayHoldUnstorable(json: string): boolean {
   return json.includes('\\u') && REFUSED.test(json);
 }
 
-/** JSON text on one line that every adapter can store: NUL characters and lone surrogates are replaced by U+FFFD. */
+/** JSON text on one line that every adapter can store. NUL characters and lone surrogates are replaced by U+FFFD. */
 export function encodeJson(value: JsonValue | object): string {
   const json = JSON.stringify(value);
   return mayHoldUnstorable(json) ? JSON.stringify(storableJson(value as JsonValue)) : json;

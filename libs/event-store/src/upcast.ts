@@ -1,13 +1,16 @@
 import { EVENT_SCHEMAS, SCHEDULE_EVENT_SCHEMAS } from '@batuta/contracts';
 import type { ConsensusFailed, ConsensusReached, EventType } from '@batuta/contracts';
 
-/** An event as some version of Batuta stored it. */
+/** An event in the form in which some version of Batuta stored it. */
 export interface StoredEvent {
   readonly type: string;
   readonly data: unknown;
 }
 
-/** An event that this version of Batuta cannot read: a newer one, or none at all, wrote it. Its execution must not be folded. */
+/**
+ * An event that this version cannot read, because a newer version wrote it or because it is not an event at all. Its
+ * execution must not be folded.
+ */
 export class UnreadableEventError extends Error {
   override readonly name = 'UnreadableEventError';
 
@@ -21,14 +24,15 @@ export class UnreadableEventError extends Error {
 }
 
 /**
- * Brings an event of one stored type one form further, and leaves alone what has that form already. May give it another
- * type, under which the upcasters of that type follow. Pure: the same stored event always becomes the same event.
+ * Converts an event of one stored type to the next newer form, and returns an event that has this form already
+ * unchanged. It may change the type; the upcasters of the new type then follow. Pure: the same stored event always
+ * gives the same event.
  */
 export type Upcaster = (event: StoredEvent) => StoredEvent;
 
 /**
- * Until 2026-11-21 candidates of `best` and `judge` shared an option when their votes had the same text, although they are
- * not compared by their votes: each stands for itself.
+ * Until 2026-11-21, candidates of `best` and `judge` with the same text of a vote shared an option. Their votes are not
+ * compared, so each candidate gets an option of its own.
  */
 function ownOptions(event: StoredEvent): StoredEvent {
   const data = event.data as ConsensusReached | ConsensusFailed;
@@ -38,15 +42,17 @@ function ownOptions(event: StoredEvent): StoredEvent {
   return { ...event, data: { ...data, votes } };
 }
 
-/** Oldest first, by the type under which the log holds the event. Never remove one: logs are for ever. */
+/**
+ * Oldest first, by the type under which the log holds the event. Never remove one, because logs are kept without limit.
+ */
 const UPCASTERS: Readonly<Record<string, readonly Upcaster[]>> = {
   ConsensusReached: [ownOptions],
   ConsensusFailed: [ownOptions],
 };
 
 /**
- * A stored event in today's form. Most have it already and come back as they are.
- * Throws for a type that this version does not know: it must not be folded, and so not be run, by this version.
+ * Converts a stored event to the present form. Most events have it already and are returned unchanged. Throws for a
+ * type that this version does not know, because this version must neither fold nor run its execution.
  */
 export function upcast(
   stored: StoredEvent,
@@ -56,7 +62,7 @@ export function upcast(
   for (let steps: readonly Upcaster[] | undefined = own(upcasters, event.type); steps !== undefined;) {
     const { type } = event;
     event = steps.reduce((before, step) => step(before), event);
-    // A renamed event goes on with the upcasters of its new name.
+    // A renamed event continues with the upcasters of its new type.
     steps = event.type === type ? undefined : own(upcasters, event.type);
   }
   if (!Object.hasOwn(EVENT_SCHEMAS, event.type) && !Object.hasOwn(SCHEDULE_EVENT_SCHEMAS, event.type)) {
@@ -69,7 +75,7 @@ function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-/** Whether an event is one of an execution, and not of a stream of another kind. */
+/** Whether an event belongs to an execution, and not to a stream of another kind. */
 export function isExecutionEvent({ type }: { readonly type: string }): boolean {
   return Object.hasOwn(EVENT_SCHEMAS, type);
 }

@@ -3,12 +3,12 @@ import { upcast } from './upcast.js';
 import type { StoredEvent } from './upcast.js';
 
 describe('reading a stored event', () => {
-  it('gives what has today’s form back as it is', () => {
+  it('returns an event in the present form unchanged', () => {
     const stored = { type: 'StepCompleted', data: { stepId: 'a', attempt: 1 } };
     expect(upcast(stored)).toBe(stored);
   });
 
-  it('gives each candidate of a choice an option of its own, once and for all', () => {
+  it('gives each candidate of a choice its own option, and changes nothing the second time', () => {
     const votes = [
       { stepId: 'a', option: 0 },
       { stepId: 'b', option: -1, excluded: 'failed' },
@@ -22,7 +22,7 @@ describe('reading a stored event', () => {
     expect(upcast(majority)).toBe(majority);
   });
 
-  it('goes through every step in order, also past a new name', () => {
+  it('applies every upcaster in order, also after a renaming', () => {
     const renamed = (event: StoredEvent): StoredEvent => ({ type: 'StepSkipped', data: event.data });
     const counted = (event: StoredEvent): StoredEvent => ({
       ...event,
@@ -35,7 +35,7 @@ describe('reading a stored event', () => {
     });
   });
 
-  it('refuses a type that nobody here knows, whatever its name', () => {
+  it('refuses an unknown type, whatever its name', () => {
     expect(() => upcast({ type: 'StepTeleported', data: {} })).toThrow('StepTeleported');
     expect(() => upcast({ type: 'constructor', data: {} })).toThrow('constructor');
   });

@@ -22,13 +22,13 @@ export interface ContractSetup {
 const PARTITIONS = 8;
 let counter = 0;
 
-/** A UUID that no other call gave. */
+/** A new UUID at each call. */
 function newId(): string {
   counter += 1;
   return `00000000-0000-7000-8000-${counter.toString(16).padStart(12, '0')}`;
 }
 
-/** One partition's log after a position. */
+/** The log of one partition after a position. */
 export async function readLog(
   store: LogReader,
   partition: number,
@@ -41,7 +41,7 @@ export async function readLog(
   return page;
 }
 
-/** Newest version of each, 0 when unknown. */
+/** The newest version of each execution; 0 for an unknown one. */
 async function readVersions(store: LogReader, ids: readonly string[]): Promise<number[]> {
   return (await store.readNewest(ids)).map((newest) => newest?.version ?? 0);
 }
@@ -89,7 +89,7 @@ const event = (executionId: string, partition: number, version: number, data: ob
   link: '',
 });
 
-/** The contract of every event store; `setup` gives an empty one. */
+/** The contract that every event store must fulfil. `setup` returns an empty store. */
 export function eventStoreContract(name: string, setup: () => Promise<ContractSetup>): void {
   describe(`the event store ${name}`, () => {
     let store: EventStore;
@@ -116,7 +116,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       return taken?.epoch ?? -1;
     }
 
-    /** A commit on the logs as they end now. */
+    /** A commit request with the logs' present last positions. */
     const request = async (
       partitions: readonly FencedPartition[],
       events: readonly NewEvent[],
@@ -135,7 +135,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect((await store.view()).partitions.map((record) => record.partition)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     });
 
-    it('appends to several partitions at once with positions without gaps', async () => {
+    it('appends to several partitions at once, with positions without gaps', async () => {
       const [zero, one] = [await take(0), await take(1)];
       const [a, b, c] = [newId(), newId(), newId()];
       const fences = [
@@ -197,7 +197,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         [[a, c], 2],
       ]);
       const calledBack = await store.readLogs(cursors, 2, ['ExecutionStarted'], true);
-      // The only start that is left is the one that names a callback_url, and the log is read to its end all the same.
+      // Only one start names a callback_url, and the log is still read to its end.
       expect(calledBack.map(({ events, position }) => [events.map((item) => item.executionId), position])).toEqual([
         [[b], 1],
         [[], 3],
@@ -236,7 +236,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       ]);
     });
 
-    it('leaves out the part of a fenced partition and keeps the rest', async () => {
+    it('skips the part of a fenced partition and writes the rest', async () => {
       const [two, three] = [await take(2), await take(3)];
       const current = await take(3);
       expect(current).toBe(three + 1);
@@ -257,7 +257,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect((await store.view()).partitions[3]?.lastPosition).toBe(0);
     });
 
-    describe('with a second commit behind one in flight', () => {
+    describe('with a second commit while one is in flight', () => {
       const begin = async (partition: number) => {
         const fence = { partition, epoch: await take(partition), publishedPosition: 0 };
         const first = await request([fence], [event(newId(), partition, 1)]);
@@ -271,7 +271,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         return { first, next, end };
       };
 
-      it('takes them in their order, and ends them in it', async () => {
+      it('applies them and ends them in their order', async () => {
         const { first, next, end } = await begin(2);
         const [begun] = first.events;
         if (begun === undefined) throw new Error('no event');
@@ -290,7 +290,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         ]);
         expect(ended).toEqual(['first', 'second']);
         expect(await readVersions(store, [begun.executionId])).toEqual([2]);
-        // What the second says of a row that the first has made.
+        // The second commit changes a row that the first one created.
         expect(await store.readDue([2], 4_000_000, 1_000)).toContainEqual({
           id: begun.executionId,
           partition: 2,
@@ -298,7 +298,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         });
       });
 
-      it('leaves out what was to come after something that did not come to be', async () => {
+      it('skips the part of the second commit whose predecessor was not written', async () => {
         const { first, next, end } = await begin(2);
         const [begun] = first.events;
         if (begun === undefined) throw new Error('no event');
@@ -316,7 +316,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         expect((await store.view()).partitions[2]?.lastPosition).toBe(end.lastPosition + 1);
       });
 
-      it('takes no third', async () => {
+      it('refuses a third commit', async () => {
         const { first } = await begin(2);
         const none = { ...first, events: [] };
         const ended = Promise.all([lane.commit(none), lane.heldEpochs(first.partitions)]);
@@ -325,7 +325,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       });
     });
 
-    it('gives links back as they were committed, and data that they still hold for', async () => {
+    it('returns links as they were committed, and data that still match them', async () => {
       const epoch = await take(7);
       const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
       const [a, b] = [newId(), newId()];
@@ -333,7 +333,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         String.raw`{"z":1e21,"a":-0.0,"10":5e-324,"9":0.1,"é":"\u2028 \" \\ \t","__proto__":{"y":[],"x":{}},"":null,"big":12345678901234567890}`,
       ) as object;
       const ends = new Map<string, string>();
-      // Few events of one partition travel otherwise than many.
+      // Few events of one partition are sent in another way than many.
       for (const versions of [[1], [2, 3], [4, 5, 6, 7, 8, 9]]) {
         const last = (await store.view()).partitions[7]?.lastPosition ?? 0;
         const events = versions.flatMap((version) =>
@@ -364,7 +364,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       );
     });
 
-    it('refuses a version twice, reports it and writes nothing of the commit', async () => {
+    it('refuses a version that exists, reports it, and writes nothing of the commit', async () => {
       const epoch = await take(4);
       const fence = [{ partition: 4, epoch, publishedPosition: 0 }];
       const [a, b] = [newId(), newId()];
@@ -379,7 +379,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect((await store.view()).partitions[4]?.lastPosition).toBe(1);
     });
 
-    it('tells which epochs still hold without writing', async () => {
+    it('tells which epochs are unchanged, without writing', async () => {
       const held = await take(5);
       const items = [
         { partition: 5, epoch: held, publishedPosition: 0 },
@@ -388,7 +388,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect([...(await lane.heldEpochs(items))]).toEqual([5]);
     });
 
-    it('reduces a deleted execution to its last event, keeps the link before it, and goes on around the gap', async () => {
+    it('reduces a deleted execution to its last event, keeps the link before it, and handles the gap', async () => {
       const partition = 7;
       const epoch = await take(partition);
       const [deleted, other, running] = [newId(), newId(), newId()];
@@ -446,7 +446,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         { id: running, position: before + 3 },
         { id: deleted, position: before + 5 },
       ]);
-      // What comes later has positions and versions as ever.
+      // Later events have the usual positions and versions.
       await commit({ events: [event(other, partition, 2)] });
       expect(
         (await readLog(store, partition, before + 4, 10, [])).events.map(({ position }) => position - before),
@@ -455,7 +455,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(again.kind).toBe('rejected');
     });
 
-    it('moves published positions forward only, with a commit, alone and on release', async () => {
+    it('moves published positions only forward: with a commit, alone and on release', async () => {
       const epoch = await take(6);
       const at = (publishedPosition: number) => [{ partition: 6, epoch, publishedPosition }];
       const published = async () => (await store.view()).partitions[6]?.publishedPosition;
@@ -470,7 +470,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect((await store.view()).partitions[6]).toMatchObject({ owner: null, publishedPosition: 3, lastPosition: 3 });
     });
 
-    it('finds what is due, earliest first, and forgets what has finished', async () => {
+    it('finds due executions, earliest first, and no finished ones', async () => {
       const epoch = await take(7);
       const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
       const [late, soon, done] = [newId(), newId(), newId()];
@@ -495,7 +495,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(await store.nextDue([])).toBeUndefined();
     });
 
-    it('replaces NUL characters and lone surrogates in any place', async () => {
+    it('replaces NUL characters and lone surrogates everywhere', async () => {
       const epoch = await take(0);
       const id = newId();
       const hostile = { 'k\u0000': ['a\u0000b', '\ud800', 'ok \u{1f600}'], nested: { x: '\udc00tail' } };
@@ -531,7 +531,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(view.partitions[1]).toMatchObject({ owner: null, ownerAlive: false });
     });
 
-    it('counts a lease that has ended as nobody’s', async () => {
+    it('treats partitions of an expired lease as free', async () => {
       await store.register('brief', 'only', -1);
       expect((await store.view()).liveOwners).not.toContain('brief');
       const epoch = (await store.view()).partitions[2]?.epoch ?? -1;
@@ -565,7 +565,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       { partitions: [4, 5], starts: false, changes: true },
       { partitions: [4, 5], starts: true, changes: false },
       { partitions: [4, 5], starts: true, changes: true },
-    ])('writes all that a commit holds, and nothing of a fenced one: %o', async ({ partitions, starts, changes }) => {
+    ])('writes every part of a commit, and nothing of a fenced one: %o', async ({ partitions, starts, changes }) => {
       const fences: FencedPartition[] = [];
       for (const partition of partitions)
         fences.push({ partition, epoch: await take(partition), publishedPosition: 0 });
@@ -618,7 +618,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(fresh.map(({ id }) => wakes.get(id))).toEqual(fresh.map(() => (starts ? 8_000_000 : undefined)));
     });
 
-    it('keeps rows of streams that are no executions, and finds them when they are due', async () => {
+    it('stores rows of streams that are not executions, and finds them when they are due', async () => {
       const partition = 7;
       const fence = { partition, epoch: await take(partition), publishedPosition: 0 };
       const [schedule, execution] = [newId(), newId()];
@@ -647,7 +647,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         { id: execution, partition, wakeAt: 150 },
       ]);
       expect(await store.nextDue([partition])).toBe(100);
-      // Who follows executions is told of nothing else, and who reads all unfinished executions gets no others.
+      // Readers of executions get events and ids of executions only.
       const [page] = await store.readLogs([{ partition, after: 0 }], 100, []);
       expect(page?.events.map(({ executionId }) => executionId)).not.toContain(schedule);
       expect(page?.events.map(({ executionId }) => executionId)).toContain(execution);

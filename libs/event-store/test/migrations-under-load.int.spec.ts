@@ -18,10 +18,11 @@ const connect = async (): Promise<pg.Client> => {
   return client;
 };
 
-it('a migration behind a long reader holds writers up for moments only, and is done when the reader ends', async () => {
+it('a migration behind a long reader delays writers only briefly, and completes when the reader ends', async () => {
   const [reader, writer, watcher] = [await connect(), await connect(), await connect()];
   try {
-    // As before the migration that takes this constraint away, which needs the table for itself.
+    // Restores the state before the migration that drops this constraint. That migration needs an exclusive lock on the
+    // table.
     await writer.query(`ALTER TABLE execution.orchestration_step_runs
       ADD CONSTRAINT orchestration_step_runs_execution_id_step_id_key UNIQUE (execution_id, step_id)`);
     await writer.query('DELETE FROM execution.migrations WHERE version = 5');
@@ -34,7 +35,7 @@ it('a migration behind a long reader holds writers up for moments only, and is d
     });
     let hasWaited = false;
     let longest = 0;
-    // Once the migration has waited for the lock, the writer still comes through again and again.
+    // After the migration has started to wait for the lock, the writer must still succeed several times.
     for (let after = 0; after < 20; after += hasWaited ? 1 : 0) {
       const sent = performance.now();
       const written = writer.query('UPDATE execution.orchestration_step_runs SET version = version WHERE false');
@@ -47,7 +48,7 @@ it('a migration behind a long reader holds writers up for moments only, and is d
       longest = Math.max(longest, performance.now() - sent);
     }
     expect(done).toBe(false);
-    // A turn is a second; the rest is room for slow machines.
+    // A turn takes a second. The rest is tolerance for slow machines.
     expect(longest).toBeLessThan(30_000);
 
     await reader.query('COMMIT');

@@ -17,7 +17,7 @@ describe('the event store in PostgreSQL under races', () => {
   let database: TestDatabase;
   let store: PostgresEventStore;
   let blocker: pg.Client;
-  /** Not the blocker: within a transaction activity is seen as it was at first. */
+  /** Its own connection, because pg_stat_activity does not change within a transaction, and the blocker is in one. */
   let observer: pg.Client;
 
   beforeAll(async () => {
@@ -59,7 +59,7 @@ describe('the event store in PostgreSQL under races', () => {
   it.each([
     { commit: 'of one partition', others: [] },
     { commit: 'of two partitions', others: [3] },
-  ])('fences a commit $commit that waited for the row while another owner took it', async ({ others }) => {
+  ])('fences a commit $commit that waited for the row while another owner took the partition', async ({ others }) => {
     const { partitions } = await store.view();
     const claims = [0, ...others].map((partition) => ({ partition, epoch: partitions[partition]?.epoch ?? -1 }));
     const fences = (await store.claim('me', 'first', claims)).map(({ partition, epoch }) => ({
@@ -85,7 +85,7 @@ describe('the event store in PostgreSQL under races', () => {
     await lane.close();
   });
 
-  it('appends few events of one partition as it appends many', async () => {
+  it('appends few events of one partition with the same result as many', async () => {
     const [claimed] = await store.claim('me', 'first', [{ partition: 7, epoch: 0 }]);
     if (claimed === undefined) throw new Error('the partition was not claimed');
     const partitions = () => [{ ...claimed, lastPosition: sent.length, publishedPosition: 0 }];
@@ -167,7 +167,7 @@ describe('the event store in PostgreSQL under races', () => {
       callbackUrl: 'http://localhost/?a=1',
       input: { text: 'x\u0000y', none: null },
       metadata: null,
-      // Seconds as a double would not keep the milliseconds of such a time.
+      // Seconds as a double would lose the milliseconds of this time.
       createdAt: Date.UTC(9999, 11, 31, 23, 59, 59, 999),
       progress,
     });
@@ -180,7 +180,7 @@ describe('the event store in PostgreSQL under races', () => {
       return rows.map(({ id: _id, trace_id: _trace, partition: _partition, ...rest }) => rest);
     };
 
-    it('are the same whether one goes alone or several go together', async () => {
+    it('are the same in commits of one and of several rows', async () => {
       const claims = [4, 5].map((partition) => ({ partition, epoch: 0 }));
       const fences = (await store.claim('me', 'first', claims)).map((claimed) => ({
         ...claimed,
@@ -251,7 +251,7 @@ describe('the event store in PostgreSQL under races', () => {
     });
   });
 
-  it('shows a takeover everything that an earlier commit it waited for has written', async () => {
+  it('shows a takeover everything that the commit before it has written', async () => {
     const [mine] = await store.claim('me', 'first', [{ partition: 1, epoch: 0 }]);
     const id = '00000000-0000-7000-8000-0000000000f2';
     await blocker.query('BEGIN');
@@ -268,7 +268,7 @@ describe('the event store in PostgreSQL under races', () => {
     expect((await readLog(store, 1, 0, 10, [])).events.map((event) => event.executionId)).toEqual([id]);
   });
 
-  it('calls the outcome unknown when the connection is cut, and works again afterwards', async () => {
+  it('reports an unknown outcome when the connection is cut, and works again afterwards', async () => {
     const [mine] = await store.claim('me', 'first', [{ partition: 2, epoch: 0 }]);
     const lane = store.openLane();
     const request = {
@@ -280,7 +280,7 @@ describe('the event store in PostgreSQL under races', () => {
     await blocker.query('BEGIN');
     await blocker.query('SELECT FROM execution.partitions WHERE id = 2 FOR UPDATE');
     const commit = lane.commit(request);
-    // It would be taken, were it to go over another connection.
+    // It would be accepted over another connection.
     const behind = lane.commit({ ...request, events: [started('00000000-0000-7000-8000-0000000000f4', 2)] });
     await eventually(async () => (await waitingStatements()) === 1);
     await observer.query(

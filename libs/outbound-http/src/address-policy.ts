@@ -10,21 +10,24 @@ interface AllowedRange {
   readonly port: number | undefined;
 }
 
-/** Decides which addresses a call made for a user may reach. */
+/** Decides which addresses may be reached by a call that is made for a user. */
 export interface AddressPolicy {
-  /** Why the address is refused, as a phrase; undefined when it may be reached. Takes an IP address without brackets. */
+  /**
+   * The reason for refusing the address, as a phrase; undefined when it may be reached. Takes an IP address without
+   * brackets.
+   */
   refusal(address: string, port: number): string | undefined;
 }
 
-/** Azure's platform address answers metadata requests although it is a public one. */
+/** Azure's platform address. It answers metadata requests although it is a public address. */
 const METADATA = new Set(['168.63.129.16']);
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3') as [IPv6, number];
 
 /**
- * A policy that allows public unicast addresses and those of `allowed`: `10.1.0.0/16`, `127.0.0.1`, `127.0.0.1:3000`, `::1`,
- * `[::1]:8080`. Everything else is refused: private, loopback, link-local (with the clouds' metadata services), shared,
- * multicast and reserved ranges, and IPv6 addresses that lead to an IPv4 one (NAT64, 6to4, Teredo); an IPv4-mapped
- * address counts as the IPv4 address. Throws a `TypeError` for an entry that is none of these.
+ * A policy that allows public unicast addresses and those in `allowed`: `10.1.0.0/16`, `127.0.0.1`, `127.0.0.1:3000`,
+ * `::1`, `[::1]:8080`. It refuses all others: private, loopback, link-local (with the clouds' metadata services),
+ * shared, multicast and reserved ranges, and IPv6 addresses that lead to an IPv4 address (NAT64, 6to4, Teredo). An
+ * IPv4-mapped address counts as its IPv4 address. Throws a `TypeError` for an entry in another form.
  */
 export function addressPolicy(allowed: readonly string[]): AddressPolicy {
   const ranges = allowed.map(parseRange);

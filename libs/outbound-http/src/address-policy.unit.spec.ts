@@ -45,7 +45,7 @@ describe('addressPolicy', () => {
     expect(policy.refusal(address, 443)).toEqual(expect.stringContaining(address));
   });
 
-  it('allows what the settings name, by address, network and port', () => {
+  it('allows addresses that the settings name: alone, as a network, and with a port', () => {
     const own = addressPolicy(['127.0.0.1:3000', '10.1.0.0/16', '[::1]:8080', 'fd00::5']);
     expect(own.refusal('127.0.0.1', 3000)).toBeUndefined();
     expect(own.refusal('::ffff:127.0.0.1', 3000)).toBeUndefined();
@@ -57,7 +57,7 @@ describe('addressPolicy', () => {
     expect(own.refusal('fd00::5', 1)).toBeUndefined();
   });
 
-  it.each(['localhost', '10.0.0.0/33', '127.0.0.1:99999', ''])('does not take "%s" as an allowed address', (entry) => {
+  it.each(['localhost', '10.0.0.0/33', '127.0.0.1:99999', ''])('refuses "%s" as an allowed address', (entry) => {
     expect(() => addressPolicy([entry])).toThrow(TypeError);
   });
 });

@@ -1,23 +1,23 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 
-/** The answer is larger than asked for. */
+/** The answer is larger than the caller allows. */
 export class AnswerTooLargeError extends Error {
   override readonly name = 'AnswerTooLargeError';
 }
 
-/** The answer came, but what it holds cannot be read. */
+/** An answer came, but it cannot be decoded. */
 export class UnreadableAnswerError extends Error {
   override readonly name = 'UnreadableAnswerError';
 }
 
 type Decode = (raw: Buffer, limits: { maxOutputLength: number }) => Promise<Buffer>;
 
-/** What the client can read, as `Accept-Encoding` says it. */
+/** The encodings that this client can decode, as a value of `Accept-Encoding`. */
 export const ACCEPTED_ENCODINGS = 'gzip, deflate, br, zstd';
-/** As curl has it: more only help whoever wants to keep others busy. */
+/** The same limit as curl's. More encodings would only help an attacker who wants to keep this process busy. */
 const MOST_ENCODINGS = 5;
-/** What is between two encodings may be a little larger than what is inside both. */
+/** The result between two encodings may be this much larger than the final body. */
 const BETWEEN_BYTES = 64 * 1024;
 
 const gunzip = promisify(zlib.gunzip) as Decode;
@@ -31,11 +31,11 @@ const DECODERS: ReadonlyMap<string, Decode> = new Map([
   ['br', promisify(zlib.brotliDecompress) as Decode],
   ['zstd', zstdDecoder()],
 ]);
-/** They change nothing. S3 keeps `aws-chunked` on what was uploaded so. */
+/** Encodings that change nothing. S3 keeps `aws-chunked` on objects that were uploaded with it. */
 const NOTHING = new Set(['', 'identity', 'aws-chunked']);
 
 /**
- * The body without its content encodings (RFC 9110, 8.4), of at most `maxBytes`.
+ * Removes the content encodings (RFC 9110, 8.4) from a body, which may have at most `maxBytes` afterwards.
  *
  * @throws AnswerTooLargeError, UnreadableAnswerError
  */
@@ -47,7 +47,7 @@ export async function decodedBody(raw: Buffer, contentEncoding: string, maxBytes
     throw new UnreadableAnswerError(`the answer has more than ${MOST_ENCODINGS} content encodings`);
   }
   let body = raw;
-  // Listed in the order in which they were applied.
+  // The header lists encodings in the order in which they were applied.
   for (const [left, name] of [...encodings.entries()].reverse()) {
     const decode = DECODERS.get(name);
     if (decode === undefined) throw new UnreadableAnswerError(`the answer's content encoding "${name}" is not known`);
@@ -64,7 +64,7 @@ async function decodedOnce(decode: Decode, name: string, raw: Buffer, maxOutputL
     if (error instanceof AnswerTooLargeError || error instanceof UnreadableAnswerError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxOutputLength);
     const { message } = error as Error;
-    throw new UnreadableAnswerError(`the answer is not what its content encoding "${name}" says: ${message}`, {
+    throw new UnreadableAnswerError(`the answer does not match its content encoding "${name}": ${message}`, {
       cause: error,
     });
   }
@@ -74,14 +74,14 @@ function tooLarge(maxBytes: number): AnswerTooLargeError {
   return new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
 }
 
-/** RFC 9110 means zlib's format by `deflate`; some servers send the bare stream (8.4.1.2). */
+/** By `deflate`, RFC 9110 means zlib's format. Some servers send the bare stream (8.4.1.2). */
 function inflateEither(raw: Buffer, limits: { maxOutputLength: number }): Promise<Buffer> {
   const [first = 0, second = 0] = raw;
   const isZlib = (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0;
   return isZlib ? inflate(raw, limits) : inflateRaw(raw, limits);
 }
 
-/** Node.js has zstd itself from 22.15 on. Before, it is the reference decoder as WebAssembly. */
+/** Node.js has zstd from 22.15 on. Older versions use the reference decoder, compiled to WebAssembly. */
 function zstdDecoder(): Decode {
   const native = (zlib as { zstdDecompress?: unknown }).zstdDecompress;
   return typeof native === 'function' ? (promisify(native as typeof zlib.gunzip) as Decode) : zstdWithWasm;
@@ -94,10 +94,10 @@ export async function zstdWithWasm(raw: Buffer, { maxOutputLength }: { maxOutput
   const decoder = new ZSTDDecoder();
   await decoder.init();
   const body = decoder.decode(raw, maxOutputLength);
-  // It returns nothing when the input is wrong, and also when the output does not fit.
+  // The decoder returns nothing for invalid input, but also when the output exceeds the limit.
   if (body.length === 0 && size !== 0) {
     if (size === undefined && isWholeZstd(raw)) throw tooLarge(maxOutputLength);
-    throw new UnreadableAnswerError('the answer is not what its content encoding "zstd" says');
+    throw new UnreadableAnswerError('the answer does not match its content encoding "zstd"');
   }
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
@@ -105,7 +105,10 @@ export async function zstdWithWasm(raw: Buffer, { maxOutputLength }: { maxOutput
 const ZSTD_MAGIC = 0xfd2fb528;
 const isSkippable = (magic: number): boolean => magic >= 0x184d2a50 && magic <= 0x184d2a5f;
 
-/** The header of a frame (RFC 8878, 3.1.1.1): its length, the size of the content when it tells one, and the checksum's. */
+/**
+ * Reads the header of a frame (RFC 8878, 3.1.1.1): its length, the size of the content if it is given, and the size of
+ * the checksum.
+ */
 function zstdHeader(raw: Buffer): { length: number; size: number | undefined; checksum: number } | undefined {
   if (raw.length < 6 || raw.readUInt32LE(0) !== ZSTD_MAGIC) return undefined;
   const descriptor = raw.readUInt8(4);
@@ -120,7 +123,7 @@ function zstdHeader(raw: Buffer): { length: number; size: number | undefined; ch
   return { length: at + bytes, size: bytes === 2 ? told + 256 : told, checksum };
 }
 
-/** Whether frames and blocks (RFC 8878, 3.1.1.2) end where the input does. */
+/** Whether the frames and blocks (RFC 8878, 3.1.1.2) end exactly where the input ends. */
 function isWholeZstd(raw: Buffer): boolean {
   let rest = raw;
   while (rest.length > 0) {
@@ -136,7 +139,7 @@ function isWholeZstd(raw: Buffer): boolean {
       if (rest.length < at + 3) return false;
       const block = rest.readUIntLE(at, 3);
       isLast = (block & 1) === 1;
-      // A run-length block holds the one byte that it repeats.
+      // A run-length block contains only the one byte that it repeats.
       at += 3 + (((block >> 1) & 3) === 1 ? 1 : block >> 3);
     }
     if (rest.length < at + header.checksum) return false;

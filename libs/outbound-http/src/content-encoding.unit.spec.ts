@@ -1,24 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
 import { AnswerTooLargeError, decodedBody, UnreadableAnswerError, zstdWithWasm } from './content-encoding.js';
 
-// Made by zstd 1.5.4: a text, twice the same frame, nothing, a million zeros with their size in the header and without.
+// Made by zstd 1.5.4: a text, an empty text, and a million zeros with and without their size in the header.
 const TEXT = Buffer.from('KLUv/SQRiQAAcMOkY2tjaGVuIGluIHpzdGSQxGpn', 'base64');
 const EMPTY = Buffer.from('KLUv/SQAAQAAmenYUQ==', 'base64');
 const ZEROS = Buffer.from('KLUv/aRAQg8ATAAACAABAPz/ORACAgAQAAIAEAACABAAAgAQAAIAEAACABAAAxIKAMyuyjk=', 'base64');
 const UNSIZED = Buffer.from('KLUv/QRoTAAACAABAPz/ORACAgAQAAIAEAACABAAAgAQAAIAEAACABAAAxIKAMyuyjk=', 'base64');
 const SKIPPED = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9]);
 
-// Node.js with zstd of its own does not use it, but Node.js 20 does.
+// Node.js 20 uses WebAssembly; newer versions have their own zstd.
 describe.each([
   ['WebAssembly', zstdWithWasm],
   [
-    'what this Node.js has',
+    'the decoder that this Node.js uses',
     (raw: Buffer, { maxOutputLength }: { maxOutputLength: number }) => decodedBody(raw, 'zstd', maxOutputLength),
   ],
 ])('zstd by %s', (_, decode) => {
   const read = (raw: Buffer, maxOutputLength = 2_000_000): Promise<Buffer> => decode(raw, { maxOutputLength });
 
-  it('reads one frame, several, and skips what is to be skipped', async () => {
+  it('reads one frame or several, and skips skippable frames', async () => {
     expect((await read(TEXT)).toString()).toBe('päckchen in zstd');
     expect((await read(Buffer.concat([TEXT, SKIPPED, TEXT]))).toString()).toBe('päckchen in zstdpäckchen in zstd');
     expect(await read(ZEROS)).toEqual(Buffer.alloc(1_000_000));
@@ -26,13 +26,13 @@ describe.each([
     expect((await read(EMPTY)).length).toBe(0);
   });
 
-  it('gives no more than it may', async () => {
+  it('refuses output beyond the limit', async () => {
     await expect(read(ZEROS, 999_999)).rejects.toBeInstanceOf(AnswerTooLargeError);
     await expect(read(UNSIZED, 999_999)).rejects.toBeInstanceOf(AnswerTooLargeError);
     await expect(read(Buffer.concat([SKIPPED, UNSIZED]), 999_999)).rejects.toBeInstanceOf(AnswerTooLargeError);
   });
 
-  it('refuses what is no zstd', async () => {
+  it('refuses input that is not zstd', async () => {
     for (const raw of [
       Buffer.from('not zstd at all'),
       TEXT.subarray(0, 12),

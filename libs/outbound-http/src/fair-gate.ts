@@ -1,14 +1,14 @@
-/** Too much of the tenant waits already. */
+/** Too much work of the tenant waits already. */
 export class GateBusyError extends Error {
   override readonly name = 'GateBusyError';
 }
 
 export interface FairGateOptions {
-  /** Work under way at once. */
+  /** Number of tasks that may run at the same time. */
   readonly total: number;
-  /** The same of one tenant. Below `total`, so that one tenant alone never takes every place. */
+  /** The same for one tenant. It is below `total`, so that one tenant alone cannot take every place. */
   readonly perTenant: number;
-  /** Work of one tenant that may wait for a place; more is refused with `GateBusyError`. */
+  /** Number of tasks of one tenant that may wait for a place. Further ones are refused with `GateBusyError`. */
   readonly waiting: number;
 }
 
@@ -17,10 +17,13 @@ interface TenantState {
   readonly waiting: Set<() => void>;
 }
 
-/** Places for work. Tenants whose work waits take turns, and none has more than its share of the places. */
+/**
+ * Gives out places for work. Tenants whose work waits take turns, and none of them gets more than its share of the
+ * places.
+ */
 export class FairGate {
   readonly #options: FairGateOptions;
-  /** The tenant whose turn is next comes first; one with nothing under way and nothing waiting is not in it. */
+  /** The tenant whose turn comes next is first. A tenant with no running and no waiting work is not in the map. */
   readonly #tenants = new Map<string, TenantState>();
   #underWay = 0;
 
@@ -29,14 +32,14 @@ export class FairGate {
   }
 
   /**
-   * Waits for a place. Resolves with what gives the place back.
-   * @throws GateBusyError, or the signal's reason while it waits.
+   * Waits for a place. Resolves with a function that gives the place back. @throws GateBusyError; or the signal's
+   * reason when it fires during the wait.
    */
   async enter(tenantId: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
     const tenant = this.#tenants.get(tenantId) ?? { underWay: 0, waiting: new Set() };
     this.#tenants.set(tenantId, tenant);
-    // Whoever waits goes first: a newcomer may not pass it.
+    // Waiting work goes first: a newcomer must not overtake it.
     if (tenant.waiting.size === 0 && this.#mayEnter(tenant)) return this.#take(tenantId, tenant);
     if (tenant.waiting.size >= this.#options.waiting) {
       throw new GateBusyError('too many calls of this tenant wait already');
@@ -79,7 +82,7 @@ export class FairGate {
       const [begin] = tenant.waiting;
       if (begin === undefined || !this.#mayEnter(tenant)) continue;
       tenant.waiting.delete(begin);
-      // Behind all others.
+      // Moves the tenant to the end.
       this.#tenants.delete(tenantId);
       this.#tenants.set(tenantId, tenant);
       begin();

@@ -5,7 +5,7 @@ const never = new AbortController().signal;
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('FairGate', () => {
-  it('gives a tenant no more than its share, and lets its other work wait', async () => {
+  it('gives a tenant only its share, and makes its other work wait', async () => {
     const gate = new FairGate({ total: 10, perTenant: 2, waiting: 10 });
     const leaves = [await gate.enter('a', never), await gate.enter('a', never)];
     let third = false;
@@ -17,13 +17,13 @@ describe('FairGate', () => {
     await tick();
     expect(third).toBe(false);
     leaves[0]?.();
-    // Twice is once.
+    // A second call has no effect.
     leaves[0]?.();
     await waiting;
     await expect(Promise.race([gate.enter('a', never), tick().then(() => 'waits')])).resolves.toBe('waits');
   });
 
-  it('takes tenants in turns when all places are taken', async () => {
+  it('serves tenants in turns when all places are taken', async () => {
     const gate = new FairGate({ total: 1, perTenant: 1, waiting: 10 });
     let leave = await gate.enter('a', never);
     const order: string[] = [];
@@ -41,7 +41,7 @@ describe('FairGate', () => {
     expect(order.slice(0, 3).sort()).toEqual(['a', 'b', 'c']);
   });
 
-  it('refuses more waiting work than there is room for, of this tenant only', async () => {
+  it('refuses waiting work beyond the limit, of this tenant only', async () => {
     const gate = new FairGate({ total: 10, perTenant: 1, waiting: 1 });
     await gate.enter('a', never);
     void gate.enter('a', never);

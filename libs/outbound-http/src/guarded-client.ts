@@ -8,74 +8,81 @@ import { HostNames } from './host-names.js';
 import type { Resolve } from './host-names.js';
 
 export interface CallOptions {
-  /** Whom the call is made for: tenants share neither connections nor places. */
+  /** The tenant for which the call is made. Tenants share neither connections nor places. */
   readonly tenantId: string;
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Names of headers that, as credentials do, go to the URL's own origin alone and are left out after a redirect to another one. */
+  /**
+   * Names of headers that, like credentials, are sent to the URL's own origin only. They are left out after a redirect
+   * to another origin.
+   */
   readonly originHeaders?: readonly string[];
   readonly body?: string | undefined;
-  /** Whether the body, as credentials, goes to the URL's own origin alone: a redirect that would take it to another one fails the call. */
+  /**
+   * Whether the body, like credentials, may be sent to the URL's own origin only. A redirect that would send it to
+   * another origin fails the call.
+   */
   readonly originBody?: boolean;
   readonly signal: AbortSignal;
-  /** Bytes of the answer's body, also after decompression. */
+  /** Maximum size of the answer's body in bytes, also after decompression. */
   readonly maxBytes: number;
-  /** What becomes of a longer body: `fail` (the default) throws, `cut` reads no further and keeps the beginning. */
+  /** What happens to a longer body: `fail` (the default) throws, `cut` stops reading and keeps the beginning. */
   readonly longBody?: 'fail' | 'cut';
   readonly maxRedirects: number;
   /**
-   * Whether the call may reach the server twice. By default it may when its method says so (RFC 9110, 9.2.2) or when it carries
-   * an `Idempotency-Key`.
+   * Whether the call may reach the server twice. By default it may if its method allows that (RFC 9110, 9.2.2) or if it
+   * has an `Idempotency-Key`.
    */
   readonly repeatable?: boolean;
 }
 
 export interface CallAnswer {
   readonly status: number;
-  /** A header that came several times has its values with commas between. */
+  /** The values of a header that came several times are joined by commas. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The values of `Set-Cookie`, which commas cannot divide. */
+  /** The values of `Set-Cookie`, which cannot be joined by commas. */
   readonly cookies: readonly string[];
   readonly body: Buffer;
-  /** Where the answer came from, after redirects. */
+  /** The URL from which the answer came, after redirects. */
   readonly url: string;
   readonly redirects: number;
-  /** Milliseconds until the whole body was there, redirects included. */
+  /** Milliseconds until the whole body had arrived, including redirects. */
   readonly latencyMs: number;
 }
 
 /**
- * The address is one that the settings do not allow. The message is the same for all of them: which address a name has, and
- * what kind of one, tells how the platform's network is made.
+ * The settings do not allow the address. The message is the same for all addresses, because the address of a name, and
+ * its kind, would reveal the structure of the platform's network.
  */
 export class AddressRefusedError extends Error {
   override readonly name = 'AddressRefusedError';
 
-  /** @param detail For the operator's log alone. */
+  /** @param detail Only for the operator's log. */
   constructor(readonly detail: string) {
     super('the address may not be called');
   }
 }
 
-/** The refusal inside an error, however the client has wrapped it. */
+/** Finds the refusal inside an error, however the client has wrapped it. */
 export function addressRefusal(error: unknown): AddressRefusedError | undefined {
   if (error instanceof AddressRefusedError) return error;
   if (error instanceof AggregateError) return error.errors.map(addressRefusal).find((found) => found !== undefined);
   return error instanceof Error && error.cause !== undefined ? addressRefusal(error.cause) : undefined;
 }
 
-/** The request itself cannot be made: its URL, method or a header is wrong. */
+/** The request cannot be sent: its URL, method or a header is invalid. */
 export class InvalidCallError extends Error {
   override readonly name = 'InvalidCallError';
 }
 
 /**
- * Why a call did not reach its host, in a few words and without the addresses that its name has: an error of the network names
- * the one that was tried.
+ * Why a call did not reach its host, in a few words. It leaves out addresses, because an error of the network names the
+ * address that was tried.
  */
 export function networkReason(error: unknown): string {
-  // By their form: errors of Node.js itself are not of this module's `Error` where tests run in a context of their own.
+  // Checked by its form and not by its class: where tests run in a context of their own, errors of Node.js have another
+  // `Error` class than this module.
   const {
     errors: several,
     message,
@@ -92,15 +99,15 @@ export function networkReason(error: unknown): string {
   return message === '' ? String(code ?? name ?? error) : message;
 }
 
-/** Safe or idempotent (RFC 9110, 9.2.2). */
+/** Safe or idempotent methods (RFC 9110, 9.2.2). */
 const REPEATABLE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
-/** What the end of a connection looks like before an answer came. */
+/** Codes of a connection that ended before an answer came. */
 const CONNECTION_ENDED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-/** Not for another origin's eyes. */
+/** Headers that another origin must not see. */
 const CREDENTIALS = new Set(['authorization', 'cookie', 'proxy-authorization']);
-/** Set by the client from the call itself; another value would let two servers read one request differently. */
+/** Headers that the client sets itself. Another value could make two servers read one request differently. */
 const OWN_HEADERS = new Set([
   'host',
   'content-length',
@@ -115,9 +122,9 @@ const OWN_HEADERS = new Set([
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Calls under way, of one tenant and of all. A tenant's calls that wait are its own only. */
+/** Number of running calls, in total and per tenant, and of waiting calls per tenant. */
 const GATE = { total: 4_096, perTenant: 256, waiting: 4_096 };
-/** Connections of one tenant to one origin. */
+/** Maximum number of connections of one tenant to one origin. */
 const CONNECTIONS = 64;
 const KEEP_ALIVE_MS = 4_000;
 
@@ -125,10 +132,10 @@ const KEEP_ALIVE_MS = 4_000;
 interface TenantConnections {
   readonly options: Dispatcher.Options;
   readonly dispatcher: Dispatcher;
-  /** Connections made for each origin so far. */
+  /** Number of connections that were opened to each origin so far. */
   readonly connected: Map<string, number>;
   calls: number;
-  /** Closes them when the tenant has been quiet for longer than a connection is kept. */
+  /** Closes the connections when the tenant has made no call for longer than a connection is kept. */
   idle: NodeJS.Timeout | undefined;
 }
 
@@ -143,9 +150,9 @@ interface SentRequest {
 }
 
 /**
- * An HTTP client for calls that users name. Which address a connection goes to is decided when it is made, on the address
- * that DNS gave for this very connection, for each redirect anew: an answer that changes between check and use passes
- * nothing.
+ * An HTTP client for URLs that users name. It checks the address at each connection, including those for redirects, and
+ * it checks the very address to which it then connects. So a DNS answer that changes between check and use has no
+ * effect.
  */
 export class GuardedClient {
   readonly #tenants = new Map<string, TenantConnections>();
@@ -159,8 +166,8 @@ export class GuardedClient {
   }
 
   /**
-   * Makes one call and follows its redirects; keeps no cookies. Throws `AddressRefusedError`, `AnswerTooLargeError`,
-   * `UnreadableAnswerError`, `InvalidCallError`, `GateBusyError`, the signal's reason, or what the network had to say.
+   * Makes one call and follows its redirects. It keeps no cookies. Throws `AddressRefusedError`, `AnswerTooLargeError`,
+   * `UnreadableAnswerError`, `InvalidCallError`, `GateBusyError`, the signal's reason, or an error of the network.
    */
   async call(options: CallOptions): Promise<CallAnswer> {
     const { tenantId, signal } = options;
@@ -237,10 +244,10 @@ export class GuardedClient {
         throw new InvalidCallError(`more than ${options.maxRedirects} redirects`);
       }
       const next = this.checkedUrl(escapedBytes([location].flat()[0] ?? ''), url);
-      // RFC 9110, 10.2.2: what was asked for in the page stays asked for.
+      // RFC 9110, 10.2.2: the redirected URL inherits the fragment.
       if (next.hash === '') next.hash = url.hash;
       if (next.origin !== url.origin) headers = withoutCredentials(headers, ofOrigin);
-      // RFC 9110, 15.4: 303 is fetched with GET; for 301 and 302 that is what everybody does after a POST.
+      // RFC 9110, 15.4: a 303 is followed with GET. Clients do the same for a 301 or 302 that answers a POST.
       if (answer.statusCode === 303 ? method !== 'HEAD' : answer.statusCode < 303 && method === 'POST') {
         method = 'GET';
         body = undefined;
@@ -256,8 +263,8 @@ export class GuardedClient {
   }
 
   /**
-   * Sends a request. A server may close a kept connection at the moment at which the next request goes out on it; such a
-   * request is sent once more, on a connection of its own, when it may reach the server twice.
+   * Sends a request. A server may close a kept connection just when the next request is sent on it. Such a request is
+   * sent once more on a new connection, if it may reach the server twice.
    */
   private async send(sent: SentRequest): Promise<Awaited<ReturnType<typeof request>>> {
     const { tenant, url, signal } = sent;
@@ -283,7 +290,8 @@ export class GuardedClient {
         body: body ?? null,
         signal,
         dispatcher,
-        // The attempt's own time limit rules; these only keep a forgotten connection from lasting for ever.
+        // The attempt's own time limit is shorter. These limits only keep a forgotten connection from lasting without
+        // end.
         headersTimeout: 600_000,
         bodyTimeout: 600_000,
       });
@@ -298,7 +306,7 @@ export class GuardedClient {
       }
       throw error;
     } finally {
-      // Waits for the answer's body in the background.
+      // Runs in the background and waits for the answer's body.
       if (!keep) void dispatcher.close().catch(() => undefined);
     }
   }
@@ -319,7 +327,7 @@ export class GuardedClient {
     const checked: Record<string, string> = { 'accept-encoding': ACCEPTED_ENCODINGS, 'user-agent': 'batuta' };
     for (const [given, text] of Object.entries(headers)) {
       const name = given.toLowerCase();
-      // As fetch has it: white space around a value, such as the line end of a file, is not part of it.
+      // As in fetch: white space around a value, such as a line end from a file, does not belong to the value.
       const value = text.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
       if (!HEADER_NAME.test(name)) throw new InvalidCallError(`"${given.slice(0, 100)}" is not the name of a header`);
       if (OWN_HEADERS.has(name)) throw new InvalidCallError(`the header ${given} is set by the client itself`);
@@ -336,7 +344,7 @@ export class GuardedClient {
     return (options, callback) => {
       const port = Number(options.port !== '' ? options.port : options.protocol === 'https:' ? 443 : 80);
       const host = options.hostname.replace(/^\[|\]$/g, '');
-      // A literal address is connected to without a lookup.
+      // An address in the URL is connected to without a lookup, so it is checked here.
       if (isIP(host) !== 0) {
         const refusal = this.#policy.refusal(host, port);
         if (refusal !== undefined) {
@@ -352,7 +360,7 @@ export class GuardedClient {
       connect(options, (...result) => {
         if (result[0] === null) {
           const { origin } = new URL(`${options.protocol}//${isIP(host) === 6 ? `[${host}]` : host}:${port}`);
-          // Forgetting how many there were only costs a repeat.
+          // Losing the counts only costs one repeat.
           if (connected.size >= 1_000) connected.clear();
           connected.set(origin, (connected.get(origin) ?? 0) + 1);
         }
@@ -402,7 +410,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 // eslint-disable-next-line no-control-regex -- what is not ASCII is what it looks for
 const NOT_ASCII = /[^\x00-\x7f]/;
 
-/** undici gives a header's bytes as Latin-1. Servers that send more than ASCII mean UTF-8, as far as it is. */
+/**
+ * undici returns a header's bytes as Latin-1. Servers that send more than ASCII mean UTF-8, so it is decoded as UTF-8
+ * if that is possible.
+ */
 function headerText(value: string): string {
   if (!NOT_ASCII.test(value)) return value;
   try {
@@ -412,7 +423,7 @@ function headerText(value: string): string {
   }
 }
 
-/** The bytes of a `Location` that are not ASCII, percent-encoded as browsers and curl send them. */
+/** Percent-encodes the non-ASCII bytes of a `Location`, as browsers and curl do. */
 function escapedBytes(location: string): string {
   return location.replaceAll(
     /[\x80-\xff]/g,
@@ -425,13 +436,16 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** Bytes that the connection of a failed request had brought; 0 when that is not known. */
+/** Number of bytes that the connection of a failed request had received; 0 when that is unknown. */
 function bytesReadBefore(error: unknown): number {
   const { socket } = error as { socket?: { bytesRead?: unknown } };
   return typeof socket?.bytesRead === 'number' ? socket.bytesRead : 0;
 }
 
-/** For those who only show the body: as far as it can be decompressed, which the beginning of one cannot. */
+/**
+ * The body for callers that only show it: decompressed if that is possible. The beginning of a cut body cannot be
+ * decompressed.
+ */
 async function shownBody(raw: Buffer, isCut: boolean, encoding: string, maxBytes: number): Promise<Buffer> {
   if (isCut) return raw;
   try {
@@ -454,7 +468,7 @@ async function readBody(
     chunks.push(chunk);
     if (size <= maxBytes) continue;
     if (longBody === 'fail') throw new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
-    // Leaving the loop destroys the stream, and with it the connection that the rest would come on.
+    // Leaving the loop destroys the stream and its connection, so that the rest is not received.
     return { raw: Buffer.concat(chunks).subarray(0, maxBytes), isCut: true };
   }
   return { raw: Buffer.concat(chunks), isCut: false };

@@ -46,7 +46,7 @@ describe('GuardedClient', () => {
     const hostile = Array.from({ length: 600 }, () => call('hostile', `${url}/hang`, stop.signal).catch(() => 'ended'));
     while (hanging < 64) await new Promise((resolve) => setTimeout(resolve, 5));
     expect((await call('quiet', `${url}/`)).body.toString()).toBe('answered');
-    // The hostile tenant has its connections and no more.
+    // The hostile tenant has only its own connections.
     expect(hanging).toBe(64);
     stop.abort(new Error('enough'));
     expect(new Set(await Promise.all(hostile))).toEqual(new Set(['ended']));
@@ -62,12 +62,12 @@ describe('GuardedClient', () => {
       for (const tenant of ['a', 'b']) await call(tenant, `${url}/${tenant}`);
     }
     expect([...tenantsOf.values()].filter((tenants) => tenants.size > 1)).toEqual([]);
-    // Otherwise no connection was kept that the other one could have used.
+    // If this were 40, no connection would have been kept that the other tenant could have used.
     expect(tenantsOf.size).toBeLessThan(40);
   });
 
   it.each(['127.0.0.1', '10.1.2.3', '169.254.169.254', 'fd00::1', '100.64.0.1'])(
-    'refuses %s in the words for all refused addresses',
+    'refuses %s with the same message as all refused addresses',
     async (address) => {
       const resolve: Resolve = (_host, _options, done) =>
         done(null, [{ address, family: address.includes(':') ? 6 : 4 }]);
@@ -81,7 +81,7 @@ describe('GuardedClient', () => {
     },
   );
 
-  it('gives reasons of the network without the addresses that a name has', async () => {
+  it('reports errors of the network without the addresses of a name', async () => {
     const resolve: Resolve = (_host, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]);
     client = new GuardedClient(addressPolicy(['127.0.0.1']), resolve);
     const error = await call('a', 'http://name.test:1/').catch((thrown: unknown) => thrown);

@@ -13,27 +13,33 @@ export type Resolve = (
 ) => void;
 
 export interface HostNamesOptions {
-  /** Name servers, as `dns.setServers` takes them; none: those of /etc/resolv.conf. */
+  /** Name servers in the form of `dns.setServers`. Default: those of /etc/resolv.conf. */
   readonly servers?: readonly string[];
-  /** Milliseconds for a whole lookup, with its wait for a turn. */
+  /** Milliseconds for a whole lookup, including the wait for a turn. */
   readonly timeoutMs?: number;
   readonly files?: SystemFiles;
 }
 
-/** Whose names those are that the platform itself looks up, such as its SMTP server's. */
+/** The tenant id for names that the platform itself looks up, such as its SMTP server. */
 export const PLATFORM_TENANT = '';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 const TRIES = 2;
-/** Lookups under way, and of one tenant. A name server that is slow for one tenant's names keeps only its share busy. */
+/**
+ * Number of lookups at the same time, in total and per tenant. A name server that is slow for one tenant's names
+ * occupies only that tenant's share.
+ */
 const GATE = { total: 1_024, perTenant: 32, waiting: 1_024 };
 const MOST_TENANTS = 1_000;
 const NAMES_PER_TENANT = 256;
-/** Longer lives are cut: an address that moved is found again. */
+/** A longer time to live is reduced, so that an address that has moved is found again. */
 const LONGEST_TTL_MS = 300_000;
-/** What the other family's answer gets once one is there (RFC 8305, 3, gives 50 ms to a connection; a name server may be far). */
+/**
+ * How long to wait for the other address family once one has answered. (RFC 8305, 3, gives 50 ms to a connection, but a
+ * name server may be far away.)
+ */
 const OTHER_FAMILY_MS = 250;
-/** The server says that there is nothing: other names of the search list may still exist. */
+/** The server has no record of the name. Other names of the search list may still exist. */
 const NOT_THERE = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME', 'EBADRESP', 'ESERVFAIL', 'EREFUSED', 'EFORMERR']);
 const LOCALHOST: readonly LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
@@ -51,22 +57,23 @@ interface TenantNames {
 }
 
 /**
- * Addresses of host names, without `getaddrinfo`: that one blocks a thread of the four which the whole process has for files
- * and names, for as long as a name server does not answer. Here a question to DNS is a packet and a timer.
+ * Finds the addresses of host names without `getaddrinfo`. That function blocks one of the four threads that the whole
+ * process has for files and names, until a name server answers. Here a DNS query costs a packet and a timer.
  *
- * A name is looked for in /etc/hosts, then in DNS, with the search list of /etc/resolv.conf as resolv.conf(5) has it.
- * Answers are kept for their time to live, by tenant. Each tenant has a share of the lookups that are under way at once.
+ * A name is looked up in /etc/hosts first, then in DNS with the search list of /etc/resolv.conf, as resolv.conf(5)
+ * describes. Answers are cached per tenant for their time to live. Each tenant has a share of the lookups that run at
+ * the same time.
  */
 export class HostNames {
   readonly #servers: readonly string[];
   readonly #timeoutMs: number;
   readonly #system: SystemNamesReader;
   readonly #gate = new FairGate(GATE);
-  /** The tenant that was last asked for comes last. */
+  /** The tenant with the latest lookup is last. */
   readonly #tenants = new Map<string, TenantNames>();
   #resolver: Resolver;
 
-  /** Throws a `TypeError` for a server that is no address. */
+  /** Throws a `TypeError` for a server that is not an address. */
   constructor({ servers = [], timeoutMs = DEFAULT_TIMEOUT_MS, files = SYSTEM_FILES }: HostNamesOptions = {}) {
     this.#servers = servers;
     this.#timeoutMs = timeoutMs;
@@ -76,13 +83,16 @@ export class HostNames {
     });
   }
 
-  /** The addresses of a name, at least one. Throws an error with a `code`: `ENOTFOUND`, `ETIMEOUT`, `EBUSY` or another of DNS. */
+  /**
+   * The addresses of a name, at least one. Throws an error with a `code`: `ENOTFOUND`, `ETIMEOUT`, `EBUSY` or another
+   * code of DNS.
+   */
   async addresses(tenantId: string, hostname: string): Promise<readonly LookupAddress[]> {
     const name = hostname.toLowerCase();
     const bare = name.replace(/\.$/, '');
     const listed = this.#system.names.hosts.get(bare);
     if (listed !== undefined) return listed.map(addressOf);
-    // RFC 6761, 6.3: whatever DNS says.
+    // RFC 6761, 6.3: this holds whatever DNS says.
     if (bare === 'localhost' || bare.endsWith('.localhost')) return LOCALHOST;
     const tenant = this.#tenantNames(tenantId);
     const known = tenant.known.get(name);
@@ -107,7 +117,7 @@ export class HostNames {
     );
   };
 
-  /** For `net.connect` to hosts that the platform's own settings name. */
+  /** A lookup function for `net.connect`, for hosts that the platform's own settings name. */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
     this.resolve(hostname, { all: true, family: options.family, tenantId: PLATFORM_TENANT }, (error, addresses) => {
       const [first] = addresses;
@@ -118,7 +128,7 @@ export class HostNames {
   };
 
   #newResolver(): Resolver {
-    // The second try has twice the time of the first.
+    // The second attempt has twice the time of the first.
     const resolver = new Resolver({ timeout: Math.max(1, Math.floor(this.#timeoutMs / 4)), tries: TRIES });
     if (this.#servers.length > 0) resolver.setServers(this.#servers);
     return resolver;
@@ -153,13 +163,13 @@ export class HostNames {
     }
   }
 
-  /** Asks for each candidate in turn. `leave` is called when the last question is over, which may be after the answer. */
+  /** Queries each candidate in turn. `leave` is called when the last query has ended, which may be after the answer. */
   async #ask(name: string, signal: AbortSignal, leave: () => void): Promise<Found> {
     const questions: Promise<unknown>[] = [];
     try {
       let failure: NodeJS.ErrnoException | undefined;
       for (const candidate of candidates(name, this.#system.names)) {
-        // Nobody waits for it any more.
+        // Nobody waits for the answer any more.
         signal.throwIfAborted();
         const both = [
           this.#resolver.resolve4(candidate, { ttl: true }),
@@ -190,7 +200,10 @@ export class HostNames {
 
 type Records = readonly { readonly address: string; readonly ttl: number }[];
 
-/** What both questions gave. Once one has addresses, the other gets a moment more: some servers answer one kind only. */
+/**
+ * The results of both queries. When one has returned addresses, the other gets a little more time only, because some
+ * servers answer one family only.
+ */
 async function bothFamilies(questions: readonly Promise<Records>[]): Promise<PromiseSettledResult<Records>[]> {
   const settled: PromiseSettledResult<Records>[] = [];
   const all = questions.map(async (question) => {
@@ -216,7 +229,7 @@ async function bothFamilies(questions: readonly Promise<Records>[]): Promise<Pro
   return [...settled].sort((a, b) => familyRank(a) - familyRank(b));
 }
 
-/** IPv4 first: where IPv6 leads nowhere, nobody waits for it; `net.connect` tries both (RFC 8305). */
+/** IPv4 first, so that nobody waits for an IPv6 address that leads nowhere. `net.connect` tries both (RFC 8305). */
 function familyRank(answer: PromiseSettledResult<Records>): number {
   return answer.status === 'fulfilled' && answer.value[0]?.address.includes(':') === true ? 1 : 0;
 }

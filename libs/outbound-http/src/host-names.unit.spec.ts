@@ -32,7 +32,7 @@ describe('HostNames', () => {
   const ipv4 = (...addresses: string[]): { address: string; family: number }[] =>
     addresses.map((one) => ({ address: one, family: 4 }));
 
-  it('asks DNS, and again only when the answer has lived its time', async () => {
+  it('queries DNS again only when the answer has expired', async () => {
     records.set('good.test', { a: ['192.0.2.1', '192.0.2.2'], ttl: 60 });
     records.set('moving.test', { a: ['192.0.2.3'], ttl: 0 });
     const found = names();
@@ -44,14 +44,14 @@ describe('HostNames', () => {
     expect(server.questions.filter((question) => question === 'A moving.test')).toHaveLength(2);
   });
 
-  it('asks once for a name that many calls want at the same time', async () => {
+  it('queries a name once when many calls need it at the same time', async () => {
     records.set('good.test', { a: ['192.0.2.1'], ttl: 0 });
     const found = names();
     await Promise.all(Array.from({ length: 20 }, () => found.addresses('a', 'good.test')));
     expect(server.questions.filter((question) => question === 'A good.test')).toHaveLength(1);
   });
 
-  it('takes /etc/hosts and localhost before DNS', async () => {
+  it('prefers /etc/hosts and localhost to DNS', async () => {
     const found = names({ hosts: '10.0.0.7 db.internal db # ours\nfd00::7 db\n' });
     expect(await found.addresses('a', 'DB')).toEqual([
       { address: '10.0.0.7', family: 4 },
@@ -70,13 +70,13 @@ describe('HostNames', () => {
     expect(server.questions).not.toContain('A api.shop');
   });
 
-  it('says that a name does not exist, and that nobody answered', async () => {
+  it('distinguishes a name that does not exist from servers that do not answer', async () => {
     await expect(names().addresses('a', 'no.test')).rejects.toMatchObject({ code: 'ENOTFOUND' });
     const slow = names({ timeoutMs: 300 });
     await expect(slow.addresses('a', 'x.silent.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
   });
 
-  it('finds the names of one tenant while a thousand of another get no answer', async () => {
+  it('finds the names of one tenant while a thousand lookups of another get no answer', async () => {
     records.set('good.test', { a: ['192.0.2.1'], ttl: 0 });
     const found = names({ timeoutMs: 5_000 });
     const hostile = Array.from({ length: 1_000 }, (_, index) =>
@@ -89,7 +89,7 @@ describe('HostNames', () => {
       expect(await found.addresses('quiet', 'good.test')).toEqual(ipv4('192.0.2.1'));
     }
     const asked = new Set(server.questions.filter((question) => question.endsWith('.silent.test')));
-    // An A and an AAAA question for each of its 32 places.
+    // An A and an AAAA query for each of its 32 places.
     expect(asked.size).toBeLessThanOrEqual(64);
     expect(new Set(await Promise.all(hostile))).toEqual(new Set(['ETIMEOUT']));
   });
@@ -104,7 +104,7 @@ describe('the files of the system', () => {
     ]);
   });
 
-  it('reads search list and ndots of resolv.conf(5); the last line counts', () => {
+  it('reads the search list and ndots of resolv.conf(5); the last line counts', () => {
     expect(parseResolvConf('domain a.test\nsearch b.test. C.test ; no\noptions timeout:1 ndots:3')).toEqual({
       search: ['b.test', 'c.test'],
       ndots: 3,

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 
-/** What the system's files say about names: /etc/hosts (hosts(5)) and the search list of /etc/resolv.conf (resolv.conf(5)). */
+/** The contents of /etc/hosts (hosts(5)), and the search list of /etc/resolv.conf (resolv.conf(5)). */
 export interface SystemNames {
   /** Addresses by name, in lower case. */
   readonly hosts: ReadonlyMap<string, readonly string[]>;
   readonly search: readonly string[];
-  /** A name with at least this many dots is tried as it is before it is tried with the search list. */
+  /** A name with at least this many dots is tried unchanged before it is tried with the search list. */
   readonly ndots: number;
 }
 
@@ -59,7 +59,7 @@ function domain(text: string): string {
   return text.replace(/^\.+|\.+$/g, '').toLowerCase();
 }
 
-/** The names that DNS is asked for, in turn, when a user names a host. One that ends in a dot is complete. */
+/** The names to query in DNS, in turn, for a host that a user names. A name that ends in a dot is complete. */
 export function candidates(name: string, { search, ndots }: Pick<SystemNames, 'search' | 'ndots'>): string[] {
   if (name.endsWith('.')) return [name.slice(0, -1)];
   const searched = search.map((suffix) => `${name}.${suffix}`);
@@ -67,7 +67,10 @@ export function candidates(name: string, { search, ndots }: Pick<SystemNames, 's
   return dots >= ndots ? [name, ...searched] : [...searched, name];
 }
 
-/** Reads the system's files, and again in the background while they are used: a lookup never waits for the disk. */
+/**
+ * Reads the system's files, and reads them again in the background while they are used. A lookup never waits for the
+ * disk.
+ */
 export class SystemNamesReader {
   #read: { readonly names: SystemNames; readonly resolvConf: string };
   #readAt = performance.now();
@@ -75,7 +78,7 @@ export class SystemNamesReader {
 
   constructor(
     private readonly files: SystemFiles = SYSTEM_FILES,
-    /** The name servers may have changed. */
+    /** Called when the name servers may have changed. */
     private readonly onChange: () => void = () => undefined,
   ) {
     this.#read = this.#parsed(readOr(files.hosts), readOr(files.resolvConf));

@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os';
 
-/** Jobs that take this long on average count as long. */
+/** Jobs whose average time is at least this count as long. */
 const LONG_MS = 20;
-/** How much a tenant's latest job counts in its average. */
+/** Weight of a tenant's latest job in its average. */
 const LATEST = 0.3;
-/** A tenant that began a job within this time wants the cores too. */
+/** A tenant that started a job within this time counts as active. */
 const ACTIVE_MS = 10_000;
-/** Tenants whose average is known; the one that began nothing for longest is forgotten first. */
+/**
+ * Number of tenants whose average is remembered. The tenant that has started nothing for longest is forgotten first.
+ */
 const MOST_TENANTS = 1_000;
 
 interface Share {
@@ -20,15 +22,15 @@ interface Begun {
 }
 
 /**
- * How many long jobs of one tenant run at once in all sandboxes of a process. Each of its pools has threads, and together they are more than the
- * machine has cores. So a tenant whose jobs are long leaves a core to everybody else, as long as there is anybody else. Short
- * jobs are never held back.
+ * Limits how many long jobs of one tenant run at once in all sandboxes of a process. The process's pools together have
+ * more threads than the machine has cores. So while another tenant is active, a tenant with long jobs leaves one core
+ * free. Short jobs are never delayed.
  */
 export class CpuShares {
   readonly #shares = new Map<string, Share>();
   readonly #pools = new Set<() => void>();
   #latest: Begun | undefined;
-  /** The latest of another tenant than `#latest`. */
+  /** The latest job of a tenant other than that of `#latest`. */
   #other: Begun | undefined;
 
   constructor(
@@ -36,7 +38,10 @@ export class CpuShares {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Adds a pool, which is told when it may look again for a job to begin; the result takes it away. */
+  /**
+   * Adds a pool. `look` is called when the pool may be able to start another job. Call the returned function to remove
+   * the pool.
+   */
   add(look: () => void): () => void {
     this.#pools.add(look);
     return () => this.#pools.delete(look);
@@ -54,7 +59,7 @@ export class CpuShares {
     this.#latest = { tenantId, at: this.now() };
     const share = this.#shares.get(tenantId) ?? { averageMs: 0, running: 0 };
     share.running += 1;
-    // The one that began a job last stands last.
+    // Moves the tenant to the end: it started the latest job.
     this.#shares.delete(tenantId);
     this.#shares.set(tenantId, share);
     if (this.#shares.size <= MOST_TENANTS) return;
@@ -71,10 +76,10 @@ export class CpuShares {
     share.running -= 1;
     const wasLong = share.averageMs >= LONG_MS;
     share.averageMs += LATEST * (tookMs - share.averageMs);
-    // Its next job may wait in any pool of the process.
+    // The tenant's next job may wait in any pool of the process.
     if (wasLong) for (const look of this.#pools) look();
   }
 }
 
-/** Of this process. */
+/** The shares of this process. */
 export const cpuShares = new CpuShares();

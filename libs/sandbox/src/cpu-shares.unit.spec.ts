@@ -9,14 +9,14 @@ describe('long jobs of one tenant', () => {
     shares.ended(tenant, ms);
   };
 
-  it('are held back while another tenant is there, and never while none is', () => {
+  it('are delayed only while another tenant is active', () => {
     const shares = sharesOf(1);
     runs(shares, 'hostile', 500);
     shares.began('hostile');
     expect(shares.mayBegin('hostile')).toBe(true);
     runs(shares, 'quiet', 2);
     expect([shares.mayBegin('hostile'), shares.mayBegin('quiet')]).toEqual([false, true]);
-    // Its own jobs do not make it somebody else.
+    // A tenant's own jobs do not count as those of another tenant.
     shares.began('hostile');
     shares.ended('hostile', 500);
     expect(shares.mayBegin('hostile')).toBe(false);
@@ -24,7 +24,7 @@ describe('long jobs of one tenant', () => {
     expect(shares.mayBegin('hostile')).toBe(true);
   });
 
-  it('run as many as there are cores but one', () => {
+  it('run on all cores except one', () => {
     const shares = sharesOf(3);
     runs(shares, 'quiet', 2);
     runs(shares, 'hostile', 500);
@@ -37,7 +37,7 @@ describe('long jobs of one tenant', () => {
     expect(shares.mayBegin('hostile')).toBe(true);
   });
 
-  it('become short ones again when their tenant’s jobs do', () => {
+  it('count as short again when the tenant’s jobs have become short', () => {
     const shares = sharesOf(1);
     runs(shares, 'quiet', 2);
     runs(shares, 'changed', 500);
@@ -49,7 +49,7 @@ describe('long jobs of one tenant', () => {
     expect(shares.mayBegin('changed')).toBe(true);
   });
 
-  it('tell every pool when one has ended', () => {
+  it('notify every pool when one has ended', () => {
     const shares = sharesOf(1);
     let looks = 0;
     const remove = shares.add(() => (looks += 1));
@@ -63,7 +63,7 @@ describe('long jobs of one tenant', () => {
     expect(looks).toBe(1);
   });
 
-  it('are forgotten with their tenants, but for those that run', () => {
+  it('are forgotten with their tenants, except running ones', () => {
     const shares = sharesOf(1);
     runs(shares, 'hostile', 500);
     shares.began('hostile');

@@ -2,7 +2,7 @@ import type { JsonValue, Violation } from '@batuta/contracts';
 import { WorkerPool } from './worker-pool.js';
 import type { JobOutcome } from './worker-thread.js';
 
-/** Why something in the sandbox gave no value. `position` is the zero-based offset in the expression's text. */
+/** Why a job in the sandbox gave no value. `position` is the zero-based offset in the expression's text. */
 export interface SandboxFailure {
   readonly code:
     | 'time_limit'
@@ -30,74 +30,79 @@ export type Evaluation =
 export type Rendering =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly failure: SandboxFailure };
 
-/** What an expression reads, or what is wrong with its syntax. */
+/** The names that an expression reads, or its syntax error. */
 export type ExpressionReading =
   | {
       readonly ok: true;
-      /** Field names from the root, of each path that is certain without running the expression; the first 16 of each. */
+      /**
+       * The paths that the expression certainly reads, as field names from the root; the first 16 names of each path.
+       */
       readonly paths: readonly (readonly string[])[];
-      /** Variables and functions, without their `$`, that neither the expression nor JSONata defines. */
+      /** Variables and functions (without `$`) that neither the expression nor JSONata defines. */
       readonly unknown: readonly string[];
     }
   | { readonly ok: false; readonly failure: SandboxFailure };
 
 export interface SandboxOptions {
-  /** Threads for schemas, as many for expressions and as many for templates; each starts when first needed. Default 2. */
+  /**
+   * Number of threads for schemas, and the same for expressions and for templates. A thread is started when first
+   * needed. Default 2.
+   */
   readonly threads?: number;
-  /** Heap of one thread, MiB; default 64. */
+  /** Maximum heap of one thread in MiB. Default 64. */
   readonly memoryMb?: number;
-  /** Jobs of one tenant that may wait for a thread of a kind; default 1000. */
+  /** Maximum number of jobs of one tenant that may wait for a thread of one kind. Default 1000. */
   readonly maxQueued?: number;
-  /** Milliseconds that a job may wait for a thread; default 10000. */
+  /** Milliseconds for which a job may wait for a thread. Default 10,000. */
   readonly maxWaitMs?: number;
 }
 
 export interface ValidateJsonRequest {
-  /** Whose turn it takes: tenants whose jobs wait take turns. */
+  /** The tenant of the job. Tenants whose jobs wait take turns. */
   readonly tenantId?: string;
   /** JSON Schema, draft 2020-12. */
   readonly schema: unknown;
   readonly value: unknown;
-  /** Milliseconds; default 1000. */
+  /** Maximum CPU time in milliseconds. Default 1000. */
   readonly timeoutMs?: number;
-  /** Violations that are returned; default 100. */
+  /** Maximum number of returned violations. Default 100. */
   readonly maxViolations?: number;
 }
 
 export interface EvaluateRequest {
-  /** Whose turn it takes: tenants whose jobs wait take turns. */
+  /** The tenant of the job. Tenants whose jobs wait take turns. */
   readonly tenantId?: string;
-  /** JSONata, without the marks `{%` and `%}`. */
+  /** A JSONata expression without the marks `{%` and `%}`. */
   readonly expression: string;
-  /** What `$` is. */
+  /** The value of `$`. */
   readonly context: unknown;
-  /** Milliseconds; default 100. */
+  /** Maximum CPU time in milliseconds. Default 100. */
   readonly timeoutMs?: number;
-  /** UTF-8 bytes of the result as JSON; default 256 KiB. */
+  /** Maximum size of the result as JSON, in UTF-8 bytes. Default 256 KiB. */
   readonly resultBytes?: number;
 }
 
 export interface RenderTemplateRequest {
-  /** Whose turn it takes: tenants whose jobs wait take turns. */
+  /** The tenant of the job. Tenants whose jobs wait take turns. */
   readonly tenantId?: string;
-  /** Liquid, at most 100,000 characters. */
+  /** A Liquid template of at most 100,000 characters. */
   readonly template: string;
-  /** What the template's names stand for. */
+  /** The values of the template's names. */
   readonly values: unknown;
-  /** Values stand in `html` escaped and in `text` as they are; default `text`. */
+  /** Values are escaped in `html` and unchanged in `text`. Default `text`. */
   readonly format?: 'text' | 'html';
-  /** Milliseconds; default 500. */
+  /** Maximum CPU time in milliseconds. Default 500. */
   readonly timeoutMs?: number;
-  /** Characters of the text; default 1 Mi. */
+  /** Maximum number of characters in the result. Default 1 Mi. */
   readonly maxCharacters?: number;
 }
 
 /**
- * Runs users' JSON Schemas, patterns, JSONata expressions and Liquid templates in threads that are ended when they pass a limit of CPU time
- * or memory, so that the caller's thread is never blocked. Patterns run in linear time (RE2).
+ * Runs users' JSON Schemas, patterns, JSONata expressions and Liquid templates in threads. A thread is ended when a job
+ * exceeds its CPU time or memory, so the caller's thread is never blocked. Patterns run in linear time (RE2).
  *
- * Expected outcomes are values; methods reject with `SandboxBusyError` when too much waits, `SandboxClosedError` after
- * `close()`. Values must be JSON: they travel as text.
+ * Expected outcomes are values. Methods reject with `SandboxBusyError` when too many jobs wait, and with
+ * `SandboxClosedError` after `close()`. Values must be JSON, because they are passed as text.
  *
  *     const sandbox = new Sandbox({ threads: 1 });
  *     const outcome = await sandbox.evaluate({ expression: 'a + 1', context: { a: 1 } }); // { ok: true, value: 2 }
@@ -116,7 +121,7 @@ export class Sandbox {
     this.#templates = new WorkerPool({ role: 'template', threads, memoryMb, maxQueued, maxWaitMs });
   }
 
-  /** Checks a value against a JSON Schema (draft 2020-12 with formats). A value that fits has no violations. */
+  /** Checks a value against a JSON Schema (draft 2020-12 with formats). A valid value has no violations. */
   async validateJson(request: ValidateJsonRequest): Promise<Validation> {
     const { schema, value, timeoutMs = 1000, maxViolations = 100, tenantId = '' } = request;
     const outcome = await this.#schemas.run(
@@ -136,7 +141,7 @@ export class Sandbox {
     return { ok: true, violations: reply.violations, total: reply.total };
   }
 
-  /** Every mistake in a JSON Schema, paths relative to it; none means that it compiles. */
+  /** Returns every mistake in a JSON Schema, with paths relative to it. No mistake means that the schema compiles. */
   async checkSchema(
     schema: unknown,
     limits: { timeoutMs?: number; tenantId?: string } = {},
@@ -150,7 +155,7 @@ export class Sandbox {
     return (outcome.reply as { schemaViolations: Violation[] }).schemaViolations;
   }
 
-  /** Reads each expression without running it; in the order given. */
+  /** Parses each expression without running it. The results are in the given order. */
   async parseExpressions(
     expressions: readonly string[],
     limits: { timeoutMs?: number; tenantId?: string } = {},
@@ -170,7 +175,7 @@ export class Sandbox {
     );
   }
 
-  /** What is wrong with the syntax of each Liquid template, undefined where nothing is; in the order given. */
+  /** Returns the syntax error of each Liquid template, or undefined for a correct one, in the given order. */
   async parseTemplates(
     templates: readonly string[],
     limits: { timeoutMs?: number; tenantId?: string } = {},
@@ -186,7 +191,7 @@ export class Sandbox {
     return failures.map((failure) => failure ?? undefined);
   }
 
-  /** Evaluates a JSONata expression. Its regular expressions run in linear time and without back-references. */
+  /** Evaluates a JSONata expression. Regular expressions run in linear time and have no back-references. */
   async evaluate(request: EvaluateRequest): Promise<Evaluation> {
     const { expression, context, timeoutMs = 100, resultBytes = 256 * 1024, tenantId = '' } = request;
     const outcome = await this.#expressions.run(
@@ -200,7 +205,7 @@ export class Sandbox {
     return { ok: true, value: 'text' in reply ? (JSON.parse(reply.text) as JsonValue) : undefined };
   }
 
-  /** Renders a Liquid template, which reaches no file, no other template and no inherited property. */
+  /** Renders a Liquid template. The template cannot access files, other templates or inherited properties. */
   async renderTemplate(request: RenderTemplateRequest): Promise<Rendering> {
     const { template, values, format = 'text', timeoutMs = 500, maxCharacters = 1024 * 1024, tenantId = '' } = request;
     const outcome = await this.#templates.run(
@@ -213,7 +218,7 @@ export class Sandbox {
     return 'failure' in reply ? { ok: false, failure: reply.failure } : { ok: true, text: reply.text };
   }
 
-  /** Ends every thread. */
+  /** Ends all threads. */
   async close(): Promise<void> {
     await Promise.all([this.#schemas.close(), this.#expressions.close(), this.#templates.close()]);
   }
@@ -230,7 +235,7 @@ export class Sandbox {
   }
 }
 
-/** `undefined` has no JSON; it stands for no value. */
+/** `undefined` has no JSON text. It is passed as null. */
 function textOf(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }

@@ -4,13 +4,13 @@ import { Liquid } from 'liquidjs';
 import { SandboxBusyError, SandboxClosedError } from './errors.js';
 import { Sandbox } from './sandbox.js';
 
-// Threads start slowly on a busy machine.
+// Threads take long to start on a busy machine.
 jest.setTimeout(60_000);
 
 const sandbox = new Sandbox({ threads: 1 });
 afterAll(() => sandbox.close());
 
-/** Limits that a busy machine does not reach by itself. */
+/** Limits that are not reached only because the machine is busy. */
 const patient = { timeoutMs: 20_000 };
 
 async function failureCode(expression: string, options: { timeoutMs?: number; resultBytes?: number } = {}) {
@@ -19,7 +19,7 @@ async function failureCode(expression: string, options: { timeoutMs?: number; re
 }
 
 describe('evaluate', () => {
-  it('gives the value of an expression over its context', async () => {
+  it('returns the value of an expression in its context', async () => {
     const context = { items: [{ price: 2 }, { price: 3 }], name: 'ab' };
     expect(await sandbox.evaluate({ expression: '$sum(items.price)', context, ...patient })).toEqual({
       ok: true,
@@ -31,7 +31,7 @@ describe('evaluate', () => {
     });
   });
 
-  it('tells nothing selected from null', async () => {
+  it('distinguishes an empty selection from null', async () => {
     expect(await sandbox.evaluate({ expression: 'missing', context: {}, ...patient })).toEqual({
       ok: true,
       value: undefined,
@@ -42,7 +42,7 @@ describe('evaluate', () => {
     });
   });
 
-  it('names the position of a mistake', async () => {
+  it('reports the position of a mistake', async () => {
     expect(await sandbox.evaluate({ expression: '1 + "a"', context: {}, ...patient })).toMatchObject({
       ok: false,
       failure: { code: 'evaluation_error', position: expect.any(Number) },
@@ -82,11 +82,11 @@ describe('evaluate', () => {
     '$base64decode("/w==")',
     '$base64decode("é")',
     '$encodeUrl("\ud800")',
-  ])('fails what is no number or text that JSON holds: %s', async (expression) => {
+  ])('fails when the result is a number or text that JSON cannot represent: %s', async (expression) => {
     expect(await failureCode(expression, patient)).toBe('evaluation_error');
   });
 
-  it('says where it was divided by zero', async () => {
+  it('reports the position of a division by zero', async () => {
     const outcome = await sandbox.evaluate({
       expression: 'total / count',
       context: { total: 1, count: 0 },
@@ -103,20 +103,20 @@ describe('evaluate', () => {
     });
   });
 
-  it('divides and takes remainders as before', async () => {
+  it('divides and computes remainders like JSONata', async () => {
     const expressions = ['7 / 2', '7 % 4', '(8 / 2) / 2', '{"a": [1 / 4]}', 'missing / 2', '(12/3)[0]', '1/(2/4)'];
     const values = await Promise.all(expressions.map((each) => failureCode(each, patient)));
     expect(values).toEqual([3.5, 3, 2, { a: [0.25] }, undefined, 4, 2].map((value) => ({ value })));
   });
 
-  it('takes a time without a zone for UTC, whatever the zone of the host', async () => {
+  it('reads a time without a zone as UTC, whatever the zone of the host', async () => {
     expect(new Date(2026, 10, 28).getTimezoneOffset()).not.toBe(0);
     expect(await failureCode('$fromMillis($toMillis("2026-11-28T10:00:00"))', patient)).toEqual({
       value: '2026-11-28T10:00:00.000Z',
     });
   });
 
-  it('uses regular expressions as RegExp would, match after match', async () => {
+  it('matches regular expressions like RegExp, one match after the other', async () => {
     const groups = '$match("a1b22", /([a-z])(\\d+)/).groups';
     expect(await failureCode(groups, patient)).toEqual({ value: ['a', '1', 'b', '22'] });
     expect(await failureCode('$replace("Ab aB", /AB/i, "x")', patient)).toEqual({ value: 'x x' });
@@ -132,8 +132,8 @@ describe('evaluate', () => {
       'a doubled string that is flattened',
       '($f := function($s,$n){ $n = 0 ? $s : $f($s & $s, $n - 1) }; $map([1..1000], function($i){ $contains($f("aaaaaaaaaaaaaaaa", 22), "b") }))',
     ],
-  ])('ends %s at the time limit without holding up the caller', async (_, expression) => {
-    // The caller's own timers keep firing while the expression spins: nothing of it runs here.
+  ])('ends %s at the time limit without blocking the caller', async (_, expression) => {
+    // The caller's timers keep firing while the expression spins, because it runs in another thread.
     let ticks = 0;
     const timer = setInterval(() => (ticks += 1), 5);
     const code = await failureCode(expression, { timeoutMs: 200 });
@@ -142,7 +142,7 @@ describe('evaluate', () => {
     expect(ticks).toBeGreaterThan(3);
   });
 
-  it('ends an expression at the memory limit, and the next one runs', async () => {
+  it('ends an expression at the memory limit, and runs the next one', async () => {
     const hog = '$count($map([1..200], function($i){ [1..900000] }))';
     expect(await failureCode(hog, { timeoutMs: 60_000 })).toBe('memory_limit');
     expect(await failureCode('1 + 1', patient)).toEqual({ value: 2 });
@@ -168,23 +168,23 @@ describe('evaluate', () => {
     ['a key named __proto__', '{"__proto__": {"x": 1}}', 'evaluation_error'],
     ['a key named constructor', '{"constructor": 1}', 'evaluation_error'],
     ['a function as result', 'function($x){ $x }', 'evaluation_error'],
-  ])('stands %s', async (_, expression, expected) => {
+  ])('withstands %s', async (_, expression, expected) => {
     expect(await failureCode(expression, patient)).toEqual(expected);
   });
 
-  it('keeps prototypes clean whatever an expression assigns', async () => {
+  it('keeps prototypes unchanged, whatever an expression assigns', async () => {
     await failureCode('$ ~> |$|{"__proto__": {"polluted": 1}}|', patient);
     expect(await failureCode('{}.polluted', patient)).toEqual({ value: undefined });
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
   });
 
-  it('refuses a result over its size', async () => {
+  it('refuses a result beyond the size limit', async () => {
     expect(await failureCode('$pad("", 1000, "x")', { ...patient, resultBytes: 100 })).toBe('result_too_large');
   });
 });
 
 describe('parseExpressions', () => {
-  it('reports each mistake at the place of its expression', async () => {
+  it('reports each mistake at the index of its expression', async () => {
     const readings = await sandbox.parseExpressions(['a.b', 'a +', '"open'], patient);
     expect(readings).toMatchObject([
       { ok: true },
@@ -230,7 +230,7 @@ describe('parseExpressions', () => {
     expect(reading.unknown).toEqual(unknown);
   });
 
-  it('reads long and deep expressions without falling over', async () => {
+  it('reads long and deeply nested expressions without failing', async () => {
     const readings = await sandbox.parseExpressions(
       [`a${'.a'.repeat(16_000)}`, `${'('.repeat(16_000)}a`, `a${'+a'.repeat(16_000)}`, '$x'.repeat(5)],
       patient,
@@ -243,7 +243,7 @@ describe('parseExpressions', () => {
 });
 
 describe('parseTemplates', () => {
-  it('reports each mistake at the place of its template, with line and column', async () => {
+  it('reports each mistake at the index of its template, with line and column', async () => {
     const failures = await sandbox.parseTemplates(
       [
         '{% if a %}{{ a | upcase }}{% endif %}',
@@ -263,7 +263,7 @@ describe('parseTemplates', () => {
     ]);
   });
 
-  it('refuses what is too long or too deep in words of its own', async () => {
+  it('refuses templates that are too long or too deep with its own message', async () => {
     const failures = await sandbox.parseTemplates(['x'.repeat(100_001), '{% if a %}'.repeat(9_900)], patient);
     expect(failures.map((failure) => failure?.message)).toEqual([
       'a template may have at most 100000 characters',
@@ -271,7 +271,7 @@ describe('parseTemplates', () => {
     ]);
   });
 
-  it('knows every tag of the Liquid in use, so that none is taken for an expression', () => {
+  it('knows every tag of the installed Liquid, so that no tag is mistaken for an expression', () => {
     expect([...LIQUID_TAGS].toSorted()).toEqual(Object.keys(new Liquid().tags).toSorted());
   });
 });
@@ -291,7 +291,7 @@ describe('validateJson', () => {
     expect(paths).toEqual(['/c~1d~0 additionalProperties', '/mail format', '/name pattern', '/size required']);
   });
 
-  it('accepts a value that fits', async () => {
+  it('accepts a valid value', async () => {
     expect(await sandbox.validateJson({ schema, value: { name: 'aa', size: 1 }, ...patient })).toMatchObject({
       violations: [{ path: '/size' }],
     });
@@ -309,7 +309,7 @@ describe('validateJson', () => {
     [1, [1e23, 1e300, 2 ** 53], [0.5, 1e-7]],
     [1.5, [3, 4.5, 1.5e30], [2, 1.6e30 + 1e15]],
     [7, [49, -7, 7e20], [50, 1e20]],
-  ])('takes multiples of %d as the decimals that are written', async (multipleOf, fitting, others) => {
+  ])('computes multiples of %d with the decimal numbers as written', async (multipleOf, fitting, others) => {
     const schema = { items: { multipleOf } };
     const outcome = await sandbox.validateJson({ schema, value: [...fitting, ...others], ...patient });
     expect(outcome).toMatchObject({ ok: true, total: others.length });
@@ -319,7 +319,7 @@ describe('validateJson', () => {
     expect(JSON.stringify(outcome)).toContain(`must be multiple of ${multipleOf}`);
   });
 
-  it('bounds the violations it returns and counts all', async () => {
+  it('limits the returned violations, and counts all of them', async () => {
     const value = Array.from({ length: 500 }, () => 'x');
     const outcome = await sandbox.validateJson({
       schema: { items: { type: 'number' } },
@@ -331,19 +331,19 @@ describe('validateJson', () => {
     expect(outcome.ok && outcome.violations).toHaveLength(10);
   });
 
-  it('runs patterns of users in linear time', async () => {
+  it('runs users’ patterns in linear time', async () => {
     const value = { name: `${'a'.repeat(50_000)}!`, size: 1 };
     const outcome = await sandbox.validateJson({ schema: { properties: schema.properties }, value, ...patient });
     expect(outcome).toMatchObject({ ok: true, violations: [{ path: '/name', code: 'pattern' }] });
   });
 
-  it('ends a check that is quadratic in the value', async () => {
+  it('ends a validation that takes quadratic time', async () => {
     const value = Array.from({ length: 60_000 }, (_, index) => ({ index }));
     const outcome = await sandbox.validateJson({ schema: { uniqueItems: true }, value, timeoutMs: 100 });
     expect(outcome).toMatchObject({ ok: false, failure: { code: 'time_limit' } });
   });
 
-  it('knows nothing of the $ids in the schema before', async () => {
+  it('forgets the $ids of the previous schema', async () => {
     await sandbox.validateJson({ schema: { $id: 'https://one.example/s', type: 'string' }, value: 1, ...patient });
     const violations = await sandbox.checkSchema({ $ref: 'https://one.example/s' }, patient);
     expect(violations).toHaveLength(1);
@@ -367,7 +367,7 @@ describe('checkSchema', () => {
     expect(violations[0]).toMatchObject({ path, code: 'invalid_schema' });
   });
 
-  it('accepts schemas of the draft', async () => {
+  it('accepts valid schemas of the draft', async () => {
     const schema = {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       $defs: { a: { type: 'string' } },
@@ -378,7 +378,7 @@ describe('checkSchema', () => {
 });
 
 describe('the pool', () => {
-  it('refuses what would wait behind a full queue and takes what fits', async () => {
+  it('refuses jobs when the queue is full, and accepts jobs that fit', async () => {
     const small = new Sandbox({ threads: 1, maxQueued: 1 });
     const jobs = [1, 2, 3].map((n) => small.evaluate({ expression: 'a', context: { a: n }, ...patient }));
     const results = await Promise.allSettled(jobs);
@@ -388,7 +388,7 @@ describe('the pool', () => {
     await expect(small.evaluate({ expression: '1', context: {} })).rejects.toBeInstanceOf(SandboxClosedError);
   });
 
-  it('closes while a job spins', async () => {
+  it('closes while a job runs without end', async () => {
     const small = new Sandbox({ threads: 1 });
     const running = small.evaluate({ expression: '($f := function(){ $f() }; $f())', context: {}, ...patient });
     const waiting = small.evaluate({ expression: '1', context: {}, ...patient });

@@ -4,7 +4,7 @@ import { WorkerThread } from './worker-thread.js';
 import type { JobOutcome, Role } from './worker-thread.js';
 
 interface Waiting {
-  /** Makes the job when its turn comes: as text a job may be large, and many may wait. */
+  /** Creates the job when its turn comes. A job is text, may be large, and many may wait. */
   readonly job: () => unknown;
   readonly timeoutMs: number;
   readonly resolve: (outcome: JobOutcome) => void;
@@ -15,29 +15,31 @@ interface Waiting {
 export interface WorkerPoolOptions {
   readonly role: Role;
   /**
-   * Jobs of one tenant that run at once. There is one thread more, started when it is first needed, so that a tenant that has all it may have leaves
-   * another one a thread.
+   * Maximum number of jobs of one tenant that run at once. The pool has one more thread, started when first needed. So
+   * a tenant that uses its maximum still leaves a thread to another tenant.
    */
   readonly threads: number;
   readonly memoryMb: number;
-  /** Jobs of one tenant that may wait for a thread; more are refused with `SandboxBusyError`. */
+  /** Maximum number of jobs of one tenant that wait for a thread. Further ones are refused with `SandboxBusyError`. */
   readonly maxQueued: number;
-  /** Milliseconds that a job may wait for a thread. */
+  /** Milliseconds for which a job may wait for a thread. */
   readonly maxWaitMs: number;
 }
 
 /**
- * Threads of one role, started when first needed and replaced when a job made one unusable. One tenant never has them all, so that beside one that
- * asks without end another begins at once. Tenants whose jobs wait take turns, so that nobody waits for more than one job of
- * each other tenant. All pools of a process share its cores (`CpuShares`).
+ * Threads of one role, started when first needed and replaced when a job has made one unusable. One tenant never has
+ * all threads, so the first job of another tenant starts at once. Tenants whose jobs wait take turns, so a job waits
+ * for at most one job of each other tenant. All pools of a process share its cores (`CpuShares`).
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #idle: WorkerThread[] = [];
   readonly #all = new Set<WorkerThread>();
-  /** Jobs that wait, by tenant; the tenant whose turn is next comes first, and one without jobs is not in it. */
+  /**
+   * Waiting jobs by tenant. The tenant whose turn comes next is first. A tenant without waiting jobs is not in the map.
+   */
   readonly #queues = new Map<string, Set<Waiting>>();
-  /** Jobs that run, by tenant. */
+  /** Number of running jobs by tenant. */
   readonly #running = new Map<string, number>();
   readonly #leaveShares: () => void;
   #closed = false;
@@ -48,12 +50,12 @@ export class WorkerPool {
   }
 
   /**
-   * Runs a job in a thread of its own; the outcome says whether a limit ended it.
-   * @throws SandboxBusyError when too many jobs wait or the job waited too long, SandboxClosedError after `close`.
+   * Runs a job in its own thread. The outcome tells whether a limit ended it. @throws SandboxBusyError when too many
+   * jobs wait or the job waited too long; SandboxClosedError after `close`.
    */
   async run(job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
     if (this.#closed) throw new SandboxClosedError();
-    // Whoever waits goes first: a later job of the tenant may not pass it.
+    // Waiting jobs go first: a later job of the tenant must not overtake them.
     const thread = this.#queues.has(tenantId) ? undefined : this.#takeFor(tenantId);
     if (thread !== undefined) return this.#runIn(thread, job, timeoutMs, tenantId);
     const queue = this.#queues.get(tenantId) ?? new Set<Waiting>();
@@ -75,7 +77,7 @@ export class WorkerPool {
     });
   }
 
-  /** Ends every thread; jobs that wait are rejected with `SandboxClosedError`. */
+  /** Ends all threads. Waiting jobs are rejected with `SandboxClosedError`. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#leaveShares();
@@ -109,7 +111,7 @@ export class WorkerPool {
     this.#running.set(tenantId, (this.#running.get(tenantId) ?? 0) + 1);
     cpuShares.began(tenantId);
     let since = performance.now();
-    // What a thread takes to start says nothing of the job.
+    // The start of a thread does not count as time of the job.
     void thread.ready.then(() => (since = performance.now()));
     try {
       return await thread.run(job(), timeoutMs);
@@ -131,7 +133,7 @@ export class WorkerPool {
       const thread = next === undefined ? undefined : this.#takeFor(tenantId);
       if (next === undefined || thread === undefined) continue;
       queue.delete(next);
-      // Behind all others that wait.
+      // Moves the tenant to the end.
       this.#queues.delete(tenantId);
       if (queue.size > 0) this.#queues.set(tenantId, queue);
       clearTimeout(next.timer);

@@ -9,18 +9,19 @@ describe('jobs that wait for a thread', () => {
   const evaluate = (tenantId: string, expression = '1'): Promise<unknown> =>
     (sandbox as Sandbox).evaluate({ tenantId, expression, context: {}, timeoutMs: 20_000 });
 
-  it('run in turns of their tenants, however many one of them has', async () => {
+  it('run in turns of their tenants, however many jobs one of them has', async () => {
     sandbox = new Sandbox({ threads: 1 });
     const order: string[] = [];
     const run = (tenantId: string): Promise<unknown> => evaluate(tenantId).then(() => order.push(tenantId));
     const many = Array.from({ length: 20 }, () => run('many'));
-    // The first of them has the second thread, however long that takes to start. The others wait as those of `many` do.
+    // The first job gets the second thread, however long that thread takes to start. The others wait like those of
+    // `many`.
     await Promise.all([...many, run('first'), run('second'), run('third')]);
     for (const tenant of ['second', 'third']) expect(order.indexOf(tenant)).toBeLessThan(8);
     expect(order).toHaveLength(23);
   });
 
-  it('begin at once beside those of a tenant that has as many threads as it may', async () => {
+  it('start at once beside a tenant that uses its maximum of threads', async () => {
     sandbox = new Sandbox({ threads: 1 });
     let ended = 0;
     const endless = Array.from({ length: 3 }, () =>
@@ -35,7 +36,7 @@ describe('jobs that wait for a thread', () => {
     await Promise.all(endless);
   });
 
-  it('are refused to the tenant that has too many, and to nobody else', async () => {
+  it('are refused only for the tenant that has too many', async () => {
     sandbox = new Sandbox({ threads: 1, maxQueued: 3 });
     const first = Array.from({ length: 4 }, () => evaluate('many'));
     await expect(evaluate('many')).rejects.toThrow(SandboxBusyError);
@@ -44,7 +45,7 @@ describe('jobs that wait for a thread', () => {
     await expect(evaluate('many')).resolves.toMatchObject({ ok: true });
   });
 
-  it('are refused when they have waited too long, and leave no trace', async () => {
+  it('are refused and forgotten when they have waited too long', async () => {
     sandbox = new Sandbox({ threads: 1, maxWaitMs: 1 });
     const long = evaluate('one', '$sum([1..200000].($ * 2))');
     await expect(evaluate('one')).rejects.toThrow(SandboxBusyError);

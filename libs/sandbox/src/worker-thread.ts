@@ -5,7 +5,7 @@ import type { MessagePort } from 'node:worker_threads';
 
 export type Role = 'schema' | 'expression' | 'template';
 
-/** How one job ended: the worker's reply, or the limit that ended the worker. */
+/** How a job ended: with the worker's reply, or by the limit that ended the worker. */
 export type JobOutcome =
   | { kind: 'reply'; reply: unknown }
   | { kind: 'time_limit' }
@@ -15,17 +15,17 @@ export type JobOutcome =
 type FromWorker =
   { ready: true; threadId: number | undefined } | { id: number; reply: unknown } | { id: number; crash: string };
 
-/** The same file serves a build and the sources: it is JavaScript in both. */
+/** The same path works in a build and from the sources, because the file is JavaScript in both. */
 const ENTRY = fileURLToPath(new URL('./worker/main.js', import.meta.url));
 
-/** On a machine that is so busy that a thread hardly runs, a job may take this many times its limit by the clock. */
+/** On a machine that is so busy that a thread hardly runs, a job may take this multiple of its limit by the clock. */
 const MAX_STARVATION = 20;
 
-/** CPU time of a thread of this process in milliseconds; undefined where the system does not tell. */
+/** CPU time of a thread of this process in milliseconds; undefined where the system does not report it. */
 function cpuTime(threadId: number | undefined): number | undefined {
   if (threadId === undefined) return undefined;
   try {
-    // Nanoseconds on the CPU come first. Source: Documentation/scheduler/sched-stats.rst of Linux.
+    // The first number is the time on the CPU in nanoseconds. Source: Documentation/scheduler/sched-stats.rst of Linux.
     const nanoseconds = Number(readFileSync(`/proc/self/task/${threadId}/schedstat`, 'utf8').split(' ', 1)[0]);
     return Number.isFinite(nanoseconds) ? nanoseconds / 1e6 : undefined;
   } catch {
@@ -33,7 +33,7 @@ function cpuTime(threadId: number | undefined): number | undefined {
   }
 }
 
-/** One thread that runs one job at a time, and is ended when a job passes a limit. */
+/** A thread that runs one job at a time. It is ended when a job exceeds a limit. */
 export class WorkerThread {
   readonly #worker: Worker;
   readonly #port: MessagePort;
@@ -41,7 +41,7 @@ export class WorkerThread {
   #nextId = 1;
   #threadId: number | undefined;
   #settle: ((outcome: JobOutcome) => void) | undefined;
-  /** Resolves when it has started, or cannot. */
+  /** Resolves when the thread has started or has failed to start. */
   readonly ready: Promise<void>;
   readonly #exited: Promise<void>;
 
@@ -87,14 +87,14 @@ export class WorkerThread {
     this.#idle();
   }
 
-  /** Whether it can take a job; false for ever once a limit was passed. */
+  /** Whether it can take a job. It stays false once a limit was exceeded. */
   get alive(): boolean {
     return this.#alive;
   }
 
   /**
-   * Runs one job. `timeoutMs` counts the thread's own CPU time where the system tells it, so that a busy machine fails
-   * nobody's job, and else the time since the job began. Never rejects.
+   * Runs one job. `timeoutMs` limits the thread's own CPU time where the system reports it, so that a busy machine does
+   * not fail the job. Elsewhere it limits the time since the job began. Never rejects.
    */
   async run(job: unknown, timeoutMs: number): Promise<JobOutcome> {
     this.#worker.ref();
@@ -106,7 +106,7 @@ export class WorkerThread {
       const cpuBefore = cpuTime(this.#threadId);
       let timer = setTimeout(() => check(), timeoutMs);
       const check = (): void => {
-        // This thread may have been too busy to see an answer that came in time.
+        // This thread may have been too busy to read an answer that came in time.
         const late = receiveMessageOnPort(this.#port) as { message: FromWorker } | undefined;
         if (late !== undefined && !('ready' in late.message)) return this.#answer(late.message);
         const cpuNow = cpuTime(this.#threadId);
@@ -126,7 +126,7 @@ export class WorkerThread {
     return outcome;
   }
 
-  /** Ends the thread; a job in it ends as `crash`. */
+  /** Ends the thread. Its job ends as `crash`. */
   async close(): Promise<void> {
     this.#end({ kind: 'crash', message: 'the sandbox is closed' });
     await this.#exited;

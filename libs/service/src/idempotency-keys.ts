@@ -2,7 +2,7 @@ import type { Idempotency, Refusal } from '@batuta/contracts';
 import { seeingEverybody } from './tenant-rows.js';
 import type { Manager } from './tenant-rows.js';
 
-/** What this needs of a connection or a transaction. */
+/** The part of a connection or a transaction that this file uses. */
 export interface Queries {
   query<Rows>(sql: string, parameters: unknown[]): Promise<Rows>;
 }
@@ -12,24 +12,24 @@ interface Reply {
   readonly repeated?: boolean;
 }
 
-/** How long a key is remembered. */
+/** How long a key is stored. */
 const KEPT = "interval '24 hours'";
-/** Keys out of date that are removed with each new one. */
+/** Number of expired keys that are removed with each new one. */
 const REMOVED_AT_ONCE = 100;
 
 /**
- * Requests under an `Idempotency-Key`: the first answer is stored with the change that it speaks of, in one transaction, and a
- * repeat gets it again. Refusals change nothing and are not stored.
+ * Handles requests with an `Idempotency-Key`. The first answer is stored in the same transaction as the change that it
+ * reports, and a repeated request gets the stored answer. Refusals change nothing and are not stored.
  */
 export class IdempotencyKeys {
   readonly #table: string;
 
-  /** `schema`: of the service whose changes they are. */
+  /** `schema`: the schema of the service that makes the changes. */
   constructor(schema: string) {
     this.#table = `${schema}.idempotency_keys`;
   }
 
-  /** The statements that make the table. */
+  /** The statements that create the table. */
   static statements(schema: string): readonly string[] {
     return [
       `CREATE TABLE ${schema}.idempotency_keys (
@@ -45,7 +45,10 @@ export class IdempotencyKeys {
     ];
   }
 
-  /** The answer to an earlier request under the same key, or the refusal of another one; undefined when there was none. */
+  /**
+   * The answer to an earlier request with the same key, or a refusal if that request was a different one. Undefined
+   * when there was none.
+   */
   async earlier<R extends Reply>(
     queries: Queries,
     tenantId: string,
@@ -64,8 +67,8 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Does the work unless it was done under this key. `queries` is the transaction in which the work is done: of two at once the
-   * second waits for the first. `kept` leaves out what may be shown only once.
+   * Does the work unless it was done under this key. `queries` is the transaction of the work: of two simultaneous
+   * requests, the second waits for the first. `kept` removes parts of the answer that may be shown only once.
    */
   async once<R extends Reply>(
     queries: Queries & Manager,
@@ -100,7 +103,7 @@ export class IdempotencyKeys {
          ORDER BY expires_at LIMIT ${REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED)`,
         [],
       );
-    // Also those of tenants that never come again.
+    // Includes keys of tenants that never come back.
     await seeingEverybody(queries, sweep);
   }
 }

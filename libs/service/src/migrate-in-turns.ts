@@ -3,7 +3,7 @@ import { SEE_ALL_TENANTS_LOCALLY, grantRights, mayMigrate, outdatedSchema, secur
 import type { PostgresService } from '@batuta/contracts';
 import { Mistake } from '@batuta/program';
 
-/** What this needs of TypeORM, which libraries do not depend on. */
+/** The part of TypeORM that this file uses. Libraries do not depend on TypeORM. */
 interface Runner {
   startTransaction(...isolation: never[]): Promise<void>;
   commitTransaction(): Promise<void>;
@@ -21,20 +21,24 @@ interface Source<R extends Runner> {
   createQueryRunner(): R;
 }
 
-/** A migration holds up others for this long at most, then lets them pass for a pause and tries again, for a while. */
+/**
+ * A migration blocks others for at most this long. Then it lets them pass, and tries again after a pause, until
+ * `LONGEST_MS` are over.
+ */
 const LOCK_TIMEOUT_MS = 500;
 const PAUSE_MS = 1_500;
 const LONGEST_MS = 600_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 const TURN_MS = 250;
-/** There is no such table, no such schema, or no right to see it. */
+/** The table or schema does not exist, or the user may not see it. */
 const NOT_THERE: ReadonlySet<unknown> = new Set(['42P01', '3F000', '42501']);
 
 /**
- * Runs a service's migrations beside running work, one replica at a time; the others wait and find nothing to do. In a migration's
- * transaction a table's lock is waited for in short turns, because whoever comes after it waits for that lock too. The replicas' lock
- * lives in a transaction, so that it works behind a connection pooler. Takes two connections. A user that may not change the schema
- * checks that the migrations of `names` have run; throws a Mistake when one has not.
+ * Runs a service's migrations while other work continues, in one replica at a time; the other replicas wait and then
+ * find nothing to do. Within a migration's transaction, a table's lock is waited for in short turns, because every
+ * later statement waits behind it. The replicas' lock belongs to a transaction, so that it works through a connection
+ * pooler. Uses two connections. A user that may not change the schema only checks that the migrations of `names` were
+ * run, and a missing one throws a Mistake.
  */
 export async function migrateInTurns<R extends Runner>(
   source: Source<R>,
@@ -66,7 +70,7 @@ export async function migrateInTurns<R extends Runner>(
       runner.startTransaction = async (...isolation) => {
         await begin(...isolation);
         await runner.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-        // Or the owner would change no row of any tenant.
+        // Otherwise the owner could not change the rows of any tenant.
         await runner.query(SEE_ALL_TENANTS_LOCALLY);
       };
       try {

@@ -9,14 +9,14 @@ const schema = {
 } as const;
 
 export interface RunOnceOptions {
-  /** Name in every log line. */
+  /** The service name in each log line. */
   readonly name: string;
   readonly run: (context: { databaseUrl: string; logger: Logger }) => Promise<void>;
 }
 
 /**
- * Runs one task of an operator on the database of DATABASE_URL as this process, and ends it. Exit codes: 0 when it is done,
- * 1 when it failed, 2 for wrong settings.
+ * Runs one operator's task on the database of DATABASE_URL as this process, and then ends the process. Exit codes: 0
+ * for success, 1 for a failure, 2 for invalid settings.
  */
 export async function runOnce(options: RunOnceOptions): Promise<never> {
   let logger: Logger;

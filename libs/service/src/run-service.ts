@@ -9,16 +9,16 @@ export interface RunningService {
 }
 
 export interface RunServiceOptions<Settings extends { readonly logLevel: LogLevel }> {
-  /** Name in every log line. */
+  /** The service name in each log line. */
   readonly name: string;
   readonly load: () => Settings;
   readonly start: (options: { settings: Settings; logger: Logger }) => Promise<RunningService>;
 }
 
 /**
- * Runs one service as this process: loads its settings, starts it, and stops it on SIGINT or SIGTERM.
- * Exit codes: 0 after a clean stop, 1 when it could not start, stop or go on, 2 for wrong settings. An unhandled
- * rejection ends the process, since what failed unseen may have left any state behind.
+ * Runs one service as this process: loads its settings, starts it, and stops it on SIGINT or SIGTERM. Exit codes: 0
+ * after a clean stop; 1 when it could not start, stop or continue; 2 for invalid settings. An unhandled rejection ends
+ * the process, because an unseen failure may have left any state.
  */
 export async function runService<Settings extends { readonly logLevel: LogLevel }>(
   options: RunServiceOptions<Settings>,

@@ -7,34 +7,38 @@ const KEY = /^[A-Za-z0-9+/]{43}=$/;
 /** `enc1.<key id>.<Base64url of nonce, ciphertext and tag>`. */
 const SEALED = /^enc1\.([0-9a-f]{16})\.([A-Za-z0-9_-]+)$/;
 
-/** What a secret is encrypted with is not among the keys that are set, or somebody has changed it. */
+/** The secret's key is not among the configured keys, or somebody has changed the encrypted text. */
 export class SecretCipherError extends Error {
   override readonly name = 'SecretCipherError';
 }
 
-/** The keys in a comma-separated list, 32 bytes in Base64 each; undefined when one of them is not that, or there is none. */
+/**
+ * Parses a comma-separated list of keys with 32 bytes in Base64 each. Undefined when a key is malformed or the list is
+ * empty.
+ */
 export function encryptionKeysOf(text: string): readonly Buffer[] | undefined {
   const keys = text.split(',').map((each) => each.trim());
   return keys.every((key) => KEY.test(key)) ? keys.map((key) => Buffer.from(key, 'base64')) : undefined;
 }
 
 export interface SecretCipherOptions {
-  /** The setting that holds the keys, for errors. */
+  /** The name of the setting with the keys, for error messages. */
   readonly variable: string;
-  /** What a secret begins with that may be stored in the clear; default: none may. */
+  /** The prefix of secrets that may be stored unencrypted. Default: no secret may. */
   readonly clearPrefix?: string;
 }
 
 /**
- * Secrets at rest: AES-256-GCM (NIST SP 800-38D) with a random nonce each. The first key encrypts, all of them decrypt. A
- * secret is bound to its place, so that one cannot be put in the place of another. Without keys secrets stay in the clear.
+ * Encrypts secrets at rest: AES-256-GCM (NIST SP 800-38D) with a random nonce each. The first key encrypts; all keys
+ * decrypt. A secret is bound to its place, so that it cannot be moved to another one. Without keys, secrets are stored
+ * unencrypted.
  */
 export class SecretCipher {
   readonly #options: SecretCipherOptions;
   readonly #keys: ReadonlyMap<string, Buffer>;
   readonly #current: string | undefined;
 
-  /** Throws a RangeError when a key has not 32 bytes. */
+  /** Throws a RangeError when a key does not have 32 bytes. */
   constructor(keys: readonly Buffer[], options: SecretCipherOptions) {
     this.#options = options;
     if (keys.some((key) => key.length !== KEY_BYTES)) throw new RangeError(`a key has ${KEY_BYTES} bytes`);
@@ -43,7 +47,7 @@ export class SecretCipher {
     this.#current = named[0]?.[0];
   }
 
-  /** Whether a text looks as if `seal` had made it; nothing else that is stored beside sealed texts may. */
+  /** Whether a text has the form that `seal` produces. No other text in the same column may have this form. */
   static isSealed(stored: string): boolean {
     return SEALED.test(stored);
   }
@@ -52,7 +56,7 @@ export class SecretCipher {
     return this.#current !== undefined;
   }
 
-  /** Whether a stored secret is as it would be stored today. */
+  /** Whether a stored secret has the form in which it would be stored now. */
   isCurrent(stored: string): boolean {
     return SEALED.exec(stored)?.[1] === this.#current;
   }
@@ -68,7 +72,7 @@ export class SecretCipher {
     return `enc1.${id}.${sealed.toString('base64url')}`;
   }
 
-  /** The secret itself, also when it was stored in the clear. Throws a `SecretCipherError`. */
+  /** The secret in clear text, also when it was stored unencrypted. Throws a `SecretCipherError`. */
   open(stored: string, place: string): string {
     const { variable, clearPrefix } = this.#options;
     if (clearPrefix !== undefined && stored.startsWith(clearPrefix)) return stored;
@@ -92,6 +96,6 @@ export class SecretCipher {
   }
 }
 
-/** Says which key was used, and nothing of the key. */
+/** Identifies the key without revealing anything about it. */
 const idOf = (key: Buffer): string =>
   createHash('sha256').update('batuta signing secrets').update(key).digest('hex').slice(0, 16);

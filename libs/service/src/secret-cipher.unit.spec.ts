@@ -7,7 +7,7 @@ const [first, second] = [randomBytes(32), randomBytes(32)];
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
 describe('signing secrets at rest', () => {
-  it('are stored without a trace of themselves, differently each time, and come back', () => {
+  it('are encrypted differently each time, and can be decrypted', () => {
     const cipher = new SecretCipher([first], SIGNING);
     const stored = [cipher.seal(SECRET, 'a'), cipher.seal(SECRET, 'a')];
     expect(new Set(stored).size).toBe(2);
@@ -18,7 +18,7 @@ describe('signing secrets at rest', () => {
     }
   });
 
-  it('are read with every key that is set, and written with the first', () => {
+  it('are decrypted with every configured key, and encrypted with the first', () => {
     const old = new SecretCipher([first], SIGNING).seal(SECRET, 'a');
     const both = new SecretCipher([second, first], SIGNING);
     expect(both.open(old, 'a')).toBe(SECRET);
@@ -28,7 +28,7 @@ describe('signing secrets at rest', () => {
     expect(() => new SecretCipher([second], SIGNING).open(old, 'a')).toThrow(SecretCipherError);
   });
 
-  it('cannot be changed, nor put in the place of another', () => {
+  it('cannot be changed or moved to another place', () => {
     const cipher = new SecretCipher([first], SIGNING);
     const stored = cipher.seal(SECRET, 'a');
     expect(() => cipher.open(stored, 'b')).toThrow('put in the place of another');
@@ -39,18 +39,18 @@ describe('signing secrets at rest', () => {
     expect(() => cipher.open('nonsense', 'a')).toThrow(SecretCipherError);
   });
 
-  it('that were stored in the clear are still read, and without a key all are', () => {
+  it('can be read when they were stored unencrypted, and are stored so without a key', () => {
     expect(new SecretCipher([first], SIGNING).open(SECRET, 'a')).toBe(SECRET);
     expect(new SecretCipher([first], SIGNING).isCurrent(SECRET)).toBe(false);
     const none = new SecretCipher([], SIGNING);
     expect([none.enabled, none.seal(SECRET, 'a'), none.isCurrent(SECRET)]).toEqual([false, SECRET, true]);
   });
 
-  it('are read in the clear only where that is allowed', () => {
+  it('may be unencrypted only where that is allowed', () => {
     expect(() => new SecretCipher([first], { variable: 'KEYS' }).open(SECRET, 'a')).toThrow('not among KEYS');
   });
 
-  it('take keys of 32 bytes in Base64 and nothing else', () => {
+  it('accept only keys of 32 bytes in Base64', () => {
     const [one, two] = [first.toString('base64'), second.toString('base64')];
     expect(encryptionKeysOf(`${one}, ${two}`)).toEqual([first, second]);
     for (const wrong of ['', 'short', `${one},`, `${one};${two}`, randomBytes(31).toString('base64')])

@@ -2,7 +2,10 @@ import { isSecured } from '@batuta/contracts';
 import type { PostgresService } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 
-/** Says at a service's start when its requests are not under row level security: an installation may have one role for all. */
+/**
+ * Warns at a service's start when its requests are not under row level security. An installation may use one role for
+ * everything.
+ */
 export async function tellUnsecured(
   ask: (sql: string) => Promise<readonly { readonly secured: boolean }[]>,
   service: PostgresService,

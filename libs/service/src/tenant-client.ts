@@ -3,8 +3,9 @@ import type { PostgresService } from '@batuta/contracts';
 import type { Client, ClientConfig, Pool, PoolClient, PoolConfig, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 
 /**
- * Whose rows the statements of a connection see: those of one tenant, everybody's (for what serves all tenants), or nobody's. A connection that
- * was just taken from its pool sees nobody's, so that forgetting to say it shows nothing.
+ * Whose rows the statements of a connection see: those of one tenant, everybody's (for work that serves all tenants),
+ * or nobody's. A connection that was just taken from its pool sees nobody's rows, so a forgotten setting reveals
+ * nothing.
  */
 export type Sight = { readonly tenantId: string } | 'everybody' | 'nobody';
 
@@ -13,7 +14,7 @@ export interface TenantClient {
   sight: Sight;
 }
 
-/** What of `pg` is used; a parameter, so that programs without a database do not load it. */
+/** The part of `pg` that is used. It is a parameter, so that programs without a database do not load `pg`. */
 export interface PgModule {
   readonly Client: typeof Client;
   readonly Pool: typeof Pool;
@@ -26,7 +27,7 @@ export interface Queryable {
   ): Promise<QueryResult<R>>;
 }
 
-/** A pool as one that serves a tenant, or all of them, sees it. */
+/** A pool restricted to the sight of one tenant, or with the sight of all tenants. */
 export interface TenantQueries extends Queryable {
   connect(): Promise<PoolClient>;
 }
@@ -46,10 +47,11 @@ const same = (one: Sight | undefined, other: Sight): boolean =>
 const ignored = (): void => undefined;
 
 /**
- * The classes of a pool whose connections work under row level security. A statement outside a transaction becomes one by itself with what says whose
- * rows it sees before it, all sent at once: it costs no round trip more. In a transaction that is said after its beginning, and where it
- * changes. Should it fail, the transaction fails: no statement ever runs with the sight of another. Where the login may not take on the role of
- * tenants' requests, because an installation has one role for all, nothing is done.
+ * The classes of a pool whose connections work under row level security. A statement outside of a transaction becomes a
+ * transaction that first sets whose rows it sees. All of it is sent at once, so it costs no additional round trip. In a
+ * transaction, the sight is set after its beginning and whenever it changes. If setting it fails, the transaction
+ * fails, so no statement ever runs with the sight of another. If the login may not take on the role of tenants'
+ * requests, because an installation uses one role for everything, nothing is set.
  */
 function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof Client; Pool: typeof Pool } {
   const role = postgresTenantRole(service);
@@ -58,7 +60,7 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
   const sayWhose = (sight: Sight): string => {
     if (sight === 'everybody') return 'SET LOCAL ROLE NONE';
     const tenantId = sight === 'nobody' ? '' : sight.tenantId;
-    // It stands in the statement, since several go in one message.
+    // The id is part of the SQL text, because several statements are sent in one message.
     if (tenantId !== '' && !TENANT_ID.test(tenantId)) throw new TypeError('a tenant id is malformed');
     return `SET LOCAL ROLE ${role}; SET LOCAL ${POSTGRES_TENANT_SETTING} = '${tenantId}'`;
   };
@@ -66,16 +68,16 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
   class Connection extends pg.Client implements TenantClient {
     sight: Sight = 'nobody';
     #enforced = true;
-    /** In a transaction, whose rows it sees; undefined when that is not known. */
+    /** The sight that was set in the present transaction; undefined when it is not known. */
     #said: Sight | undefined;
     #isOpen = false;
 
     constructor(config?: string | ClientConfig) {
-      // Sends a statement without waiting for the answer to the one before.
+      // `pipeline`: sends a statement without waiting for the previous answer.
       super({ ...(config as ClientConfig), pipeline: true } as ClientConfig);
     }
 
-    /** Learns whether this login may take on the role of tenants' requests. */
+    /** Finds out whether this login may take on the role of tenants' requests. */
     async learn(): Promise<void> {
       const { rows } = await super.query<{ may: boolean }>(may);
       this.#enforced = rows[0]?.may === true;
@@ -84,7 +86,7 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
     override query(...given: unknown[]): never {
       const [text, values, callback] = given as [Text | { submit?: unknown }, unknown, unknown];
       if (!this.#enforced || 'submit' in Object(text)) {
-        // A query object of somebody else's is not followed, so it may be sent by what sees everything only.
+        // The sight cannot be set for query objects that others made, so they may be sent only with everybody's sight.
         if (this.#enforced && this.sight !== 'everybody')
           throw new TypeError('only plain statements can be sent for a tenant');
         return this.#send(given);
@@ -113,7 +115,7 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
 
     #inTransaction(command: string, given: unknown[]): never {
       if (END.test(command)) this.#isOpen = false;
-      // What was said since the savepoint is forgotten with it.
+      // A rollback to a savepoint also undoes the sight that was set since.
       else if (ROLLBACK_TO.test(command)) this.#said = undefined;
       else if (!same(this.#said, this.sight)) {
         this.#said = this.sight;
@@ -122,7 +124,7 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
       return this.#send(given);
     }
 
-    /** One statement as a transaction, whose end is waited for: a commit may fail. */
+    /** Runs one statement as a transaction, and waits for its end, because a commit may fail. */
     #alone(whose: string, text: Text, values: unknown[] | undefined): Promise<QueryResult> {
       return new Promise((resolve, reject) => {
         let answer: QueryResult | undefined;
@@ -188,7 +190,7 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
             throw error;
           } finally {
             client.removeListener('error', lost);
-            // As the pool itself does: a connection on which a statement failed is not used again.
+            // As in the pool itself: a connection on which a statement failed is not used again.
             client.release(failed);
           }
         },
@@ -199,13 +201,13 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
   return { Client: Connection, Pool: Connections };
 }
 
-/** A pool of `service` under row level security; `seen` says for whom statements are. */
+/** A pool of `service` under row level security. Its `seen` sets whose rows statements see. */
 export function tenantPool(pg: PgModule, service: PostgresService, config: PoolConfig): TenantPool {
   const { Pool: Connections } = tenantClasses(pg, service);
   return new Connections(config) as TenantPool;
 }
 
-/** `pg` for a mapper that makes its own pool, with connections under row level security. */
+/** `pg` for a mapper that creates its own pool. Its connections are under row level security. */
 export function tenantDriver<P extends PgModule>(pg: P, service: PostgresService): P {
   return Object.assign(Object.create(pg) as P, tenantClasses(pg, service));
 }

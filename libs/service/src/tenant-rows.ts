@@ -1,6 +1,6 @@
 import type { Sight, TenantClient } from './tenant-client.js';
 
-/** What this needs of TypeORM, which libraries do not depend on. */
+/** The part of TypeORM that this file uses. Libraries do not depend on TypeORM. */
 interface Runner {
   connect(): Promise<unknown>;
 }
@@ -16,11 +16,14 @@ export interface Manager {
 }
 
 /**
- * The data source of a service as a tenant's request sees it, and as what serves every tenant does. The connections are those of a
- * `tenantDriver`; without saying one of the two, nothing is seen.
+ * A service's data source with the sight of a tenant's request, or of work for every tenant. The connections come from
+ * a `tenantDriver`. Without choosing one of the two, no row is visible.
  */
 export class TenantRows<S extends Source> {
-  /** Every tenant's rows, for what belongs to none: who a key stands for, deliveries, the start of the service. */
+  /**
+   * Every tenant's rows, for work that belongs to no single tenant: the owner of a key, deliveries, the start of the
+   * service.
+   */
   readonly everybody: S;
   readonly #views = new Map<string, S>();
 
@@ -28,7 +31,7 @@ export class TenantRows<S extends Source> {
     this.everybody = viewOf(source, 'everybody');
   }
 
-  /** A tenant's rows. Its statements cannot see or write those of others, whatever their conditions are. */
+  /** A tenant's rows. Its statements can neither see nor write rows of others, whatever their conditions are. */
   of(tenantId: string): S {
     let view = this.#views.get(tenantId);
     if (view === undefined) {
@@ -41,10 +44,10 @@ export class TenantRows<S extends Source> {
   }
 }
 
-/** Views that are kept for the next request of their tenant. */
+/** Maximum number of views that are kept for later requests of their tenants. */
 const MOST_VIEWS = 1_000;
 
-/** The same source and pool, with connections that see so much. */
+/** The same source and pool, with connections of this sight. */
 function viewOf<S extends Source>(source: S, sight: Sight): S {
   const view = Object.create(source) as S;
   const createQueryRunner = (mode?: never): Runner => {
@@ -65,8 +68,8 @@ function viewOf<S extends Source>(source: S, sight: Sight): S {
 }
 
 /**
- * Does something in a tenant's transaction that concerns every tenant, such as whether a name is free; what it gives may not be
- * another tenant's data.
+ * Does something in a tenant's transaction that concerns every tenant, such as checking that a name is free. The result
+ * must not contain another tenant's data.
  */
 export async function seeingEverybody<T>(manager: Manager, work: () => Promise<T>): Promise<T> {
   const client = (await manager.queryRunner?.connect()) as TenantClient | undefined;

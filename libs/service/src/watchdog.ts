@@ -3,14 +3,14 @@ import { Worker } from 'node:worker_threads';
 import { loadSettings, milliseconds } from '@batuta/settings';
 
 const schema = {
-  /** How long the event loop may stand still before the process ends; 0 never ends it. */
+  /** How long the event loop may stand still before the process is ended. 0 never ends it. */
   watchdogMs: milliseconds({ env: 'BATUTA_WATCHDOG', default: 30_000, min: 0, max: 3_600_000 }),
 } as const;
 
-/** How often the event loop shows that it goes on, and how often the watchdog looks, as a part of the limit. */
+/** Number of signs of life of the event loop, and of checks by the watchdog, within the limit. */
 const LOOKS_PER_LIMIT = 20;
 
-// Text, because a bundle is one file. It shares nothing with the event loop but one number.
+// The code is a text, because a bundle is one file. It shares only one number with the event loop.
 const WATCH = `
 const { workerData, parentPort } = require('node:worker_threads');
 const { writeSync } = require('node:fs');
@@ -40,8 +40,8 @@ setInterval(() => {
 `;
 
 /**
- * Ends this process when its event loop stands still for `BATUTA_WATCHDOG` (30 s), so that whoever supervises it starts it
- * again: a process that hangs answers no health check that it serves itself. Does nothing under a debugger. Throws a
+ * Ends this process when its event loop stands still for `BATUTA_WATCHDOG` (30 s), so that the supervisor starts it
+ * again. A process that hangs cannot answer its own health check. Does nothing under a debugger. Throws a
  * `SettingsError`.
  */
 export function startWatchdog(name: string, env: Readonly<Record<string, string | undefined>> = process.env): void {

@@ -27,7 +27,7 @@ describe('the watchdog', () => {
     });
   });
 
-  it('lets one go on that stands still for less, and keeps none alive that is done', async () => {
+  it('ignores a shorter standstill, and does not keep a finished process alive', async () => {
     const ended = await endOf(watched('60s', 'stand', '300'));
     expect(ended).toMatchObject({ code: 0, output: expect.stringContaining('went on') });
   });

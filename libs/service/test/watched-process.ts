@@ -1,4 +1,4 @@
-// Shows what becomes of a process whose event loop does one of these: node … watched-process.ts stand|rest|go
+// A process whose event loop does one of these, to see how it ends: node … watched-process.ts stand|rest|go
 import { startWatchdog } from '../src/watchdog.js';
 
 const [what = '', ms = '0'] = process.argv.slice(2);
@@ -6,7 +6,7 @@ startWatchdog('watched');
 process.stdout.write('watched\n');
 switch (what) {
   case 'stand':
-    // A blocked event loop without load on the machine that the tests share.
+    // Blocks the event loop without using the CPU, which the tests share.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(ms));
     process.stdout.write('went on\n');
     break;

@@ -36,12 +36,12 @@ type StoredRow = Omit<ExecutionRow, 'progress'> & { progress: ExecutionProgress 
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** What PostgreSQL reports for a unique index; kept so that callers need one branch. */
+/** PostgreSQL's code for a violated unique index. This store uses it too, so that callers need only one branch. */
 const UNIQUE_VIOLATION = '23505';
 
 /**
- * The event store in memory, for simulation: same contract, no durability. `now` is the store's clock in epoch ms.
- * A commit applies as one step, so a simulation puts faults before, after or around it.
+ * The event store in memory, for the simulation: the same contract without durability. `now` is the store's clock in
+ * epoch ms. A commit takes effect in one step, so a simulation can put faults before, after or around it.
  */
 export class MemoryEventStore implements EventStore {
   #partitionCount: number | undefined;
@@ -49,7 +49,7 @@ export class MemoryEventStore implements EventStore {
   readonly #owners = new Map<string, { incarnation: string; leaseUntil: number }>();
   readonly #executions = new Map<string, Event[]>();
   readonly #logs = new Map<number, Event[]>();
-  /** Of each event that is there, in the order of versions. */
+  /** The links of each execution's stored events, in the order of versions. */
   readonly #links = new Map<string, string[]>();
   readonly #lastRemoved = new Map<string, RemovedLink>();
   readonly #rows = new Map<string, StoredRow>();
@@ -61,7 +61,7 @@ export class MemoryEventStore implements EventStore {
 
   openLane(): CommitLane {
     let inFlight = 0;
-    // One after the other, because each waits for one microtask.
+    // Statements run one after the other, because each waits for one microtask.
     const inTurn = async <T>(work: () => T): Promise<T> => {
       if (inFlight >= LANE_STATEMENTS) throw new Error(`a lane has ${LANE_STATEMENTS} statements in flight`);
       inFlight += 1;
@@ -324,17 +324,17 @@ export class MemoryEventStore implements EventStore {
     this.#agents.set(`${tenantId}/${name}`, encodeJson(agent));
   }
 
-  /** A partition's events after a position, of streams of every kind, for what a simulation checks. */
+  /** A partition's events after a position, of streams of every kind. For the checks of a simulation. */
   eventsAfter(partition: number, position: number): readonly Event[] {
     return (this.#logs.get(partition) ?? []).filter((event) => event.position > position);
   }
 
-  /** The row of a stream that is no execution. */
+  /** The row of a stream that is not an execution. */
   streamRow(id: string): StreamRow | undefined {
     return this.#streams.get(id);
   }
 
-  /** The row of an execution, for what a simulation checks. */
+  /** The row of an execution. For the checks of a simulation. */
   executionRow(id: string): ExecutionRow | undefined {
     return this.#rows.get(id);
   }
@@ -413,7 +413,7 @@ export class MemoryEventStore implements EventStore {
     else history.push(stored);
   }
 
-  /** What a real database would refuse the whole statement for. */
+  /** The violation for which a real database would refuse the whole statement. */
   #violation(request: CommitRequest, held: ReadonlyMap<number, number>): CommitOutcome | undefined {
     const seen = new Set<string>();
     for (const event of request.events) {

@@ -10,7 +10,7 @@ import { commitOf, eventsOf } from './sql/commit.js';
 import type { CommitShape } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
 
-/** A commit as the statement of its shape, with its parameters. */
+/** The statement for the shape of a commit, with its parameters. */
 function commitQuery({ partitions, events, started, changed, streams = [] }: CommitRequest): QueryConfig {
   const [only] = partitions;
   const single = partitions.length === 1 && only !== undefined;
@@ -33,12 +33,12 @@ function commitQuery({ partitions, events, started, changed, streams = [] }: Com
   return { ...commitOf(shape), values };
 }
 
-/** An event as parameters, which are of its commit's only partition. */
+/** An event as parameters. Its partition is the only one of its commit. */
 function eventValues({ executionId, version, type, commandId, at, data, link }: NewEvent): unknown[] {
   return [executionId, version, type, commandId, at, data, link];
 }
 
-/** Events as columns, after the partitions where there are several. */
+/** Events as columns. The partitions come first when there are several. */
 function pushColumns(
   values: unknown[],
   single: boolean,
@@ -110,7 +110,7 @@ function rowsOf(single: boolean, count: number): CommitShape['starts'] {
   return single && count === 1 ? 'one' : 'many';
 }
 
-/** Commits over one connection of its own. */
+/** Commits over its own connection. */
 export class PostgresCommitLane implements CommitLane {
   readonly #connection: StatementConnection;
 

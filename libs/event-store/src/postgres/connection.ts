@@ -2,22 +2,25 @@ import pg from 'pg';
 
 const INT8 = 20;
 
-/** int8 as numbers: positions and milliseconds stay below 2^53. */
+/** Reads int8 as numbers: positions and milliseconds stay below 2^53. */
 export const numericTypes = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
-/** Codes after which nothing is known about what the server did: connection failures and shutdowns. */
+/** Codes after which it is unknown what the server did: connection failures and shutdowns. */
 const UNKNOWN = /^(08|57P)/;
-/** Codes after which the same statement may work: conflicts, resources, locks, cancellations, read-only, I/O. */
+/**
+ * Codes after which a retry of the same statement may succeed: conflicts, resources, locks, cancellations, read-only,
+ * I/O.
+ */
 const TRANSIENT = /^(40|53|55|57|58|25006)/;
 
 export type StatementFailure =
   | { readonly kind: 'rejected'; readonly code: string; readonly message: string; readonly transient: boolean }
   | { readonly kind: 'unknown'; readonly message: string };
 
-/** Whether PostgreSQL itself reported that the statement did nothing, or its outcome is open. */
+/** Whether PostgreSQL itself reported that the statement had no effect, or its outcome is unknown. */
 export function classifyFailure(error: unknown): StatementFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof pg.DatabaseError && error.code !== undefined && !UNKNOWN.test(error.code)) {
@@ -30,13 +33,13 @@ export interface ConnectionOptions {
   readonly databaseUrl: string;
   readonly applicationName: string;
   readonly connectTimeoutMs: number;
-  /** After this long without an answer the connection is cut. */
+  /** Milliseconds without an answer after which the connection is closed. */
   readonly statementTimeoutMs: number;
 }
 
 /**
- * One connection that is opened when needed and thrown away after any failure that leaves its state open. Statements that
- * are sent while others are in flight take effect after these: they go over the same connection or not at all.
+ * One connection. It is opened when needed, and discarded after a failure that leaves its state unknown. Statements
+ * that are sent while others are in flight take effect after those: they use the same connection or fail.
  */
 export class StatementConnection {
   #client: Promise<pg.Client> | undefined;
@@ -55,7 +58,7 @@ export class StatementConnection {
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     if (this.#closed) throw new Error('the connection is closed');
     if (this.#inFlight > 0 && this.#client !== this.#busy) {
-      throw new Error('the statement before has lost its connection');
+      throw new Error('the previous statement has lost its connection');
     }
     const opened = (this.#client ??= this.#open());
     this.#busy = opened;
@@ -116,7 +119,7 @@ export class StatementConnection {
 
   #discard(client: pg.Client): void {
     this.#client = undefined;
-    // end() would wait for the server's goodbye, which a dead peer never sends.
+    // end() would wait for the server to close the connection, which a dead server never does.
     (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   }
 }

@@ -2,14 +2,17 @@ import type { JsonValue } from '@batuta/contracts';
 import { encodeJson, storableJson } from '../encode-json.js';
 import type { ExecutionChange, ExecutionProgress, ExecutionRow } from '../port.js';
 
-/** Largest value of numeric(10,6); a cost beyond it is shown as this rather than failing the commit. */
+/** Largest value of numeric(10,6). A larger cost is stored as this value, so that it does not fail the commit. */
 const LARGEST_COST = 9999.999999;
 
 const LARGEST_INT = 2_147_483_647;
 
 type Value = JsonValue | undefined;
 
-/** A column with its type, and its value of a row: epoch ms for a time, JSON as it is; null and undefined for NULL. */
+/**
+ * A column with its type and a function that gives its value: epoch ms for a time, the value itself for JSON; null or
+ * undefined for NULL.
+ */
 export interface Column<Row> {
   readonly name: string;
   readonly type: 'uuid' | 'int' | 'bigint' | 'double precision' | 'numeric' | 'text' | 'timestamptz' | 'jsonb';
@@ -34,7 +37,7 @@ export const CHANGING_COLUMNS: readonly Column<{ readonly progress: ExecutionPro
   ({ name, type, of }) => ({ name, type, of: ({ progress }) => of(progress) }),
 );
 
-/** Which row a change is of, then what it changes. */
+/** The key of the changed row, then the columns that change. */
 export const CHANGE_COLUMNS: readonly Column<ExecutionChange>[] = [
   { name: 'id', type: 'uuid', of: (change) => change.id },
   { name: 'partition', type: 'int', of: (change) => change.partition },
@@ -76,7 +79,7 @@ export function encodeExecutionRows(rows: readonly ExecutionRow[]): string {
 
 const timeText = (ms: Value): string | null => (typeof ms === 'number' ? new Date(ms).toISOString() : null);
 
-/** A single row as a parameter a column. */
+/** A single row, with one parameter per column. */
 export function rowValues<Row>(columns: readonly Column<Row>[], row: Row): unknown[] {
   return columns.map(({ type, of }) => {
     const value = of(row) ?? null;
@@ -93,8 +96,9 @@ export function rowValues<Row>(columns: readonly Column<Row>[], row: Row): unkno
 }
 
 /**
- * Rows as a parameter a column: array literals, but JSON as texts joined by line breaks, which JSON text never holds, with
- * an empty one for NULL. PostgreSQL reads both faster than rows of JSON. `rowsSource` reads them.
+ * Rows, with one parameter per column: an array literal, but for JSON the texts joined by line breaks. JSON text
+ * contains no line break, and an empty text stands for NULL. PostgreSQL reads both faster than rows of JSON.
+ * `rowsSource` reads them.
  */
 export function columnValues<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   return columns.map(({ type, of }) => {
@@ -126,7 +130,7 @@ function quoted(text: string): string {
   return `"${text.includes('"') || text.includes('\\') ? text.replace(/["\\]/g, String.raw`\$&`) : text}"`;
 }
 
-/** FROM item `r` with the rows of `columnValues`, whose parameters begin with number `first`. */
+/** A FROM item `r` with the rows of `columnValues`. `first` is the number of its first parameter. */
 export function rowsSource(columns: readonly Pick<Column<never>, 'name' | 'type'>[], first: number): string {
   const arrays = columns.map(({ type }, place) => {
     const parameter = `$${first + place}`;
@@ -136,7 +140,7 @@ export function rowsSource(columns: readonly Pick<Column<never>, 'name' | 'type'
   return `unnest(${arrays.join(', ')}) AS r(${columns.map(({ name }) => name).join(', ')})`;
 }
 
-/** The value of a column of `rowsSource` in the column's own type. */
+/** The value of a column of `rowsSource`, cast to the column's type. */
 export function rowsValue({ name, type }: Pick<Column<never>, 'name' | 'type'>): string {
   switch (type) {
     case 'jsonb':

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 interface Index {
   readonly name: string;
-  /** What follows ON. */
+  /** The part after ON. */
   readonly on: string;
 }
 
@@ -23,11 +23,12 @@ const schedules = (column: string): Index => ({
 });
 
 /**
- * An index for each filter of a list. Of executions only the ended ones are in them (the others have a wake-up): a row comes in
- * once, with the commit that ends it, and no commit before that pays for them.
+ * One index for each filter of a list. They contain ended executions only (the others have a wake-up). A row enters
+ * them once, with the commit that ends it, so earlier commits do not pay for them.
  */
 const LIST_INDEXES: readonly Index[] = [
-  // Those that are deleted and still have what is to be removed, and what is left of the others, by tenant and trace.
+  // First index: deleted executions whose data are still to be removed. The next ones: the remains of the others, by
+  // tenant and by trace.
   {
     name: 'orchestration_executions_deleted',
     on: `execution.orchestration_executions (partition, id) WHERE status = 'deleted'`,
@@ -49,10 +50,13 @@ const LIST_INDEXES: readonly Index[] = [
   schedules('status'),
 ];
 
-/** In the transaction that makes the tables: nothing else uses them yet. */
+/** Run in the transaction that creates the tables, which nothing else uses yet. */
 export const NEW_LIST_INDEXES: readonly string[] = LIST_INDEXES.map(({ name, on }) => `CREATE INDEX ${name} ON ${on}`);
 
-/** Of another process that does the same: a deadlock of two builds, and an index that is there by now. */
+/**
+ * Codes that another process causes by building the same index: a deadlock of two builds, and an index that exists by
+ * now.
+ */
 const ANOTHER_BUILDS: ReadonlySet<string> = new Set(['40P01', '23505', '42P07']);
 const AGAIN_MS = 500;
 
@@ -63,15 +67,15 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE c.relnamespace = 'execution'::regnamespace AND c.relname = ANY($1)`;
 
 /**
- * Builds the indexes that are missing, beside whatever uses the tables: nothing waits for them, and the version before runs on.
- * An index whose build was cut short is made anew. Throws what PostgreSQL reports.
+ * Builds missing indexes without locking the tables, so that the previous version can go on. An index whose build was
+ * interrupted is built again. Throws what PostgreSQL reports.
  */
 export async function buildListIndexes(client: Client): Promise<void> {
   const names = LIST_INDEXES.map(({ name }) => name);
   for (;;) {
     const { rows } = await client.query<{ name: string; valid: boolean; building: boolean }>(STATES, [names]);
     const states = new Map(rows.map((row) => [row.name, row]));
-    // One that another process is building right now is its business.
+    // Skips an index that another process is building now.
     const missing = LIST_INDEXES.find(({ name }) => {
       const state = states.get(name);
       return state === undefined || (!state.valid && !state.building);

@@ -22,7 +22,7 @@ interface Migration {
   readonly statements: readonly string[];
 }
 
-/** In order, never edited once released; each must leave the version before it able to run. */
+/** In order. Never edit one after its release. The previous version must still run after each of them. */
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, statements: engineTables },
   { version: 2, statements: spendingAndSnapshots },
@@ -40,7 +40,10 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 14, statements: erasures },
 ];
 
-/** A migration holds up commits for this long at most, then lets them pass for a pause and tries again, for a while. */
+/**
+ * A migration blocks commits for at most this long. Then it lets them pass, and tries again after a pause, until
+ * `LONGEST_MS` are over.
+ */
 const LOCK_TIMEOUT_MS = 500;
 const PAUSE_MS = 1_500;
 const LONGEST_MS = 600_000;
@@ -49,13 +52,14 @@ const NO_TABLE = '42P01';
 const NO_SCHEMA = '3F000';
 const NO_RIGHT = '42501';
 
-/** Any constant; transaction-scoped, so it works through a connection pooler. */
+/** An arbitrary constant. The lock belongs to a transaction, so it works through a connection pooler. */
 const MIGRATION_LOCK = 4_719_262;
 
 /**
- * Brings schema `execution` up to date; processes that start together run each migration once. A user that may not change it checks
- * that somebody else has. Throws what PostgreSQL reports; nothing of a failed migration stays. Work goes on beside it: a table's lock
- * is waited for in short turns, for ten minutes, and indexes for lists are built beside what uses the tables.
+ * Brings schema `execution` up to date. Processes that start together run each migration once. A user that may not
+ * change the schema only checks that the migrations were run. Throws what PostgreSQL reports; a failed migration
+ * changes nothing. Other work continues: a migration waits for a table's lock in short turns, for at most ten minutes,
+ * and indexes for lists are built without locking the tables.
  */
 export async function migrateEventStore(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'batuta-execution-migrations' });
@@ -74,14 +78,14 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
       if (await securedAll(client, performance.now() < until)) break;
       await delay(PAUSE_MS);
     }
-    // Outside any transaction and the lock: a build waits for every transaction that is under way.
+    // Outside of any transaction and without the lock, because a build waits for every running transaction.
     await buildListIndexes(client);
   } finally {
     await client.end();
   }
 }
 
-/** Throws what a person reads when a migration is missing. */
+/** Throws a message for the operator when a migration is missing. */
 async function checkMigrated(client: pg.Client): Promise<void> {
   const { rows } = await client
     .query<{ version: number }>('SELECT version FROM execution.migrations')
@@ -94,7 +98,7 @@ async function checkMigrated(client: pg.Client): Promise<void> {
   if (missing.length > 0) throw Object.assign(new Error(outdatedSchema('execution', missing)), { mistake: true });
 }
 
-/** Puts row level security in force; false when a table's lock was not to be had in time and the caller may wait. */
+/** Enables row level security. Returns false when a table's lock was not available in time and the caller may wait. */
 async function securedAll(client: pg.Client, mayWait: boolean): Promise<boolean> {
   try {
     for (const statement of secureRows('execution')) {
@@ -113,9 +117,9 @@ async function securedAll(client: pg.Client, mayWait: boolean): Promise<boolean>
 }
 
 /**
- * Applies the first migration that is missing, in a transaction of its own. It waits for a lock of a table for a moment only, since
- * whoever comes after it waits for that lock too: behind a reader that takes long, no commit would go on. `locked`: try again later,
- * which `mayWait` allows. `began`: it was the first of all.
+ * Applies the first missing migration in its own transaction. It waits only briefly for a table's lock, because every
+ * later statement waits behind it: behind a long reader, no commit could go on. `locked`: try again later (only with
+ * `mayWait`). `began`: it was the very first migration.
  */
 async function migrateOnce(
   client: pg.Client,
@@ -124,7 +128,7 @@ async function migrateOnce(
 ): Promise<'done' | 'applied' | 'began' | 'locked'> {
   try {
     await client.query('BEGIN');
-    // Or the owner would change no row of any tenant.
+    // Otherwise the owner could not change the rows of any tenant.
     await client.query(SEE_ALL_TENANTS_LOCALLY);
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await client.query('CREATE SCHEMA IF NOT EXISTS execution');
@@ -144,8 +148,9 @@ async function migrateOnce(
     }
     await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
     for (const statement of next.statements) await client.query(statement);
-    // Nobody uses the tables of a new installation before its migrations are done. With the last one, so that whoever finds
-    // nothing left to apply finds the indexes too, and does not build them at the same time.
+    // Nobody uses the tables of a new installation before its migrations are done. The indexes are created together
+    // with the last migration. A process that finds no migration to apply then finds the indexes too, and does not
+    // build them at the same time.
     if (isNew && next === MIGRATIONS.at(-1)) for (const statement of NEW_LIST_INDEXES) await client.query(statement);
     await client.query('INSERT INTO execution.migrations (version) VALUES ($1)', [next.version]);
     await client.query('COMMIT');

@@ -68,7 +68,7 @@ interface EventRow {
   data: unknown;
 }
 
-/** An event of the cursor at place `of`, or none when every column of it is null. */
+/** An event for the cursor with index `of`; all event columns are null when the cursor has no event. */
 type LogRow = { readonly of: number; readonly last_position: number } & (EventRow | Record<keyof EventRow, null>);
 
 interface SnapshotRow {
@@ -89,7 +89,7 @@ interface PartitionRow {
   published_position: number;
 }
 
-/** Throws an `UnreadableEventError` for what this version does not know. */
+/** Throws an `UnreadableEventError` for an event that this version does not know. */
 function upcastRow(row: Pick<EventRow, 'execution_id' | 'version' | 'type' | 'data'>): ReturnType<typeof upcast> {
   try {
     return upcast(row);
@@ -127,32 +127,35 @@ const fencedColumns = (partitions: readonly FencedPartition[]): number[][] => [
   partitions.map((item) => item.publishedPosition),
 ];
 
-/** For a connection that may be the owner's; what comes after it on the connection waits for it. */
+/** For a connection that may belong to the tables' owner. Later statements on the connection wait for it. */
 export function seeAllTenants(client: pg.ClientBase): void {
   client.query(SEE_ALL_TENANTS).catch(() => undefined);
 }
 
-/** What the store needs of connections. */
+/** The part of a connection or pool that the store uses. */
 export interface Queries {
   query<R extends pg.QueryResultRow>(text: string | pg.QueryConfig, values?: unknown[]): Promise<pg.QueryResult<R>>;
 }
 
 export interface PostgresEventStoreOptions {
   readonly databaseUrl: string;
-  /** Connections of somebody else's, for everything but commits: what they do not see is not there. Default: a pool of its own. */
+  /**
+   * Existing connections for everything but commits. Rows that they cannot see do not exist for the store. Default: the
+   * store's own pool.
+   */
   readonly queries?: Queries;
-  /** For a command of an operator, which may be the owner of the tables. */
+  /** For an operator's command, which may run as the owner of the tables. */
   readonly everyTenant?: boolean;
-  /** Connections for everything but commits; default 4. */
+  /** Number of connections for everything but commits. Default 4. */
   readonly poolSize?: number;
   readonly connectTimeoutMs?: number;
-  /** After this long a commit's outcome counts as unknown; default 10 s. */
+  /** Milliseconds after which a commit's outcome counts as unknown. Default 10,000. */
   readonly commitTimeoutMs?: number;
-  /** Told of errors of idle connections; they are replaced by themselves. */
+  /** Called with errors of idle connections. The pool replaces such connections itself. */
   readonly onConnectionError?: (error: Error) => void;
 }
 
-/** The event store in schema `execution` of PostgreSQL 12 or newer; run `migrateEventStore` first. */
+/** The event store in schema `execution` of PostgreSQL 12 or newer. Run `migrateEventStore` first. */
 export class PostgresEventStore implements EventStore, SnapshotStore {
   readonly #pool: Queries;
   #own: pg.Pool | undefined;
@@ -202,7 +205,7 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     return row.partitions;
   }
 
-  /** The key of the tokens that tasks carry. `wanted`: see `fixPartitionCount`, which makes the row that holds it. */
+  /** The key of the tokens in tasks. `wanted`: see `fixPartitionCount`, which creates the row that holds the key. */
   async taskKey(wanted: number): Promise<Uint8Array> {
     await this.#pool.query(FIX_SETTINGS, [wanted]);
     const [row] = await this.#rows<{ task_key: Buffer }>('read-task-key', READ_TASK_KEY, []);
@@ -322,7 +325,7 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
         const event = toEvent(row);
         if (isExecutionEvent(event)) page.events.push(event);
       } catch (error) {
-        // It must not keep those who read the log from what comes after it.
+        // An unreadable event must not keep readers of the log from later events.
         if (!(error instanceof UnreadableEventError)) throw error;
         page.unreadable.add(row.execution_id);
       }

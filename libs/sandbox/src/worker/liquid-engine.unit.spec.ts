@@ -6,7 +6,7 @@ const text = liquidEngine(limits);
 const html = liquidEngine(limits, 'html');
 
 describe('liquidEngine', () => {
-  // The tests run in a time zone that is not UTC (jest.config.mjs).
+  // The tests run in a time zone other than UTC (jest.config.mjs).
   it.each([
     ['2026-01-31T10:00:00Z', '2026-01-31 10:00 UTC'],
     ['2026-01-31T10:00:00+02:00', '2026-01-31 08:00 UTC'],
@@ -44,7 +44,7 @@ describe('liquidEngine', () => {
     );
   });
 
-  it('makes one line of a table of any value', () => {
+  it('puts any value on one line of a table', () => {
     expect(
       text.parseAndRenderSync('{{ a | cell }}|{{ b | cell }}|{{ c | cell }}', { a: 'x|y\n\nz', b: [1, null] }),
     ).toBe('x\\|y z|[1,null]|');
@@ -54,7 +54,7 @@ describe('liquidEngine', () => {
     expect(() => text.parse(`{% ${tag} "x" %}`)).toThrow(`tag "${tag}" not found`);
   });
 
-  it('ends at its limits', () => {
+  it('stops at its limits', () => {
     expect(() => text.parse('x'.repeat(10_001))).toThrow('parse length limit exceeded');
     expect(() => text.parseAndRenderSync('{% for i in (1..1000000) %}x{% endfor %}')).toThrow('limit exceeded');
   });

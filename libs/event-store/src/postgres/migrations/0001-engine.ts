@@ -9,7 +9,7 @@ export const engineTables: readonly string[] = [
     incarnation text NOT NULL,
     lease_until timestamptz NOT NULL
   )`,
-  // Every commit updates these rows: room in each page keeps the updates off the index.
+  // Every commit updates these rows. Free room in each page keeps the updates out of the index.
   `CREATE TABLE execution.partitions (
     id int PRIMARY KEY,
     owner text,

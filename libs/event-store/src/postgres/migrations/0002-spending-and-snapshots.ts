@@ -1,7 +1,11 @@
-/** Tokens beside the cost in lists, and folded states to begin loading from. Statements run one by one in a transaction. */
+/**
+ * Adds tokens to the lists, and snapshots (folded states from which loading can start). Statements run one by one in a
+ * transaction.
+ */
 export const spendingAndSnapshots: readonly string[] = [
   `ALTER TABLE execution.orchestration_executions ADD COLUMN token_count int DEFAULT 0`,
-  // Disposable: whatever is missing here, or was made by another version of the fold, is folded from the log instead.
+  // Snapshots may be deleted at any time. A missing snapshot, or one of another version of the fold, is replaced by
+  // folding the log.
   `CREATE TABLE execution.snapshots (
     execution_id uuid PRIMARY KEY,
     version int NOT NULL CHECK (version > 0),

@@ -1,5 +1,5 @@
 /**
- * What a step run that waits for a human shows in the list of those; all null in the others. The version before names the
+ * Columns for the list of step runs that wait for a human; all null in other step runs. The previous version names the
  * columns that it writes, and it cannot fold an execution with approvals. Statements run one by one in a transaction.
  */
 export const approvals: readonly string[] = [

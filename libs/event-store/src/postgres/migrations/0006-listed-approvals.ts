@@ -1,4 +1,7 @@
-/** The config of a waiting approval beside its step run, so that the list's filters have indexes. Run one by one in a transaction. */
+/**
+ * Adds the config to the step run of a waiting approval, so that the list's filters have indexes. Run one by one in a
+ * transaction.
+ */
 export const listedApprovals: readonly string[] = [
   `ALTER TABLE execution.orchestration_step_runs
     ADD COLUMN approval_config_id text,

@@ -1,6 +1,6 @@
 /**
- * The key of the tokens that tasks carry, the same for all owners. PostgreSQL's own generator is a strong one; of the 256 bits 12
- * are a UUID's version and variant.
+ * The key of the tokens in tasks, the same for all owners. PostgreSQL's generator is cryptographically strong. 12 of
+ * the 256 bits are fixed: version and variant of the UUIDs.
  */
 export const taskKey: readonly string[] = [
   `ALTER TABLE execution.settings

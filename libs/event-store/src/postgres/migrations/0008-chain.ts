@@ -1,9 +1,10 @@
 /**
- * Links of an execution's chain, and signed checkpoints of a partition's links. Events from before this have no link, and those
- * that the version before goes on writing have none either. Statements run one by one in a transaction.
+ * Links of an execution's chain, and signed checkpoints of a partition's links. Events from before this migration have
+ * no link, and neither have events that the previous version writes after it. Statements run one by one in a
+ * transaction.
  */
 export const chain: readonly string[] = [
-  // NULL: no link. Empty: the link of this commit is on the execution's next event that has one.
+  // NULL: no link. Empty: the link is on the execution's last event of the same commit.
   `ALTER TABLE execution.events ADD COLUMN link bytea`,
   `CREATE TABLE execution.checkpoints (
     partition int NOT NULL,

@@ -1,6 +1,6 @@
 /**
- * Executions that a projection has passed without writing them, because it cannot read them: those of events of a newer version. They are
- * looked at again when a partition is taken.
+ * Executions that a projection skipped because it cannot read their events, which a newer version wrote. They are read
+ * again when their partition is taken over.
  */
 export const unprojectedExecutions: readonly string[] = [
   `CREATE TABLE execution.unprojected_executions (

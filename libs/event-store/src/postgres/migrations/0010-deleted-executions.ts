@@ -1,6 +1,6 @@
 /**
- * What is left of deleted executions beside their last event: links that signed checkpoints count on. `last_of`: the link before the
- * event that says that it is deleted. Statements run one by one in a transaction.
+ * The links of removed events, on which signed checkpoints depend. `last_of` marks the last link before the event that
+ * records the deletion. Statements run one by one in a transaction.
  */
 export const deletedExecutions: readonly string[] = [
   `CREATE TABLE execution.removed_links (

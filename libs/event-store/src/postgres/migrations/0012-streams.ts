@@ -1,4 +1,7 @@
-/** Rows of streams that are no executions: what lists and wake-ups need of them. Statements run one by one in a transaction. */
+/**
+ * Rows of streams that are not executions, with the fields that lists and wake-ups need. Statements run one by one in a
+ * transaction.
+ */
 export const streams: readonly string[] = [
   `CREATE TABLE execution.streams (
     id uuid PRIMARY KEY,

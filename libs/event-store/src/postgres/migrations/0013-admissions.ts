@@ -1,9 +1,10 @@
 /**
- * What tenants with limits have begun. All of it may be lost: executions are counted by their rows. Statements run one by one
- * in a transaction.
+ * Starts that count against the limits of tenants. The tables may lose their rows, because executions are counted by
+ * their own rows. Statements run one by one in a transaction.
  */
 export const admissions: readonly string[] = [
-  // One row a tenant that has limits: who changes it has the turn. paid_until: the generic cell rate algorithm (ITU-T I.371).
+  // One row for each tenant that has limits; its lock gives the turn. paid_until belongs to the generic cell rate
+  // algorithm (ITU-T I.371).
   `CREATE UNLOGGED TABLE execution.tenant_use (
     tenant_id text PRIMARY KEY,
     paid_until double precision NOT NULL DEFAULT 0,
@@ -11,7 +12,7 @@ export const admissions: readonly string[] = [
     counted_at double precision NOT NULL DEFAULT 0,
     count_took double precision NOT NULL DEFAULT 0
   ) WITH (fillfactor = 50)`,
-  // Commands that were let through and may not be committed yet. version: of the execution then, 0 before its start.
+  // Admitted commands that may not be committed yet. version: the execution's version at that time, 0 before its start.
   `CREATE UNLOGGED TABLE execution.admissions (
     tenant_id text NOT NULL,
     command_id text NOT NULL,

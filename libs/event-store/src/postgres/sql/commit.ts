@@ -1,31 +1,37 @@
 import { CHANGE_COLUMNS, CHANGING_COLUMNS, STARTED_COLUMNS, rowsSource, rowsValue } from '../execution-row.js';
 
-/** Rows of one kind: a single one of a commit of one partition goes as parameters, which PostgreSQL reads in half the time. */
+/**
+ * Number of rows of one kind. A single row, in a commit of one partition, is sent as parameters, which PostgreSQL reads
+ * in half the time.
+ */
 type Rows = 'none' | 'one' | 'many';
 
-/** So few events of a commit of one partition go as parameters too, which is an eighth less of such a commit's time. */
+/**
+ * Up to this many events, in a commit of one partition, are sent as parameters too, which saves an eighth of the
+ * commit's time.
+ */
 const FEW_EVENTS = [0, 1, 2, 3, 4] as const;
 
-/** What a commit holds; what it does not hold is left out of its statement, for it costs time all the same. */
+/** The parts of a commit. An absent part is left out of the statement, because an empty part costs time too. */
 export interface CommitShape {
-  /** It fences one partition: nothing else of it can be locked in another order. */
+  /** The commit fences one partition, so locks cannot be taken in another order. */
   readonly single: boolean;
   readonly events: (typeof FEW_EVENTS)[number] | 'many';
   readonly starts: Rows;
   readonly changes: Rows;
-  /** It writes rows of streams that are no executions. */
+  /** Whether the commit writes rows of streams that are not executions. */
   readonly streams: boolean;
 }
 
 /**
- * Fences and appends for all partitions of a lane in one statement. A partition whose epoch has moved on, or whose log does not end
- * where the commit begins, drops out: its row is not returned and nothing of it is written. Texts travel joined by line breaks, which JSON text never holds:
- * that needs no escaping on either side.
+ * Fences and appends for all partitions of a lane in one statement. If a partition's epoch has changed, or its log does
+ * not end where the commit begins, its row is not returned and nothing is written for it. Texts are joined by line
+ * breaks, which JSON text never contains, so nothing needs to be escaped.
  *
- * $1–$5 partition, epoch, last position, events appended, published position (arrays unless `single`); from $6 events: many of them as
- * nine columns, few of them one after the other; then, where there are any, rows started and rows changed, a parameter a
- * column: values of a single row, or those of `rowsSource`; last, rows
- * of other streams as one JSON.
+ * $1–$5: partition, epoch, last position, number of appended events, published position (arrays unless `single`). From
+ * $6: the events, as nine columns when there are many, otherwise one after the other. Then started rows and changed
+ * rows, if there are any, with one parameter per column: the values of a single row, or those of `rowsSource`. Last:
+ * rows of other streams, as one JSON text.
  */
 function commitText({ single, events, starts, changes, streams }: CommitShape): string {
   const startedAt = EVENTS_AT + (events === 'many' ? EVENT_COLUMNS : events * EVENT_TYPES.length);
@@ -39,7 +45,7 @@ function streamsAt(changedAt: number, changes: Rows): number {
 }
 
 const EVENTS_AT = 6;
-/** Parameters that many events take. */
+/** Number of parameters that many events take. */
 const EVENT_COLUMNS = 9;
 
 const APPEND = `, appended AS (
@@ -51,7 +57,7 @@ const APPEND = `, appended AS (
   JOIN moved m ON m.id = e.partition
 )`;
 
-/** Of execution_id, version, type, command_id, at, data and link. */
+/** Types of execution_id, version, type, command_id, at, data and link. */
 const EVENT_TYPES = ['uuid', 'int', 'text', 'text', 'bigint', 'jsonb', 'text'];
 
 function appendFew(count: number): string {
@@ -146,10 +152,10 @@ const writeStreams = (parameter: number): string => `, streams AS (
     version = excluded.version, wake_at = excluded.wake_at, view = excluded.view
 )`;
 
-/** By shape, as they are met; a lane's connection prepares each once. */
+/** Statements by shape, created when a shape first occurs. A lane's connection prepares each of them once. */
 const COMMITS = new Map<string, { readonly name: string; readonly text: string }>();
 
-/** How many events go by parameter: all of them when they are few and of one partition. */
+/** The number of events that are sent as parameters: all when they are few and of one partition. */
 export function eventsOf(single: boolean, count: number): CommitShape['events'] {
   return (single ? FEW_EVENTS[count] : undefined) ?? 'many';
 }

@@ -1,4 +1,4 @@
-/** $1 partitions, $2 limit. Found by an index of these alone. */
+/** $1 partitions, $2 limit. A partial index contains exactly these rows. */
 export const READ_DELETED = `
 SELECT x.id, x.partition, e.position
 FROM execution.orchestration_executions x
@@ -6,8 +6,8 @@ JOIN execution.events e ON e.execution_id = x.id AND e.version = x.version
 WHERE x.status = 'deleted' AND x.partition = ANY($1::int[]) LIMIT $2`;
 
 /**
- * One statement, so that a crash leaves all or nothing of it. The row that is locked says that the execution is deleted: nothing is
- * appended to it any more, so no epoch is asked for. $1 execution ids.
+ * One statement, so that a crash leaves either everything or nothing removed. The locked row says that the execution is
+ * deleted, so nothing is appended to it any more and no epoch needs to be checked. $1 execution ids.
  */
 export const REMOVE_HISTORY = `
 WITH gone AS (

@@ -1,4 +1,4 @@
-/** The first caller fixes the number of partitions ($1) for ever. */
+/** The first caller fixes the number of partitions ($1) permanently. */
 export const FIX_SETTINGS = `
 INSERT INTO execution.settings (partitions) VALUES ($1) ON CONFLICT (only_row) DO NOTHING`;
 
@@ -6,7 +6,7 @@ export const READ_SETTINGS = `SELECT partitions FROM execution.settings`;
 
 export const READ_TASK_KEY = `SELECT task_key FROM execution.settings`;
 
-/** A row for each partition; $1 their number. */
+/** Creates a row for each partition. $1 number of partitions. */
 export const ADD_PARTITIONS = `
 INSERT INTO execution.partitions (id) SELECT generate_series(0, $1::int - 1) ON CONFLICT (id) DO NOTHING`;
 
@@ -16,7 +16,7 @@ INSERT INTO execution.owners (name, incarnation, lease_until)
 VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
 ON CONFLICT (name) DO UPDATE SET incarnation = excluded.incarnation, lease_until = excluded.lease_until`;
 
-/** No row when another incarnation has the name. $1 name, $2 incarnation, $3 lease in ms. */
+/** Returns no row when another incarnation has the name. $1 name, $2 incarnation, $3 lease in ms. */
 export const RENEW = `
 UPDATE execution.owners SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
 WHERE name = $1 AND incarnation = $2`;
@@ -24,7 +24,7 @@ WHERE name = $1 AND incarnation = $2`;
 export const END_LEASE = `
 DELETE FROM execution.owners WHERE name = $1 AND incarnation = $2`;
 
-/** After the lease has ended: $1 name. Rows are locked in id order. */
+/** Run after the lease has ended. $1 name. Rows are locked in the order of ids. */
 export const GIVE_UP_ALL = `
 WITH mine AS (
   SELECT id FROM execution.partitions WHERE owner = $1 ORDER BY id FOR UPDATE
@@ -34,7 +34,7 @@ WHERE p.id = mine.id AND NOT EXISTS (SELECT FROM execution.owners o WHERE o.name
 
 export const READ_TIME = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
 
-/** Every partition with its owner's state, and every live owner (partition null). */
+/** Every partition with the state of its owner, and every live owner (partition null). */
 export const VIEW = `
 SELECT p.id, p.owner, coalesce(o.lease_until > clock_timestamp(), false) AS alive, p.epoch, p.last_position,
   p.published_position
@@ -44,7 +44,7 @@ ORDER BY p.id`;
 export const LIVE_OWNERS = `
 SELECT name FROM execution.owners WHERE lease_until > clock_timestamp() ORDER BY name`;
 
-/** $1 name, $2 incarnation, $3 partitions, $4 the epochs they were seen with. */
+/** $1 name, $2 incarnation, $3 partitions, $4 the epochs that the view gave for them. */
 export const CLAIM = `
 WITH free AS (
   SELECT p.id FROM execution.partitions p

@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (
   WHERE execution_id = w.id ORDER BY version DESC LIMIT 1
 ) e`;
 
-/** Inputs and metadata may be large, and stay where they are. $1 execution ids. */
+/** Inputs and metadata may be large, so they are not read. $1 execution ids. */
 export const READ_STARTS = `
 SELECT e.execution_id, e.version, e.type, e.data
 FROM unnest($1::uuid[]) AS w(id)
@@ -40,10 +40,10 @@ CROSS JOIN LATERAL (
 ) e`;
 
 /**
- * $1 partitions and $2 positions, $3 limit for each of them, $4 types or null, $5 whether starts without a callback_url are
- * left out; `of` is the place of the cursor. A commit is
- * seen whole, and positions are given under the partition's row lock, so what is read is a prefix: nothing can appear later
- * below the last position seen. A partition without news is one row without an event.
+ * $1 partitions, $2 positions, $3 limit for each of them, $4 types or null, $5 whether starts without a callback_url
+ * are left out. `of` is the index of the cursor. A commit becomes visible as a whole, and positions are assigned under
+ * the lock of the partition's row. So the result is a prefix of the log: no event can appear later at or below the last
+ * position that was read. A partition without new events gives one row without an event.
  */
 export const READ_LOGS = `
 SELECT w.of::int, p.last_position, e.*
@@ -72,7 +72,7 @@ UNION ALL
   WHERE partition = ANY($1::int[]) AND wake_at <= $2 ORDER BY wake_at LIMIT $3)
 ORDER BY wake_at LIMIT $3`;
 
-/** $1 partitions. One index look-up a partition. */
+/** $1 partitions. One index lookup per partition. */
 export const NEXT_DUE = `
 SELECT least(
   min((SELECT wake_at FROM execution.orchestration_executions x
@@ -81,7 +81,7 @@ SELECT least(
     WHERE s.partition = w.id AND s.wake_at IS NOT NULL ORDER BY s.wake_at LIMIT 1))) AS wake_at
 FROM unnest($1::int[]) AS w(id)`;
 
-/** $1 partition, $2 the id before, $3 limit. */
+/** $1 partition, $2 the last id of the previous page, $3 limit. */
 export const READ_UNFINISHED = `
 SELECT id FROM execution.orchestration_executions
 WHERE partition = $1 AND wake_at IS NOT NULL AND ($2::uuid IS NULL OR id > $2::uuid)

@@ -3,7 +3,11 @@ export const READ_SNAPSHOTS = `
 SELECT execution_id, version, reducer_version, config_id, config_version, state
 FROM execution.snapshots WHERE execution_id = ANY($1::uuid[]) AND reducer_version = $2`;
 
-/** The state of a version whose event is gone is that of a deleted execution: it must not come after that. $1 execution id, $2 version, $3 reducer version, $4 config id, $5 config version, $6 state as JSON. */
+/**
+ * Stores a state only while the event of its version exists. If the event is gone, the execution was deleted, and no
+ * snapshot may appear after that. $1 execution id, $2 version, $3 reducer version, $4 config id, $5 config version, $6
+ * state as JSON.
+ */
 export const WRITE_SNAPSHOT = `
 INSERT INTO execution.snapshots (execution_id, version, reducer_version, config_id, config_version, state)
 SELECT e.execution_id, e.version, $3::int, $4::text, $5::int, $6::jsonb
