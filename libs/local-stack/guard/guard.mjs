@@ -1,9 +1,9 @@
-// Stops the servers of a process that ended without stopping them itself, also when it was killed.
+// Stops the servers of a process that ended without stopping them itself, for example because it was killed.
 //
-// The parent holds the other end of this process's standard input and says there, one JSON line each, which servers
-// run: {"watch": {pid, signals: [[signal, wait in ms], …], remove: [directory, …]}} and {"forget": pid}. The pipe closes
-// when the parent ends, however it ends; what is still watched is stopped then, and its throw-away directories removed.
-// Plain JavaScript, because Node runs it as it stands from the sources and from a build.
+// The parent has the other end of this process's standard input, and writes which servers run, one JSON line each:
+// {"watch": {pid, signals: [[signal, wait in ms], …], remove: [directory, …]}} and {"forget": pid}. The pipe closes
+// when the parent ends, however it ends. Then the watched servers are stopped, and their temporary directories are
+// removed. This file is plain JavaScript, because Node runs it unchanged from the sources and from a build.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -13,11 +13,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 const POLL_MS = 20;
 const watched = new Map();
 
-// Only the parent's end counts: a terminal's Ctrl-C or a shutdown's SIGTERM reaches the parent too, which may still need
-// its servers to end well.
+// Only the parent's end counts. A terminal's Ctrl-C or a shutdown's SIGTERM reaches the parent too, which may still
+// need its servers for a clean end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 
-/** When the process with this id started, or undefined if none runs: ids are used again, this is not. */
+/**
+ * When the process with this id started, or undefined if there is none. Process ids are reused; the time distinguishes
+ * the processes.
+ */
 function startOf(pid) {
   try {
     if (process.platform === 'linux') {
@@ -39,7 +42,7 @@ async function stop({ pid, signals, remove, start }) {
     try {
       process.kill(pid, signal);
     } catch {
-      // It ended in between, which the next look confirms.
+      // The process ended in between. The next check confirms that.
     }
     const limit = performance.now() + wait;
     while (runs() && performance.now() < limit) await delay(POLL_MS);

@@ -12,7 +12,7 @@ interface Holder {
   readonly released?: boolean;
 }
 
-/** The data directory is ours until `release()`. */
+/** The data directory belongs to this process until `release()`. */
 export interface DataLock {
   release(): Promise<void>;
 }
@@ -20,11 +20,11 @@ export interface DataLock {
 /**
  * Takes a data directory for this process. The lock of a process that ended without releasing it is taken over.
  *
- * Locks are numbered and the highest number counts: who finds it released or its holder dead makes the next one, which
- * only one can. The highest is never removed, not even when released, so that someone slow, who saw an older one,
- * cannot make a number twice without noticing.
+ * Locks are numbered and the highest number counts. A process that finds it released, or its holder dead, creates the
+ * next number, which only one process can do. The highest lock is never removed, not even when it is released. So a
+ * slow process that saw an older lock cannot create a number again unnoticed.
  *
- * Throws `LocalStackBusyError` when a live process, this one included, holds the directory.
+ * Throws `LocalStackBusyError` when a live process, including this one, holds the directory.
  */
 export async function lockDataDir(dataDir: string): Promise<DataLock> {
   const mine: Holder = {
@@ -40,7 +40,7 @@ export async function lockDataDir(dataDir: string): Promise<DataLock> {
       const holder = await readJson<Holder>(lockFile(dataDir, newest));
       if (isHeld(holder)) throw await busy(dataDir, holder);
       const file = lockFile(dataDir, newest + 1);
-      // A link appears whole and at once, or not at all: a reader never meets a lock that is half written.
+      // A link appears completely or not at all, so no reader sees a lock that is half written.
       if (!(await linkUnlessThere(draft, file))) continue;
       const [highest, ...older] = await lockNumbers(dataDir);
       if (highest !== newest + 1) {
@@ -59,7 +59,7 @@ function lockFile(dataDir: string, number: number): string {
   return path.join(dataDir, `lock-${number}.json`);
 }
 
-/** Highest first. */
+/** Highest number first. */
 async function lockNumbers(dataDir: string): Promise<number[]> {
   const names = await readdir(dataDir);
   return names

@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 describe('lockDataDir', () => {
-  it('is held by one at a time, over many that ask at once, again and again', async () => {
+  it('is held by one process at a time, however many ask at once', async () => {
     await writeFile(path.join(dataDir, 'lock-1.json'), `{"pid":${process.pid},"identity":"before the reboot"}`);
     for (let round = 0; round < 30; round += 1) {
       const asked = await Promise.allSettled(Array.from({ length: 12 }, () => lockDataDir(dataDir)));
@@ -27,7 +27,7 @@ describe('lockDataDir', () => {
     }
   });
 
-  it('goes from hand to hand without two holding it', async () => {
+  it('passes from one process to the next without two holding it', async () => {
     let holders = 0;
     let turns = 0;
     const takeTurns = async () => {

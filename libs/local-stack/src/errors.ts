@@ -1,7 +1,7 @@
-/** The local servers cannot be started or reached; the message says what to do about it. */
+/** The local servers cannot be started or reached. The message says what to do about it. */
 export class LocalStackError extends Error {
   override readonly name: string = 'LocalStackError';
-  /** A program shows it without a stack (`mistakeOf` of @batuta/program). */
+  /** A program shows the message without a stack trace (see `mistakeOf` of @batuta/program). */
   readonly mistake = true;
 }
 
@@ -11,7 +11,7 @@ export class LocalStackBusyError extends LocalStackError {
 
   constructor(
     readonly dataDir: string,
-    /** Process that holds the directory. */
+    /** The process that holds the directory. */
     readonly pid: number,
     readonly startedAt: string,
     readonly postgresPort: number | undefined,

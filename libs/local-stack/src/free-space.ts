@@ -3,13 +3,13 @@ import { LocalStackError } from './errors.js';
 
 const MIB = 1024 * 1024;
 
-/** What can be written in a directory by who is not root: the part that file systems keep for root does not count. */
+/** The space that an ordinary user can use. The part that file systems reserve for root does not count. */
 export async function freeBytes(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory);
   return bavail * bsize;
 }
 
-/** Throws a `LocalStackError` when a directory's file system has less than so many MiB left. */
+/** Throws a `LocalStackError` when a directory's file system has less than `neededMib` MiB left. */
 export async function checkFreeSpace(
   directory: string,
   neededMib: number,

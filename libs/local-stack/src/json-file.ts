@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 
-/** Reads a file of JSON; undefined when it is missing or not JSON (a file that a crash cut short). */
+/** Reads a JSON file. Undefined when it is missing or is not JSON, as after a crash during writing. */
 export async function readJson<T>(file: string): Promise<Partial<T> | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(file, 'utf8'));
@@ -11,7 +11,7 @@ export async function readJson<T>(file: string): Promise<Partial<T> | undefined>
   }
 }
 
-/** Writes a file of JSON whole or not at all, readable by its owner only unless told. */
+/** Writes a JSON file completely or not at all. By default, only its owner can read it. */
 export async function writeJson(file: string, value: unknown, mode = 0o600): Promise<void> {
   const draft = `${file}.${process.pid}.tmp`;
   await writeFile(draft, `${JSON.stringify(value, null, 2)}\n`, { mode, flush: true });

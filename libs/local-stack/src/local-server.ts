@@ -5,42 +5,45 @@ import type { ServerProcess } from './server-process.js';
 const PORT_ATTEMPTS = 3;
 
 export interface LocalServerOptions {
-  /** Directory that holds this server and nothing else; made when missing. */
+  /** A directory for this server only. It is created when missing. */
   readonly home: string;
-  /** Listen on this port of 127.0.0.1 or fail. Unless told: the port of the last run while it is free, else a free one. */
+  /**
+   * The port on 127.0.0.1; starting fails if it is taken. Default: the port of the last run if it is free, otherwise
+   * another free port.
+   */
   readonly port?: number | undefined;
   readonly logFile?: string | undefined;
   readonly logger?: StackLogger | undefined;
-  /** The server is thrown away: nothing needs to be kept, and its files go if this process is killed. */
+  /** The server is temporary: nothing needs to be kept, and its files are removed if this process is killed. */
   readonly ephemeral?: boolean | undefined;
-  /** Recovery of what is stored counts. Milliseconds. */
+  /** Milliseconds, including the recovery of stored data. */
   readonly startTimeoutMs?: number | undefined;
 }
 
-/** A server of this process that can be ended and started again. */
+/** A server of this process that can be stopped and started again. */
 export interface Runs {
-  /** Process id of the current run. */
+  /** Process id of the present run. */
   readonly pid: number;
   readonly running: boolean;
-  /** Ends it as an administrator would: connections are cut, data is written. */
+  /** Stops it as an administrator would: connections are closed and data are written. */
   stop(): Promise<void>;
-  /** Ends it as a crash would. */
+  /** Ends it like a crash. */
   kill(): Promise<void>;
-  /** Starts it again on the same ports and data after `stop()` or `kill()`. */
+  /** Starts it again on the same ports and data, after `stop()` or `kill()`. */
   start(): Promise<void>;
   /** `stop()` and `start()`. */
   restart(): Promise<void>;
 }
 
-/** A server of this process, on 127.0.0.1. */
+/** A server of this process on 127.0.0.1. */
 export interface LocalServer extends Runs {
-  /** With user and password. */
+  /** Includes user and password. */
   readonly url: string;
   readonly port: number;
   readonly logFile: string;
 }
 
-/** The runs of a server, of which the first is there already. */
+/** The runs of a server. The first run has started already. */
 export function runsOf(first: ServerProcess, launch: () => Promise<ServerProcess>): Runs {
   let current = first;
   return {
@@ -63,8 +66,8 @@ export function runsOf(first: ServerProcess, launch: () => Promise<ServerProcess
 }
 
 /**
- * Launches a server on ports that were free a moment ago, and on `others` when somebody took them since. Rejects with what
- * `launch` says when that happens again and again, or for another reason.
+ * Starts a server on ports that were free a moment ago. If they were taken since, it tries the ports that `others`
+ * returns. Rejects with the error of `launch` when that fails repeatedly, or for another reason.
  */
 export async function launchOn<Ports>(
   ports: Ports,

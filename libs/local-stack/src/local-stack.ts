@@ -11,56 +11,60 @@ import { silentLogger, type StackLogger } from './logger.js';
 import { checkNats, startNats, type NatsOptions, type NatsServer } from './nats/nats-server.js';
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres/postgres-server.js';
 
-/** What a new database and the first logs take, and PostgreSQL's next segments of its log. */
+/** The space for a new database, the first logs, and the next segments of PostgreSQL's write-ahead log. */
 const NEW_DATABASE_MIB = 128;
 const RUN_MIB = 48;
 
 export interface LocalStackOptions {
-  /** Directory of all files of the servers; made when missing. */
+  /** The directory for all files of the servers. It is created when missing. */
   readonly dataDir: string;
-  /** A PostgreSQL that exists, used instead of an embedded one. */
+  /** An existing PostgreSQL to use instead of an embedded one. */
   readonly databaseUrl?: string | undefined;
-  /** With `databaseUrl`: a file with its user's password; `{service}` in both stands for a service's name. */
+  /** With `databaseUrl`: a file with its user's password. In both, `{service}` stands for a service's name. */
   readonly databasePasswordFile?: string | undefined;
-  /** A NATS server that exists, used instead of one of our own. */
+  /** An existing NATS server to use instead of an own one. */
   readonly natsUrl?: string | undefined;
-  /** With `natsUrl`: a file of NATS credentials, `{service}` for a service's name. */
+  /** With `natsUrl`: a file of NATS credentials. `{service}` stands for a service's name. */
   readonly natsCredentials?: string | undefined;
-  /** With `natsUrl`: a file with certificates of those who may vouch for the server. */
+  /** With `natsUrl`: a PEM file with the certificates of the authorities that are trusted. */
   readonly natsTlsCa?: string | undefined;
-  /** Pools that the step-runner serves; default: `default`. */
+  /** The pools that the step-runner serves. Default: `default`. */
   readonly pools?: readonly string[] | undefined;
   readonly logger?: StackLogger | undefined;
   readonly postgres?: Pick<PostgresOptions, 'port' | 'database' | 'settings' | 'startTimeoutMs'> | undefined;
   readonly nats?: Pick<NatsOptions, 'port' | 'config' | 'startTimeoutMs'> | undefined;
 }
 
-/** The servers that Batuta needs, ours or given. */
+/** The servers that Batuta needs, started here or given. */
 export interface LocalStack {
   readonly dataDir: string;
-  /** The administrator's, when the database is ours. */
+  /** With the administrator's login, when the database was started here. */
   readonly databaseUrl: string;
-  /** What services have in their environment to reach the database. */
+  /** The environment variables that services need to reach the database. */
   readonly databaseEnvironment: Readonly<Record<string, string>>;
   readonly natsUrl: string;
-  /** The file of a service's NATS credentials, `{service}` for its name; undefined when the URL has all. */
+  /** The file of a service's NATS credentials. `{service}` stands for its name. Undefined when the URL is enough. */
   readonly natsCredentials: string | undefined;
-  /** The file with certificates of those who may vouch for the NATS server; undefined for a server of our own, which has no TLS. */
+  /**
+   * The file with the certificates of the trusted authorities. Undefined for a server that was started here, which has
+   * no TLS.
+   */
   readonly natsTlsCa: string | undefined;
   /** Absent when `databaseUrl` was given. */
   readonly postgres?: PostgresServer;
   /** Absent when `natsUrl` was given. */
   readonly nats?: NatsServer;
-  /** Stops the servers that were started here and frees the data directory. May be called again. */
+  /** Stops the servers that were started here and releases the data directory. May be called again. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts PostgreSQL and nats-server for one machine, or checks the given ones, and holds the data directory meanwhile.
+ * Starts PostgreSQL and nats-server for one machine, or checks the given ones, and holds the data directory while they
+ * run.
  *
- * The servers end with this process even when it is killed, but only `stop()` waits for them; it is the caller's to call
- * on Ctrl-C. Throws `LocalStackBusyError` when another live process uses the directory and `LocalStackError` when a
- * server cannot be started or reached; nothing is left running then.
+ * The servers end with this process even when it is killed, but only `stop()` waits for their end; the caller must call
+ * it on Ctrl-C. Throws `LocalStackBusyError` when another live process uses the directory, and `LocalStackError` when a
+ * server cannot be started or reached. Nothing is left running then.
  */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
   const logger = options.logger ?? silentLogger;
@@ -118,11 +122,12 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 }
 
 /**
- * Makes the data directory if it is not there; returns its real path. Throws a `LocalStackError` when there is too little space
- * in it for what a start writes; `databaseUrl` is that of a database that is elsewhere.
+ * Creates the data directory if it is missing, and returns its real path. Throws a `LocalStackError` when it has too
+ * little space for a start. `databaseUrl`: the URL of a database that is elsewhere.
  */
 export async function prepareDataDirectory(dataDir: string, databaseUrl?: string): Promise<string> {
-  // PostgreSQL's own user passes through this directory when we are root; what is private in it has modes of its own.
+  // When this process is root, PostgreSQL's own user passes through this directory. Private files in it have modes of
+  // their own.
   const asRoot = process.getuid?.() === 0;
   await mkdir(dataDir, { recursive: true, mode: asRoot ? 0o711 : 0o700 });
   const directory = await realpath(dataDir);
@@ -134,8 +139,8 @@ export async function prepareDataDirectory(dataDir: string, databaseUrl?: string
 }
 
 /**
- * Whether a URL is that of the nats-server that an earlier run started on this data directory. `batuta env` prints it, and a
- * shell that keeps it does not mean a server that exists without us.
+ * Whether a URL belongs to the nats-server that an earlier run started on this data directory. `batuta env` prints that
+ * URL, and a shell that still has it does not mean an external server.
  */
 async function isOfOwnNats(dataDir: string, url: string | undefined): Promise<boolean> {
   if (url === undefined || !URL.canParse(url)) return false;

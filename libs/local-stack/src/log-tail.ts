@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 const BYTES = 4096;
 const LINES = 12;
 
-/** For an error: the last lines of a process's log, of those that begin at the byte `from`; never throws. */
+/** The last lines of a process's log for an error message, without the lines before the byte `from`. Never throws. */
 export async function logTail(logFile: string, from = 0): Promise<string> {
   try {
     const file = await open(logFile, 'r');

@@ -1,4 +1,4 @@
-/** Where the local stack says what it does. */
+/** Where the local stack reports what it does. */
 export interface StackLogger {
   info(message: string): void;
   warn(message: string): void;

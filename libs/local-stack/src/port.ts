@@ -11,23 +11,24 @@ export interface PortRange {
   readonly to: number;
 }
 
-/** Above what `fetch` refuses to speak to ("bad port" of the Fetch standard) and what most servers have by default. */
+/** Above the ports that `fetch` refuses ("bad port" of the Fetch standard) and above most servers' default ports. */
 const LOWEST = 20_000;
 const HIGHEST = 65_535;
-/** So many that those who choose at random seldom choose the same. */
+/** With so many ports, processes that choose at random seldom choose the same one. */
 const ENOUGH = 1_000;
 const ATTEMPTS = 200;
-/** Where the kernel takes the port of an outgoing connection from, unless it says: RFC 6335, section 6. */
+/** The range from which the kernel takes the port of an outgoing connection by default: RFC 6335, section 6. */
 const DYNAMIC: PortRange = { from: 49_152, to: HIGHEST };
 
-/** What claims the ports that this process has chosen, until it ends. */
+/** Sockets that claim the ports which this process has chosen, until it ends. */
 const claims = new Map<number, Socket>();
 
 let range: PortRange | undefined;
 
 /**
- * A TCP port of 127.0.0.1 that nothing listens on and that nobody else is given while this process lives: no other call of
- * this function in any process of the machine gives it, and no outgoing connection takes it. Throws when there is none.
+ * Returns a TCP port of 127.0.0.1 on which nothing listens. It belongs to this process: until the process ends, no
+ * other call of this function on the machine returns it, and no outgoing connection uses it. Throws when there is no
+ * such port.
  */
 export async function freePort(): Promise<number> {
   range ??= portRange(ephemeralPorts());
@@ -47,8 +48,8 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * `preferred` while nothing listens on it and no other process has chosen it, else a free port. A port that this process
- * has chosen before is its own: a server that starts again gets it again.
+ * Returns `preferred` if nothing listens on it and no other process has chosen it, otherwise a free port. A port that
+ * this process has chosen before is available to it again, so a restarted server keeps its port.
  */
 export async function portOr(preferred: number | undefined): Promise<number> {
   if (preferred === undefined) return await freePort();
@@ -62,8 +63,8 @@ export async function portOr(preferred: number | undefined): Promise<number> {
 }
 
 /**
- * Where ports are chosen: outside the range `ephemeral`, from which the kernel takes a port for each outgoing connection,
- * also between the choice of a port and its use.
+ * The range in which ports are chosen. It lies outside of `ephemeral`, from which the kernel takes the ports of
+ * outgoing connections, at any time between the choice of a port and its use.
  */
 export function portRange(ephemeral: PortRange): PortRange {
   const below = { from: LOWEST, to: ephemeral.from - 1 };
@@ -71,11 +72,11 @@ export function portRange(ephemeral: PortRange): PortRange {
   const size = ({ from, to }: PortRange): number => to - from + 1;
   if (size(below) >= ENOUGH) return below;
   if (size(above) >= ENOUGH) return above;
-  // The kernel keeps nearly all for itself: claims still keep apart those who choose.
+  // The kernel reserves nearly all ports for itself. Claims still keep processes from choosing the same one.
   return { from: LOWEST, to: HIGHEST };
 }
 
-/** Linux says it (ip_local_port_range of ip(7)); the others keep to the dynamic ports. */
+/** Linux reports the range (ip_local_port_range of ip(7)). Other systems use the dynamic ports. */
 function ephemeralPorts(): PortRange {
   let text: string;
   try {
@@ -87,7 +88,7 @@ function ephemeralPorts(): PortRange {
   return Number.isInteger(from) && Number.isInteger(to) ? { from: from!, to: to! } : DYNAMIC;
 }
 
-/** Why nothing of ours can listen on a port of 127.0.0.1: EADDRINUSE, EACCES; undefined when something can. */
+/** Why nothing can listen on a port of 127.0.0.1: EADDRINUSE or EACCES. Undefined when it is free. */
 export async function whyNotFree(port: number): Promise<string | undefined> {
   try {
     await listenOnce(port);
@@ -111,8 +112,8 @@ async function take(port: number): Promise<void> {
 }
 
 /**
- * Claims a port for the life of this process by the UDP port of the same number, which nothing else here uses. Other
- * processes see that, a process that was killed leaves nothing behind, and the TCP port stays free for whom it is meant.
+ * Claims a port for the life of this process with the UDP port of the same number, which nothing else here uses. Other
+ * processes notice the claim, a killed process leaves nothing behind, and the TCP port stays free for its server.
  */
 function claimOf(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -138,7 +139,7 @@ function listenOnce(port: number): Promise<void> {
   });
 }
 
-/** Somebody has the port, or the system keeps it for something (Windows, ports below 1024). */
+/** Another process has the port, or the system reserves it (Windows, ports below 1024). */
 function isTaken(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'EADDRINUSE' || code === 'EACCES';

@@ -22,7 +22,7 @@ describe('a free port', () => {
       servers.push(server.listen(port, '127.0.0.1', resolve));
     });
 
-  /** Ports that another process has chosen and does not listen on. */
+  /** Ports that another process has chosen but does not listen on. */
   const chosenElsewhere = async (): Promise<{ child: Child; ports: number[] }> => {
     const child = runFile('libs/local-stack/test/choose-ports.ts');
     children.push(child);
@@ -34,7 +34,7 @@ describe('a free port', () => {
     return { child, ports: JSON.parse(child.output()) as number[] };
   };
 
-  it('is given once, though nobody listens on it yet', async () => {
+  it('is returned only once, although nobody listens on it yet', async () => {
     const ports: number[] = [];
     for (let batch = 0; batch < 20; batch += 1) {
       ports.push(...(await Promise.all(Array.from({ length: 40 }, () => freePort()))));
@@ -54,14 +54,14 @@ describe('a free port', () => {
     }
   });
 
-  it('belongs to the process that chose it until that ends, also by a kill', async () => {
+  it('belongs to the process that chose it until that process ends or is killed', async () => {
     const { child, ports } = await chosenElsewhere();
     for (const port of ports) expect(await portOr(port)).not.toBe(port);
     await child.end('SIGKILL');
     for (const port of ports) expect(await portOr(port)).toBe(port);
   });
 
-  it('is given again to the process that has it, for a server that starts again, unless something listens', async () => {
+  it('is returned again to the process that chose it, unless something listens on it', async () => {
     const port = await freePort();
     expect(await portOr(port)).toBe(port);
     await listen(port);
@@ -70,7 +70,7 @@ describe('a free port', () => {
     expect(await portOr(undefined)).not.toBe(other);
   });
 
-  it('is the preferred one only once when several want it at the same moment', async () => {
+  it('is the preferred port for only one of several simultaneous callers', async () => {
     const { child, ports } = await chosenElsewhere();
     await child.end('SIGKILL');
     const [port] = ports;
@@ -81,7 +81,7 @@ describe('a free port', () => {
 
   it.each([
     ['below the ports of outgoing connections', { from: 32_768, to: 60_999 }, { from: 20_000, to: 32_767 }],
-    ['above them when there is no room below', { from: 1_024, to: 50_000 }, { from: 50_001, to: 65_535 }],
+    ['above them when there are too few below', { from: 1_024, to: 50_000 }, { from: 50_001, to: 65_535 }],
     ['anywhere when they are nearly all', { from: 1_024, to: 65_535 }, { from: 20_000, to: 65_535 }],
   ])('is chosen %s', (_, ephemeral, range) => {
     expect(portRange(ephemeral)).toEqual(range);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 const GUARD = fileURLToPath(new URL('../guard/guard.mjs', import.meta.url));
 const MAX_RESTARTS = 5;
 
-/** Signals in the order they are tried, each with the milliseconds that the server then has to end. */
+/** Signals in the order in which they are sent, each with the milliseconds that the server then has to end. */
 export type StopSignals = readonly (readonly [NodeJS.Signals, number])[];
 
 /** A server that must not outlive this process. */
@@ -16,8 +16,8 @@ export interface Watched {
 }
 
 /**
- * Has a small process in a session of its own stop our servers when this process ends without doing so, `kill -9`
- * included. It runs while something is watched, and is started again when it is killed itself.
+ * Starts a small process in its own session. That process stops the servers when this process ends without doing so,
+ * for example by `kill -9`. It runs while there are servers to watch, and is started again if it is killed.
  */
 class ProcessGuard {
   readonly #watched = new Map<number, Watched>();
@@ -57,7 +57,7 @@ class ProcessGuard {
     };
     child.once('error', ended);
     child.once('exit', ended);
-    // A guard that was killed shows itself by its exit, which is answered above.
+    // When the guard was killed, its exit is handled above.
     child.stdin?.on('error', () => {});
     child.unref();
     if (child.stdin !== null && 'unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();

@@ -4,14 +4,15 @@ import { readFileSync } from 'node:fs';
 let bootId: string | undefined;
 
 /**
- * Names a live process so that nothing else, later or after a reboot, gets the same name: its id and when it started.
- * Undefined when no such process runs; a zombie counts as ended, because some containers never reap.
+ * A name for a live process that no other process gets, neither later nor after a reboot: its id and the time of its
+ * start. Undefined when there is no such process. A zombie counts as ended, because some containers never reap.
  */
 export function processIdentity(pid: number): string | undefined {
   try {
     if (process.platform === 'linux') {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      // The second field is the command in parentheses and may hold spaces: proc(5), fields 3 (state) and 22 (start).
+      // The second field is the command in parentheses and may contain spaces: proc(5), fields 3 (state) and 22
+      // (start).
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
       bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -24,7 +25,9 @@ export function processIdentity(pid: number): string | undefined {
   }
 }
 
-/** The command line of a live process, its arguments separated by spaces; empty when no such process can be seen. */
+/**
+ * The command line of a live process, with its arguments separated by spaces. Empty when no such process is visible.
+ */
 export function commandLine(pid: number): string {
   try {
     return process.platform === 'linux'

@@ -7,7 +7,7 @@ export interface CommandResult {
   readonly output: string;
 }
 
-/** Runs a command to its end without a shell. Throws only when it cannot be started. */
+/** Runs a command to its end, without a shell. Throws only when it cannot be started. */
 export async function runCommand(
   command: string,
   args: readonly string[],

@@ -12,7 +12,7 @@ import { processIdentity } from './process-identity.js';
 const LOG_LIMIT_BYTES = 32 * 1024 * 1024;
 const POLL_MS = 5;
 
-/** What is kept on disk about a server that was started: where it listened, and which process it is. */
+/** The record on disk about a started server: its ports, and the identity of its process. */
 export interface ServerRecord {
   readonly pid: number;
   readonly identity: string;
@@ -20,14 +20,14 @@ export interface ServerRecord {
   readonly monitorPort?: number;
 }
 
-/** The operating system's user that a server runs as. */
+/** The operating system's user as which a server runs. */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
 }
 
 export interface ServerSpec {
-  /** For people: "PostgreSQL". */
+  /** The name for people, for example "PostgreSQL". */
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
@@ -37,7 +37,7 @@ export interface ServerSpec {
   readonly recordFile: string;
   readonly record: Pick<ServerRecord, 'port' | 'monitorPort'>;
   readonly stopSignals: StopSignals;
-  /** Directories that go with the server if this process ends without stopping it. */
+  /** Directories to remove with the server if this process ends without stopping it. */
   readonly remove: readonly string[];
   readonly logger: StackLogger;
 }
@@ -70,7 +70,7 @@ export class ServerProcess {
     });
   }
 
-  /** Starts the server in a session of its own, so that a terminal's Ctrl-C does not reach it before its clients. */
+  /** Starts the server in its own session, so that a terminal's Ctrl-C does not reach it before its clients. */
   static async start(spec: ServerSpec): Promise<ServerProcess> {
     const { log, offset } = openLog(spec.logFile);
     try {
@@ -105,7 +105,7 @@ export class ServerProcess {
     return this.#exit === undefined;
   }
 
-  /** Ends the server the way it wants to be ended, harder when it does not follow. */
+  /** Stops the server with its signals, one after the other, until it ends. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.child.ref();
@@ -118,7 +118,7 @@ export class ServerProcess {
     if (this.running) throw new LocalStackError(`${this.spec.name} (${this.pid}) cannot be stopped.`);
   }
 
-  /** Ends the server at once, as a crash would. */
+  /** Ends the server at once, like a crash. */
   async kill(): Promise<void> {
     this.#stopping = true;
     if (!this.running) return;
@@ -127,7 +127,7 @@ export class ServerProcess {
     await this.#exited;
   }
 
-  /** Waits until `probe` is true. Throws when the server ends first, the time is over, or `probe` throws. */
+  /** Waits until `probe` returns true. Throws when the server ends first, the time is over, or `probe` throws. */
   async ready(probe: () => Promise<boolean>, timeoutMs: number): Promise<void> {
     const limit = performance.now() + timeoutMs;
     for (;;) {
@@ -156,7 +156,10 @@ export class ServerProcess {
   }
 }
 
-/** Stops what an earlier process left running. Its record says which process that is; an id used again is not touched. */
+/**
+ * Stops a server that an earlier process left running. Its record identifies the process, so a reused id is not
+ * touched.
+ */
 export async function stopLeftover(
   name: string,
   recordFile: string,
@@ -178,7 +181,7 @@ export async function stopLeftover(
   return record;
 }
 
-/** Whether a server failed because its port was taken between the choice and its start. */
+/** Whether a server failed because its port was taken between the choice of the port and the start. */
 export function isPortTaken(error: unknown): boolean {
   return error instanceof LocalStackError && /address already in use/i.test(error.message);
 }

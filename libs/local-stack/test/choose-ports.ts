@@ -1,4 +1,4 @@
-// A process that chooses ports, says which, and lives until it is ended.
+// A process that chooses ports, prints them, and lives until it is ended.
 import { freePort } from '@batuta/local-stack';
 
 const ports: number[] = [];

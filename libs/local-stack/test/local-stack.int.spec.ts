@@ -23,7 +23,7 @@ import { connect, credsAuthenticator } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { eventually } from '@batuta/testing';
 
-// Ending a server may take its full grace on a busy machine.
+// On a busy machine, stopping a server may take its full grace period.
 jest.setTimeout(60_000);
 
 const isRoot = process.getuid?.() === 0;
@@ -53,13 +53,13 @@ afterEach(async () => {
   await rm(parent, { recursive: true, force: true });
 });
 
-/** A zombie has ended: who inherited it may be slow to notice. */
+/** A zombie counts as ended, because its new parent may be slow to reap it. */
 function isAlive(pid: number): boolean {
   const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
   return stdout.trim() !== '' && !stdout.startsWith('Z');
 }
 
-/** Server processes that the data directory has on record and that run. */
+/** The running server processes that are recorded in the data directory. */
 async function lockedProcesses(): Promise<number[]> {
   const pids = await Promise.all(
     ['postgres', 'nats'].map(async (server) => {
@@ -144,7 +144,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('asks for a password and keeps it from other users', async () => {
+  it('requires a password and hides it from other users', async () => {
     const stack = await startLocalStack({ dataDir });
     try {
       const wrong = new URL(stack.databaseUrl);
@@ -158,7 +158,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('writes a log in which each line has its time, process and level', async () => {
+  it('writes a log with time, process and level in each line', async () => {
     const stack = await startLocalStack({ dataDir });
     await query(stack.databaseUrl, 'SELECT pg_sleep(0.3)');
     await expect(query(stack.databaseUrl, 'SELECT * FROM absent')).rejects.toThrow(/absent/);
@@ -170,7 +170,7 @@ describe('the local stack', () => {
     expect(lines.some((line) => /duration: .* SELECT pg_sleep/.test(line))).toBe(true);
   });
 
-  it('says which process holds the directory, and leaves that one alone', async () => {
+  it('names the process that holds the directory, and does not disturb it', async () => {
     const stack = await startLocalStack({ dataDir });
     try {
       const error = await startLocalStack({ dataDir }).catch((reason: unknown) => reason);
@@ -187,7 +187,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('lets one of several starts at once win over the lock of a dead process', async () => {
+  it('lets one of several simultaneous starts take over the lock of a dead process', async () => {
     await mkdir(dataDir);
     await writeFile(path.join(dataDir, 'lock-1.json'), '{"pid":1,"identity":"1@an-earlier-boot:1","startedAt":"then"}');
     const starts = await Promise.allSettled([1, 2, 3, 4].map(() => startLocalStack({ dataDir })));
@@ -198,7 +198,7 @@ describe('the local stack', () => {
     expect(lost.filter((reason) => reason instanceof LocalStackBusyError)).toHaveLength(3);
   });
 
-  it('takes another port when the one of the last run is in use', async () => {
+  it('uses another port when the port of the last run is in use', async () => {
     const first = await startLocalStack({ dataDir });
     await first.stop();
     const intruder = createServer();
@@ -213,7 +213,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('restarts PostgreSQL, and recovers what was committed when it was killed', async () => {
+  it('restarts PostgreSQL, and recovers committed data after a kill', async () => {
     const stack = await startLocalStack({ dataDir });
     try {
       const { postgres } = stack;
@@ -229,7 +229,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('makes the database anew when its making was cut short', async () => {
+  it('recreates the database when its creation was interrupted', async () => {
     const home = path.join(dataDir, 'postgres');
     await mkdir(path.join(home, 'data', 'base'), { recursive: true });
     if (isRoot) {
@@ -242,7 +242,7 @@ describe('the local stack', () => {
     await postgres.stop();
   });
 
-  it('starts over a stale process id of a crashed run that another process has now', async () => {
+  it('starts although another process has the process id of a crashed run', async () => {
     const first = await startLocalStack({ dataDir });
     await first.stop();
     await writeFile(
@@ -254,7 +254,7 @@ describe('the local stack', () => {
     await second.stop();
   });
 
-  it('keeps the database where its user can reach it when the checkout is out of reach', async () => {
+  it('stores the database where its user has access when the checkout is not accessible', async () => {
     await chmod(parent, 0o700);
     const stack = await startLocalStack({ dataDir });
     const { dataDir: place } = stack.postgres!;
@@ -267,7 +267,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('uses servers that exist, and says which of them does not answer without its password', async () => {
+  it('uses existing servers, and names the one that does not answer, without its password', async () => {
     const own = await startLocalStack({ dataDir });
     try {
       const { databaseUrl, natsUrl, natsCredentials } = own;
@@ -296,7 +296,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('gives each service a user of its own, and keeps their keys and credentials for the next start', async () => {
+  it('creates a user for each service, and keeps their keys and credentials for the next start', async () => {
     const files = ['nats/keys.json', 'nats/creds/execution.creds'];
     const contents = () => Promise.all(files.map((file) => readFile(path.join(dataDir, file), 'utf8')));
     const first = await startLocalStack({ dataDir });
@@ -316,7 +316,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('gives a service other rights under the same key when the pools of the step-runner change', async () => {
+  it('changes the rights of a service, but not its key, when the pools of the step-runner change', async () => {
     const first = await startLocalStack({ dataDir });
     await first.stop();
     const second = await startLocalStack({ dataDir, pools: ['gpu'] });
@@ -332,7 +332,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('takes over a data directory whose nats-server had one user for all, with the tasks that wait', async () => {
+  it('takes over a data directory whose nats-server had one user for everything, with its waiting tasks', async () => {
     const home = path.join(dataDir, 'nats');
     const old = await startNats({ home });
     const shared = await connect({ ...natsServers(old.url) });
@@ -357,7 +357,7 @@ describe('the local stack', () => {
     }
   });
 
-  it('leaves nothing running and no lock when one server cannot start', async () => {
+  it('leaves no process and no lock when one server cannot start', async () => {
     await expect(startLocalStack({ dataDir, nats: { config: { no_such_key: 1 } } })).rejects.toThrow(/no_such_key/);
     expect(await lockedProcesses()).toEqual([]);
     const stack = await startLocalStack({ dataDir });
@@ -366,7 +366,7 @@ describe('the local stack', () => {
 });
 
 describe('the end of the parent', () => {
-  it('ends both servers when the parent is killed, and their data is there at the next start', async () => {
+  it('stops both servers when the parent is killed, and keeps their data for the next start', async () => {
     const { child, said } = await runStack();
     await query(said.databaseUrl, 'CREATE TABLE score (bar int); INSERT INTO score VALUES (7)');
     child.kill('SIGKILL');
@@ -375,7 +375,7 @@ describe('the end of the parent', () => {
     expect(await query(next.said.databaseUrl, 'SELECT bar FROM score')).toEqual([{ bar: 7 }]);
   });
 
-  it('ends both servers on Ctrl-C', async () => {
+  it('stops both servers on Ctrl-C', async () => {
     const { child, said } = await runStack();
     child.kill('SIGINT');
     await once(child, 'exit');
@@ -383,8 +383,8 @@ describe('the end of the parent', () => {
     expect(said.pids.filter(isAlive)).toEqual([]);
   });
 
-  // Who is whose child is read from /proc.
-  (process.platform === 'linux' ? it : it.skip)('ends them also when the guard was killed first', async () => {
+  // The parent of a process is read from /proc.
+  (process.platform === 'linux' ? it : it.skip)('stops them even when the guard was killed first', async () => {
     const { child, said } = await runStack();
     const guard = await eventually(async () => (await guardOf(child.pid!)) ?? false);
     process.kill(guard, 'SIGKILL');
@@ -398,7 +398,7 @@ describe('the end of the parent', () => {
   });
 
   (process.platform === 'linux' ? it : it.skip)(
-    'stops at the next start what outlived both parent and guard',
+    'stops servers at the next start that outlived both parent and guard',
     async () => {
       const { child, said } = await runStack();
       const guard = await eventually(async () => (await guardOf(child.pid!)) ?? false);

@@ -1,4 +1,5 @@
-// A process that starts the stack, says so, and waits: for tests that end it from outside. Loads the built package.
+// A process that starts the stack, reports it, and waits, for tests that end it from outside. It loads the built
+// package.
 import { startLocalStack } from '@batuta/local-stack';
 
 const stack = await startLocalStack({ dataDir: process.argv[2] });

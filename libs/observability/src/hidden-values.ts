@@ -1,9 +1,12 @@
-/** What stands for a value that is not to be seen. */
+/** Replaces a value that nobody may see. */
 export const HIDDEN = '***';
 
-/** Of a value that was cut off by the end of a text, this many characters give away too much. */
+/** If the end of a text cuts off a value, this many characters of it reveal too much. */
 const LEAST_PART = 6;
-/** Lines of a value of several lines, such as a private key, that are hidden on their own. */
+/**
+ * Lines with at least this many characters, of a value with several lines such as a private key, are hidden
+ * individually.
+ */
 const LEAST_LINE = 16;
 const MOST_PLACES = 32;
 const LONGEST_IN_PARTS = 2_000;
@@ -12,18 +15,18 @@ const ELLIPSIS = /(?:…|\.\.\.)$/;
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /**
- * Takes values out of texts and JSON: as they are, and as JSON, URLs, HTML, Base64, hexadecimal digits and shells write them, also
- * inside of something longer that was encoded as a whole, and also where the end of a text cuts them off. It cannot know values
- * that somebody changed in another way.
+ * Removes values from texts and JSON: in their plain form, and as JSON, URLs, HTML, Base64, hexadecimal digits and
+ * shells write them; inside a longer encoded text; and where a text was cut off inside a value. It cannot find values
+ * that were changed in another way.
  */
 export class HiddenValues {
-  /** In small letters, the longest first. */
+  /** In lower case, the longest first. */
   readonly #forms: readonly string[];
-  /** The forms as they stand in the text of JSON. */
+  /** The forms as they appear in JSON text. */
   readonly #inJson: readonly string[];
-  /** Every few characters in a row of the forms that are not very long. */
+  /** Sequences of a few characters from all positions of the shorter forms. */
   readonly #parts = new Set<string>();
-  /** The forms that are very long. */
+  /** The very long forms. */
   readonly #long: readonly string[];
 
   constructor(values: Iterable<string>) {
@@ -42,7 +45,7 @@ export class HiddenValues {
     return this.#forms.length === 0;
   }
 
-  /** The text without the values. */
+  /** Returns the text without the values. */
   text(text: string): string {
     if (this.#forms.length === 0 || text.length < LEAST_PART) return text;
     const lower = small(text);
@@ -56,10 +59,11 @@ export class HiddenValues {
     return this.#withoutParts(found.length === 0 ? text : without(text, found));
   }
 
-  /** The same JSON without the values in texts, names of fields and numbers. Shares what holds none. */
+  /** Returns the JSON without the values in texts, names of fields and numbers. Parts that contain none are shared. */
   json<T>(value: T): T {
     if (this.#forms.length === 0) return value;
-    // Most outputs hold none, and to look once through all of it costs less than to look through each of its texts.
+    // Most outputs contain no value. One search through the whole output costs less than a search through each of its
+    // texts.
     const whole = small(JSON.stringify(value) ?? '');
     const mayHold = this.#inJson.some((form) => whole.includes(form));
     return this.#json(value as Json, mayHold ? (text) => this.text(text) : (text) => this.#withoutParts(text)) as T;
@@ -85,7 +89,10 @@ export class HiddenValues {
     return changed ? Object.fromEntries(fields) : value;
   }
 
-  /** Without the beginning of a value at the end of the text and the end of one at its beginning: somebody has cut it. */
+  /**
+   * Removes the beginning of a value at the end of the text, and the end of a value at its beginning, because the text
+   * may have been cut.
+   */
   #withoutParts(text: string): string {
     if (text.length < LEAST_PART) return text;
     const end = text.replace(ELLIPSIS, '');
@@ -115,19 +122,19 @@ export class HiddenValues {
   }
 }
 
-/** Small letters for A to Z: what has as many characters as before. */
+/** Lower case for A to Z only, so that the number of characters stays the same. */
 function small(text: string): string {
   return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-/** The text with what stands at these places hidden; places that touch one another in one piece. */
+/** Hides these places in the text. Places that touch are hidden as one. */
 function without(text: string, found: [from: number, to: number][]): string {
   found.sort(([one], [other]) => one - other);
   let shown = '';
   let end = 0;
   let hiddenTo = -1;
   for (const [from, to] of found) {
-    // What begins within another one, such as the value within the value and its quotation marks, is part of it.
+    // A place that begins within another one, such as the value within its quoted form, belongs to that one.
     if (from >= hiddenTo) shown += text.slice(end, from) + HIDDEN;
     hiddenTo = Math.max(hiddenTo, to);
     end = hiddenTo;
@@ -135,7 +142,7 @@ function without(text: string, found: [from: number, to: number][]): string {
   return shown + text.slice(end);
 }
 
-/** Where a part stands in a form, at most so many places: a value that repeats itself has no end of them. */
+/** The places of a part in a form. Their number is limited, because a repetitive value may have very many. */
 function* placesOf(part: string, form: string): Iterable<number> {
   let left = MOST_PLACES;
   for (let at = form.indexOf(part); at >= 0 && left > 0; at = form.indexOf(part, at + 1)) {
@@ -144,7 +151,7 @@ function* placesOf(part: string, form: string): Iterable<number> {
   }
 }
 
-/** A value as texts may hold it. */
+/** The forms in which texts may contain a value. */
 function formsOf(value: string): Set<string> {
   const forms = new Set<string>();
   const lines = value.split(/[\r\n]+/).map((line) => line.trim());
@@ -154,7 +161,7 @@ function formsOf(value: string): Set<string> {
   for (const one of new Set([value, value.trim(), value.toUpperCase(), value.toLowerCase()])) {
     for (const form of writtenForms(one)) {
       forms.add(form);
-      // Encoded texts stand in JSON and in URLs again.
+      // Encoded texts may be encoded again in JSON and in URLs.
       forms.add(inJson(form));
       forms.add(inUrl(form));
     }
@@ -172,7 +179,7 @@ function* writtenForms(value: string): Iterable<string> {
   yield inUrl(value);
   yield encodeURI(value.toWellFormed());
   yield new URLSearchParams({ '': value }).toString().slice(1);
-  // Every byte, as some servers show what they could not read.
+  // Every byte in percent-encoding, as some servers show unreadable data.
   yield [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
   for (const [quote, apostrophe] of HTML_QUOTES) {
     const escaped = inHtml(value).replaceAll('"', quote).replaceAll("'", apostrophe);
@@ -185,7 +192,7 @@ function* writtenForms(value: string): Iterable<string> {
   yield bytes.toString('base64url');
   yield* insideBase64(bytes, 'base64');
   yield* insideBase64(bytes, 'base64url');
-  // A value that is Base64 itself, such as that of a Basic authorization, is told as what it stands for.
+  // A value may be Base64 itself, as in a Basic authorization. Its decoded form is hidden too.
   const decoded = Buffer.from(value, 'base64');
   const text = decoded.toString('utf8');
   if (
@@ -199,11 +206,11 @@ function* writtenForms(value: string): Iterable<string> {
   }
 }
 
-/** The digits that a value has within longer Base64, at each of the three places where it can begin. */
+/** The digits of a value inside longer Base64, for each of the three offsets at which it can begin. */
 function* insideBase64(bytes: Buffer, encoding: 'base64' | 'base64url'): Iterable<string> {
   for (const before of [0, 1, 2]) {
     const digits = Buffer.concat([Buffer.alloc(before), bytes]).toString(encoding);
-    // The digits at both ends hold bits of what stands beside the value.
+    // The digits at both ends contain bits of the neighbouring bytes.
     const own = digits.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6));
     if (own.length >= 8) yield own;
   }
@@ -214,7 +221,7 @@ const inAsciiJson = (text: string): string =>
   inJson(text).replaceAll(/[^\x20-\x7e]/g, (unit) => String.raw`\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 const inUrl = (text: string): string => encodeURIComponent(text.toWellFormed());
 const inHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-/** What a double and a single quotation mark are written as in HTML, by who writes it. */
+/** How different programs write double and single quotation marks in HTML. */
 const HTML_QUOTES = [
   ['"', "'"],
   ['&quot;', '&#39;'],
@@ -224,11 +231,11 @@ const HTML_QUOTES = [
   ['&#x22;', '&#x27;'],
 ] as const;
 
-/** Values that no log line and no span of this process may hold now, with how many hold on to each. */
+/** Values that no log line and no span of this process may contain now, with the number of users of each. */
 const inUse = new Map<string, number>();
 let hidden: HiddenValues | undefined;
 
-/** Keeps values out of log lines and spans of this process until what it returns is called. */
+/** Keeps values out of log lines and spans of this process until the returned function is called. */
 export function hideEverywhere(values: Iterable<string>): () => void {
   const own = [...new Set(values)];
   for (const value of own) {
@@ -251,7 +258,7 @@ export function hideEverywhere(values: Iterable<string>): () => void {
   };
 }
 
-/** What is to be kept out of log lines and spans now; undefined when that is nothing. */
+/** The values to keep out of log lines and spans now; undefined when there are none. */
 export function hiddenNow(): HiddenValues | undefined {
   if (inUse.size === 0) return undefined;
   hidden ??= new HiddenValues(inUse.keys());

@@ -26,7 +26,7 @@ describe('values that are hidden', () => {
     ['HTML', '<p>tök/en+&quot;s3cret&quot;=&amp;&lt;x&gt;</p>'],
     ['HTML of another kind', '<p>tök/en+&#34;s3cret&#34;=&amp;&lt;x&gt;</p>'],
     ['bytes read as Latin-1', Buffer.from(VALUE).toString('latin1')],
-  ])('are taken out of a text that holds them as %s', (_, text) => {
+  ])('are removed from a text that contains them as %s', (_, text) => {
     const shown = hidden.text(`before ${text} after`);
     expect(shown).toContain('***');
     expect(shown).not.toContain(text);
@@ -34,7 +34,7 @@ describe('values that are hidden', () => {
     expect(shown).toMatch(/^before .* after$/);
   });
 
-  it('are taken out where the end of a text cuts them off', () => {
+  it('are removed where the end of a text cuts them off', () => {
     for (const length of [6, 8, 12, VALUE.length - 1]) {
       expect(hidden.text(`say ${VALUE.slice(0, length)}`)).toBe('say ***');
       expect(hidden.text(`say ${VALUE.slice(0, length)}…`)).toBe('say ***');
@@ -42,7 +42,7 @@ describe('values that are hidden', () => {
     }
   });
 
-  it('are taken out of names of fields, of numbers and of lists, and what holds none is left as it is', () => {
+  it('are removed from names of fields, numbers and lists, and other parts stay unchanged', () => {
     const numbers = new HiddenValues(['12345678']);
     expect(numbers.json({ a: [12345678, 1, true, null], b12345678: 'x', c: 912345678.5 })).toEqual({
       a: ['***', 1, true, null],
@@ -53,12 +53,12 @@ describe('values that are hidden', () => {
     expect(hidden.json(clean)).toBe(clean);
   });
 
-  it('are each line of a value with several', () => {
+  it('include each line of a value with several lines', () => {
     const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nAASCBKcwggSjAgEAAoIBAQC7VJTU\n-----END KEY-----\n';
     expect(new HiddenValues([key]).text('read AASCBKcwggSjAgEAAoIBAQC7VJTU here')).toBe('read *** here');
   });
 
-  it('are what a Basic authorization stands for', () => {
+  it('include the decoded form of a Basic authorization', () => {
     expect(new HiddenValues([base64('admin:hunter2hunter2')]).text('user admin:hunter2hunter2 came')).toBe(
       'user *** came',
     );
@@ -68,7 +68,7 @@ describe('values that are hidden', () => {
     ['of one letter', 'a'.repeat(8_192)],
     ['of letters and marks', 'ö"/<+'.repeat(1_638)],
     ['of many lines', Array.from({ length: 120 }, (_, line) => `${line}${'x'.repeat(60)}`).join('\n')],
-  ])('may be as long as secrets may be, %s', (_, value) => {
+  ])('may be as long as the longest secret, %s', (_, value) => {
     const started = performance.now();
     const long = new HiddenValues([value]);
     expect(long.text(`x ${value} y`)).toBe('x *** y');
@@ -79,7 +79,7 @@ describe('values that are hidden', () => {
     expect(performance.now() - started).toBeLessThan(60_000);
   });
 
-  it('are kept out of everything while somebody holds on to them', () => {
+  it('are removed everywhere while they are in use', () => {
     expect(hiddenNow()).toBeUndefined();
     const [first, second] = [hideEverywhere([VALUE]), hideEverywhere([VALUE])];
     expect(hiddenNow()?.text(`x ${VALUE}`)).toBe('x ***');

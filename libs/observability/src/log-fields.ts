@@ -1,9 +1,10 @@
 /**
- * Fields that log lines may have. A field that is not here is left out and named in `dropped_fields`: what a line carries is
- * decided here, so that no payload gets into the logs by accident. Add names of things, counts and codes, never content.
+ * Fields that log lines may have. Any other field is left out, and its name is listed in `dropped_fields`. This list
+ * decides what a line contains, so that no payload gets into the logs by accident. Add names of things, counts and
+ * codes, but never content.
  */
 const ALLOWED: ReadonlySet<string> = new Set([
-  // What the line is about.
+  // The subject of the line.
   'trace_id',
   'execution_id',
   'step_id',
@@ -23,7 +24,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'config_id',
   'tenant_id',
   'worker_id',
-  // How it went.
+  // The outcome.
   'err',
   'error',
   'code',
@@ -35,7 +36,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'signal',
   'level',
   'context',
-  // Where.
+  // The place.
   'service',
   'services',
   'server',
@@ -60,7 +61,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'description',
   'different',
   'pid',
-  // How much.
+  // Amounts.
   'ms',
   'restart_in_ms',
   'count',
@@ -78,7 +79,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'dropped_fields',
 ]);
 
-/** Older names of the same things. */
+/** Older names of the same fields. */
 const RENAMED: Readonly<Record<string, string>> = {
   execution: 'execution_id',
   executionId: 'execution_id',
@@ -97,7 +98,10 @@ function bounded(value: unknown): unknown {
   return value;
 }
 
-/** The fields of a log line that may be written. Objects are left out too, but for errors, whose serialiser picks. */
+/**
+ * The fields of a log line that may be written. Objects are left out too, except errors, which have a serialiser of
+ * their own.
+ */
 export function allowedFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   const dropped: string[] = [];

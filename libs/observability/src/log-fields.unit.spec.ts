@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { allowedFields } from './log-fields.js';
 
 describe('the fields of log lines', () => {
-  it('are those on the list; what else a line wanted to say is only named', () => {
+  it('are those on the list; of other fields only the names are logged', () => {
     const fields = { execution: 'e1', stepId: 's1', attempt: 2, output: 'hunter2', reason: { input: 'hunter2' } };
     expect(allowedFields(fields)).toEqual({
       execution_id: 'e1',
@@ -13,13 +13,13 @@ describe('the fields of log lines', () => {
     });
   });
 
-  it('are bounded', () => {
+  it('have a limited length', () => {
     const { reason, channels } = allowedFields({ reason: 'x'.repeat(10_000), channels: ['a', { secret: 'hunter2' }] });
     expect((reason as string).length).toBeLessThan(600);
     expect(channels).toEqual(['a', '…']);
   });
 
-  it('leave errors to their serialiser', () => {
+  it('are written by their own serialiser for errors', () => {
     const lines: string[] = [];
     const logger = pino({ formatters: { log: allowedFields } }, { write: (line: string) => lines.push(line) });
     logger.warn({ err: new Error('broken'), payload: 'hunter2' }, 'it failed');

@@ -12,10 +12,10 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LoggerOptions {
-  /** Name of the service, in every line. */
+  /** The service name in each line. */
   readonly service: string;
   readonly level?: LogLevel;
-  /** Readable lines instead of JSON; default: when standard output is a terminal. */
+  /** Whether to write readable lines instead of JSON. Default: only when standard output is a terminal. */
   readonly pretty?: boolean;
 }
 
@@ -36,7 +36,7 @@ function serialiseError(error: unknown): unknown {
 }
 
 /**
- * Readable lines on standard output. They are written at once and by this thread: a worker thread would need files beside it,
+ * Writes readable lines to standard output, at once and in this thread. A worker thread would need additional files,
  * which a bundle does not have, and it loses the last lines of a process that ends.
  */
 function readable(): DestinationStream {
@@ -51,21 +51,21 @@ function readable(): DestinationStream {
   return { write: (line) => void output.write(withoutHidden(format(line))) };
 }
 
-/** JSON lines on standard output, as pino writes them by itself. */
+/** Writes JSON lines to standard output, like pino's default. */
 function plain(): DestinationStream {
   const output = destination({ fd: 1, sync: true });
   return { write: (line) => void output.write(withoutHidden(line)) };
 }
 
-/** A line without the values that are in use now and that nobody may see. */
+/** Removes the values that are in use now and that nobody may see from a line. */
 function withoutHidden(line: string): string {
   return hiddenNow()?.text(line) ?? line;
 }
 
 /**
- * A structured logger: one JSON object a line on standard output, or readable lines on a terminal.
- * Fields that `log-fields.ts` does not list are left out; passwords inside URLs of error messages are
- * removed here as a last line of defence.
+ * A structured logger: one JSON object per line on standard output, or readable lines on a terminal. Fields that
+ * `log-fields.ts` does not list are left out. As a last line of defence, passwords in the URLs of error messages are
+ * removed here.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const pretty = options.pretty ?? process.stdout.isTTY === true;
@@ -100,11 +100,11 @@ function contextOf(parameters: unknown[]): { context?: string } {
   return typeof last === 'string' ? { context: last } : {};
 }
 
-/** Lets Nest's own lines go through the service's logger. */
+/** Sends Nest's own lines through the service's logger. */
 export function nestLogger(logger: Logger): LoggerService {
   const text = (message: unknown): string => (message instanceof Error ? message.message : String(message));
   return {
-    // Nest narrates every module and route at "log": useful when debugging, noise otherwise.
+    // Nest logs every module and route at level "log", which is useful for debugging only.
     log: (message, ...rest) => logger.debug(contextOf(rest), text(message)),
     error: (message, ...rest) => {
       const error = message instanceof Error ? message : rest.find((item) => item instanceof Error);

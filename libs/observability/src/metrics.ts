@@ -8,8 +8,8 @@ export const DURATION_BUCKETS = [
 ] as const;
 
 /**
- * A counter of the process's registry; the one that exists when the name is taken (services share a process locally).
- * `collect` brings it up to date when it is scraped.
+ * A counter in the process's registry. If the name exists, it returns the existing counter, because services may share
+ * a process. `collect` updates the counter when it is scraped.
  */
 export function counter<L extends string = never>(
   name: string,
@@ -23,7 +23,7 @@ export function counter<L extends string = never>(
   );
 }
 
-/** A gauge of the process's registry; `collect` sets its value when it is scraped. */
+/** A gauge in the process's registry. `collect` sets its value when it is scraped. */
 export function gauge<L extends string = never>(
   name: string,
   help: string,
@@ -36,7 +36,7 @@ export function gauge<L extends string = never>(
   );
 }
 
-/** A histogram of the process's registry; buckets are in the unit of the name (seconds unless said otherwise). */
+/** A histogram in the process's registry. Buckets are in the unit of the name (seconds by default). */
 export function histogram<L extends string = never>(
   name: string,
   help: string,
@@ -59,7 +59,7 @@ export function collectProcessMetrics(): void {
   }
 }
 
-/** The exposition of all metrics and its content type. */
+/** The text of all metrics, and its content type. */
 export async function exposeMetrics(): Promise<{ contentType: string; body: string }> {
   return { contentType: register.contentType, body: await register.metrics() };
 }

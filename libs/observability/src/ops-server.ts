@@ -12,11 +12,11 @@ export type ReadinessCheck = () => Promise<void> | void;
 
 export interface Readiness {
   readonly ready: boolean;
-  /** Name of each check → "ok" or why it failed. */
+  /** For each check: "ok" or the reason of its failure. */
   readonly checks: Record<string, string>;
 }
 
-/** Runs every check, each for at most `timeoutMs` milliseconds; never throws. */
+/** Runs every check for at most `timeoutMs` milliseconds each. Never throws. */
 export async function checkReadiness(
   checks: Readonly<Record<string, ReadinessCheck>>,
   timeoutMs = 2_000,
@@ -42,12 +42,18 @@ export async function checkReadiness(
   return { ready: entries.every(([, result]) => result === 'ok'), checks: Object.fromEntries(entries) };
 }
 
-/** What a service tells its operators besides; the query's parameters, and the answer's status and body. */
+/**
+ * A service's own route for operators. It gets the parameters of the query, and returns the status and body of the
+ * answer.
+ */
 export type OpsRoute = (query: URLSearchParams) => Promise<{ readonly status: number; readonly body: unknown }>;
 
 const exposed = new Set<OpsServerOptions['checks']>();
 
-/** Shows checks among the process's metrics, so that an alert can say what fails, until the result is called. */
+/**
+ * Shows checks among the process's metrics, so that an alert can name the failed check. Call the returned function to
+ * stop.
+ */
 function exposeChecks(checks: OpsServerOptions['checks']): () => void {
   exposed.add(checks);
   gauge('batuta_ready', 'Whether a check of /health/ready passes: 1 or 0', ['check'], async function collect() {
@@ -64,16 +70,19 @@ function exposeChecks(checks: OpsServerOptions['checks']): () => void {
 }
 
 export interface OpsServerOptions {
-  /** 0 takes a free port. */
+  /** 0 chooses a free port. */
   readonly port: number;
   readonly host?: string;
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
-  /** What only a new start of this process can mend: whoever supervises it starts it again. */
+  /** Checks whose failure only a restart of this process can fix. The supervisor restarts the process then. */
   readonly liveness?: Readonly<Record<string, ReadinessCheck>>;
   readonly logger: Logger;
-  /** Whoever changes something must show it as a bearer token; without it only this machine may change anything. */
+  /**
+   * The bearer token for requests that change something. Without it, only requests from this machine may change
+   * something.
+   */
   readonly token?: string | undefined;
-  /** Routes of the service's own, by path; only for GET. */
+  /** The service's own routes, by path. GET only. */
   readonly routes?: Readonly<Record<string, OpsRoute>>;
 }
 
@@ -83,8 +92,9 @@ export interface OpsServer {
 }
 
 /**
- * The HTTP server of a service's operators: /health/live, /health/ready, /metrics, PUT /log-level?level=debug, and the service's own.
- * Anybody who reaches it may read; see `OpsServerOptions.token` for changes. Not for the public network. Throws when the port is taken.
+ * The HTTP server for a service's operators: /health/live, /health/ready, /metrics, PUT /log-level?level=debug, and the
+ * service's own routes. Everybody who can reach it may read; see `OpsServerOptions.token` for changes. It must not be
+ * on the public network. Throws when the port is taken.
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   collectProcessMetrics();
@@ -159,12 +169,12 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
   };
 }
 
-/** Undefined for those who may; else the answer. */
+/** Returns undefined if the request may change something, otherwise the refusal. */
 function mayChange(request: IncomingMessage, token: string | undefined): { status: number; error: string } | undefined {
-  // A page in a browser on this machine is not its operator.
+  // A page in a browser on this machine does not act for the operator.
   if (request.headers.origin !== undefined) return { status: 403, error: 'not for browsers' };
   if (token === undefined) {
-    // A proxy on this machine speaks for others.
+    // A proxy on this machine forwards requests of others.
     const isForwarded = request.headers.forwarded !== undefined || request.headers['x-forwarded-for'] !== undefined;
     return LOOPBACK.test(request.socket.remoteAddress ?? '') && !isForwarded
       ? undefined

@@ -20,7 +20,7 @@ describe('the operations server', () => {
     await server?.close();
   });
 
-  it('is live whatever its checks say', async () => {
+  it('is live whatever the result of its checks', async () => {
     const url = await start({
       database: () => {
         throw new Error('down');
@@ -29,7 +29,7 @@ describe('the operations server', () => {
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
   });
 
-  it('is not live while one of the few checks fails that only a new start mends, and says which', async () => {
+  it('is not live while a check fails that only a restart can fix, and names the check', async () => {
     let cutOff = true;
     const nats = (): void => {
       if (cutOff) throw new Error('cut off');
@@ -42,7 +42,7 @@ describe('the operations server', () => {
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
   });
 
-  it('is ready only when every check passes, and names those that fail without their passwords', async () => {
+  it('is ready only when every check passes, and names failed checks without their passwords', async () => {
     const url = await start({
       nats: () => undefined,
       database: () => {
@@ -57,7 +57,7 @@ describe('the operations server', () => {
     });
   });
 
-  it('exposes metrics, and asking twice for one name gives the same counter', async () => {
+  it('exposes metrics, and returns the same counter for the same name', async () => {
     const url = await start({});
     counter('batuta_test_things_total', 'Things').inc(2);
     counter('batuta_test_things_total', 'Things').inc();
@@ -78,7 +78,7 @@ describe('the operations server', () => {
   const putLevel = async (url: string, headers: Record<string, string> = {}): Promise<number> =>
     (await fetch(`${url}/log-level?level=silent`, { method: 'PUT', headers })).status;
 
-  it('with a token, changes nothing for those who do not show it; health and metrics stay open', async () => {
+  it('with a token, refuses changes without it, while health and metrics stay open', async () => {
     const url = await start({}, { token: 'right' });
     expect(await putLevel(url)).toBe(401);
     expect(await putLevel(url, { authorization: 'Bearer wrong' })).toBe(401);
@@ -88,15 +88,15 @@ describe('the operations server', () => {
     expect((await fetch(`${url}/metrics`)).status).toBe(200);
   });
 
-  it('without a token, changes nothing for those that a proxy on this machine speaks for', async () => {
+  it('without a token, refuses changes that a proxy on this machine forwards', async () => {
     const url = await start({});
     expect(await putLevel(url, { 'x-forwarded-for': '203.0.113.9' })).toBe(403);
     expect(await putLevel(url, { forwarded: 'for=203.0.113.9' })).toBe(403);
     expect(await putLevel(url)).toBe(200);
   });
 
-  it('changes nothing for a page in a browser', async () => {
-    // fetch does not let a page's origin be set.
+  it('refuses changes from a page in a browser', async () => {
+    // fetch does not allow a page's origin to be set.
     const url = await start({});
     const status = await new Promise<number | undefined>((resolve, reject) => {
       const headers = { origin: 'http://evil.example' };
@@ -112,8 +112,8 @@ describe('the operations server', () => {
   const outside = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
-  // A machine without a network has nobody to refuse.
-  (outside === undefined ? it.skip : it)('without a token, changes nothing for another machine', async () => {
+  // A machine without a network has no address from which a request could come.
+  (outside === undefined ? it.skip : it)('without a token, refuses changes from another machine', async () => {
     const port = new URL(await start({}, { host: '0.0.0.0' })).port;
     expect(await putLevel(`http://${outside ?? ''}:${port}`)).toBe(403);
     expect((await fetch(`http://${outside ?? ''}:${port}/health/live`)).status).toBe(200);

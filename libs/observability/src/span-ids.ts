@@ -11,21 +11,27 @@ function fnv32(text: string, basis: number): number {
 
 const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
 
-/** Executions of a config have the same attempts. */
+/** Cache of ids. Executions of the same config have the same attempts. */
 const runs = new Map<string, string>();
 const MOST_RUNS = 4_096;
 
-/** Ids of the spans that more than one service refers to; all of them follow from what the execution's events name. */
+/**
+ * Ids of the spans to which more than one service refers. All of them are computed from names in the execution's
+ * events.
+ */
 export const spanIds = {
   /** The root of an execution's trace. */
   execution: (traceId: string): string => spanIdOf(traceId, 'execution'),
-  /** The request that started an execution, by its command's id. It may be in another trace: that of its caller. */
+  /**
+   * The request that started an execution, by the id of its command. It may belong to another trace, that of its
+   * caller.
+   */
   request: (traceId: string, commandId: string): string => spanIdOf(traceId, 'request', commandId),
   /** A command from outside, by its id. */
   command: (traceId: string, commandId: string): string => spanIdOf(traceId, 'command', commandId),
   /**
-   * The run of an attempt's agent: what a task's `traceparent` names. Made for every dispatch, traced or not, so it is the
-   * cheapest hash (FNV-1a, twice) of what is unique within the trace.
+   * The run of an attempt's agent, which a task's `traceparent` names. It is needed for every dispatch, traced or not,
+   * so it uses the cheapest hash (FNV-1a, twice) of the names that are unique within the trace.
    */
   run: (stepId: string, attempt: number): string => {
     const name = `${stepId}/${attempt}`;

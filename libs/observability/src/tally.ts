@@ -2,7 +2,7 @@ import { register } from 'prom-client';
 import type { Metric } from 'prom-client';
 import { DURATION_BUCKETS } from './metrics.js';
 
-/** Values that one metric tells apart; what comes beyond them counts under `other`. */
+/** Maximum number of label values that one metric distinguishes. Further ones count as `other`. */
 const MOST_CHILDREN = 200;
 const OTHER = 'other';
 
@@ -71,7 +71,7 @@ class Family<Child> {
   }
 }
 
-/** Gives the child for label values in the order of the names. Keep it where it is used often. */
+/** Returns the child for label values, in the order of the label names. Keep the child where it is used often. */
 export type Labelled<Child> = (...values: string[]) => Child;
 
 const families = new Map<string, Labelled<never>>();
@@ -100,14 +100,14 @@ function expose<Child>(
       }),
     reset: () => undefined,
   };
-  // prom-client's own counters and histograms hash their labels on each call; the registry needs no more than this.
+  // prom-client's own counters and histograms hash their labels at each call. The registry needs only this interface.
   register.registerMetric(metric as unknown as Metric);
   return labelled;
 }
 
 /**
- * Counters for hot paths: an increment is an addition, and labels are looked up once. At most `most` combinations of label
- * values are told apart, the rest count under `other`. The same name gives the same counters.
+ * Counters for hot paths: an increment is one addition, and labels are looked up once. At most `most` combinations of
+ * label values are distinguished; the rest counts as `other`. The same name returns the same counters.
  */
 export function tallies(
   name: string,
@@ -123,7 +123,7 @@ export function tallies(
   );
 }
 
-/** Histograms for hot paths, as `tallies` are counters; buckets in the unit of the name (seconds unless said otherwise). */
+/** Histograms for hot paths, like `tallies`. Buckets are in the unit of the name (seconds by default). */
 export function distributions(
   name: string,
   help: string,

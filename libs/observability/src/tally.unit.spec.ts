@@ -6,7 +6,7 @@ const lines = async (name: string): Promise<string[]> =>
   (await exposeMetrics()).body.split('\n').filter((line) => line.startsWith(name));
 
 describe('counters and histograms of hot paths', () => {
-  it('are exposed like any other, one for each label value', async () => {
+  it('are exposed like other metrics, one for each label value', async () => {
     const retries = tallies('tally_retries_total', 'Retries', ['agent']);
     retries('http').inc();
     retries('http').inc(2);
@@ -18,7 +18,7 @@ describe('counters and histograms of hot paths', () => {
     ]);
   });
 
-  it('count what exceeds the number of values that are told apart under other', async () => {
+  it('count label values beyond the maximum as other', async () => {
     const calls = tallies('tally_calls_total', 'Calls', ['agent', 'outcome'], 2);
     for (const agent of ['a', 'b', 'c', 'd']) calls(agent, 'ok').inc();
     expect(await lines('tally_calls')).toEqual([
@@ -28,7 +28,7 @@ describe('counters and histograms of hot paths', () => {
     ]);
   });
 
-  it('give cumulative buckets, sum and count', async () => {
+  it('expose cumulative buckets, sum and count', async () => {
     const seconds = distributions('tally_seconds', 'Seconds', ['agent'], [1, 2]);
     for (const value of [0.5, 1.5, 2, 9]) seconds('x').observe(value);
     expect(await lines('tally_seconds')).toEqual([

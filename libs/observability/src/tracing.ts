@@ -13,7 +13,7 @@ export interface SpanLink {
   readonly spanId: string;
 }
 
-/** A span that is over. Ids are hex as in W3C Trace Context: 32 digits for the trace, 16 for spans. */
+/** A span that has ended. Ids are hex as in W3C Trace Context: 32 digits for a trace, 16 for a span. */
 export interface FinishedSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -25,32 +25,34 @@ export interface FinishedSpan {
   readonly startAt: number;
   readonly endAt: number;
   readonly attributes?: Attributes;
-  /** Set when it failed: why. */
+  /** The reason of the failure; absent when it succeeded. */
   readonly error?: string;
   readonly links?: readonly SpanLink[];
 }
 
-/** Where spans go. */
+/** The destination of spans. */
 export interface Tracing {
-  /** False when nothing is exported: then do not even build spans. */
+  /** False when nothing is exported. Do not even create spans then. */
   readonly enabled: boolean;
-  /** Whether spans of this trace are exported; the same answer in every process with the same sampler settings. */
+  /**
+   * Whether spans of this trace are exported. The answer is the same in every process with the same sampler settings.
+   */
   sampled(traceId: string): boolean;
-  /** Hands over a span; does nothing when its trace is not sampled. */
+  /** Accepts a span. Does nothing when its trace is not sampled. */
   record(span: FinishedSpan): void;
   /**
-   * Exports spans now, past the buffer of `record`, and resolves when the collector has them; those of traces that are not
-   * sampled are left out. Rejects with `SpansRefusedError` when it will never take them, with anything else when it may
-   * take them later.
+   * Exports spans now, without the buffer of `record`, and resolves when the collector has them. Spans of traces that
+   * are not sampled are left out. Rejects with `SpansRefusedError` when the collector will never accept them, and with
+   * another error when it may accept them later.
    */
   export(spans: readonly FinishedSpan[]): Promise<void>;
   /** Resolves when all recorded spans were exported or given up. */
   flush(): Promise<void>;
-  /** Exports what is left and ends. Never rejects. */
+  /** Exports the remaining spans and ends. Never rejects. */
   shutdown(): Promise<void>;
 }
 
-/** The collector said that it will not take these spans, whenever they are sent. */
+/** The collector will never accept these spans. */
 export class SpansRefusedError extends Error {
   override readonly name = 'SpansRefusedError';
 }
@@ -67,8 +69,8 @@ export const NO_TRACING: Tracing = {
 const PREFIX = 'batuta span';
 
 /**
- * Span id of a thing that an execution's events name: the same in every process and after every crash, so that a parent
- * can be referred to before, or without, it being exported by the same process.
+ * The span id of a thing that an execution's events name. It is the same in every process and after every crash. So a
+ * span can refer to a parent that another process exports, earlier or later or never.
  */
 export function spanIdOf(traceId: string, ...path: readonly (string | number)[]): string {
   const id = createHash('sha256')
@@ -103,7 +105,7 @@ function wanted(env: NodeJS.ProcessEnv): boolean {
   if (exporters !== undefined && exporters !== '') {
     return exporters.split(',').some((name) => name.trim() === 'otlp');
   }
-  // The specification's default exporter is otlp to localhost; without an address we take that as "not wanted".
+  // The default exporter of the specification is OTLP to localhost. Without an address, nothing is exported here.
   return (env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') !== '';
 }
 
@@ -134,22 +136,23 @@ function samplingRatio(env: NodeJS.ProcessEnv, logger: Logger): number {
 }
 
 /**
- * Whether a trace falls under a ratio: its last 7 bytes, as the specification's consistent sampling takes them
- * (OpenTelemetry TraceIdRatioBased), so every process decides alike.
+ * Whether a trace falls under a ratio, by its last 7 bytes as in the specification's consistent sampling (OpenTelemetry
+ * TraceIdRatioBased). So every process decides alike.
  */
 function underRatio(traceId: string, ratio: number): boolean {
   return ratio >= 1 || (ratio > 0 && Number.parseInt(traceId.slice(18), 16) < ratio * 2 ** 56);
 }
 
-/** Seconds and nanoseconds: a plain number could be taken for one of `performance.now()`. */
+/** Seconds and nanoseconds, because a plain number could be mistaken for a value of `performance.now()`. */
 function hrTime(epochMs: number): HrTime {
   const seconds = Math.floor(epochMs / 1_000);
   return [seconds, Math.round((epochMs - seconds * 1_000) * 1_000_000)];
 }
 
 /**
- * The tracing of one service, set up by the OTEL_* variables of the OpenTelemetry specification and exported as OTLP over
- * HTTP; NO_TRACING when they ask for none. Several services of one process each have their own.
+ * The tracing of one service, configured by the OTEL_* variables of the OpenTelemetry specification and exported as
+ * OTLP over HTTP. Returns NO_TRACING when they request none. Several services in one process each have their own
+ * tracing.
  */
 export async function startTracing(
   service: string,
@@ -160,7 +163,7 @@ export async function startTracing(
     return NO_TRACING;
   }
   const ratio = samplingRatio(env, logger);
-  // Loaded only here: a service without tracing starts without it.
+  // Imported here, so that a service without tracing starts without loading it.
   const [api, { node, resources, tracing }, { OTLPTraceExporter }] = await Promise.all([
     import('@opentelemetry/api'),
     import('@opentelemetry/sdk-node'),
@@ -174,7 +177,8 @@ export async function startTracing(
     producer: SpanKind.PRODUCER,
     consumer: SpanKind.CONSUMER,
   };
-  // startSpan asks for ids synchronously, so what is set right before it is what it gets; and `end` hands over in the same way.
+  // startSpan asks for ids synchronously, so it gets those that were set just before. `end` hands over the span
+  // synchronously too.
   let nextTraceId = '';
   let nextSpanId = '';
   let collecting: Parameters<SpanProcessor['onEnd']>[0][] | undefined;
@@ -258,13 +262,13 @@ export async function startTracing(
       }
     },
     flush: () => provider.forceFlush(),
-    // What a collector that is gone does not get must not keep a service from ending well.
+    // Spans that an unreachable collector misses must not keep a service from ending well.
     shutdown: () =>
       provider.shutdown().catch((error: unknown) => logger.warn({ err: error }, 'the last spans were not exported')),
   };
 }
 
-/** A span without the values that are in use now and that nobody may see. */
+/** Returns a span without the values that are in use now and that nobody may see. */
 function withoutHidden(span: FinishedSpan): FinishedSpan {
   const hidden = hiddenNow();
   if (hidden === undefined) return span;
@@ -276,11 +280,14 @@ function withoutHidden(span: FinishedSpan): FinishedSpan {
   };
 }
 
-/** Spans of one request to the collector, as the specification's default. */
+/** Spans per request to the collector; the specification's default. */
 const EXPORT_BATCH = 512;
 /** ExportResultCode.SUCCESS of the SDK. */
 const EXPORTED = 0;
-/** Bad data and too much of it stay so; everything else (no such path, no permission, an outage) can be put right. */
+/**
+ * Bad data and too much data will be refused again. Everything else (wrong path, missing permission, an outage) can be
+ * fixed.
+ */
 const REFUSALS = new Set([400, 413]);
 
 function failureOf(error: Error | undefined): Error {

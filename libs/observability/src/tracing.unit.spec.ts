@@ -61,7 +61,7 @@ describe('tracing', () => {
     expect(await startTracing('gateway', logger, none)).toBe(NO_TRACING);
   });
 
-  it('exports spans with the ids, times, parents and errors that it was given', async () => {
+  it('exports spans with the given ids, times, parents and errors', async () => {
     const endpoint = await collector();
     process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = endpoint;
     try {
@@ -106,13 +106,13 @@ describe('tracing', () => {
     expect(tracing.sampled('0'.repeat(18) + 'ffffffffffffff')).toBe(false);
   });
 
-  it('gives the same span id for the same path and another for another', () => {
+  it('returns the same span id for the same path, and different ids for different paths', () => {
     expect(spanIdOf(TRACE, 'step', 'a', 1)).toMatch(/^[\da-f]{16}$/);
     expect(spanIdOf(TRACE, 'step', 'a', 1)).toBe(spanIdOf(TRACE, 'step', 'a', 1));
     expect(spanIdOf(TRACE, 'step', 'a', 1)).not.toBe(spanIdOf(TRACE, 'step', 'a', 2));
   });
 
-  it('reads what it writes as traceparent and refuses what is not one', () => {
+  it('reads the traceparent that it writes, and refuses other texts', () => {
     const span = spanIdOf(TRACE, 'x');
     expect(parseTraceparent(traceparentOf(TRACE, span, true))).toEqual({ traceId: TRACE, spanId: span });
     expect(parseTraceparent('00-xyz')).toBeUndefined();

@@ -2,23 +2,23 @@ import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { JsonSchema } from './json-schema.js';
 import type { Logger } from './logger.js';
 
-/** What an agent knows about the attempt it makes. */
+/** The attempt as its agent sees it. */
 export interface AgentContext {
   readonly executionId: string;
   readonly executionName: string;
   readonly stepId: string;
   readonly stepName: string;
   readonly tenantId: string;
-  /** 1 for the first. */
+  /** 1 for the first attempt. */
   readonly attempt: number;
-  /** The same for all attempts of the step: hand it on, so that a side effect happens once. */
+  /** The same for all attempts of the step. Pass it on to other systems, so that a side effect happens once. */
   readonly idempotencyKey: string;
-  /** W3C trace context to hand on; empty when the execution is not traced. */
+  /** W3C trace context to pass on; empty when the execution is not traced. */
   readonly traceparent: string;
   /** Fires when the time is over, when the step is cancelled and when the worker stops. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
-  /** Says that the attempt is alive, with progress from 0 to 1; cheap, so call it as often as you like. */
+  /** Reports that the attempt is alive, with its progress from 0 to 1. It is cheap, so call it as often as you like. */
   readonly heartbeat: (progress: number, message?: string) => void;
 }
 
@@ -26,22 +26,25 @@ export interface AgentContext {
 export interface Agent<in Context extends AgentContext = AgentContext> {
   readonly name: string;
   readonly version: string;
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   readonly description?: string;
-  /** JSON Schemas of its data. */
+  /** JSON Schemas of its input and output. */
   readonly input?: JsonSchema;
   readonly output?: JsonSchema;
-  /** Returns the output or a promise of it. Throws `RetryableError` or `TerminalError`; anything else counts as retryable with the code `agent_error`. */
+  /**
+   * Returns the output or a promise of it. Throws `RetryableError` or `TerminalError`. Any other error counts as
+   * retryable with the code `agent_error`.
+   */
   run(input: JsonValue, context: Context): unknown;
 }
 
 interface AgentErrorOptions {
-  /** For machines and people; must be JSON and small. */
+  /** For machines and people. Must be small and JSON. */
   readonly details?: JsonObject;
   readonly cause?: unknown;
 }
 
-/** The attempt failed, another may succeed. `code` is stable: retry policies name it. */
+/** The attempt failed, but another may succeed. `code` is stable, because retry policies name it. */
 export class RetryableError extends Error {
   override readonly name = 'RetryableError';
   readonly details: JsonObject | undefined;
@@ -56,7 +59,10 @@ export class RetryableError extends Error {
   }
 }
 
-/** The attempt failed and every other would: the input is wrong, or what it asks for does not exist. */
+/**
+ * The attempt failed, and every other attempt would fail too: the input is wrong, or it names something that does not
+ * exist.
+ */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
   readonly details: JsonObject | undefined;

@@ -15,25 +15,28 @@ import { attemptOf } from './task.js';
 export type Ending =
   | { readonly kind: 'output'; readonly value: JsonValue; readonly length: number }
   | { readonly kind: 'failure'; readonly failure: Failure }
-  /** The engine does not want it any more: nothing is reported. */
+  /** The engine does not need the attempt any more. Nothing is reported. */
   | { readonly kind: 'unwanted'; readonly reason: string }
-  /** The runner stops: another one is to run it. */
+  /** The runner is stopping. Another runner has to run the task. */
   | { readonly kind: 'handed_back' };
 
-/** What the signal of an attempt that ran out of time fires with. */
+/** The reason of an attempt's signal when its time is over. */
 export class AttemptTimeoutError extends Error {
   override readonly name = 'TimeoutError';
 }
 
-/** What the signal of an attempt that is not wanted any more fires with. */
+/** The reason of an attempt's signal when the attempt is not needed any more. */
 export class AttemptStoppedError extends Error {
   override readonly name = 'AbortError';
 }
 
-/** Of a W3C `traceparent`. */
+/** The trace id in a W3C `traceparent`. */
 const TRACE_ID = /^[0-9a-f]{2}-([0-9a-f]{32})-/;
 
-/** Heartbeats go out at most this often, the newest always, and at least three times within what the engine waits for. */
+/**
+ * Minimum pause between heartbeats. The newest heartbeat is always sent. The pause shrinks so that at least three
+ * heartbeats fit into the time for which the engine waits.
+ */
 const HEARTBEAT_PAUSE_MS = 1_000;
 const LONGEST_HEARTBEAT = 500;
 
@@ -44,22 +47,22 @@ export interface AttemptOptions {
 }
 
 /**
- * One attempt of one step while it runs here. It ends once: by the agent, by its time, by a stop or by the runner's end,
- * whichever comes first; what the agent does afterwards changes nothing.
+ * One attempt of one step while it runs in this process. It ends once: by the agent, by its time limit, by a stop or by
+ * the runner's end, whichever comes first. Later actions of the agent have no effect.
  */
 export class Attempt implements PlatformContext {
   readonly startedAt = Date.now();
-  /** Every delivery of its task; all are acknowledged together. */
+  /** Every delivery of its task. All of them are acknowledged together. */
   readonly deliveries: Delivery[];
   readonly ended: Promise<Ending>;
-  /** Settles when the agent itself is done, which may be long after the attempt ended, or never. */
+  /** Settles when the agent itself has finished. That may be long after the attempt's end, or never. */
   agentDone: Promise<void> = Promise.resolve();
   agentSettled = false;
-  /** `performance.now()` of the last time the engine said that the attempt is wanted. */
+  /** When the engine last confirmed that the attempt is needed, by `performance.now()`. */
   checkedAt = performance.now();
   ending: Ending | undefined;
   private resolveEnded: (ending: Ending) => void = () => undefined;
-  // Made when asked for: two of them, and the error that fires one, were a quarter of the time of a short attempt.
+  // Created when needed: two controllers, and the error that fires one, took a quarter of the time of a short attempt.
   private abort: AbortController | undefined;
   private over: AbortController | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
@@ -67,12 +70,12 @@ export class Attempt implements PlatformContext {
   private beatTimer: NodeJS.Timeout | undefined;
   private lastBeat = -Infinity;
   private beat: { progress: number; message: string } | undefined;
-  /** The newest heartbeat, and whether there was one before it. */
+  /** The newest heartbeat, and whether there was an earlier one. */
   private said: { progress: number; message: string } | undefined;
   private saidBefore = false;
   private ownLogger: Logger | undefined;
   private abortedWith: Error | undefined;
-  /** Of the secrets that it was given; undefined without any. */
+  /** Hides the secrets that the attempt was given; undefined when it has none. */
   private hidden: Hidden | undefined;
   private readonly releases: (() => void)[] = [];
 
@@ -135,13 +138,15 @@ export class Attempt implements PlatformContext {
     return this.ownLogger;
   }
 
-  /** Starts the agent. Never throws: how it goes is in `ended`. */
+  /** Starts the agent. Never throws: the result is in `ended`. */
   start(agent: Agent<PlatformContext>): void {
     if (this.task.reportStart === true) void this.reportStart();
     this.agentDone = this.runAgent(agent);
   }
 
-  /** Tells the engine that the agent runs: its deadline for the start ends here, so the message must not be lost. */
+  /**
+   * Reports the agent's start to the engine, which ends the deadline for the start. So the message must not be lost.
+   */
   private async reportStart(): Promise<void> {
     const { partition } = this.task;
     const beat: AttemptHeartbeat = attemptOf(this.task);
@@ -161,7 +166,7 @@ export class Attempt implements PlatformContext {
       let input = this.task.input ?? null;
       if (this.task.secrets !== undefined && this.task.secrets.length > 0) {
         const { platform } = this.options;
-        if (platform?.resolveSecrets === undefined) throw new Error('this worker has no way to secrets');
+        if (platform?.resolveSecrets === undefined) throw new Error('this worker cannot read secrets');
         const resolved = await platform.resolveSecrets(this.task, this.signal);
         this.hide(resolved);
         input = resolved.input;
@@ -170,7 +175,7 @@ export class Attempt implements PlatformContext {
       const output = await agent.run(input, this);
       if (this.ending === undefined) {
         const whole = checkOutput(output);
-        // Again, because what hides a value may be longer than the value.
+        // Checked again, because the text that replaces a value may be longer than the value.
         const checked = whole.ok && this.hidden !== undefined ? checkOutput(this.hidden.json(whole.value)) : whole;
         if (checked.ok) {
           this.end({ kind: 'output', value: checked.value, length: checked.length });
@@ -194,7 +199,7 @@ export class Attempt implements PlatformContext {
 
   async useSecrets(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const { platform } = this.options;
-    if (platform?.useSecrets === undefined) throw new Error('this worker has no way to secrets');
+    if (platform?.useSecrets === undefined) throw new Error('this worker cannot read secrets');
     const used = await platform.useSecrets(this.task, names, this.signal);
     this.hide(used);
     return used.values;
@@ -214,12 +219,12 @@ export class Attempt implements PlatformContext {
     return this.hidden?.text(text) ?? text;
   }
 
-  /** The engine wants it no more: fires the signal; nothing will be reported. */
+  /** The engine does not need the attempt any more: fires the signal, and nothing will be reported. */
   stop(reason: string): void {
     this.end({ kind: 'unwanted', reason }, new AttemptStoppedError(reason));
   }
 
-  /** The runner stops before the agent is done: fires the signal; the task goes back to the queue. */
+  /** The runner stops before the agent is done: fires the signal, and the task goes back to the queue. */
   handBack(): void {
     this.end({ kind: 'handed_back' }, new AttemptStoppedError('the worker is stopping'));
   }
@@ -231,7 +236,7 @@ export class Attempt implements PlatformContext {
     return call ?? { traceparent: this.traceparent, end: () => undefined };
   }
 
-  /** Bound, so that agents may take it out of their context. */
+  /** An arrow function, so that agents may use it without its context. */
   readonly heartbeat = (progress: number, message = ''): void => {
     if (this.ending !== undefined) return;
     this.expectHeartbeat();
@@ -259,7 +264,9 @@ export class Attempt implements PlatformContext {
     this.beat = undefined;
   }
 
-  /** The engine keeps the last heartbeat, and it may have passed over one that came soon after another. */
+  /**
+   * Repeats the last heartbeat. The engine keeps the last one, and may have skipped it if it came soon after another.
+   */
   private sendLastBeat(): void {
     if (this.said !== undefined && this.saidBefore) this.publishBeat({ ...this.said, last: true });
   }

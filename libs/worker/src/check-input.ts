@@ -5,28 +5,29 @@ import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { TerminalError } from './agent.js';
 import type { JsonSchema } from './json-schema.js';
 
-// Verbose, so that a mistake knows the schema that it is against.
+// Verbose, so that an error includes the violated schema.
 const ajv = new Ajv2020({ strict: false, verbose: true, validateFormats: false, logger: false });
 
 /**
- * A check of inputs against a schema. It gives the input without those fields that are null where the schema allows no null: they count
- * as absent. No input counts as an object without fields.
- * @throws TerminalError with the code `input_invalid`, which names the field, for what does not fit: another attempt would get the same.
+ * Returns a check of inputs against a schema. The check returns the input without fields that are null where the schema
+ * does not allow null; such fields count as absent. A missing input counts as an object without fields. @throws
+ * TerminalError with the code `input_invalid` and the name of the field for an invalid input, because another attempt
+ * would get the same input.
  */
 export function inputCheck(schema: JsonSchema): (input: JsonValue) => JsonValue {
   let validate: ValidateFunction | undefined;
   return (input) => {
-    // Compiled when it is first needed: a program may know many agents and run few.
+    // Compiled when first needed: a program may know many agents and run few of them.
     validate ??= ajv.compile(schema);
     const given = withoutNulls(input ?? (isOfObject(schema) ? {} : null), schema);
     if (validate(given)) return given;
-    // The last one sums up those before it, where there are several.
+    // When there are several errors, the last one summarises the others.
     const mistake = validate.errors?.at(-1);
     throw mistake === undefined ? invalidInput('', 'does not fit the schema of the agent') : errorOf(mistake);
   };
 }
 
-/** The error for a field of the input that is wrong; `''` is the input itself. */
+/** The error for an invalid field of the input; `''` means the input itself. */
 export function invalidInput(field: string, expectation: string): TerminalError {
   const [parameter = ''] = field.split(/[.[]/, 1);
   const subject = field === '' ? 'The input' : `The input's "${field}"`;
@@ -109,7 +110,7 @@ function allowsNull(schema: unknown): boolean {
   return only === null || (Array.isArray(values) && values.includes(null));
 }
 
-/** Shares with the input what has no such null. */
+/** Shares those parts with the input that have no such null. */
 function withoutNulls(value: JsonValue, schema: JsonSchema): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
   const { properties, items } = schema;

@@ -1,6 +1,7 @@
 /**
- * Who may run beside whom in this process. What has been lost with several runners runs alone: if it ends this one too, nobody
- * else is lost with it, and it is known what did it. Whoever comes later waits meanwhile, in the order of coming.
+ * Decides which attempts may run at the same time in this process. An attempt that was lost together with several
+ * runners runs alone. If it ends this runner too, no other attempt is lost with it, and the cause is known. Attempts
+ * that come later wait, in the order of their arrival.
  */
 export class Company {
   #inside = 0;
@@ -10,19 +11,19 @@ export class Company {
   /** @param changed is called whenever it opens or closes. */
   constructor(private readonly changed: (closed: boolean) => void = () => undefined) {}
 
-  /** Whether somebody runs alone, or waits for the others to be done so that it can. */
+  /** Whether an attempt runs alone, or waits for the others to finish so that it can. */
   get closed(): boolean {
     return this.#alone || this.#waiting.length > 0;
   }
 
-  /** Lets an attempt in at once; false when it has to wait. */
+  /** Lets an attempt in at once. Returns false when the attempt must wait. */
   tryEnter(alone: boolean): boolean {
     if (this.closed || (alone && this.#inside > 0)) return false;
     this.#enter(alone);
     return true;
   }
 
-  /** Resolves when the attempt is in; rejects when the signal fires before. */
+  /** Resolves when the attempt is in. Rejects when the signal fires first. */
   enter(alone: boolean, signal: AbortSignal): Promise<void> {
     if (this.tryEnter(alone)) return Promise.resolve();
     return new Promise((resolve, reject) => {

@@ -5,14 +5,14 @@ describe('a company of attempts', () => {
   const never = new AbortController().signal;
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  it('lets in whoever comes, as long as nobody is to be alone', () => {
+  it('lets every attempt in while none must run alone', () => {
     const company = new Company();
     expect([company.tryEnter(false), company.tryEnter(false)]).toEqual([true, true]);
     expect(company.closed).toBe(false);
     expect(company.tryEnter(true)).toBe(false);
   });
 
-  it('lets one in alone when the others are done, and those who came later after it, in their order', async () => {
+  it('lets one run alone when the others are done, and then lets the later ones in, in order', async () => {
     const changes: boolean[] = [];
     const company = new Company((closed) => changes.push(closed));
     const entered: string[] = [];
@@ -43,7 +43,7 @@ describe('a company of attempts', () => {
     expect(company.tryEnter(true)).toBe(true);
   });
 
-  it('goes on without one that gave up waiting', async () => {
+  it('skips an attempt that has stopped waiting', async () => {
     const company = new Company();
     company.tryEnter(false);
     const giveUp = new AbortController();

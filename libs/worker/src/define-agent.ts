@@ -4,21 +4,28 @@ import type { Agent, AgentContext } from './agent.js';
 import { inputCheck } from './check-input.js';
 import type { JsonOf, JsonSchema } from './json-schema.js';
 
-/** What an agent says of itself. */
+/** The description of an agent. */
 export interface AgentDefinition<Input, Output> {
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   readonly description: string;
-  /** JSON Schema of the input. An input that does not fit fails with `input_invalid`, and the handler does not see it. Default: any JSON. */
+  /**
+   * JSON Schema of the input. An invalid input fails with `input_invalid` before the handler is called. Default: any
+   * JSON.
+   */
   readonly input?: Input;
-  /** JSON Schema of the output. The engine holds the outputs of registered agents against it, without `_tokens` and `_cost`. */
+  /**
+   * JSON Schema of the output. The engine checks the outputs of registered agents against it, without `_tokens` and
+   * `_cost`.
+   */
   readonly output?: Output;
-  /** Stands in results. Default `1`. */
+  /** Shown in results. Default `1`. */
   readonly version?: string;
 }
 
 /**
- * One kind of work. Returns the output, or a promise of it: JSON of at most 1 MiB. Throws `RetryableError` or `TerminalError`; anything else
- * counts as retryable with the code `agent_error`. `whole` is the input as it came, with the fields that are null.
+ * The work of an agent. Returns the output, or a promise of it: JSON of at most 1 MiB. Throws `RetryableError` or
+ * `TerminalError`. Any other error counts as retryable with the code `agent_error`. `whole` is the unchanged input,
+ * including the fields that are null.
  */
 export type Handler<Input, Output, Context> = (
   input: JsonOf<Input>,
@@ -26,7 +33,7 @@ export type Handler<Input, Output, Context> = (
   whole: JsonValue,
 ) => Promise<JsonOf<Output, unknown, object>> | JsonOf<Output, unknown, object>;
 
-/** An agent from its definition and what it does. Throws a `TypeError` for a name that no agent may have. */
+/** Creates an agent from its definition and its handler. Throws a `TypeError` for an invalid name. */
 export function defineAgent<
   const Input extends JsonSchema = JsonSchema,
   const Output extends JsonSchema = JsonSchema,

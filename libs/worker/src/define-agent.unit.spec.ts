@@ -32,7 +32,7 @@ describe('an agent with a schema of its input', () => {
       output: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
     },
     (input, _context, whole) => {
-      // The types say what the schema says.
+      // The types follow from the schema.
       const language: 'en' | 'pt' = input.to;
       const tries: number | undefined = input.tries;
       seen.push([input, whole]);
@@ -48,7 +48,7 @@ describe('an agent with a schema of its input', () => {
   };
   const whole = { text: 'olá', to: 'en' };
 
-  it('runs with an input that fits', async () => {
+  it('runs with a valid input', async () => {
     expect(await run({ ...whole, more: [1] })).toEqual({ text: 'olá in en, 1' });
   });
 
@@ -75,7 +75,7 @@ describe('an agent with a schema of its input', () => {
     await expect(run({ ...whole, words: [{}] })).rejects.toMatchObject({ details: { parameter: 'words' } });
   });
 
-  it('takes a field that is null for absent where the schema allows no null, and shows the input as it came', async () => {
+  it('treats a null field as absent where the schema does not allow null, and also gives the unchanged input', async () => {
     const input = { ...whole, tries: null, note: null, words: [{ from: 'a', to: null }], other: null };
     await run(input);
     const { tries: _, ...left } = input;
@@ -83,7 +83,7 @@ describe('an agent with a schema of its input', () => {
     expect(await refusalOf({ ...whole, text: null })).toBe('The input\'s "text" is missing.');
   });
 
-  it('shares an input that has nothing to take away', async () => {
+  it('does not copy an input when nothing is removed', async () => {
     await run(whole);
     expect((seen.at(-1) as unknown[])[0]).toBe(whole);
   });
@@ -97,7 +97,7 @@ describe('an agent with a schema of its input', () => {
     });
   });
 
-  it('has a name that the platform takes', () => {
+  it('refuses a name that the platform does not accept', () => {
     expect(() => defineAgent('two words', { description: '' }, () => null)).toThrow(
       '"two words" is no name of an agent',
     );

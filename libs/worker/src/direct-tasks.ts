@@ -12,11 +12,11 @@ export interface DirectTasksOptions {
   readonly workerId: string;
   readonly pool: string;
   readonly consumer: PoolConsumer;
-  /** Names this pool of this run of the process. */
+  /** Identifies this pool in this run of the process. */
   readonly incarnation: string;
-  /** Whether nothing more is to be sent here now. */
+  /** Whether the runner accepts no more tasks now. */
   readonly closed: () => boolean;
-  /** What has been begun from the pool's work queue, but the newest. */
+  /** Attempts that were started from the pool's work queue, without the newest. */
   readonly begun: () => string[];
   /** Milliseconds between beats. */
   readonly beatMs: number;
@@ -24,11 +24,11 @@ export interface DirectTasksOptions {
   readonly expiresMs: number;
 }
 
-/** A list of what is held goes with every beat: more than this is not held by direct dispatch. */
+/** Every beat lists the held tasks, so at most this many are accepted by direct dispatch. */
 const MOST_HELD = 2_000;
 const NO_DATA = new Uint8Array();
 
-/** A task that came straight from the engine. The runner holds it: nobody else has it until a beat no longer lists it. */
+/** A task that came directly from the engine. Only this runner holds it, until a beat does not list it any more. */
 export class HeldTask implements DirectDelivery {
   readonly subject = '';
   readonly data = NO_DATA;
@@ -46,7 +46,7 @@ export class HeldTask implements DirectDelivery {
   ) {}
 
   letGo(): void {
-    // It came as a value, which is the task itself.
+    // The task came as a value, so there is no message data to release.
   }
 
   freeSlot(): void {
@@ -58,7 +58,7 @@ export class HeldTask implements DirectDelivery {
   }
 
   nak(delayMs = 0): void {
-    // Named in the beats until then.
+    // Beats list the task until then.
     if (delayMs > 0) setTimeout(() => this.nak(), delayMs);
     else this.settle(this, true);
   }
@@ -69,8 +69,9 @@ export class HeldTask implements DirectDelivery {
 }
 
 /**
- * Takes tasks of one pool that owners of partitions send straight to this runner, as long as it has slots and its queue is empty, and
- * publishes beats that say what it holds (ADR 0012). A task that no beat lists any more is dispatched again.
+ * Accepts tasks of one pool that the owners of partitions send directly to this runner, while it has free slots and its
+ * queue is empty. Publishes beats that list the held tasks (ADR 0012). A task that no beat lists any more is dispatched
+ * again.
  */
 export class DirectTasks {
   readonly #held = new SlotMap<string, HeldTask>();
@@ -83,7 +84,7 @@ export class DirectTasks {
 
   constructor(private readonly options: DirectTasksOptions) {}
 
-  /** Tasks held now. */
+  /** Number of tasks held now. */
   get held(): number {
     return this.#held.size;
   }
@@ -112,13 +113,13 @@ export class DirectTasks {
     this.#beat();
   }
 
-  /** Takes no more; what is held stays held until it is settled. */
+  /** Accepts no more tasks. Held tasks stay held until they are settled. */
   leave(): void {
     this.#leaving = true;
     this.#beat();
   }
 
-  /** Publishes a last beat, which lists only what is still held. */
+  /** Publishes a last beat, which lists only the tasks that are still held. */
   stop(): void {
     clearInterval(this.#timer);
     this.#endLocal?.();
@@ -128,7 +129,7 @@ export class DirectTasks {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  /** Takes tasks; the receipt. */
+  /** Accepts tasks and returns the receipt. */
   #receive(payload: string | JsonMessage): string {
     const { logger, pool: ownPool, consumer } = this.options;
     let taken = 0;
@@ -138,7 +139,7 @@ export class DirectTasks {
       const message: unknown = shared ? payload.value : JSON.parse(payload);
       const { pool: name, tasks = [] } = message as Partial<DirectTasksMessage>;
       const pool = name === ownPool ? consumer : undefined;
-      // Tasks of the engine's own process share its memory. Those of one message have the same size, near enough.
+      // Tasks from the engine in the same process share its memory. The tasks of one message have about the same size.
       const bytes = shared ? 0 : payload.length / tasks.length;
       for (const one of tasks) {
         if (pool === undefined || !this.#take(pool, one, shared, bytes)) break;
@@ -146,7 +147,7 @@ export class DirectTasks {
       }
       open = pool !== undefined && this.#isOpen(pool);
     } catch (error) {
-      logger.error({ err: error }, 'tasks from the engine that nobody can read were refused');
+      logger.error({ err: error }, 'unreadable tasks from the engine were refused');
     }
     return `{"taken":${taken},"open":${open}}`;
   }
@@ -155,15 +156,16 @@ export class DirectTasks {
     return !this.#leaving && !this.options.closed() && pool.queueEmpty;
   }
 
-  /** `shared`: others read the task as well. */
+  /** `shared`: others read the same value. */
   #take(pool: PoolConsumer, value: unknown, shared: boolean, bytes: number): boolean {
     const task = taskOf(value);
     if (task === undefined) return false;
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
-    // Sent again because the receipt was late. Refused, it would run elsewhere besides, also while this runner leaves.
+    // It was sent again because the receipt was late. A refusal would make it run elsewhere too, even while this runner
+    // is leaving.
     if (this.#held.has(key)) return true;
     if (this.#leaving || this.options.closed() || this.#held.size >= MOST_HELD) return false;
-    // Agents may do with their input what they like.
+    // Copied, because agents may change their input.
     if (shared && task.input !== undefined) task.input = copyJson(task.input);
     const held = new HeldTask(key, task, bytes, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
@@ -179,7 +181,7 @@ export class DirectTasks {
     if (givenUp) this.#soon();
   }
 
-  /** A beat for all that happens in this turn. */
+  /** Sends one beat for all changes of this turn. */
   #soon(): void {
     if (this.#beatSoon) return;
     this.#beatSoon = true;

@@ -8,17 +8,17 @@ const LONGEST_MESSAGE = 2_000;
 const LONGEST_TRACE = 8_000;
 const LARGEST_DETAILS = 16 * 1024;
 
-/** At most `limit` UTF-16 units of a text, saying so when it was longer, as every store takes it. */
+/** Shortens a text to at most `limit` UTF-16 units, marked by an ellipsis, and makes it storable for every store. */
 export function bounded(text: string, limit: number): string {
   return storableText(text.length <= limit ? text : `${text.slice(0, limit - 1)}…`);
 }
 
 /**
- * What an agent threw, as the failure of its attempt: messages, traces and details bounded, without the hidden values. Never
- * throws.
+ * Converts an agent's error to the failure of its attempt. Messages, traces and details have a limited length and no
+ * hidden values. Never throws.
  */
 export function failureOf(thrown: unknown, hidden?: Hidden): Failure {
-  // Before texts are cut, so that no part of a value is left at the end of one.
+  // Hidden before texts are cut, so that no part of a value remains at the end of a text.
   const shown = (text: string): string => hidden?.text(text) ?? text;
   const error = thrown instanceof Error ? thrown : undefined;
   const trace = error === undefined ? undefined : stackOf(error);

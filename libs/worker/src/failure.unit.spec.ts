@@ -3,7 +3,7 @@ import { RetryableError, TerminalError } from './agent.js';
 import { failureOf } from './failure.js';
 
 describe('failureOf', () => {
-  it('keeps code, message and details of what an agent throws on purpose', () => {
+  it('keeps the code, message and details of an error that an agent throws on purpose', () => {
     expect(failureOf(new TerminalError('gone', 'It is gone.', { details: { id: 7 } }))).toMatchObject({
       code: 'gone',
       message: 'It is gone.',
@@ -19,11 +19,11 @@ describe('failureOf', () => {
     [undefined, 'The agent threw undefined.'],
     [{ code: 42 }, '{"code":42}'],
     [new Error(''), 'Error'],
-  ])('takes anything else as retryable agent_error: %p', (thrown, message) => {
+  ])('treats any other error as a retryable agent_error: %p', (thrown, message) => {
     expect(failureOf(thrown)).toMatchObject({ code: 'agent_error', message, retryable: true });
   });
 
-  it('bounds messages, traces and details', () => {
+  it('limits messages, traces and details', () => {
     const error = new TerminalError('c'.repeat(1_000), 'm'.repeat(100_000), { details: { blob: 'd'.repeat(100_000) } });
     error.stack = 's'.repeat(1_000_000);
     const failure = failureOf(error);

@@ -4,8 +4,9 @@ import type { JsonObject, JsonValue } from '@batuta/contracts';
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /**
- * What fits a schema, as far as TypeScript can say it: types, properties, items, `enum` and `const`. `Any` stands for what may be anything,
- * `Fields` for objects whose properties are not said.
+ * The type of the values that are valid by a schema, as far as TypeScript can express it: types, properties, items,
+ * `enum` and `const`. `Any` is the type where anything is valid, and `Fields` the type of objects whose properties are
+ * not given.
  */
 export type JsonOf<Schema, Any = JsonValue, Fields = JsonObject> = Schema extends { readonly const: infer Value }
   ? Value

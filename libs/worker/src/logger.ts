@@ -1,6 +1,6 @@
 import type { Log } from '@batuta/messaging';
 
-/** Where a worker's lines go, its agents' among them. A logger of pino is one. */
+/** Where a worker and its agents write log lines. A pino logger satisfies it. */
 export interface Logger extends Log {
   /** A logger whose lines have these fields besides. */
   child(fields: object): Logger;

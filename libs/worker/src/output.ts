@@ -1,45 +1,46 @@
 import { FAILURE_CODES, LIMITS, setOwn, storableText } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 
-/** Either the output as JSON, or why it is none. */
+/** The output as JSON, or the reason why it is not valid. */
 export type CheckedOutput =
   | {
       readonly ok: true;
-      /** Shares nothing with what the agent returned. */
+      /** A copy that shares nothing with the agent's value. */
       readonly value: JsonValue;
-      /** Roughly the characters of its JSON text; never more than it has. */
+      /** Approximate number of characters of its JSON text; never more than the real number. */
       readonly length: number;
     }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
 interface Walk {
   readonly maxBytes: number;
-  /** Objects and arrays between the root and here, and their keys: meeting one again is a cycle. */
+  /** Objects and arrays from the root to the present place, and their keys. Meeting one of them again is a cycle. */
   readonly open: object[];
   readonly path: (string | number)[];
-  /** Bounds of the bytes of JSON text so far. */
+  /** Lower and upper bound of the size of the JSON text so far, in bytes. */
   least: number;
   most: number;
 }
 
-/** What JSON cannot hold, at the path of the walk. */
+/** A value that JSON cannot represent, at the path of the walk. */
 class NotJson extends Error {}
 class TooLarge extends Error {}
 
-/** Bytes that a character may take when it is escaped, and that a number may take. */
+/** Maximum number of bytes of an escaped character and of a number. */
 const LONGEST_ESCAPE = 6;
 const LONGEST_NUMBER = 25;
 
 /**
- * Turns what an agent returned into what would be read from its JSON text: at most `maxBytes` of UTF-8, no cycles, functions,
- * bigints, symbols or non-finite numbers (which `JSON.stringify` would drop or change without a word), at most 64 levels deep.
- * `undefined` as a whole is null. U+0000 and lone surrogates, which PostgreSQL refuses, become U+FFFD. Never throws.
+ * Converts an agent's output to the value that its JSON text would give: at most `maxBytes` of UTF-8 and 64 levels; no
+ * cycles, functions, bigints, symbols or non-finite numbers (which `JSON.stringify` would silently drop or change). An
+ * output of `undefined` becomes null. U+0000 and lone surrogates, which PostgreSQL refuses, become U+FFFD. Never
+ * throws.
  */
 export function checkOutput(output: unknown, maxBytes: number = LIMITS.payloadBytes): CheckedOutput {
   const walk: Walk = { maxBytes, open: [], path: [], least: 0, most: 0 };
   try {
     const value = copyOf(output, '', walk) ?? null;
-    // Most outputs are so much smaller that nothing needs to be written to know it.
+    // Most outputs are so small that their JSON text need not be written to check the limit.
     if (walk.most > maxBytes && Buffer.byteLength(JSON.stringify(value)) > maxBytes) return tooLarge(maxBytes);
     return { ok: true, value, length: walk.least };
   } catch (error) {
@@ -65,7 +66,7 @@ function shown(path: readonly (string | number)[]): string {
   return `output${path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('')}`;
 }
 
-/** Undefined for what JSON leaves out. */
+/** Returns undefined for values that JSON leaves out. */
 function copyOf(value: unknown, key: string | number, walk: Walk): JsonValue | undefined {
   switch (typeof value) {
     case 'string':
@@ -74,7 +75,7 @@ function copyOf(value: unknown, key: string | number, walk: Walk): JsonValue | u
     case 'number':
       if (!Number.isFinite(value)) throw new NotJson(`is ${value}, which JSON cannot hold.`);
       add(walk, 1, LONGEST_NUMBER);
-      // JSON knows no negative zero.
+      // JSON has no negative zero.
       return value + 0;
     case 'boolean':
       add(walk, 4, 5);

@@ -14,7 +14,7 @@ const valueOf = (output: unknown): JsonValue => {
 };
 
 describe('checkOutput', () => {
-  it('gives what would be read from the JSON text', () => {
+  it('returns the value that the JSON text would give', () => {
     const shared = { a: 1 };
     const output = { list: [1, 'zwei', null, true], twice: [shared, shared], at: new Date(0), gone: undefined };
     expect(valueOf(output)).toEqual({
@@ -23,7 +23,7 @@ describe('checkOutput', () => {
       at: '1970-01-01T00:00:00.000Z',
     });
     expect(valueOf(undefined)).toBeNull();
-    // Each of these is something else for JSON than for JavaScript.
+    // JSON treats each of these values in its own way.
     for (const odd of [
       [-0, undefined, ...Array<unknown>(1), 1],
       { b: undefined, a: null },
@@ -50,7 +50,7 @@ describe('checkOutput', () => {
     expect(Object.getPrototypeOf(valueOf(JSON.parse('{"__proto__":{"polluted":true}}')))).toBe(Object.prototype);
   });
 
-  it('shares nothing with what was returned', () => {
+  it('shares nothing with the agent’s value', () => {
     const output = { list: [{ n: 1 }] };
     const value = valueOf(output);
     output.list[0] = { n: 2 };
@@ -58,7 +58,7 @@ describe('checkOutput', () => {
     expect(value).toEqual({ list: [{ n: 1 }] });
   });
 
-  it('says where a value is that JSON cannot hold', () => {
+  it('names the place of a value that JSON cannot represent', () => {
     const cycle: Record<string, unknown> = { rows: [{}] };
     (cycle['rows'] as object[])[0] = { parent: cycle };
     expect(problem(cycle)).toMatch(/^output_invalid: output\.rows\[0\]\.parent refers back/);
@@ -70,13 +70,13 @@ describe('checkOutput', () => {
     expect(problem({ later: Promise.resolve(1) })).toMatch(/output\.later is a Promise/);
   });
 
-  it('refuses what is nested too deep, without overflowing the stack', () => {
+  it('refuses a value that is nested too deeply, without overflowing the stack', () => {
     let deep: unknown = 1;
     for (let level = 0; level < 100_000; level++) deep = [deep];
     expect(problem(deep)).toMatch(/nested more than 64 levels/);
   });
 
-  it('does not fall over a getter or toJSON that throws', () => {
+  it('reports a getter or toJSON that throws', () => {
     const throwing = {
       get secret(): string {
         throw new Error('no access');
@@ -85,7 +85,7 @@ describe('checkOutput', () => {
     expect(problem(throwing)).toMatch(/^output_invalid: .*no access/);
   });
 
-  it('counts bytes of UTF-8 and names the limit', () => {
+  it('counts UTF-8 bytes and names the limit', () => {
     expect(problem('x'.repeat(98), 100)).toMatch(/^accepted/);
     expect(problem('x'.repeat(99), 100)).toMatch(/^output_too_large: .*100 bytes/);
     expect(problem('ü'.repeat(49), 100)).toMatch(/^accepted/);
@@ -98,7 +98,7 @@ describe('checkOutput', () => {
     ).toMatch(/^output_too_large/);
   });
 
-  it('counts to the byte at the limit, whatever the output is made of', () => {
+  it('counts exact bytes at the limit, whatever the output consists of', () => {
     for (const output of [
       [],
       [1],
@@ -116,7 +116,7 @@ describe('checkOutput', () => {
     }
   });
 
-  it('replaces NUL and lone surrogates in values and keys, and leaves escaped text alone', () => {
+  it('replaces NUL and lone surrogates in values and keys, and keeps escaped text unchanged', () => {
     const value = { 'k\0': 'a\0b', lone: '\ud800 \udc00', pair: '😀', text: '\\u0000 \\ud800', back: '\\\0' };
     expect(valueOf(value)).toEqual({
       'k\ufffd': 'a\ufffdb',

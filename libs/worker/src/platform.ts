@@ -1,58 +1,60 @@
 import type { JsonValue, Task } from '@batuta/contracts';
 import type { AgentContext } from './agent.js';
 
-/** A call that an agent makes, as the execution's trace shows it. */
+/** A call by an agent, as the execution's trace shows it. */
 export interface OutboundCall {
-  /** W3C trace context to send along; empty when there is none. */
+  /** W3C trace context to send with the call; empty when there is none. */
   readonly traceparent: string;
-  /** The call is over; `error` says what kind of failure it was. */
+  /** Ends the call. `error` is the kind of failure. */
   end(attributes: Readonly<Record<string, string | number | readonly string[]>>, error?: string): void;
 }
 
-/** What the agents of the platform's own runner know besides. */
+/** The context for agents of the platform's own runner. */
 export interface PlatformContext extends AgentContext {
-  /** A text without the values of secrets that the attempt was given; to be called before a text is cut. */
+  /** Returns a text without the secrets that the attempt was given. Call it before a text is cut. */
   readonly redact: (text: string) => string;
   /**
-   * Values of the tenant's secrets, which nothing that the attempt tells holds from then on. Throws a `TerminalError` when there is
-   * no such secret.
+   * Values of the tenant's secrets. From then on they are removed from everything that the attempt reports. Throws a
+   * `TerminalError` when there is no such secret.
    */
   useSecrets(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Begins a call to another system, so that the execution's trace shows it. */
+  /** Starts a call to another system, so that the execution's trace shows it. */
   beginCall(name: string, attributes: Readonly<Record<string, string | number | readonly string[]>>): OutboundCall;
 }
 
-/** Takes values that nobody may see out of what is told. */
+/** Removes values that nobody may see from texts and JSON. */
 export interface Hidden {
   text(text: string): string;
   json<T extends JsonValue>(value: T): T;
 }
 
-/** An input with the values of its secrets in their places. */
+/** An input in which the values of its secrets are filled in. */
 export interface ResolvedInput {
   readonly input: JsonValue;
   readonly hidden: Hidden;
-  /** The attempt has no use for the values any more. */
+  /** Call it when the attempt does not need the values any more. */
   readonly release: () => void;
 }
 
-/** Secrets that an agent asked for itself. */
+/** Secrets that an agent requested itself. */
 export interface UsedSecrets extends Pick<ResolvedInput, 'hidden' | 'release'> {
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** Counts what a runner does. */
+/** Counts the work of a runner. */
 export interface Meter {
-  /** An attempt is over, or was not begun: then without `seconds`. */
+  /** An attempt has ended. Without `seconds`, it was never started. */
   ended(agent: string, outcome: string, seconds?: number): void;
   running(change: 1 | -1): void;
   /** A result was sent again. */
   repeated(): void;
-  /** Agents that ignore their signal and still run after their attempt ended. */
+  /** Change in the number of agents that ignore their signal and still run after their attempt's end. */
   abandoned(change: 1 | -1): void;
 }
 
-/** What the platform's own runner can do and workers with the credentials of one pool cannot, or need not. */
+/**
+ * Abilities of the platform's own runner. Workers with the credentials of one pool cannot do these things, or need not.
+ */
 export interface PlatformPorts {
   readonly meter?: Meter;
   /** Default: a task that refers to secrets fails. */

@@ -4,17 +4,17 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Agent } from './agent.js';
 import type { Logger } from './logger.js';
 
-/** Where agents are registered. */
+/** The platform at which agents are registered. */
 export interface Platform {
-  /** Where the gateway is, such as `http://localhost:8080`. */
+  /** The URL of the gateway, such as `http://localhost:8080`. */
   readonly url: string;
-  /** Of an admin; agents are an admin's to register. */
+  /** The API key of an admin. Only admins may register agents. */
   readonly apiKey: string;
 }
 
 /**
- * Registers what agents say of themselves; leaves those alone that say what is registered already. What the key may not do, or what cannot
- * be done now, is logged with the command that does it: the agents may well be registered by somebody else.
+ * Registers the descriptions of agents, except those that are registered already. When the key lacks the right, or
+ * registration fails now, it logs the command that registers the agent, because somebody else may do it.
  */
 export async function registerAgents(
   agents: readonly Agent[],
@@ -65,7 +65,7 @@ function bodyOf({ description = '', input, output }: Agent, pool: string): Agent
   };
 }
 
-/** For a shell that has BATUTA_URL and BATUTA_API_KEY. */
+/** For a shell in which BATUTA_URL and BATUTA_API_KEY are set. */
 function commandOf(name: string, body: AgentBody): string {
   const json = JSON.stringify(body).replaceAll("'", `'\\''`);
   return (

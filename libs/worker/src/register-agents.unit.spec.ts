@@ -63,24 +63,24 @@ describe('the registration of agents', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('tells the platform what an agent says of itself, once', async () => {
+  it('registers the description of an agent once', async () => {
     await register({ url, apiKey: 'k' });
     await register({ url, apiKey: 'k' });
     expect(puts).toEqual([['PUT', '/api/v1/agents/shout', 'Bearer k', body]]);
   });
 
-  it('tells it again when the agent says something else', async () => {
+  it('registers an agent again when its description has changed', async () => {
     registered = { ...body, description: 'Another' };
     await register({ url, apiKey: 'k' });
     expect(puts).toHaveLength(2);
   });
 
   it.each([
-    ['the key has not the right', () => ({ url, apiKey: 'k' })],
+    ['the key lacks the right', () => ({ url, apiKey: 'k' })],
     ['nobody answers', () => ({ url: 'http://127.0.0.1:1', apiKey: 'k' })],
     ['there is no key', () => undefined],
   ])(
-    'logs a command that a shell runs when %s',
+    'logs a command for a shell when %s',
     async (_, platform) => {
       registered = undefined;
       refusal = 403;

@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ResultReporterOptions {
   readonly logger: Pick<Log, 'warn' | 'error'>;
-  /** Milliseconds for one answer. Default 1,000. */
+  /** Milliseconds to wait for one answer. Default 1,000. */
   readonly timeoutMs?: number;
-  /** Ends the repeating when the runner gives up. */
+  /** Ends the repeats when the runner gives up. */
   readonly signal: AbortSignal;
   readonly onRepeat?: () => void;
 }
@@ -23,53 +23,66 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What waits for one subject: a partition's, or that of an owner of many. */
+/** Results that wait for one subject: a partition's, or an owner's for all its partitions. */
 interface Queue {
   readonly waiting: Waiting[];
-  /** Whether it is an owner's own subject, which may be gone at any time. */
+  /** Whether it is an owner's own subject, which may disappear at any time. */
   readonly shared: boolean;
   inFlight: number;
   scheduled: boolean;
 }
 
-/** More than one, so that a result does not wait for a commit that began before it; few, so that waiting ones go together. */
+/**
+ * Several, so that a result does not wait for a commit that began before it; few, so that waiting results are sent
+ * together.
+ */
 const REQUESTS_IN_FLIGHT = 4;
 const LARGEST_BATCH = 200;
 const LARGEST_BATCH_LENGTH = 1_500_000;
-/** Characters of results on their way at once: each costs several times its size until the server has it (text, frame, socket). */
+/**
+ * Maximum number of characters of results that are being sent. Each takes several times its size until the server has
+ * it (text, frame, socket).
+ */
 const LENGTH_IN_FLIGHT = 4 * 1024 * 1024;
-/** What is sent on its own at once, whatever else is on its way, is at most so long. */
+/** Maximum number of characters of a result that is sent at once and alone, whatever else is being sent. */
 const LARGEST_AT_ONCE = 64 * 1024;
-/** An answer may take longer by this much for each character: sent again too early, a large result only adds to what is on its way. */
+/**
+ * Additional time to answer for each character. A large result that is repeated too early only adds to the data that
+ * are being sent.
+ */
 const MS_A_CHARACTER = 0.005;
-/** Milliseconds after which a batch without an answer is sent one by one: one result must not hold back the others. */
+/**
+ * Milliseconds without an answer after which the results of a batch are sent one by one, so that one result cannot
+ * block the others.
+ */
 const SPLIT_AFTER_MS = 10_000;
 
 /**
- * Sends results to the owners of their partitions and repeats each until it is answered. What waits anyway goes together:
- * once an owner has told its own subject, results of all its partitions.
+ * Sends results to the owners of their partitions, and repeats each until it is answered. Waiting results are sent
+ * together; once an owner has given its own subject, this includes all its partitions.
  */
 export class ResultReporter {
   private readonly queues = new Map<string, Queue>();
-  /** The owner's subject by partition, as last told. */
+  /** The owner's subject by partition, according to the last answer. */
   private readonly owners = new Map<number, string>();
-  /** The last request held one result. */
+  /** The last request had one result. */
   private alone = false;
   private lengthInFlight = 0;
-  /** A queue has found no room and waits for the next answer. */
+  /** A queue found no room and waits for the next answer. */
   private crowded = false;
 
   constructor(
     private readonly nc: NatsConnection,
     private readonly options: ResultReporterOptions,
   ) {
-    // Everybody who waits before asking once more listens to it.
+    // Every request that waits before a repeat adds a listener.
     setMaxListeners(0, options.signal);
   }
 
   /**
-   * Reports one result, whose JSON text is about `length` characters long and which nobody may change any more; resolves with the engine's answer, after its commit. Rejects
-   * only when the signal fires or the connection is closed. `atOnce`: written before anything else happens here, on its own.
+   * Reports one result. `length` is the approximate number of characters of its JSON text, and nobody may change the
+   * result any more. Resolves with the engine's answer after its commit. Rejects only when the signal fires or the
+   * connection is closed. `atOnce`: sends it alone, before anything else happens in this process.
    */
   report(partition: number, result: AttemptResult, length: number, atOnce = false): Promise<AttemptReply['outcome']> {
     return new Promise((resolve, reject) => {
@@ -105,14 +118,14 @@ export class ResultReporter {
   private schedule(subject: string, queue: Queue): void {
     if (queue.scheduled || queue.inFlight >= REQUESTS_IN_FLIGHT || !this.hasRoom(queue)) return;
     if (queue.waiting.length === 0) {
-      // An owner's subject is another after each of its starts.
+      // An owner has a new subject after each start.
       if (queue.shared && queue.inFlight === 0) this.queues.delete(subject);
       return;
     }
     queue.scheduled = true;
     const sendBatch = (): void => {
       queue.scheduled = false;
-      // What another queue has sent meanwhile may have taken the room; its answer looks at all queues again.
+      // Another queue may have taken the room in the meantime. Its answer starts all queues again.
       if (!this.hasRoom(queue)) return;
       const batch = takeBatch(queue.waiting);
       const length = lengthOf(batch);
@@ -129,16 +142,19 @@ export class ResultReporter {
           if (this.crowded) this.scheduleAll(subject, queue);
           else this.schedule(subject, queue);
         })
-        // Neither of the two above throws; the chain must end handled all the same.
+        // Neither of the two calls above throws, but every promise chain must handle errors.
         .catch((error: unknown) => this.options.logger.error({ err: error }, 'reporting results failed'));
       this.schedule(subject, queue);
     };
-    // After everything that this turn of the event loop finishes, when anything else is to be expected.
+    // Waits for everything that finishes in this turn of the event loop, if more than one result is expected.
     if (this.alone) process.nextTick(sendBatch);
     else setImmediate(sendBatch);
   }
 
-  /** Whether the first of what waits may be sent beside what is on its way; one that is larger than all may be goes alone. */
+  /**
+   * Whether the first waiting result may be sent beside those that are being sent. A result beyond the limit is sent
+   * alone.
+   */
   private hasRoom({ waiting }: Queue): boolean {
     const [first] = waiting;
     if (first === undefined || this.lengthInFlight === 0) return true;
@@ -147,7 +163,7 @@ export class ResultReporter {
     return fits;
   }
 
-  /** Every queue, `last` after the others: it has had its turn. */
+  /** Schedules every queue. `last` comes after the others, because it has just had its turn. */
   private scheduleAll(lastSubject: string, last: Queue): void {
     this.crowded = false;
     if (this.queues.get(lastSubject) === last) {
@@ -157,7 +173,7 @@ export class ResultReporter {
     for (const [subject, queue] of this.queues) this.schedule(subject, queue);
   }
 
-  /** Asks an owner once. Whatever it does not answer goes to its partition's subject, where somebody will. */
+  /** Sends results to an owner once. Results without an answer go to their partition's subject. */
   private async sendToOwner(subject: string, batch: readonly Waiting[]): Promise<void> {
     const { signal, timeoutMs = 1_000, onRepeat } = this.options;
     let outcomes: readonly AttemptReply[] | undefined;
@@ -183,7 +199,7 @@ export class ResultReporter {
     }
   }
 
-  /** Asks a partition until it answers. */
+  /** Sends results to a partition until it answers. */
   private async send(subject: string, batch: readonly Waiting[]): Promise<void> {
     const payload = payloadOf(batch);
     const { signal, timeoutMs = 1_000, onRepeat, logger } = this.options;
@@ -199,7 +215,7 @@ export class ResultReporter {
         });
         reply = replyOf(answer.string(), batch.length);
         if (reply === undefined) {
-          logger.error({ subject, results: batch.length }, 'the engine answered results in a way nobody understands');
+          logger.error({ subject, results: batch.length }, 'the engine’s answer to results cannot be read');
         }
       } catch (error) {
         if (!(error instanceof UnavailableError) || this.nc.isClosed() || batch.length === 1) throw error;

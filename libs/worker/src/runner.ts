@@ -28,48 +28,54 @@ export interface RunnerOptions {
   readonly agents: readonly Agent<PlatformContext>[];
   readonly logger: Logger;
   readonly pools: readonly string[];
-  /** Attempts that run at once, for each pool. */
+  /** Maximum number of attempts that run at once in each pool. */
   readonly slots: number;
-  /** Bytes of tasks that are run at once in each pool; default: no limit. */
+  /** Maximum size in bytes of the tasks that run at once in each pool. Default: no limit. */
   readonly bytesAtOnce?: number | undefined;
-  /** Names this runner in results. */
+  /** The runner's name in results. */
   readonly workerId: string;
-  /** Copies of the tasks' stream in a NATS cluster, when it may make one that is missing; default: it may not, and waits for it. */
+  /**
+   * Number of copies of the tasks' stream in a NATS cluster, for a runner that may create the stream. Default: it may
+   * not create it, and waits until it exists.
+   */
   readonly streamReplicas?: number;
   /** Milliseconds without a sign of life after which a task is delivered to another worker. */
   readonly ackWaitMs: number;
-  /** Milliseconds between the signs of life of a task; at most half of `ackWaitMs`. */
+  /** Milliseconds between the signs of life of a task. At most half of `ackWaitMs`. */
   readonly workingMs: number;
-  /** Milliseconds after which the engine is asked whether a long attempt is still wanted, again and again. */
+  /** Milliseconds between questions to the engine whether a long attempt is still needed. */
   readonly recheckMs: number;
-  /** Milliseconds for an agent to heed its signal before its slot is given to another. */
+  /** Milliseconds that an agent has after its signal before its slot is given to another attempt. */
   readonly graceMs: number;
-  /** Agents that ignore their signal and still run, before their slots are kept from new work. */
+  /** Maximum number of agents that ignore their signal and still run, before further ones keep their slots. */
   readonly maxAbandoned: number;
-  /** What the platform's own runner has besides. */
+  /** Additional abilities of the platform's own runner. */
   readonly platform?: PlatformPorts;
 }
 
-/** Runners that an attempt may be lost with; before the last of them it runs alone. */
+/** Number of runners that may be lost with an attempt. With the last of them it runs alone. */
 export const MOST_LOST_RUNNERS = 3;
 const ALONE_AT = MOST_LOST_RUNNERS - 1;
-/** Milliseconds after which somebody asks again for an attempt that another runner has. */
+/** Milliseconds after which the runner asks again for an attempt that another runner has. */
 const HELD_PAUSE_MS = 1_000;
-/** Younger attempts are not named in beats: most are over by then. */
+/** Milliseconds for which an attempt is not listed in beats. Most attempts are over by then. */
 const NEWEST_MS = 200;
-/** Roughly what a result has besides its output, in characters. */
+/** Approximate size of a result without its output, in characters. */
 const SCALARS_LENGTH = 300;
 
 /**
- * A result that took this long is not kept for others to be sent with it: should this process be killed meanwhile, the work
- * would be done once more.
+ * A result of an attempt that took this many milliseconds is not delayed to be sent with others. If this process were
+ * killed meanwhile, the work would have to be done again.
  */
 const PRECIOUS_MS = 50;
 
-/** Stands for an agent that this worker has not. */
+/** The metrics' label for an agent that this worker does not have. */
 const UNKNOWN = 'unknown';
 
-/** Serves pools of agents: pulls tasks, runs their agents, reports the results, acknowledges what the engine has answered. */
+/**
+ * Serves pools of agents: pulls tasks, runs their agents, reports the results, and acknowledges the tasks that the
+ * engine has answered.
+ */
 export class Runner {
   private readonly agents: ReadonlyMap<string, Agent<PlatformContext>>;
   private readonly attempts = new SlotMap<string, Attempt>();
@@ -98,12 +104,12 @@ export class Runner {
     });
   }
 
-  /** Attempts that run now. */
+  /** Number of attempts that run now. */
   get running(): number {
     return this.attempts.size;
   }
 
-  /** Begins to serve; throws when the stream of tasks cannot be made. */
+  /** Starts to serve. Throws when the stream of tasks cannot be created. */
   async start(): Promise<void> {
     const { nc, logger, slots, bytesAtOnce, ackWaitMs, workingMs, streamReplicas } = this.options;
     this.stops = nc.subscribe(subjects.stop, {
@@ -144,7 +150,7 @@ export class Runner {
     for (const direct of this.direct) direct.start();
   }
 
-  /** Throws when tasks cannot be pulled now, for the readiness check. */
+  /** For the readiness check. Throws when tasks cannot be pulled now. */
   checkReady(): void {
     if (this.pools.length < this.options.pools.length) throw new Error('not started yet');
     if (!this.pools.every((pool) => pool.healthy)) throw new Error(`the stream ${STEPS_STREAM} is not reachable`);
@@ -152,8 +158,8 @@ export class Runner {
   }
 
   /**
-   * Takes nothing new, lets what runs finish for at most `limitMs`, then aborts it and hands it back. Resolves when nothing
-   * runs and all that was said to the queue is on its way.
+   * Accepts no new tasks, and lets running attempts finish for at most `limitMs`. Then it aborts them and hands their
+   * tasks back. Resolves when nothing runs and every message to the queue has been sent.
    */
   async stop(limitMs: number): Promise<void> {
     for (const direct of this.direct) direct.leave();
@@ -173,7 +179,7 @@ export class Runner {
   private async runDelivery(delivery: Delivery, pool: string): Promise<void> {
     const task = delivery instanceof HeldTask ? delivery.task : taskOfBytes(delivery.data);
     if (task === undefined) {
-      this.options.logger.error({ subject: delivery.subject }, 'a task that nobody can read was dropped');
+      this.options.logger.error({ subject: delivery.subject }, 'an unreadable task was dropped');
       delivery.drop();
       return;
     }
@@ -181,7 +187,7 @@ export class Runner {
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
     const same = this.attempts.get(key);
     if (same !== undefined) {
-      // Its lease ran out here, while the process was stalled or cut off: the attempt itself is well.
+      // The lease ran out while this process was stalled or disconnected. The attempt itself still runs.
       same.deliveries.push(delivery);
       return;
     }
@@ -195,7 +201,7 @@ export class Runner {
       const alone = lostRunners >= ALONE_AT;
       if (!this.company.tryEnter(alone)) await this.company.enter(alone, this.giveUp.signal);
       try {
-        // Now that it is alone; and it may have waited long.
+        // Asks again now that the attempt is alone, because it may have waited long.
         if (alone && (await this.mayBegin(task, delivery, pool, lostRunners, true)) === undefined) return;
         const meanwhile = this.attempts.get(key);
         if (meanwhile === undefined) await this.runAttempt(key, task, delivery);
@@ -210,8 +216,8 @@ export class Runner {
   }
 
   /**
-   * Asks the engine about what may have been begun before. Undefined when it is not to begin here, and settled; else how many
-   * runners ended while they ran it.
+   * Asks the engine about an attempt that may have been started before. Returns undefined when it must not start here
+   * (the delivery is then settled); otherwise the number of runners that ended while they ran it.
    */
   private async mayBegin(
     task: Task,
@@ -240,7 +246,7 @@ export class Runner {
     return undefined;
   }
 
-  /** Names a pool of this run of the process. */
+  /** An identifier of a pool in this run of the process. */
   private incarnationOf(pool: string): string {
     let incarnation = this.incarnations.get(pool);
     if (incarnation === undefined) {
@@ -250,7 +256,7 @@ export class Runner {
     return incarnation;
   }
 
-  /** What runs here from the pool's work queue, but the newest. */
+  /** The attempts that were started from the pool's work queue, without the newest. */
   private begun(pool: string): string[] {
     const before = Date.now() - NEWEST_MS;
     const keys: string[] = [];
@@ -318,8 +324,8 @@ export class Runner {
   }
 
   /**
-   * An agent that does not heed its signal keeps its slot for a grace; then it is left to itself and counted. Beyond
-   * `maxAbandoned` of them slots are kept, because each still costs memory and time.
+   * An agent that ignores its signal keeps its slot for a grace period. Then the slot is given to others and the agent
+   * is counted. Beyond `maxAbandoned` such agents, slots are kept, because each agent still takes memory and time.
    */
   private async awaitAgent(attempt: Attempt): Promise<void> {
     if (await settledWithin(attempt.agentDone, this.options.graceMs, this.giveUp.signal)) return;
@@ -356,7 +362,10 @@ export class Runner {
     delivery.ack();
   }
 
-  /** The agent of a task for the metrics. A task may name an agent that nobody has: its name must not become a label. */
+  /**
+   * The label of a task's agent in the metrics. A task may name an agent that does not exist, and that name must not
+   * become a label.
+   */
   private nameOf({ agent }: Task): string {
     return this.agents.has(agent) ? agent : UNKNOWN;
   }
@@ -371,7 +380,7 @@ export class Runner {
     const { executionId, stepId, attempt, token } = task;
     const { workerId } = this.options;
     const agentVersion = agent?.version ?? '';
-    // Written out, with one shape for all: a spread here was a twentieth of the time of a short step.
+    // Written out, so that all objects have one shape: a spread here took a twentieth of the time of a short step.
     return ending.kind === 'output'
       ? {
           executionId,
@@ -421,7 +430,7 @@ export class Runner {
       const message = JSON.parse(decoder.decode(data)) as Partial<StopAttempts>;
       stopped = Array.isArray(message.attempts) ? message.attempts : [];
     } catch (error) {
-      this.options.logger.error({ err: error }, 'a stop message that nobody can read was ignored');
+      this.options.logger.error({ err: error }, 'an unreadable stop message was ignored');
       return;
     }
     for (const { executionId, stepId = '', attempt = 0, reason = '' } of stopped) {
@@ -434,7 +443,7 @@ export class Runner {
     }
   }
 
-  /** Catches the stop messages that were lost. */
+  /** Covers stop messages that were lost. */
   private async recheckLongOnes(): Promise<void> {
     if (this.rechecking) return;
     this.rechecking = true;
@@ -455,7 +464,8 @@ export class Runner {
     try {
       if (!(await this.isWanted(attempt.task))) attempt.stop(reason);
     } catch (error) {
-      if (!this.giveUp.signal.aborted) attempt.logger.warn({ err: error }, 'asking for an attempt failed');
+      if (!this.giveUp.signal.aborted)
+        attempt.logger.warn({ err: error }, 'the engine could not be asked about an attempt');
     }
   }
 }
@@ -475,7 +485,7 @@ function unknownAgent(name: string, agents: ReadonlyMap<string, unknown>): Agent
   };
 }
 
-/** Whether `work` settles within `ms`; ends early when the signal fires. `work` must not reject. */
+/** Whether `work` settles within `ms`. Returns early when the signal fires. `work` must not reject. */
 async function settledWithin(work: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   let finish: () => void = () => undefined;

@@ -1,8 +1,9 @@
 import type { JsonObject } from '@batuta/contracts';
 
 /**
- * What an agent says it spent (`_tokens`, `_cost`), as details of the failure that its attempt ends with: a failed attempt costs
- * too. Only what has the documented form, of a value that may be anything; undefined when it says nothing. Never throws.
+ * The tokens and cost (`_tokens`, `_cost`) in an agent's output, as details of the attempt's failure, because a failed
+ * attempt costs too. Accepts any value, and returns only fields of the documented form; undefined when there are none.
+ * Never throws.
  */
 export function spentOf(output: unknown): JsonObject | undefined {
   try {

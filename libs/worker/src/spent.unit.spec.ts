@@ -6,8 +6,8 @@ describe('spentOf', () => {
     ['tokens and cost', { text: 'x', _tokens: 12, _cost: 0.5 }, { _tokens: 12, _cost: 0.5 }],
     ['tokens of both kinds', { _tokens: { input: 3, output: 4, cached: 9 } }, { _tokens: { input: 3, output: 4 } }],
     ['tokens of one kind', { _tokens: { input: 0, output: 4 } }, { _tokens: { output: 4 } }],
-    ['what has another form', { _tokens: 'many', _cost: Number.NaN }, undefined],
-    ['what JSON cannot hold', { _tokens: 1n, _cost: Number.POSITIVE_INFINITY }, undefined],
+    ['values of another form', { _tokens: 'many', _cost: Number.NaN }, undefined],
+    ['values that JSON cannot represent', { _tokens: 1n, _cost: Number.POSITIVE_INFINITY }, undefined],
     ['no object', 'text', undefined],
     ['nothing', undefined, undefined],
   ])('takes %s from an output that is refused', (_, output, spent) => {

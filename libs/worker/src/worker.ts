@@ -12,28 +12,31 @@ import type { Platform } from './register-agents.js';
 import { Runner } from './runner.js';
 
 export interface WorkerOptions {
-  /** The pool that it serves. Every worker of a pool serves all agents of it. */
+  /** The pool that it serves. Every worker of a pool must serve all agents of the pool. */
   readonly pool: string;
   /** Default: `NATS_URL`, or `nats://127.0.0.1:4222`. */
   readonly natsUrl?: string;
-  /** The file of the pool's credentials, from `POST /api/v1/pools/{pool}/credentials`. Default: `NATS_CREDS`. */
+  /** The file with the pool's credentials, from `POST /api/v1/pools/{pool}/credentials`. Default: `NATS_CREDS`. */
   readonly credentials?: string;
   /**
-   * A file with certificates, in PEM, of those who may vouch for the NATS server: `tls_ca` of the same answer. Default:
-   * `BATUTA_NATS_TLS_CA`, or the authorities that Node.js knows.
+   * A PEM file with the certificates of the authorities that are trusted for the NATS server: `tls_ca` in the same
+   * answer. Default: `BATUTA_NATS_TLS_CA`, or the authorities that Node.js knows.
    */
   readonly tlsCa?: string;
-  /** Attempts that run at once, 1 to 10,000. Default 10. */
+  /** Maximum number of attempts that run at once, 1 to 10,000. Default 10. */
   readonly concurrency?: number;
-  /** Milliseconds for running attempts when it stops; then they are handed back. Default 10,000. */
+  /** Milliseconds that running attempts have when the worker stops. Then they are handed back. Default 10,000. */
   readonly drainMs?: number;
-  /** Milliseconds for an agent to heed its signal before its slot is given to another. Default 1,000. */
+  /** Milliseconds that an agent has after its signal before its slot is given to another attempt. Default 1,000. */
   readonly graceMs?: number;
-  /** Names it in results. Default: host and process id. */
+  /** The worker's name in results. Default: host and process id. */
   readonly workerId?: string;
-  /** Default: one JSON object a line on standard error. */
+  /** Default: one JSON object per line on standard error. */
   readonly logger?: Logger;
-  /** Where its agents are registered when it starts. Default: `BATUTA_URL` and `BATUTA_API_KEY`, when both are set. */
+  /**
+   * The platform at which its agents are registered at the start. Default: `BATUTA_URL` and `BATUTA_API_KEY`, if both
+   * are set.
+   */
   readonly platform?: Platform;
 }
 
@@ -68,19 +71,22 @@ export class Worker {
     this.#logger = options.logger ?? jsonLogger();
   }
 
-  /** Adds an agent. Throws when there is one of that name, and after the start. */
+  /** Adds an agent. Throws when an agent has this name already, and after the start. */
   agent<const Input extends JsonSchema = JsonSchema, const Output extends JsonSchema = JsonSchema>(
     name: string,
     definition: AgentDefinition<Input, Output>,
     handler: Handler<Input, Output, AgentContext>,
   ): this {
-    if (this.#started) throw new Error('the worker has started: add its agents before');
+    if (this.#started) throw new Error('the worker has started; add agents before the start');
     if (this.#agents.has(name)) throw new Error(`two agents have the name "${name}"`);
     this.#agents.set(name, defineAgent(name, definition, handler));
     return this;
   }
 
-  /** Registers its agents where it has the right, and begins to serve. Throws when it has none, and when NATS refuses it. */
+  /**
+   * Registers its agents if it has the right, and starts to serve. Throws when it has no agents, and when NATS refuses
+   * it.
+   */
   async start(): Promise<void> {
     if (this.#agents.size === 0) throw new Error('the worker has no agents');
     if (this.#started) throw new Error('the worker has started already');
@@ -120,7 +126,7 @@ export class Worker {
     }
   }
 
-  /** Takes nothing new, finishes or hands back what runs, and closes its connection. */
+  /** Accepts no new tasks, finishes running attempts or hands them back, and closes its connection. */
   async stop(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;
@@ -130,8 +136,8 @@ export class Worker {
   }
 
   /**
-   * Serves until the process is told to end (SIGTERM, SIGINT), and resolves when it has stopped. Throws as `start` does, and when the
-   * connection to NATS is lost for good, as when its credentials were revoked.
+   * Serves until the process is told to end (SIGTERM, SIGINT), and resolves when it has stopped. Throws as `start`
+   * does, and when the connection to NATS is lost for good, for example because its credentials were revoked.
    */
   async run(): Promise<void> {
     let end: () => void = () => undefined;
@@ -142,7 +148,7 @@ export class Worker {
     const signals = ['SIGTERM', 'SIGINT'] as const;
     for (const signal of signals) process.once(signal, end);
     try {
-      // It may be told to end while it waits for the stream of tasks.
+      // The signal may come while it waits for the stream of tasks.
       await Promise.race([this.start(), ended]);
       await ended;
     } finally {

@@ -7,7 +7,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Returns its input. */
 export const echoAgent: Agent = { name: 'echo', version: '1', run: (input) => input };
 
-/** Waits `ms` milliseconds, says so every `heartbeat_every_ms`, and returns its input. */
+/** Waits `ms` milliseconds, sends a heartbeat every `heartbeat_every_ms`, and returns its input. */
 export const delayAgent: Agent = {
   name: 'delay',
   version: '1',
@@ -26,7 +26,7 @@ export const delayAgent: Agent = {
   },
 };
 
-/** Fails as its input says. */
+/** Fails in the way that its input describes. */
 export const failAgent: Agent = {
   name: 'fail',
   version: '1',

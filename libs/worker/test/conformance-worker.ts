@@ -1,4 +1,4 @@
-// The worker that the conformance suite runs against: a program as its user writes one.
+// The worker that the conformance suite runs against, written as a user would write it.
 import { RetryableError, TerminalError, Worker } from '@batuta/worker';
 import { setTimeout as delay } from 'node:timers/promises';
 

@@ -11,18 +11,18 @@ const OPTIONAL = CHECKS.filter(({ optional = false }) => optional).map(({ name }
 const absentIn = ({ results }: Conformance): string[] =>
   results.filter(({ outcome }) => outcome === 'absent').map(({ name }) => name);
 
-/** Shows what failed and what the worker wrote when it does not hold. */
+/** Shows the failed checks, and the worker's output, when a check has failed. */
 const failuresOf = ({ results, output }: Conformance): unknown =>
   results.some(({ outcome }) => outcome === 'failed')
     ? { failed: results.filter(({ outcome }) => outcome === 'failed'), output }
     : 'none';
 
-/** nats-py is no dependency of the repository. */
+/** nats-py is not a dependency of this repository. */
 const python = process.env['BATUTA_TEST_PYTHON'] ?? 'python3';
 const hasPython = spawnSync(python, ['-c', 'import nats, nkeys']).status === 0;
 
 describe('the conformance suite', () => {
-  it('is passed by a worker with the library, which leaves out nothing', async () => {
+  it('is passed completely by a worker with the library', async () => {
     const loader = `${root}libs/testing/run-source.mjs`;
     const command = `${node} --conditions=batuta-source --import ${loader} ${root}libs/worker/test/conformance-worker.ts`;
     const run = await runConformance({ command });
@@ -31,7 +31,7 @@ describe('the conformance suite', () => {
     expect(run.passed).toBe(true);
   }, 600_000);
 
-  it('is passed by the example without it, which does what a worker has to do and no more', async () => {
+  it('is passed by the example without the library, which does only what every worker must do', async () => {
     const run = await runConformance({ command: `${node} ${root}examples/worker-without-sdk/worker.mjs conformance` });
     expect(failuresOf(run)).toBe('none');
     expect(absentIn(run)).toEqual(OPTIONAL);
@@ -48,7 +48,7 @@ describe('the conformance suite', () => {
     600_000,
   );
 
-  it('fails for a program that is no worker, and says why', async () => {
+  it('fails for a program that is not a worker, and says why', async () => {
     const run = await runConformance({ command: `${node} -e "console.log('no worker'); process.exit(3)"` });
     expect(run.passed).toBe(false);
     expect(run.results[0]).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('ended with 3') });

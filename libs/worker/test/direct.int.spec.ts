@@ -21,7 +21,7 @@ describe('tasks straight from the engine', () => {
     ({ nats, engine, gate } = under);
   });
 
-  /** Starts a runner and gives it with the name of its run, which its first beat tells. */
+  /** Starts a runner. Returns it with the identifier of its run, which its first beat gives. */
   const start = async (options: Partial<RunnerOptions> = {}): Promise<{ runner: Runner; incarnation: string }> => {
     const runner = await under.start(options);
     const workerId = `worker-${under.connections.length}`;
@@ -32,7 +32,7 @@ describe('tasks straight from the engine', () => {
   const keyOf = ({ executionId, stepId, attempt }: Task): string => `${executionId}/${stepId}/${attempt}`;
   const lastBeat = (incarnation: string): RunnerBeat | undefined =>
     engine.beats.findLast((beat) => beat.incarnation === incarnation);
-  /** Waits for a beat that says so, of those that come from now on. */
+  /** Waits for a beat with this condition, among the beats from now on. */
   const beatWith = (incarnation: string, condition: (beat: RunnerBeat) => boolean): Promise<RunnerBeat> => {
     const from = engine.beats.length;
     return eventually(
@@ -42,7 +42,7 @@ describe('tasks straight from the engine', () => {
   };
   const lastSequence = async (): Promise<number> => (await engine.manager.streams.info('STEPS')).state.last_seq;
 
-  it('are taken up to the slots, with word of how many, and run without the queue', async () => {
+  it('are accepted up to the number of slots, are counted in the receipt, and run without the queue', async () => {
     const { incarnation } = await start();
     expect(lastBeat(incarnation)).toMatchObject({
       pools: [{ pool: 'default', free: 4, open: true, slots: 4 }],
@@ -67,10 +67,10 @@ describe('tasks straight from the engine', () => {
     expect(await lastSequence()).toBe(before);
   });
 
-  it('are taken up to the bytes that may be run at once, and a larger one alone', async () => {
+  it('are accepted up to the bytes that may run at once, and a larger one runs alone', async () => {
     const { incarnation } = await start({ slots: 50, bytesAtOnce: 25_000 });
     const large = Array.from({ length: 5 }, (_, n) => gated(`l${n}`, { input: { text: 'x'.repeat(10_000) } }));
-    // The third reaches the limit, and nothing more is taken beside the three.
+    // The third task reaches the limit, so no other task is accepted beside the three.
     expect(await engine.give(incarnation, large)).toEqual({ taken: 3, open: true });
     await beatWith(incarnation, ({ held, pools }) => held.length === 3 && pools[0]?.free === 0);
     expect(await engine.give(incarnation, [gated('small')])).toEqual({ taken: 0, open: true });
@@ -83,7 +83,7 @@ describe('tasks straight from the engine', () => {
     await eventually(() => engine.resultOf(huge)?.ok === true);
   });
 
-  it('share nothing with agents, also when the engine is in the same process', async () => {
+  it('share nothing with agents, even when the engine is in the same process', async () => {
     const changer: Agent = {
       name: 'changer',
       version: '1',
@@ -102,7 +102,7 @@ describe('tasks straight from the engine', () => {
     expect(task.input).toEqual({ list: ['given'] });
   });
 
-  it('are refused while tasks of the queue wait, and taken again when none does', async () => {
+  it('are refused while tasks wait in the queue, and accepted again afterwards', async () => {
     const { incarnation } = await start({ slots: 2 });
     const queued = await Promise.all(
       Array.from({ length: 8 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `q${n}` })),
@@ -118,7 +118,7 @@ describe('tasks straight from the engine', () => {
       },
       { describe: 'the queue is done' },
     );
-    // A task that is no longer queued may have a result on its way.
+    // The result of a task that is no longer queued may still be on its way.
     await eventually(() => queued.every((task) => engine.resultOf(task) !== undefined));
     expect(queued.filter((task) => engine.resultOf(task)?.ok !== true)).toEqual([]);
     expect(gate.entered).not.toContain('direct');
@@ -127,7 +127,7 @@ describe('tasks straight from the engine', () => {
     await eventually(() => gate.entered.includes('direct'));
   });
 
-  it('are refused for a pool that the runner does not serve, and when nobody can read them', async () => {
+  it('are refused for a pool that the runner does not serve, and when they are unreadable', async () => {
     const { incarnation } = await start();
     expect(await engine.give(incarnation, [gated('a')], 'other')).toEqual({ taken: 0, open: false });
     expect(await engine.give(incarnation, [gated('b'), { executionId: 'e' }, gated('c')])).toEqual({
@@ -149,7 +149,7 @@ describe('tasks straight from the engine', () => {
     await engine.give(incarnation, [task]);
     await beatWith(incarnation, ({ held, pools }) => held.join() === keyOf(task) && pools[0]?.free === 3);
     gate.open();
-    // Its slot is free, but without an answer the runner is all that has its result.
+    // Its slot is free, but without an answer only the runner has the result.
     await eventually(() => engine.batches.length > 0);
     await beatWith(incarnation, ({ held, pools }) => held.join() === keyOf(task) && pools[0]?.free === 4);
     expect(engine.results).toEqual([]);
@@ -159,7 +159,7 @@ describe('tasks straight from the engine', () => {
     expect(engine.results).toHaveLength(1);
   });
 
-  it('come with the beat that an engine calls for, without waiting for the next', async () => {
+  it('come with the beat that an engine requests, without waiting for the next one', async () => {
     const { incarnation } = await start({ workingMs: 60_000 });
     const task = gated('a');
     await engine.give(incarnation, [task]);
@@ -169,14 +169,14 @@ describe('tasks straight from the engine', () => {
     expect(engine.beats.slice(before)).toMatchObject([{ incarnation, held: [keyOf(task)] }]);
   });
 
-  it('are run once when they are sent again, be it straight or through the queue', async () => {
+  it('run once when they are sent again, directly or through the queue', async () => {
     const { incarnation } = await start();
     const task = gated('again');
     expect(await engine.give(incarnation, [task])).toEqual({ taken: 1, open: true });
     await eventually(() => gate.entered.length === 1);
     expect(await engine.give(incarnation, [task, task, gated('other')])).toEqual({ taken: 3, open: true });
     await engine.dispatch(task);
-    // Runs when what was sent before it has arrived.
+    // This task runs after everything that was sent before it has arrived.
     await engine.dispatch({ agent: 'gate', stepId: 'later' });
     await eventually(() => gate.entered.includes('later'));
     expect(gate.entered.toSorted()).toEqual(['again', 'later', 'other']);
@@ -186,7 +186,7 @@ describe('tasks straight from the engine', () => {
     expect(engine.results.map(({ stepId }) => stepId).toSorted()).toEqual(['again', 'later', 'other']);
   });
 
-  it('are asked about before they run when they were dispatched before, and let go when not wanted', async () => {
+  it('are checked with the engine when they were dispatched before, and dropped when not needed', async () => {
     const { incarnation } = await start();
     engine.unwanted.add('unwanted');
     const wanted = gated('wanted', { dispatch: 2 });
@@ -198,7 +198,7 @@ describe('tasks straight from the engine', () => {
     expect(engine.checks.map(({ stepId }) => stepId).toSorted()).toEqual(['unwanted', 'wanted']);
   });
 
-  it('that three runners ended with are reported as lost and not run', async () => {
+  it('are reported as lost and not run when three runners ended with them', async () => {
     const { incarnation } = await start();
     const once = gated('once', { lostRunners: 1 });
     const twice = gated('twice', { lostRunners: 3 });
@@ -211,7 +211,7 @@ describe('tasks straight from the engine', () => {
     await eventually(() => engine.resultOf(once)?.ok === true);
   });
 
-  it('are refused by a runner that leaves, which finishes what it holds', async () => {
+  it('are refused by a runner that leaves, which finishes its held tasks', async () => {
     const { runner, incarnation } = await start();
     const task = gated('held');
     await engine.give(incarnation, [task]);
@@ -219,7 +219,7 @@ describe('tasks straight from the engine', () => {
     const stopped = runner.stop(10_000);
     await beatWith(incarnation, ({ pools, held }) => pools[0]?.open === false && held.join() === keyOf(task));
     expect(await engine.give(incarnation, [gated('late')])).toEqual({ taken: 0, open: false });
-    // A repeat of what it holds is no new task: refused, it would be run elsewhere besides.
+    // A repeat of a held task is not a new task. If it were refused, it would also run elsewhere.
     expect(await engine.give(incarnation, [task])).toEqual({ taken: 1, open: false });
     gate.open();
     await stopped;
@@ -229,8 +229,8 @@ describe('tasks straight from the engine', () => {
     await expect(engine.give(incarnation, [gated('gone')])).rejects.toThrow(/no responders/i);
   });
 
-  it('are handed back by a stopping runner when they do not finish: its last beat does not list them', async () => {
-    // No beat by the clock: the one that counts is the last.
+  it('are handed back by a stopping runner when they do not finish, and its last beat does not list them', async () => {
+    // No periodic beats, so that only the last beat counts.
     const { runner, incarnation } = await start({ workingMs: 60_000 });
     const task = gated('unfinished');
     await engine.give(incarnation, [task]);
@@ -240,7 +240,7 @@ describe('tasks straight from the engine', () => {
     await engine.nc.flush();
     const own = engine.beats.filter((beat) => beat.incarnation === incarnation);
     expect(own.at(-1)?.held).toEqual([]);
-    // It said that it leaves while it still had the task.
+    // It announced that it leaves while it still had the task.
     expect(own.some(({ held, pools }) => held.join() === keyOf(task) && pools[0]?.open === false)).toBe(true);
     expect(engine.results).toEqual([]);
   });

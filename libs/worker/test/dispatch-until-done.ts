@@ -2,7 +2,7 @@ import type { FakeEngine } from '@batuta/conformance';
 import type { AttemptResult, Task } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 
-/** Dispatches a task now and then until one has its result, as an engine does with what a lost stream swallowed. */
+/** Dispatches a task repeatedly until one has its result, as an engine does for tasks that a lost stream contained. */
 export function dispatchUntilDone(
   engine: FakeEngine,
   ...asked: Parameters<FakeEngine['dispatch']>

@@ -1,11 +1,11 @@
 import { RetryableError } from '@batuta/worker';
 import type { Agent } from '@batuta/worker';
 
-/** An agent whose attempts wait until the test lets them go. With the input `{"fail": true}` they then fail. */
+/** An agent whose attempts wait until the test releases them. With the input `{"fail": true}` they then fail. */
 export class Gate implements Agent {
   readonly name = 'gate';
   readonly version = '1';
-  /** Step ids, in the order of coming. */
+  /** Step ids, in the order of arrival. */
   readonly entered: string[] = [];
   readonly signals: AbortSignal[] = [];
   private readonly waiting: (() => void)[] = [];
@@ -18,7 +18,7 @@ export class Gate implements Agent {
     return 'through';
   }
 
-  /** Lets go all that wait now. */
+  /** Releases all attempts that wait now. */
   open(): void {
     for (const resolve of this.waiting.splice(0)) resolve();
   }

@@ -15,7 +15,7 @@ describe('results', () => {
   const under = new RunnersUnderTest((own) => ({ ackWaitMs: 5_000, agents: [echoAgent, delayAgent, own] })).hook();
   let engine: FakeEngine;
   let gate: Gate;
-  /** Result requests to partitions' subjects, in order. */
+  /** Result requests to the partitions' subjects, in order. */
   let toPartitions: { subject: string; results: readonly AttemptResult[] }[];
 
   const names = (results: readonly AttemptResult[]): string[] => results.map(({ stepId }) => stepId).toSorted();
@@ -23,7 +23,7 @@ describe('results', () => {
     eventually(async () => tasks.every((task) => engine.resultOf(task)) && (await engine.queued()) === 0, {
       describe: 'all results are answered and all tasks acknowledged',
     });
-  /** Failures: these always wait for others to go with them, however long an attempt took. */
+  /** Starts attempts that will fail. Their results always wait to be sent with others, however long an attempt took. */
   const waitingResults = async (count: number, partitionOf: (n: number) => number): Promise<Task[]> => {
     const before = gate.entered.length;
     const tasks = await Promise.all(
@@ -34,7 +34,7 @@ describe('results', () => {
     await eventually(() => gate.entered.length === before + count);
     return tasks;
   };
-  /** Lets the runner learn the owner's subject of partitions. */
+  /** Makes the runner learn the owner's subject of these partitions. */
   const learn = async (partitions: readonly number[]): Promise<void> => {
     engine.ownerSubject = OWNER;
     const tasks = await Promise.all(
@@ -58,7 +58,7 @@ describe('results', () => {
     await under.start();
   });
 
-  it('of many partitions go together to the owner that told its subject', async () => {
+  it('of many partitions go together to an owner with a known subject', async () => {
     const owner = await engine.serveOwner(OWNER);
     await learn([1, 2, 3]);
     const tasks = await waitingResults(30, (n) => 1 + (n % 3));
@@ -69,7 +69,7 @@ describe('results', () => {
     expect(toPartitions).toEqual([]);
   });
 
-  it('of partitions whose owner is not known yet go to the partition', async () => {
+  it('go to their partitions while the owner is unknown', async () => {
     const owner = await engine.serveOwner(OWNER);
     await learn([1]);
     const tasks = await waitingResults(4, (n) => 1 + (n % 2));
@@ -81,7 +81,7 @@ describe('results', () => {
     ]);
   });
 
-  it('go to their partitions when the owner is gone, each once, and then to the owner after it', async () => {
+  it('go to their partitions once each when the owner is gone, and then to the next owner', async () => {
     const first = await engine.serveOwner(OWNER);
     await learn([1, 2]);
     await first.stop();
@@ -107,7 +107,7 @@ describe('results', () => {
     expect(toPartitions).toEqual([]);
   });
 
-  it('that an owner wants elsewhere, and only those, go to their partitions', async () => {
+  it('go to their partitions only if the owner does not own these any more', async () => {
     const moved = new Set(['s1', 's4', 's5']);
     const owner = await engine.serveOwner(OWNER, ({ stepId }) => (moved.has(stepId) ? 'elsewhere' : 'recorded'));
     await learn([1, 2, 3]);
@@ -121,7 +121,7 @@ describe('results', () => {
       [subjects.result(3), ['s5']],
     ]);
     expect(names(engine.results)).toEqual(names(tasks as unknown as AttemptResult[]));
-    // It is not asked again for partitions that it does not own.
+    // It gets no more results of partitions that it does not own.
     toPartitions.length = 0;
     const later = await waitingResults(6, (n) => 1 + (n % 3));
     gate.open();
@@ -141,7 +141,7 @@ describe('results', () => {
     expect(engine.results).toHaveLength(3);
   });
 
-  it('that are large wait for room, whatever their partitions, and all come', async () => {
+  it('wait for room when they are large, whatever their partitions, and all arrive', async () => {
     const onTheWay = new Set<string>();
     const waiting: (() => void)[] = [];
     let most = 0;
@@ -167,21 +167,21 @@ describe('results', () => {
     expect(most).toBe(4);
   });
 
-  it('of long attempts go alone, to the owner as to the partition', async () => {
+  it('of long attempts are sent alone, to the owner and to the partition', async () => {
     const long = (stepId: string, partition: number) =>
       engine.dispatch({ agent: 'delay', stepId, partition, input: { ms: 80 } });
     await done(await Promise.all([1, 2, 3, 4, 5].map((n) => long(`p${n}`, 1))));
     expect(engine.batches).toEqual([1, 1, 1, 1, 1]);
     const owner = await engine.serveOwner(OWNER, ({ stepId }) => (stepId === 'o2' ? 'elsewhere' : 'recorded'));
     await learn([1, 2]);
-    // An owner that does not have a partition is not asked about it again.
+    // An owner without a partition gets no second result of it.
     await done(await Promise.all([1, 2, 3, 4, 5].map((n) => long(`o${n}`, n === 2 ? 2 : 1))));
     expect(owner.requests.map(names).toSorted()).toEqual([['o1'], ['o2'], ['o3'], ['o4'], ['o5']]);
     expect(toPartitions.map(({ results }) => names(results))).toEqual([['o2']]);
     expect(names(engine.results)).toEqual(['o1', 'o2', 'o3', 'o4', 'o5']);
   });
 
-  it('of long attempts are written before the turn ends in which their agents do, those of short ones after it', async () => {
+  it('of long attempts are sent in the turn in which their agents end, and those of short attempts after it', async () => {
     const long = await engine.dispatch({ agent: 'gate', stepId: 'long' });
     await eventually(() => gate.entered.length === 1);
     const began = Date.now();

@@ -82,10 +82,10 @@ describe('the runner', () => {
     expect(engine.results).toHaveLength(1);
   });
 
-  it('sends results that wait anyway in one request', async () => {
+  it('sends waiting results in one request', async () => {
     await start();
     const tasks = await Promise.all(
-      // A failure, which waits for others however long it took.
+      // A failure always waits for others, however long the attempt took.
       Array.from({ length: 30 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `s${n}`, input: { fail: true } })),
     );
     await eventually(() => gate.entered.length === 30);
@@ -95,7 +95,7 @@ describe('the runner', () => {
     await emptied();
   });
 
-  it('reports what went wrong in words, with the code and whether another attempt may help', async () => {
+  it('reports an error with its message, its code and whether another attempt may help', async () => {
     await start();
     const failureOf = async (task: Partial<Task> & { agent: string }) => {
       const { ok, failure } = await resultOf(await engine.dispatch(task));
@@ -133,13 +133,13 @@ describe('the runner', () => {
     });
   });
 
-  it('replaces what PostgreSQL cannot store', async () => {
+  it('replaces characters that PostgreSQL cannot store', async () => {
     await start();
     const result = await resultOf(await engine.dispatch({ agent: 'strange' }));
     expect(result.output).toEqual({ text: 'a\ufffdb\ufffdc', 'k\ufffd': '\\u0000' });
   });
 
-  it('asks before it runs a task that was dispatched before, and drops what is not wanted', async () => {
+  it('asks the engine before it runs a task that was dispatched before, and drops it when it is not needed', async () => {
     await start();
     engine.unwanted.add('unwanted');
     const wanted = await engine.dispatch({ agent: 'echo', stepId: 'wanted', dispatch: 2 });
@@ -150,7 +150,7 @@ describe('the runner', () => {
     expect(engine.results).toHaveLength(1);
   });
 
-  it('keeps the lease of a long task, so that it is delivered once', async () => {
+  it('renews the lease of a long task, so that it is delivered once', async () => {
     await start({ ackWaitMs: 300, workingMs: 60 });
     const task = await engine.dispatch({ agent: 'delay', input: { ms: 1_200 } });
     await resultOf(task);
@@ -160,13 +160,13 @@ describe('the runner', () => {
     expect(normal.num_redelivered).toBe(0);
   });
 
-  it('aborts what the engine tells it to stop, reports nothing and acknowledges it', async () => {
+  it('aborts an attempt that the engine stops, reports nothing and acknowledges the task', async () => {
     await start();
     await engine.dispatch({ agent: 'gate', executionId: 'e1', stepId: 'a' });
     await engine.dispatch({ agent: 'gate', executionId: 'e1', stepId: 'b' });
     await eventually(() => gate.entered.length === 2);
     engine.unwanted.add('a');
-    // A stop for both, of which one is out of date: the engine still wants it.
+    // A stop for both attempts. It is outdated for one of them, which the engine still needs.
     engine.stopAttempts({ executionId: 'e1', reason: 'cancelled' });
     await eventually(() => gate.signals[gate.entered.indexOf('a')]?.aborted === true);
     await eventually(async () => (await engine.queued()) === 1);
@@ -176,7 +176,7 @@ describe('the runner', () => {
     expect(engine.results.map(({ stepId }) => stepId)).toEqual(['b']);
   });
 
-  it('notices by itself that a long attempt is not wanted any more', async () => {
+  it('notices without a message that a long attempt is not needed any more', async () => {
     await start({ recheckMs: 50 });
     await engine.dispatch({ agent: 'gate', stepId: 'long' });
     await eventually(() => engine.checks.length > 0);
@@ -187,7 +187,7 @@ describe('the runner', () => {
     expect(engine.results).toEqual([]);
   });
 
-  it('goes on serving when agents hang, and counts those that never end', async () => {
+  it('continues to serve when agents hang, and counts agents that never end', async () => {
     const runner = await start({ slots: 2, maxAbandoned: 3 });
     const hanging = await Promise.all(
       [1, 2, 3].map((n) => engine.dispatch({ agent: 'hang', timeoutMs: 20, stepId: `h${n}` })),
@@ -199,7 +199,7 @@ describe('the runner', () => {
     });
   });
 
-  it('runs no more bytes at once than it may, and everything in the end', async () => {
+  it('never exceeds the bytes that may run at once, and runs everything in the end', async () => {
     const runner = await start({ slots: 50, bytesAtOnce: 25_000 });
     const tasks: Task[] = [];
     for (let n = 0; n < 9; n += 1) {
@@ -214,7 +214,7 @@ describe('the runner', () => {
     await emptied();
   });
 
-  it('runs no more at once than it has slots', async () => {
+  it('never runs more attempts at once than it has slots', async () => {
     const runner = await start({ slots: 3 });
     await Promise.all(Array.from({ length: 10 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `s${n}` })));
     await eventually(() => gate.entered.length === 3);
@@ -251,7 +251,7 @@ describe('the runner', () => {
     expect(count('low')).toBeGreaterThanOrEqual(3);
   });
 
-  it('drops a message that is no task', async () => {
+  it('drops a message that is not a task', async () => {
     await start();
     await engine.manager.streams.info('STEPS');
     engine.nc.publish('batuta.step.default.normal.echo.e1.s1', 'not JSON');
@@ -259,7 +259,7 @@ describe('the runner', () => {
     await emptied();
   });
 
-  it('sends heartbeats with progress, the first at once and the last before the result', async () => {
+  it('sends heartbeats with progress: the first at once, the last before the result', async () => {
     const beats: Agent = {
       name: 'beats',
       version: '1',
@@ -276,14 +276,14 @@ describe('the runner', () => {
     ]);
   });
 
-  it('reports the start of an agent for which the engine waits, until it is answered', async () => {
+  it('reports the start of an agent until the engine has answered, if the engine waits for it', async () => {
     await start();
     engine.silent = true;
     const task = await engine.dispatch({ agent: 'gate', reportStart: true });
     const { executionId, stepId, attempt } = task;
     await eventually(() => engine.heartbeats.length >= 2, { describe: 'it is sent again' });
     expect(engine.heartbeats[1]).toEqual({ executionId, stepId, attempt });
-    // The answer says that the attempt is not wanted: its deadline has passed.
+    // The answer says that the attempt is not needed: its deadline has passed.
     engine.unwanted.add(stepId);
     engine.silent = false;
     await eventually(() => gate.signals[0]?.aborted === true, { describe: 'the attempt is stopped' });
@@ -291,14 +291,14 @@ describe('the runner', () => {
     expect(engine.resultOf(task)).toBeUndefined();
   });
 
-  it('fails an attempt that gives no sign of life for heartbeat_ms', async () => {
-    // Much longer than this process may stand still on a busy machine.
+  it('fails an attempt that sends no heartbeat for heartbeat_ms', async () => {
+    // Much longer than this process can stand still on a busy machine.
     const SILENCE_MS = 2_000;
     const quiet: Agent = {
       name: 'quiet',
       version: '1',
       run: async (_input, context) => {
-        // For longer than it may be silent.
+        // Sends heartbeats for longer than it may be silent.
         for (const until = Date.now() + 1.5 * SILENCE_MS; Date.now() < until; await delay(20)) context.heartbeat(0.5);
         context.heartbeat(1);
         await new Promise(() => undefined);
@@ -311,7 +311,7 @@ describe('the runner', () => {
     expect(finishedAt - startedAt).toBeGreaterThanOrEqual(2.5 * SILENCE_MS - 10);
   });
 
-  it('finishes what runs when it is stopped, and takes nothing new', async () => {
+  it('finishes running attempts when it is stopped, and accepts no new tasks', async () => {
     const runner = await start();
     const task = await engine.dispatch({ agent: 'gate' });
     await eventually(() => gate.entered.length === 1);
@@ -323,8 +323,8 @@ describe('the runner', () => {
     await eventually(async () => (await engine.queued()) === 1);
   });
 
-  it('hands back what does not finish in time, and another runner takes it at once', async () => {
-    // Nobody waits so long for an acknowledgement: what comes again was handed back.
+  it('hands back tasks that do not finish in time, and another runner takes them at once', async () => {
+    // Acknowledgements are waited for much longer than the test takes, so a task that comes again was handed back.
     const patient = { ackWaitMs: 3_600_000 };
     const first = await start(patient);
     const task = await engine.dispatch({ agent: 'gate' });
@@ -338,7 +338,7 @@ describe('the runner', () => {
     expect(await resultOf(task)).toMatchObject({ ok: true });
   });
 
-  /** Delivers the next task so many times to somebody who lets its lease run out. */
+  /** Delivers the next task `times` times to a consumer that lets its lease run out. */
   const deliverInVain = async (times: number): Promise<void> => {
     await engine.manager.consumers.update('STEPS', 'default-normal', { ack_wait: nanos(100) });
     const consumer = await jetstream(engine.nc).consumers.get('STEPS', 'default-normal');
@@ -347,7 +347,7 @@ describe('the runner', () => {
     }
   };
 
-  it('runs what was delivered in vain many times, when no runner ended with it', async () => {
+  it('runs a task that was delivered many times without a result, if no runner ended with it', async () => {
     const task = await engine.dispatch({ agent: 'echo', input: 'fine' });
     await deliverInVain(8);
     await start({ ackWaitMs: 100, workingMs: 20 });
@@ -356,7 +356,7 @@ describe('the runner', () => {
     await emptied();
   });
 
-  it('reports as lost what three runners ended with, and does not run it', async () => {
+  it('reports a task as lost, and does not run it, when three runners ended with it', async () => {
     engine.lostRunners.set('bad', 3);
     const task = await engine.dispatch({ agent: 'gate', stepId: 'bad' });
     await deliverInVain(1);
@@ -371,7 +371,7 @@ describe('the runner', () => {
     await emptied();
   });
 
-  it('asks again later for what another runner has, and gives its slot to others meanwhile', async () => {
+  it('asks again later for a task that another runner has, and gives its slot to others until then', async () => {
     engine.held.add('elsewhere');
     const task = await engine.dispatch({ agent: 'echo', stepId: 'elsewhere', dispatch: 2 });
     await start({ slots: 1 });
@@ -383,14 +383,14 @@ describe('the runner', () => {
     expect(await resultOf(task)).toMatchObject({ ok: true });
   });
 
-  it('runs alone what two runners ended with: after what runs, and before what comes later', async () => {
+  it('runs a task alone when two runners ended with it: after running tasks, and before later ones', async () => {
     await start({ slots: 4 });
     const before = await engine.dispatch({ agent: 'gate', stepId: 'before' });
     await eventually(() => gate.entered.length === 1);
     engine.lostRunners.set('suspect', 2);
     const suspect = await engine.dispatch({ agent: 'gate', stepId: 'suspect', dispatch: 2 });
     await eventually(() => engine.checks.length > 0);
-    // What comes before the runner has heard the answer is not later.
+    // A task that arrives before the runner has the engine's answer does not count as later.
     await eventually(async () => {
       const { incarnation } = engine.beats.at(-1) ?? {};
       return incarnation !== undefined && !(await engine.give(incarnation, [])).open;
@@ -411,7 +411,7 @@ describe('the runner', () => {
     await resultOf(later);
   });
 
-  it('does not run an attempt twice when its lease ran out under it', async () => {
+  it('does not run an attempt twice when its lease runs out during the run', async () => {
     await start({ ackWaitMs: 150, workingMs: 60_000 });
     const task = await engine.dispatch({ agent: 'gate' });
     await eventually(async () => (await engine.manager.consumers.info('STEPS', 'default-normal')).num_redelivered > 0);
@@ -425,7 +425,7 @@ describe('the runner', () => {
 
   const served = (): Promise<AttemptResult> => dispatchUntilDone(engine, { agent: 'echo', stepId: 'after' });
 
-  it('serves on after the stream was deleted and made anew', async () => {
+  it('continues to serve after the stream was deleted and recreated', async () => {
     await start();
     await resultOf(await engine.dispatch({ agent: 'echo' }));
     await engine.manager.streams.delete('STEPS');
@@ -433,7 +433,7 @@ describe('the runner', () => {
     await emptied();
   });
 
-  it('serves on after nats-server was killed and its store deleted', async () => {
+  it('continues to serve after nats-server was killed and its store was deleted', async () => {
     const runner = await start();
     await resultOf(await engine.dispatch({ agent: 'echo' }));
     await nats.kill();

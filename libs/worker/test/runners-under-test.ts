@@ -11,7 +11,7 @@ import { echoAgent } from './agents.js';
 
 const logger = jsonLogger(() => undefined);
 
-/** What the tests of one `describe` share: the server; and what each has for itself: engine, gate and runners. */
+/** Set-up for the tests of one `describe`: they share a server, and each test has its own engine, gate and runners. */
 export class RunnersUnderTest {
   #nats: TestNats | undefined;
   #engine: FakeEngine | undefined;
@@ -19,7 +19,7 @@ export class RunnersUnderTest {
   #runners: Runner[] = [];
   #connections: NatsConnection[] = [];
 
-  /** @param optionsOf what the runners of these tests have besides the options that any runner needs. */
+  /** @param optionsOf the options of these tests' runners, in addition to those that every runner needs. */
   constructor(private readonly optionsOf: (gate: Gate) => Partial<RunnerOptions>) {}
 
   get nats(): TestNats {
@@ -34,12 +34,12 @@ export class RunnersUnderTest {
     return this.#gate;
   }
 
-  /** Those of the runners, in the order of starting. */
+  /** The runners' connections, in the order of their starts. */
   get connections(): readonly NatsConnection[] {
     return this.#connections;
   }
 
-  /** Starts a runner with a connection of its own; the first is `worker-1`. */
+  /** Starts a runner with its own connection. The first one is `worker-1`. */
   async start(options: Partial<RunnerOptions> = {}): Promise<Runner> {
     const nc = await connectNats({ url: this.nats.url, name: 'runner', logger });
     this.#connections.push(nc);
@@ -47,7 +47,7 @@ export class RunnersUnderTest {
       nc,
       logger,
       pools: ['default'],
-      // As the platform's own runner, which may make the stream.
+      // Like the platform's own runner, which may create the stream.
       streamReplicas: 1,
       slots: 50,
       workerId: `worker-${this.#connections.length}`,
@@ -65,7 +65,7 @@ export class RunnersUnderTest {
     return runner;
   }
 
-  /** Sets the hooks of the `describe` that this is called in. */
+  /** Registers the hooks of the enclosing `describe`. */
   hook(): this {
     beforeAll(async () => {
       this.#nats = await startTestNats();

@@ -45,7 +45,7 @@ describe('the worker without an SDK', () => {
     const npm = spawn('npm', ['start'], { cwd, env: { ...process.env, NATS_URL: nats.url } });
     let said = '';
     npm.stdout.on('data', (text: Buffer) => (said += text.toString()));
-    // Its pipes are closed once nobody has them any more, the worker neither.
+    // Its pipes are closed when no process has them any more, including the worker.
     const closed = once(npm, 'close');
     await eventually(() => said.includes('serving the pool text'), { timeoutMs: 60_000 });
     npm.kill('SIGTERM');
@@ -53,7 +53,7 @@ describe('the worker without an SDK', () => {
     expect(said).toContain('serving the pool text');
   });
 
-  it('serves on after nats-server was killed and its store deleted', async () => {
+  it('continues to serve after nats-server was killed and its store was deleted', async () => {
     await nats.kill();
     await nats.deleteStore();
     await nats.start();

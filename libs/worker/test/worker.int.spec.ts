@@ -20,7 +20,7 @@ describe('a worker of one pool', () => {
     await nats?.close();
   });
 
-  it('waits for the stream of tasks, which it may not make, and can be stopped meanwhile', async () => {
+  it('waits for the stream of tasks, which it may not create, and can be stopped while it waits', async () => {
     const lines: string[] = [];
     const waiting = jsonLogger((line) => lines.push(line));
     const worker = new Worker({ pool: 'text', natsUrl: nats.url, logger: waiting });
@@ -35,7 +35,7 @@ describe('a worker of one pool', () => {
     engine = await FakeEngine.start(nats.url, ['text']);
   });
 
-  it('is complete in the twenty lines of the example', async () => {
+  it('fits into the twenty lines of the example', async () => {
     const child: Child = runFile('examples/worker/worker.mjs', { env: { NATS_URL: nats.url } });
     ends.push(() => child.end('SIGKILL'));
     const task = await engine.dispatch({ agent: 'shout', input: { text: 'olá' } }, { pool: 'text' });
@@ -46,12 +46,12 @@ describe('a worker of one pool', () => {
       ok: false,
       failure: { code: 'input_invalid', message: 'The input\'s "text" is missing.', retryable: false },
     });
-    // Without a key of the platform it says how its agent is registered.
+    // Without an API key it logs how to register its agent.
     expect(child.output()).toContain('/api/v1/agents/shout');
     expect(await child.end('SIGTERM')).toBe(0);
   });
 
-  it('runs no more than its concurrency at once', async () => {
+  it('never runs more attempts at once than its concurrency', async () => {
     let running = 0;
     let most = 0;
     const worker = new Worker({ pool: 'text', natsUrl: nats.url, logger, concurrency: 2 });
@@ -73,7 +73,7 @@ describe('a worker of one pool', () => {
     expect(most).toBe(2);
   });
 
-  it('names its own mistakes', async () => {
+  it('reports mistakes in its use', async () => {
     expect(() => new Worker({ pool: 'text', concurrency: 0 })).toThrow(
       'concurrency must be a whole number from 1 to 10000',
     );

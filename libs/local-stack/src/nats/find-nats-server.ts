@@ -5,9 +5,10 @@ import { LocalStackError } from '../errors.js';
 import type { StackLogger } from '../logger.js';
 import { runCommand } from '../run-command.js';
 
-// JetStream as Batuta uses it: the version of Debian 12.
+// The oldest version whose JetStream is sufficient: that of Debian 12.
 const OLDEST = [2, 9] as const;
-// Debian puts it in /usr/sbin, which is not on the PATH of an ordinary user; Homebrew's place is not on that of an IDE.
+// Debian installs it in /usr/sbin, which is not on the PATH of an ordinary user. Homebrew's directory is not on the
+// PATH of an IDE.
 const USUAL_PLACES = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
 export interface NatsProgram {
@@ -22,8 +23,9 @@ interface Environment {
 }
 
 /**
- * Finds nats-server: `BATUTA_NATS_SERVER`, else the one on PATH or where packages put it, else apt installs it when this
- * process is root on Debian or Ubuntu. Throws a `LocalStackError` with the command to run when there is none.
+ * Finds nats-server: the program in `BATUTA_NATS_SERVER`, otherwise the one on PATH or in a usual place. Otherwise apt
+ * installs it, when this process is root on Debian or Ubuntu. Throws a `LocalStackError` with the command to run when
+ * there is none.
  */
 export async function findNatsServer(
   logger: StackLogger,
@@ -52,7 +54,7 @@ export async function findNatsServer(
   );
 }
 
-/** The one thing to do to get nats-server on a system, by Node's platform name and the text of `/etc/os-release`. */
+/** The way to install nats-server on a system, by Node's name of the platform and the text of `/etc/os-release`. */
 export function installAdvice(platform: NodeJS.Platform, osRelease: string): string {
   if (platform === 'darwin') return 'Install it: brew install nats-server.';
   if (platform === 'linux' && isDebianLike(osRelease)) return 'Install it: sudo apt-get install nats-server.';
@@ -63,7 +65,10 @@ function isDebianLike(osRelease: string): boolean {
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(osRelease);
 }
 
-/** Installs Debian's nats-server package; false when this is no Debian, when this process is not root, or when it fails. */
+/**
+ * Installs Debian's nats-server package. Returns false when the system is not Debian, when this process is not root, or
+ * when it fails.
+ */
 export async function installWithApt(logger: StackLogger): Promise<boolean> {
   const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '');
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isDebianLike(osRelease)) return false;
@@ -77,7 +82,7 @@ export async function installWithApt(logger: StackLogger): Promise<boolean> {
   const install = () => apt('install', '-y', '--no-install-recommends', 'nats-server');
   let result = await install();
   if (result.code !== 0) {
-    // A fresh image has no package lists.
+    // A new image has no package lists.
     await apt('update');
     result = await install();
   }

@@ -23,7 +23,7 @@ async function folderWith(name: string, says: string): Promise<string> {
 const never = (): Promise<boolean> => Promise.reject(new Error('It must not install anything.'));
 
 describe('findNatsServer', () => {
-  it('takes the named program, else the first on PATH, else one in a usual place', async () => {
+  it('uses the named program, otherwise the first on PATH, otherwise one in a usual place', async () => {
     const named = await folderWith('named', 'nats-server: v2.12.1');
     const onPath = await folderWith('path', 'nats-server: v2.10.4');
     const usual = await folderWith('usual', 'nats-server: v2.9.10');
@@ -46,12 +46,12 @@ describe('findNatsServer', () => {
     );
   });
 
-  it('says what to do when there is none and nothing may be installed', async () => {
+  it('says what to do when there is none and it cannot be installed', async () => {
     const found = findNatsServer(silentLogger, { PATH: root }, [], () => Promise.resolve(false));
     await expect(found).rejects.toThrow(/needs nats-server 2\.9 or newer.*Install it.*BATUTA_NATS_SERVER.*NATS_URL/);
   });
 
-  it('refuses a named program that is not there, one too old, and one that is no nats-server', async () => {
+  it('refuses a named program that is missing, too old, or not nats-server', async () => {
     const find = (file: string) => findNatsServer(silentLogger, { BATUTA_NATS_SERVER: file }, [], never);
     await expect(find(path.join(root, 'absent'))).rejects.toThrow(/BATUTA_NATS_SERVER does not name a program/);
     const old = await folderWith('old', 'nats-server: v2.8.4');

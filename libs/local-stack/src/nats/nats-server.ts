@@ -26,36 +26,39 @@ const MAX_CONTROL_LINE = 32 * 1024;
 const MAX_PAYLOAD = 8 * MEBIBYTE;
 
 export interface NatsOptions extends LocalServerOptions {
-  /** JetStream's files; `<home>/store` unless told. They go too when the server is ephemeral. */
+  /** The directory of JetStream's files. Default: `<home>/store`. They are removed too when the server is ephemeral. */
   readonly storeDir?: string | undefined;
-  /** Keys of nats-server's configuration, over the ones here. */
+  /** Settings of nats-server's configuration that replace those chosen here. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   /**
-   * A user for each service, with no more rights than it needs, instead of one that may do everything. The pools are those
-   * that the step-runner serves. Default: one user, in `url`.
+   * Creates a user for each service, with only the rights that it needs, instead of one user with all rights. `pools`:
+   * those that the step-runner serves. Default: one user, in `url`.
    */
   readonly users?: { readonly pools: readonly string[] } | undefined;
 }
 
-/** A nats-server of this process, on 127.0.0.1, with JetStream on files; `natsServers(url)` gives the client's options. */
+/**
+ * A nats-server of this process on 127.0.0.1, with JetStream on disk. `natsServers(url)` returns the client's options.
+ */
 export interface NatsServer extends LocalServer {
   readonly monitorPort: number;
   readonly storeDir: string;
-  /** With `users`: makes users. */
+  /** With `users`: creates users. */
   readonly accounts: NatsAccounts | undefined;
-  /** With `users`: the file of the keys that make users. */
+  /** With `users`: the file with the keys that create users. */
   readonly keysFile: string | undefined;
-  /** With `users`: the file of each service's credentials, `{service}` for its name. */
+  /** With `users`: the file of each service's credentials. `{service}` stands for its name. */
   readonly credentials: string | undefined;
   /** Removes JetStream's files. Throws while the server runs. */
   deleteStore(): Promise<void>;
 }
 
 /**
- * Starts nats-server on the JetStream store of `home`, which apt installs first where it may.
+ * Starts nats-server on the JetStream store of `home`. If it is not installed, apt installs it first where that is
+ * possible.
  *
- * Ends what an earlier run of the same `home` left running. Throws a `LocalStackError` that says what to do, with the
- * end of the server's log.
+ * Stops a server that an earlier run of the same `home` left running. Throws a `LocalStackError` that says what to do,
+ * with the end of the server's log.
  */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const logger = options.logger ?? silentLogger;
@@ -74,11 +77,13 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   if (access.accounts !== undefined) await adoptStore(storeDir, access.accounts.keys.account);
 
   const launch = async (port: number, monitorPort: number): Promise<ServerProcess> => {
-    // JSON is valid in nats-server's own format. Its `sync_interval` stays as it is: PostgreSQL alone is the truth.
+    // JSON is valid in nats-server's own format. `sync_interval` keeps its default, because only PostgreSQL holds the
+    // truth.
     await writeJson(configFile, {
       server_name: 'batuta-local',
       max_payload: MAX_PAYLOAD,
-      // A user's JWT names each subject that the user may use and comes as one line, for which the server takes 4 KiB by itself.
+      // A user's JWT lists each subject that the user may use, and is sent as one line. The server's default limit of a
+      // line is 4 KiB.
       max_control_line: MAX_CONTROL_LINE,
       max_pending: 64 * MEBIBYTE,
       ping_interval: '20s',
@@ -139,14 +144,14 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   });
 }
 
-/** How the server knows its users, and how they are known to it. */
+/** How the server knows its users, and how they log in. */
 interface Access {
   readonly config: Readonly<Record<string, unknown>>;
-  /** What stands before the host in the server's URL. */
+  /** The part before the host in the server's URL. */
   readonly login: string;
   readonly accounts: NatsAccounts | undefined;
   readonly credentials: string | undefined;
-  /** Credentials with which the server is looked at. */
+  /** Credentials for the check whether the server answers. */
   readonly check: string | undefined;
 }
 
@@ -165,7 +170,7 @@ async function ownUsers(home: string, pools: readonly string[]): Promise<Access>
   const accounts = await loadAccounts(home);
   const credentials = path.join(home, 'creds', '{service}.creds');
   await writeServiceCredentials(accounts, credentials, pools.length === 0 ? [DEFAULT_POOL] : pools);
-  // What an earlier version let everybody in with.
+  // The credentials of an earlier version, which let everybody in.
   await rm(path.join(home, 'credentials.json'), { force: true });
   return {
     config: {
@@ -179,7 +184,10 @@ async function ownUsers(home: string, pools: readonly string[]): Promise<Access>
   };
 }
 
-/** What an earlier version kept without an account goes on in the account: tasks that wait are not lost with an upgrade. */
+/**
+ * Moves the store of an earlier version, which had no account, into the account, so that an upgrade loses no waiting
+ * tasks.
+ */
 async function adoptStore(storeDir: string, account: string): Promise<void> {
   const streams = path.join(storeDir, 'jetstream');
   const [before, now] = [path.join(streams, '$G'), path.join(streams, account)];
@@ -189,13 +197,15 @@ async function adoptStore(storeDir: string, account: string): Promise<void> {
 async function passwordIn(file: string): Promise<{ user: string; pass: string }> {
   const { user, pass } = (await readJson<{ user: string; pass: string }>(file)) ?? {};
   if (user !== undefined && pass !== undefined) return { user, pass };
-  // Begins with a letter: nats-server reads an unquoted run of digits as a number.
+  // Begins with a letter, because nats-server reads an unquoted sequence of digits as a number.
   const made = { user: 'batuta', pass: `b${randomBytes(24).toString('hex')}` };
   await writeJson(file, made);
   return made;
 }
 
-/** Whether a NATS server answers and has JetStream. Throws when it answers but refuses us or has none. */
+/**
+ * Whether a NATS server answers and has JetStream. Throws when it answers but refuses the client or has no JetStream.
+ */
 async function answers(url: string, neededPayload = 0, credentials?: string, tlsCa?: string): Promise<boolean> {
   try {
     const connection = await connect({
@@ -223,23 +233,27 @@ async function answers(url: string, neededPayload = 0, credentials?: string, tls
   } catch (error) {
     if (error instanceof LocalStackError) throw error;
     const { name, message } = error as Error;
-    // "Authentication Timeout" is what a server says to a client that a busy machine kept from speaking in time.
+    // "Authentication Timeout" is a server's answer to a client that a busy machine kept from sending in time.
     if ((name === 'AuthorizationError' && !/timeout/i.test(message)) || /authorization/i.test(message)) {
       throw new LocalStackError(`The NATS server refuses us: ${message}`, { cause: error });
     }
-    // Whoever waits for it waits in vain.
+    // Waiting does not help against this error.
     if (/certificate|altnames|'tls'/i.test(message)) {
-      throw new LocalStackError(`The NATS server is not one to talk to (NATS_URL, BATUTA_NATS_TLS_CA): ${message}`, {
-        cause: error,
-      });
+      throw new LocalStackError(
+        `The NATS server is not trusted, or has no TLS (NATS_URL, BATUTA_NATS_TLS_CA): ${message}`,
+        {
+          cause: error,
+        },
+      );
     }
     return false;
   }
 }
 
 /**
- * Checks that the server of a NATS URL answers and has JetStream. `credentials`: a file for the client. `tlsCa`: a file
- * with certificates of those who may vouch for the server. Throws a `LocalStackError` without the URL's credentials.
+ * Checks that the server of a NATS URL answers and has JetStream. `credentials`: a credentials file for the client.
+ * `tlsCa`: a PEM file with the certificates of the trusted authorities. Throws a `LocalStackError`, whose message does
+ * not contain the URL's credentials.
  */
 export async function checkNats(url: string, credentials?: string, tlsCa?: string): Promise<void> {
   try {

@@ -20,14 +20,15 @@ import { postgresRuntime, reachableBy, SHARED_ROOT, type PostgresRuntime } from 
 const USER = 'batuta';
 const ORPHANS_END_MS = 10_000;
 
-// "Fast" shutdown (rolls back, writes a checkpoint), then "immediate" (recovers at its next start): postgres(1).
+// First the "fast" shutdown (rolls back, writes a checkpoint), then the "immediate" one (recovers at the next start):
+// postgres(1).
 const STOP_SIGNALS: StopSignals = [
   ['SIGINT', 30_000],
   ['SIGQUIT', 5000],
   ['SIGKILL', 5000],
 ];
 
-/** What of the server's log the platform's own log analysis reads: connections, checkpoints, slow statements, waits. */
+/** Logs the events that the platform's own log analysis reads: connections, checkpoints, slow statements, waits. */
 const LOG_SETTINGS: Readonly<Record<string, string>> = {
   logging_collector: 'off',
   log_destination: 'stderr',
@@ -40,32 +41,33 @@ const LOG_SETTINGS: Readonly<Record<string, string>> = {
   log_min_duration_statement: '250ms',
   log_autovacuum_min_duration: '1s',
   log_temp_files: '10MB',
-  // What users send travels in parameters, and stands in the details of an error: it is nothing for a log.
+  // Parameters and error details contain users' data, which do not belong into a log.
   log_parameter_max_length: '0',
   log_parameter_max_length_on_error: '0',
   log_error_verbosity: 'terse',
 };
 
 export interface PostgresOptions extends LocalServerOptions {
-  /** Made with the cluster; "batuta" unless told. */
+  /** Created with the cluster. Default: "batuta". */
   readonly database?: string | undefined;
-  /** Server settings by name, over the defaults here. */
+  /** Server settings by name. They replace the defaults chosen here. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A PostgreSQL server of this process, on 127.0.0.1. Its `url` is the administrator's. */
+/** A PostgreSQL server of this process on 127.0.0.1. Its `url` has the administrator's login. */
 export interface PostgresServer extends LocalServer {
-  /** What services have in their environment to work under a role of their own each, and to bring their schemas up to date. */
+  /** The environment variables with which each service works under its own role and updates its schema. */
   readonly environment: Readonly<Record<'DATABASE_URL' | 'DATABASE_PASSWORD_FILE' | 'DATABASE_OWNER_URL', string>>;
-  /** Where the database files are; outside `home` when the server's user cannot reach it. */
+  /** The directory of the database files. It is outside of `home` when the server's user cannot access `home`. */
   readonly dataDir: string;
 }
 
 /**
- * Starts PostgreSQL on the data of `home`, made first when there is none (UTF-8, C locale, scram passwords on loopback).
+ * Starts PostgreSQL on the data of `home`, and creates them first when there are none (UTF-8, C locale, SCRAM passwords
+ * on loopback).
  *
- * As root it runs as the user `postgres`. Ends what an earlier run of the same `home` left running. Throws a
- * `LocalStackError` that says what to do, with the end of the server's log.
+ * When this process is root, PostgreSQL runs as the user `postgres`. Stops a server that an earlier run of the same
+ * `home` left running. Throws a `LocalStackError` that says what to do, with the end of the server's log.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const logger = options.logger ?? silentLogger;
@@ -107,7 +109,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     });
     try {
       await server.ready(async () => {
-        // An attempt before this would stand as FATAL in the log, which people and the log analysis read.
+        // An earlier attempt would appear as FATAL in the log, which people and the log analysis read.
         if (!(await saysReady(dataDir))) return false;
         return await answers({ port, password: cluster.password, database: 'postgres' });
       }, timeoutMs);
@@ -160,7 +162,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   });
 }
 
-/** The passwords of the roles, a file each, made at the first start. */
+/** The passwords of the roles, one file each. They are created at the first start. */
 async function keptPasswords(directory: string): Promise<PostgresPasswords> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const passwords = await Promise.all(
@@ -175,7 +177,10 @@ async function keptPasswords(directory: string): Promise<PostgresPasswords> {
   return Object.fromEntries(passwords) as unknown as PostgresPasswords;
 }
 
-/** Makes the roles and gives them what an earlier version left with the administrator. Nobody else uses this server: it closes its other databases too. */
+/**
+ * Creates the roles, and gives them the objects that an earlier version created as the administrator. Nobody else uses
+ * this server, so its other databases are closed too.
+ */
 async function prepareDatabase({ port, password, database }: Login, passwords: PostgresPasswords): Promise<void> {
   const client = new pg.Client({ host: '127.0.0.1', port, user: USER, password, database });
   await client.connect();
@@ -189,16 +194,16 @@ async function prepareDatabase({ port, password, database }: Login, passwords: P
   }
 }
 
-/** Only what the server needs: a `PGDATA`, `PGPORT` or locale of the person's shell must not change it. */
+/** Only the variables that the server needs. A `PGDATA`, `PGPORT` or locale in the user's shell must not change it. */
 function serverEnvironment(): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', LANG: 'C', TZ: 'UTC' };
 }
 
-/** Chooses where the database files are, which must be within reach of the user that the server runs as. */
+/** Chooses a directory for the database files to which the server's user has access. */
 async function placeData(home: string, runtime: PostgresRuntime, logger: StackLogger): Promise<string> {
   const inside = path.join(home, 'data');
   if (runtime.account === undefined) return await ownDirectory(inside, runtime);
-  // Others may pass through our own two directories, whose files have modes of their own.
+  // Others may pass through these two directories. Their files have modes of their own.
   await chmod(home, 0o711);
   if (await reachableBy(home, runtime.account)) return await ownDirectory(inside, runtime);
 
@@ -206,7 +211,7 @@ async function placeData(home: string, runtime: PostgresRuntime, logger: StackLo
   const outside = path.join(SHARED_ROOT, `data-${hash}`);
   const pointerFile = path.join(home, 'data-location.json');
   if ((await readJson<{ dataDir: string }>(pointerFile))?.dataDir !== outside) {
-    // Nothing here points there: whatever is there belonged to a directory of this name that was removed since.
+    // Nothing refers to this directory, so its content belonged to a directory of the same name that was removed since.
     await rm(outside, { recursive: true, force: true });
     await mkdir(SHARED_ROOT, { recursive: true, mode: 0o755 });
     await writeJson(pointerFile, { dataDir: outside });
@@ -233,7 +238,7 @@ async function ownDirectory(directory: string, { account }: PostgresRuntime): Pr
 interface Cluster {
   readonly password: string;
   readonly fresh: boolean;
-  /** Written when the cluster is complete and on disk; without it there is nothing to keep. */
+  /** Written when the cluster is complete and on disk. Without this file there is nothing to keep. */
   readonly markerFile: string;
 }
 
@@ -250,7 +255,7 @@ async function openCluster(
     if (major !== runtime.major) {
       throw new LocalStackError(
         `The database in ${dataDir} was made by PostgreSQL ${major}; this is ${runtime.major}. ` +
-          `Move its data with PostgreSQL ${major}'s pg_dump, or remove the data directory to start anew.`,
+          `Move its data with PostgreSQL ${major}'s pg_dump, or remove the data directory to start with an empty database.`,
       );
     }
     return { password: (await readFile(passwordFile, 'utf8')).trim(), fresh: false, markerFile };
@@ -265,7 +270,7 @@ async function openCluster(
 }
 
 async function initialize(home: string, dataDir: string, password: string, runtime: PostgresRuntime): Promise<void> {
-  // initdb reads the password as the server's user, who cannot read ours.
+  // initdb reads the password as the server's user, who cannot read this process's files.
   const handover = path.join(runtime.account === undefined ? home : path.dirname(dataDir), `initdb.${process.pid}`);
   try {
     await writeFile(handover, `${password}\n`, { mode: 0o600 });
@@ -283,7 +288,7 @@ async function initialize(home: string, dataDir: string, password: string, runti
       { env: serverEnvironment(), account: runtime.account },
     );
     if (code !== 0) {
-      // Before its error it tells everything that went well.
+      // The output before the error only lists successful steps.
       const errors = output.split('\n').filter((line) => /error|fatal|could not|cannot|no space/i.test(line));
       const said = (errors.length === 0 ? output.split('\n') : errors).slice(-5).join('\n');
       throw new LocalStackError(`The database in ${dataDir} cannot be made. initdb says:\n${said}`);
@@ -293,7 +298,10 @@ async function initialize(home: string, dataDir: string, password: string, runti
   }
 }
 
-/** Puts the new cluster on disk for good; it runs beside the server's start, and nobody gets the server before it ends. */
+/**
+ * Writes the new cluster to disk for good. It runs during the server's start, and nobody gets the server before it is
+ * done.
+ */
 async function syncToDisk(dataDir: string, runtime: PostgresRuntime): Promise<void> {
   const { code, output } = await runCommand(runtime.initdb, ['--sync-only', '-D', dataDir], {
     env: serverEnvironment(),
@@ -303,8 +311,9 @@ async function syncToDisk(dataDir: string, runtime: PostgresRuntime): Promise<vo
 }
 
 /**
- * PostgreSQL refuses to start when the process id in a crashed run's `postmaster.pid` is in use by any process of its
- * user, which happens at once in containers, where ids begin at 1 again. That file goes when nothing works on this data.
+ * PostgreSQL refuses to start when the process id in a crashed run's `postmaster.pid` belongs to any process of its
+ * user. In containers, where ids start at 1 again, this happens easily. The file is removed when no process works on
+ * these data.
  */
 async function clearStalePidFile(dataDir: string): Promise<void> {
   const file = path.join(dataDir, 'postmaster.pid');
@@ -325,7 +334,9 @@ async function clearStalePidFile(dataDir: string): Promise<void> {
   await rm(file, { force: true });
 }
 
-/** A server's processes work in its data directory; those of a killed one may live on for a moment. */
+/**
+ * A server's processes have its data directory as working directory. Those of a killed server may live on for a moment.
+ */
 async function isWorkedOn(dataDir: string): Promise<boolean> {
   if (process.platform !== 'linux') return false;
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
@@ -340,7 +351,7 @@ interface Login {
   readonly database: string;
 }
 
-/** Whether the server itself has written that it takes connections: line 8 of its pid file (miscadmin.h of PostgreSQL). */
+/** Whether the server has reported that it accepts connections: line 8 of its pid file (miscadmin.h of PostgreSQL). */
 async function saysReady(dataDir: string): Promise<boolean> {
   const text = await readFile(path.join(dataDir, 'postmaster.pid'), 'utf8').catch(() => '');
   return text.split('\n')[7]?.trim() === 'ready';
@@ -356,14 +367,14 @@ async function answers({ port, password, database }: Login): Promise<boolean> {
     connectionTimeoutMillis: 5000,
     application_name: 'batuta-local-stack',
   });
-  // A connection that the starting server cuts reports it twice: by connect(), and here.
+  // When the starting server closes a connection, the error arrives twice: from connect() and here.
   client.on('error', () => {});
   try {
     await client.connect();
     return true;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    // 57P03: the server starts up or recovers.
+    // 57P03: the server is starting or recovering.
     if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === '57P03' || /terminated|timeout/.test(message)) {
       return false;
     }

@@ -7,24 +7,27 @@ import type { StackLogger } from '../logger.js';
 import { runCommand } from '../run-command.js';
 import type { Account } from '../server-process.js';
 
-/** Where root keeps what the user `postgres` must reach when the checkout is out of its reach. */
+/**
+ * The directory for files that the user `postgres` needs when it has no access to the checkout and this process is
+ * root.
+ */
 export const SHARED_ROOT = '/var/lib/batuta';
 const ACCOUNT_NAME = 'postgres';
 
-/** The programs of PostgreSQL and who runs them. */
+/** The programs of PostgreSQL, and the user that runs them. */
 export interface PostgresRuntime {
   readonly initdb: string;
   readonly postgres: string;
-  /** Version of the npm package, "18.4.0-beta.17". */
+  /** Version of the npm package, for example "18.4.0-beta.17". */
   readonly version: string;
   readonly major: string;
-  /** Set when this process is root, which PostgreSQL refuses to run as. */
+  /** Set when this process is root, because PostgreSQL refuses to run as root. */
   readonly account: Account | undefined;
 }
 
 /**
- * Finds the PostgreSQL programs that npm installed and makes sure that they can be run: they are copied to `copyTo`
- * (root: to `/var/lib/batuta`) when the user that runs them cannot read the checkout, or when npm was not allowed to
+ * Finds the PostgreSQL programs that npm installed and makes sure that they can run. They are copied to `copyTo` (for
+ * root: to `/var/lib/batuta`) when the user that runs them cannot read the checkout, or when npm was not allowed to
  * complete them there. Throws a `LocalStackError` when this platform has none.
  */
 export async function postgresRuntime(copyTo: string, logger: StackLogger): Promise<PostgresRuntime> {
@@ -85,7 +88,7 @@ async function lookUp(): Promise<Account | undefined> {
   return uid === undefined || gid === undefined ? undefined : { uid, gid };
 }
 
-/** Whether each directory down to this existing one lets the account through. */
+/** Whether the account may pass through each directory down to this existing one. */
 export async function reachableBy(directory: string, account: Account): Promise<boolean> {
   for (let current = await realpath(directory); ; current = path.dirname(current)) {
     if (!(await allows(current, account, 0o1))) return false;
@@ -101,7 +104,7 @@ async function allows(file: string, { uid, gid }: Account, bits: number): Promis
 
 async function readableBy(native: string, account: Account): Promise<boolean> {
   if (!(await reachableBy(native, account))) return false;
-  // npm writes with the umask of whoever ran it, so one file of each folder speaks for all.
+  // npm writes all files with the same umask, so one file of each folder is a sufficient sample.
   const samples = await Promise.all(
     ['bin', 'lib', 'share', 'share/postgresql', 'lib/postgresql'].map(async (folder) => {
       const directory = path.join(native, folder);
@@ -120,8 +123,8 @@ async function readableBy(native: string, account: Account): Promise<boolean> {
 }
 
 /**
- * Adds what an npm package cannot carry, the links between library names, and the right to execute. npm's install
- * script does the same, unless scripts are switched off. False when that is not allowed.
+ * Adds what an npm package cannot contain: links between library names, and the permission to execute. npm's install
+ * script does the same, unless scripts are disabled. Returns false when that is not permitted.
  */
 async function complete(native: string): Promise<boolean> {
   try {
@@ -157,7 +160,7 @@ async function copyOf(native: string, version: string, root: string): Promise<st
   });
   await openToAll(draft);
   await complete(path.join(draft, 'native'));
-  // Whole or not at all; another process may have been faster with the same copy.
+  // The rename is atomic. Another process may have made the same copy first.
   await rename(draft, home).catch(async (error: NodeJS.ErrnoException) => {
     await rm(draft, { recursive: true, force: true });
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
