@@ -8,8 +8,9 @@ import { withDatabase } from './database.js';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
- * Compares one execution, `all`, or all of a tenant with the fold of the event log and with its chain; tells the first difference of
- * each that has one. @throws CliError when `which` is neither, and when there is no database to work on.
+ * Compares one execution, `all`, or all of a tenant with the fold of the event log and with its chain; tells the first
+ * difference of each that has one.
+ * @throws CliError when `which` is neither, and when there is no database to work on.
  */
 export async function verify(
   dataDir: string,

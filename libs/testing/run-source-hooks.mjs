@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
 
-/** Import specifiers end in `.js`, as Node wants; here only the `.ts` file exists. */
+/** Import specifiers end in `.js`, as Node requires, but only the `.ts` file exists here. */
 export async function resolve(specifier, context, next) {
   if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
     const source = new URL(`${specifier.slice(0, -'.js'.length)}.ts`, context.parentURL);

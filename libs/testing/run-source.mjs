@@ -1,4 +1,4 @@
-// Lets a plain Node process run the TypeScript sources, so that tests of processes need no build:
+// Makes a plain Node process run the TypeScript sources, so that tests of processes need no build:
 //   node --conditions=batuta-source --import ./libs/testing/run-source.mjs services/step-runner/src/main.ts
 import { register } from 'node:module';
 

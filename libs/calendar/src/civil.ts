@@ -1,4 +1,7 @@
-/** Wall times: what a clock on the wall shows, as the epoch ms at which it shows that in UTC. Proleptic Gregorian calendar. */
+/**
+ * Wall times: the time that a local clock shows, stored as the epoch ms at which a clock in UTC shows the same.
+ * Proleptic Gregorian calendar.
+ */
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
@@ -11,7 +14,7 @@ export interface CivilDay {
   readonly day: number;
 }
 
-/** Days from 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
+/** Number of days since 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
 export function daysOf({ year, month, day }: CivilDay): number {
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);
@@ -48,7 +51,7 @@ export function weekday(days: number): number {
 
 const LOCAL_TIME = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,3}))?)?$/;
 
-/** The wall time of a text like 2026-03-29T02:30 or 2026-03-29T02:30:00; undefined when it is no such time. */
+/** Parses the wall time in a text such as 2026-03-29T02:30 or 2026-03-29T02:30:00. Undefined for any other text. */
 export function parseWallTime(text: string): number | undefined {
   const found = LOCAL_TIME.exec(text);
   if (found === null) return undefined;

@@ -1,6 +1,7 @@
 /**
- * How long after its nominal time a firing starts, below `jitterMs` and below the time to the next one, so that their order stays. The
- * same schedule and time always have the same delay (FNV-1a with the finalizer of MurmurHash3).
+ * The delay of a firing after its nominal time. It is less than `jitterMs` and less than the time to the next firing,
+ * so that firings keep their order. The same schedule and time always have the same delay (FNV-1a with the finalizer of
+ * MurmurHash3).
  */
 export function jitterOf(scheduleId: string, nominal: number, jitterMs: number, next: number | undefined): number {
   const range = Math.min(jitterMs, next === undefined ? Infinity : next - nominal);

@@ -7,7 +7,7 @@ import { timetableOf } from './timetable.js';
 import { cronTimes } from './wall-times.js';
 import { Zone } from './zone.js';
 
-/** What is wrong with a timetable, and where (JSON Pointer). */
+/** A mistake in a timetable, and its place (JSON Pointer). */
 export interface TimetableMistake {
   readonly path: string;
   readonly code: MistakeCode;
@@ -21,7 +21,7 @@ export const SHORTEST_INTERVAL_MS = 1_000;
 export const LONGEST_INTERVAL_MS = 1_000_000_000_000;
 const MOST_ENTRIES = 100;
 
-/** Lists of a calendar with the numbers that they may hold. */
+/** The lists of a calendar, with the smallest and largest number that each may contain. */
 const RANGES = {
   seconds: [0, 59],
   minutes: [0, 59],
@@ -36,14 +36,14 @@ const COUNTED_FROM_BOTH_ENDS = new Set<string>(['days_of_month', 'weeks_of_month
 
 type Report = (path: string, code: MistakeCode, message: string) => void;
 
-/** One mistake for each field of an object that is not known; `path` is the object's. */
+/** One mistake for each unknown field of an object. `path` is the path of the object. */
 export function unknownFields(value: object, known: ReadonlySet<string>, path: string): TimetableMistake[] {
   return Object.keys(value)
     .filter((name) => !known.has(name))
     .map((name) => unknownField(path, name, known));
 }
 
-/** All that is wrong with a timetable from outside; with none, the value is a `TimetableSpec`. */
+/** All mistakes in a timetable that a user sent. If there is none, the value is a `TimetableSpec`. */
 export function timetableMistakes(value: unknown): TimetableMistake[] {
   const found: TimetableMistake[] = [];
   const report: Report = (path, code, message) => found.push({ path, code, message });
@@ -123,7 +123,7 @@ function checkDates(
 ): void {
   if (days === undefined || months === undefined) return;
   for (const [place, day] of days.entries()) {
-    // A leap year: 29 February does come.
+    // A leap year, because 29 February exists in some years.
     if (months.some((month) => Math.abs(day) <= daysInMonth(2024, month))) continue;
     add(`/days_of_month/${place}`, 'contradiction', 'comes in none of these months');
   }

@@ -27,7 +27,7 @@ const FIELDS = new Set([
   'pause_on_failure',
   'max_runs',
 ]);
-/** Fields whose values have fields of their own that are known here. */
+/** Fields whose values have fields that are checked here too. */
 const HOLDING_FIELDS = new Set(['timetable', 'calendar', 'missed']);
 const MISSED = new Set(['runs', 'window_ms', 'limit']);
 const LARGEST_INT32 = 2_147_483_647;
@@ -36,7 +36,7 @@ const LONGEST_TEXT = 200;
 type Report = (path: string, code: TimetableMistake['code'], message: string) => void;
 type Body = Readonly<Record<string, unknown>>;
 
-/** All that is wrong with a schedule from outside; with none, the value is a `ScheduleDefinition`. */
+/** All mistakes in a schedule that a user sent. If there is none, the value is a `ScheduleDefinition`. */
 export function scheduleMistakes(value: unknown): TimetableMistake[] {
   const found: TimetableMistake[] = [];
   const report: Report = (path, code, message) => found.push({ path, code, message });
@@ -102,7 +102,7 @@ function contradictions(value: Body, report: Report): void {
   }
 }
 
-/** A name, as all names are. */
+/** Checks a name by the platform's general rule for names. */
 function name(value: Body, key: string, report: Report, required = false): void {
   const found = value[key];
   if (found === undefined || found === null) {
@@ -114,7 +114,7 @@ function name(value: Body, key: string, report: Report, required = false): void 
   if (mistake !== undefined) report(`/${key}`, mistake.code, mistake.message);
 }
 
-/** The user's own fields, whose keys are names. */
+/** Checks the user's own fields. Their keys must be names. */
 function metadata(value: unknown, report: Report): void {
   if (value === undefined) return;
   if (!isObject(value)) return report('/metadata', 'wrong_type', 'must be an object');
@@ -140,8 +140,8 @@ function word(value: Body, key: string, words: readonly string[], report: Report
 }
 
 /**
- * A schedule as it was sent, without the fields that are null, which mean the same as absent ones. The nulls of `input` and
- * `metadata` are the user's own.
+ * Removes the fields of a schedule that are null, because null means the same as an absent field. Nulls inside `input`
+ * and `metadata` belong to the user and stay.
  */
 export function withoutNulls(value: JsonValue): JsonValue {
   if (!isObject(value)) return value;

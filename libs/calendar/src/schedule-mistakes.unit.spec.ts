@@ -3,8 +3,8 @@ import { scheduleMistakes, withoutNulls } from './schedule-mistakes.js';
 
 const SCHEDULE = { name: 'nightly', config: 'import', timetable: { cron: '0 3 * * *' } };
 
-describe('a schedule from outside', () => {
-  it('is right as it stands, and with null for whatever may be left out', () => {
+describe('a schedule that a user sent', () => {
+  it('is correct with its fields, and with null for each optional field', () => {
     expect(scheduleMistakes(SCHEDULE)).toEqual([]);
     const nulls = {
       ...SCHEDULE,
@@ -25,7 +25,7 @@ describe('a schedule from outside', () => {
     expect(given).toEqual({ ...SCHEDULE, missed: { runs: 'all' } });
   });
 
-  it('keeps the nulls of what is the user’s own', () => {
+  it('keeps nulls inside the user’s own values', () => {
     const own = { ...SCHEDULE, input: { a: null }, metadata: { b: null } };
     expect(withoutNulls(own)).toEqual(own);
   });
@@ -48,7 +48,7 @@ describe('a schedule from outside', () => {
     expect(scheduleMistakes({ ...SCHEDULE, ...fields })).toEqual([{ path, code, message: expect.any(String) }]);
   });
 
-  it('names the fields that there are when one is unknown', () => {
+  it('lists the known fields when one is unknown', () => {
     expect(scheduleMistakes({ ...SCHEDULE, confg: 'x' })[0]?.message).toMatch(
       /^"confg" is not a known field; known are name, config, config_version, timetable, /,
     );

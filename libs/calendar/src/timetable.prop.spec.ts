@@ -4,7 +4,7 @@ import { HOUR, MINUTE, civilDay, daysOf, weekday } from './civil.js';
 import type { TimetableSpec } from './spec.js';
 import { timetableOf, upcoming } from './timetable.js';
 
-/** Nights in which clocks were set, with their zones: forward and back, by an hour, half an hour and a day. */
+/** Nights with a change of clocks, and their zones: forward and back, by an hour, half an hour and a day. */
 const NIGHTS = [
   ['America/Sao_Paulo', '2018-11-04T03:00:00Z'],
   ['America/Sao_Paulo', '2019-02-17T02:00:00Z'],
@@ -24,7 +24,10 @@ const field = (low: number, high: number): fc.Arbitrary<number[] | undefined> =>
 const cronText = (minutes: number[], hours: number[] | undefined, days: number[] | undefined): string =>
   `${minutes.join(',')} ${hours?.join(',') ?? '*'} ${days?.join(',') ?? '*'} * *`;
 
-/** Walks through every minute and looks at the clock on the wall: what is due, by the definition of the rules alone. */
+/**
+ * Walks through every minute and compares the local clock with the expression. It uses only the definition of the
+ * rules.
+ */
 function byTheMinute(
   zone: string,
   from: number,
@@ -61,7 +64,7 @@ function byTheMinute(
   return due;
 }
 
-test('around clocks that are set, cron and calendar fire exactly when a walk through every minute says', () => {
+test('around changes of clocks, cron and calendar fire exactly at the times that a walk through every minute finds', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...NIGHTS),
@@ -99,7 +102,7 @@ test('around clocks that are set, cron and calendar fire exactly when a walk thr
   );
 });
 
-test('what is next rises, is later than what was asked, and asking from between gives the same', () => {
+test('the next time increases, is later than the given instant, and is the same for every instant in between', () => {
   fc.assert(
     fc.property(
       fc.constantFrom('Europe/Berlin', 'America/Sao_Paulo', 'Asia/Tokyo', 'UTC', 'Africa/Casablanca', 'Asia/Tehran'),
@@ -130,7 +133,7 @@ test('what is next rises, is later than what was asked, and asking from between 
   );
 });
 
-test('days and dates are inverse, as the platform counts them', () => {
+test('days and dates convert into each other, as in the platform’s calendar', () => {
   fc.assert(
     fc.property(fc.integer({ min: -1_000_000, max: 1_000_000 }), (days) => {
       const civil = civilDay(days);

@@ -5,15 +5,15 @@ import { calendarTimes, cronTimes, firesInEveryHour, singleTime } from './wall-t
 import type { WallTimes } from './wall-times.js';
 import { Zone } from './zone.js';
 
-/** A timetable that is ready to be asked. */
+/** A timetable that is ready for use. */
 export interface Timetable {
-  /** The first time that is due after an instant; undefined when there is none. Epoch ms. */
+  /** The first firing after an instant. Undefined when there is none. Epoch ms. */
   next(after: number): number | undefined;
 }
 
-/** Clocks have never been set by more than a day, so an hour that comes twice does so within two. */
+/** Clocks have never changed by more than a day, so the two occurrences of a repeated hour are within two days. */
 const LONGEST_OVERLAP = 2 * DAY;
-/** Earlier instants are of no use, and zones are vague there. */
+/** Earlier instants are not needed, and time zones are unreliable there. */
 const EARLIEST = 0;
 
 interface Rules {
@@ -21,7 +21,7 @@ interface Rules {
   readonly overlap: OverlapRule;
 }
 
-/** Makes a timetable of a spec that `timetableMistakes` finds nothing about. @throws Error for another one. */
+/** Creates a timetable from a spec for which `timetableMistakes` finds no mistake. @throws Error for any other spec. */
 export function timetableOf(spec: TimetableSpec): Timetable {
   const start = spec.start_at === undefined ? EARLIEST : time(spec.start_at);
   const end = spec.end_at === undefined ? Infinity : time(spec.end_at);
@@ -34,7 +34,7 @@ export function timetableOf(spec: TimetableSpec): Timetable {
   };
 }
 
-/** The next `count` times that are due after an instant. */
+/** The next `count` firings after an instant. */
 export function upcoming(timetable: Timetable, after: number, count: number): number[] {
   const found: number[] = [];
   for (let at = timetable.next(after); at !== undefined && found.length < count; at = timetable.next(at))
@@ -67,8 +67,8 @@ function wallTimesOf({ cron, calendar, at }: TimetableSpec): WallTimes {
 }
 
 /**
- * The first instant after `after` at which the zone's clocks show one of these wall times. It goes from one setting of the clocks to
- * the next: between two of them wall time and elapsed time go together.
+ * The first instant after `after` at which the zone's clocks show one of these wall times. The search goes from one
+ * change of clocks to the next, because wall time and elapsed time run alike between two changes.
  */
 function nextInZone(walls: WallTimes, zone: Zone, { gap, overlap }: Rules, after: number): number | undefined {
   let from = after + 1;

@@ -11,10 +11,10 @@ const due = (spec: TimetableSpec, from: string, count = 4): string[] => {
   );
 };
 
-describe('clocks that are set', () => {
+describe('changes of clocks', () => {
   const saoPaulo = { cron: '0 0 * * *', time_zone: 'America/Sao_Paulo' };
 
-  test('a midnight that does not exist (São Paulo, 2018-11-04) fires at the first instant of the day', () => {
+  test('a midnight that does not exist (São Paulo, 2018-11-04) fires at the first instant of its day', () => {
     expect(due(saoPaulo, '2018-11-03T03:00:00Z', 3)).toEqual([
       '2018-11-03T03:00Z',
       '2018-11-04T03:00Z',
@@ -22,14 +22,14 @@ describe('clocks that are set', () => {
     ]);
   });
 
-  test('a midnight that does not exist is left out when the rule says so', () => {
+  test('a midnight that does not exist is skipped when the rule says so', () => {
     expect(due({ ...saoPaulo, gap: 'skip' }, '2018-11-03T03:00:00Z', 2)).toEqual([
       '2018-11-03T03:00Z',
       '2018-11-05T02:00Z',
     ]);
   });
 
-  test('half past eleven comes twice (São Paulo, 2019-02-16) and fires once, or twice when the rule says so', () => {
+  test('half past eleven, which comes twice (São Paulo, 2019-02-16), fires once, or twice when the rule says so', () => {
     const late = { cron: '30 23 * * *', time_zone: 'America/Sao_Paulo' };
     expect(due(late, '2019-02-17T00:00:00Z', 2)).toEqual(['2019-02-17T01:30Z', '2019-02-18T02:30Z']);
     expect(due({ ...late, overlap_hour: 'both' }, '2019-02-17T00:00:00Z', 3)).toEqual([
@@ -39,7 +39,7 @@ describe('clocks that are set', () => {
     ]);
   });
 
-  test('clocks that are set by half an hour (Lord Howe) neither lose nor double a quarter of an hour', () => {
+  test('a change of half an hour (Lord Howe) neither loses nor doubles a quarter of an hour', () => {
     const quarters = { cron: '*/15 * * * *', time_zone: 'Australia/Lord_Howe' };
     for (const night of ['2024-04-06T14:00:00Z', '2024-10-05T14:00:00Z']) {
       const found = upcoming(timetableOf(quarters), Date.parse(night) - 1, 20);
@@ -47,7 +47,7 @@ describe('clocks that are set', () => {
         Array.from({ length: 19 }, () => 900_000),
       );
     }
-    // 02:00–02:29 does not exist on that night: one firing stands for what would have been there.
+    // 02:00–02:29 does not exist on that night. One firing replaces those that would fall there.
     expect(due({ cron: '10,20 2 * * *', time_zone: 'Australia/Lord_Howe' }, '2024-10-05T14:00:00Z', 3)).toEqual([
       '2024-10-05T15:30Z',
       '2024-10-06T15:10Z',
@@ -68,7 +68,7 @@ describe('clocks that are set', () => {
     ]);
   });
 
-  test('the whole gap of a minutely expression is one instant, with what is due there anyway', () => {
+  test('the whole gap of a minutely expression gives one firing, together with the one that is due at its end', () => {
     const minutely = { cron: '* * * * *', time_zone: 'Europe/Berlin' };
     expect(due(minutely, '2026-03-29T00:58:00Z', 4)).toEqual([
       '2026-03-29T00:58Z',
@@ -86,7 +86,7 @@ describe('clocks that are set', () => {
     expect((once.at(-1) ?? 0) - (once[0] ?? 0)).toBe(239 * 60_000);
   });
 
-  test('a workday in October keeps its wall time over the change', () => {
+  test('a weekly firing keeps its wall time across the change in October', () => {
     const weekly = { calendar: { days_of_week: ['mon'], hours: [9] }, time_zone: 'Europe/London' } as const;
     expect(due(weekly, '2026-10-19T00:00:00Z', 2)).toEqual(['2026-10-19T08:00Z', '2026-10-26T09:00Z']);
   });
@@ -109,7 +109,7 @@ describe('months and years', () => {
     expect(due({ cron: '0 0 L * *' }, '2024-01-01T00:00:00Z')).toEqual(ends);
   });
 
-  test('31st: months without one are left out', () => {
+  test('the 31st skips months without one', () => {
     expect(due({ cron: '0 0 31 * *' }, '2026-01-01T00:00:00Z', 3)).toEqual([
       '2026-01-31T00:00Z',
       '2026-03-31T00:00Z',
@@ -134,21 +134,21 @@ describe('months and years', () => {
     ]);
   });
 
-  test('a listed year is over when it is over', () => {
+  test('a listed year does not come again', () => {
     expect(due({ calendar: { years: [2027], months: [12], days_of_month: [31] } }, '2026-01-01T00:00:00Z')).toEqual([
       '2027-12-31T00:00Z',
     ]);
   });
 });
 
-describe('what other schedulers got wrong', () => {
-  test('an interval keeps its beat however late somebody looks (kubernetes #42649: the next run counted from now)', () => {
+describe('mistakes of other schedulers', () => {
+  test('an interval keeps its rhythm, however late the next time is computed (kubernetes #42649: the next run counted from now)', () => {
     const hourly = timetableOf({ every_ms: 3_600_000, start_at: '2026-01-01T00:10:00Z' });
     const late = Date.parse('2026-01-01T05:47:12.345Z');
     expect(hourly.next(late)).toBe(Date.parse('2026-01-01T06:10:00Z'));
   });
 
-  test('the end is inside, what is after it is not (airflow #35272)', () => {
+  test('the end is included, and later times are not (airflow #35272)', () => {
     const spec = { cron: '0 0 * * *', start_at: '2026-01-01T00:00:00Z', end_at: '2026-01-03T00:00:00Z' };
     expect(due(spec, '2025-06-01T00:00:00Z', 9)).toEqual([
       '2026-01-01T00:00Z',
@@ -157,7 +157,7 @@ describe('what other schedulers got wrong', () => {
     ]);
   });
 
-  test('a time between two firings finds the later one, never the one before (BullMQ #3262, node-cron #563)', () => {
+  test('an instant between two firings finds the later one, never the earlier one (BullMQ #3262, node-cron #563)', () => {
     const table = timetableOf({ cron: '0 0 * * * *' });
     const hour = Date.parse('2026-05-05T10:00:00Z');
     expect(table.next(hour - 1)).toBe(hour);
@@ -166,7 +166,7 @@ describe('what other schedulers got wrong', () => {
     expect(table.next(hour + 999)).toBe(hour + 3_600_000);
   });
 
-  test('a clock that was set back finds the same times again, which have the same ids (pg_cron #105)', () => {
+  test('a server clock that was set back finds the same times again, with the same ids (pg_cron #105)', () => {
     const table = timetableOf({ cron: '*/5 * * * *' });
     const before = upcoming(table, Date.parse('2026-01-01T00:00:00Z'), 6);
     expect(upcoming(table, Date.parse('2026-01-01T00:00:00Z'), 6)).toEqual(before);
@@ -182,7 +182,7 @@ describe('contradictions are refused', () => {
   const mistakes = (spec: unknown): string[] => timetableMistakes(spec).map(({ path, code }) => `${path} ${code}`);
 
   test.each<[string, unknown, string[]]>([
-    ['nothing says when', {}, [' required']],
+    ['no times at all', {}, [' required']],
     ['no object', 'daily', [' wrong_type']],
     ['two at once', { cron: '* * * * *', every_ms: 1_000 }, ['/every_ms contradiction']],
     ['a date that never comes', { cron: '0 0 30 2 *' }, ['/cron contradiction']],
@@ -195,11 +195,11 @@ describe('contradictions are refused', () => {
     ['a field out of range', { cron: '61 * * * *' }, ['/cron bad_format']],
     ['an empty list', { calendar: { hours: [] } }, ['/calendar/hours too_few']],
     ['day 0', { calendar: { days_of_month: [0] } }, ['/calendar/days_of_month/0 out_of_range']],
-    ['a week of no weekday', { calendar: { weeks_of_month: [1] } }, ['/calendar/weeks_of_month contradiction']],
+    ['a week without a weekday', { calendar: { weeks_of_month: [1] } }, ['/calendar/weeks_of_month contradiction']],
     ['an interval below a second', { every_ms: 999 }, ['/every_ms out_of_range']],
     ['elapsed time in a zone', { every_ms: 60_000, time_zone: 'Europe/Berlin' }, ['/time_zone contradiction']],
     ['a gap in UTC', { cron: '* * * * *', gap: 'skip' }, ['/gap contradiction']],
-    ['no zone', { cron: '* * * * *', time_zone: 'Europe/Atlantis' }, ['/time_zone not_allowed']],
+    ['an unknown zone', { cron: '* * * * *', time_zone: 'Europe/Atlantis' }, ['/time_zone not_allowed']],
     ['an offset as a zone', { cron: '* * * * *', time_zone: '+02:00' }, ['/time_zone not_allowed']],
     [
       'an end before the start',
@@ -244,7 +244,7 @@ test('jitter is the same for the same schedule and time, differs between schedul
   expect(ids.map((id) => jitterOf(id, 1_000_000, 60_000, undefined))).toEqual(delays);
   expect(Math.max(...delays)).toBeLessThan(60_000);
   expect(new Set(delays).size).toBeGreaterThan(900);
-  // Spread evenly: each tenth has its share.
+  // The delays are spread evenly: each tenth of the range has its share.
   for (let tenth = 0; tenth < 10; tenth++) {
     const share = delays.filter((delay) => Math.floor(delay / 6_000) === tenth).length;
     expect(share).toBeGreaterThan(60);

@@ -3,45 +3,45 @@ import { DAY, HOUR, MINUTE, SECOND, civilDay, daysInMonth, daysOf, weekday } fro
 import { WEEKDAYS } from './spec.js';
 import type { CalendarSpec } from './spec.js';
 
-/** A rising sequence of wall times. */
+/** An increasing sequence of wall times. */
 export interface WallTimes {
-  /** The first at or after a wall time; undefined when there is none any more. */
+  /** The first time at or after a wall time. Undefined when there are no more. */
   from(wall: number): number | undefined;
 }
 
-/** No wall time is looked for after this year: eight years hold every date, and a list of years ends. */
+/** The search ends with this year. Eight years contain every date, and a list of years is finite. */
 const LAST_YEAR = 2_999;
 const LAST_WALL = daysOf({ year: LAST_YEAR, month: 12, day: 31 }) * DAY;
-/** 29 February on one weekday comes once in 40 years over a turn of a century. */
+/** 29 February on a given weekday may come only once in 40 years around a turn of a century. */
 const SEARCHED_DAYS = 366 * 41;
 
 /**
- * The wall times of a cron expression. It is read as if its clock were never set: what becomes of times that a zone does not have, or
- * has twice, is the rule of the timetable and not of the expression.
- * @throws Error with what is wrong with the expression.
+ * The wall times of a cron expression, as if clocks never changed. The rules of the timetable, and not the expression,
+ * decide about times that a zone does not have or has twice.
+ * @throws Error that describes the mistake in the expression.
  */
 export function cronTimes(expression: string): WallTimes {
-  // Croner would take an ISO 8601 time for an expression that fires once.
+  // Croner would read an ISO 8601 time as an expression that fires once.
   if (expression.includes(':')) throw new Error('a cron expression has no ":"; a single time belongs in at');
   const cron = new Cron(expression, { timezone: 'UTC', paused: true });
   return {
     from(wall) {
       if (wall > LAST_WALL) return undefined;
-      // It finds what is later than a whole second.
+      // Croner returns times later than a whole second.
       const before = Math.floor((wall - 1) / SECOND) * SECOND;
       return cron.nextRun(new Date(before))?.getTime();
     },
   };
 }
 
-/** Whether a cron expression names no hours, so that it fires in each. */
+/** Whether a cron expression does not restrict hours, so that it fires in each hour. */
 export function firesInEveryHour(expression: string): boolean {
   const fields = expression.trim().split(/\s+/);
   if (fields.length === 1) return fields[0]?.toLowerCase() === '@hourly';
   return (fields.length === 5 ? fields[1] : fields[2])?.startsWith('*') === true;
 }
 
-/** The wall times of a calendar whose numbers are within their limits. */
+/** The wall times of a calendar whose numbers are in range. */
 export function calendarTimes(spec: CalendarSpec): WallTimes {
   const times = timesOfDay(spec);
   const last = spec.years === undefined ? LAST_YEAR : Math.max(...spec.years);
@@ -64,14 +64,14 @@ export function calendarTimes(spec: CalendarSpec): WallTimes {
   };
 }
 
-/** The first day of the listed years that is not before `day`; undefined when they are over. */
+/** The first day of the listed years that is not before `day`. Undefined when there is none. */
 function firstDayOf(years: readonly number[], day: number): number | undefined {
   const { year } = civilDay(day);
   const next = years.filter((item) => item >= year).toSorted((a, b) => a - b)[0];
   return next === undefined ? undefined : daysOf({ year: next, month: 1, day: 1 });
 }
 
-/** One wall time. */
+/** A single wall time. */
 export function singleTime(at: number): WallTimes {
   return { from: (wall) => (wall <= at ? at : undefined) };
 }

@@ -1,25 +1,25 @@
 import { DAY, civilDay, daysOf } from './civil.js';
 
-/** An instant at which a zone's clocks are set. All times are epoch ms, offsets ms east of UTC. */
+/** An instant at which a zone's clocks change. All times are epoch ms; offsets are ms east of UTC. */
 export interface Transition {
   readonly at: number;
   readonly before: number;
   readonly after: number;
 }
 
-/** Years of zones that are kept; each takes 366 look-ups to find. */
+/** Number of zone years that are cached. Computing one takes 366 lookups. */
 const KEPT_YEARS = 2_000;
 const zones = new Map<string, Zone | undefined>();
 const KEPT_ZONES = 700;
 
 const PARTS = /^(\d+)\/(\d+)\/(\d+), (\d+):(\d+):(\d+)$/;
 
-/** A time zone of the IANA database, as this process knows it. */
+/** A time zone of the IANA database in this process's version. */
 export class Zone {
   readonly #format: Intl.DateTimeFormat;
   readonly #years = new Map<number, readonly Transition[]>();
 
-  /** Throws a `RangeError` for a name that is no zone. */
+  /** Throws a `RangeError` for a name that is not a zone. */
   private constructor(readonly name: string) {
     this.#format = new Intl.DateTimeFormat('en-US', {
       timeZone: name,
@@ -35,7 +35,10 @@ export class Zone {
     });
   }
 
-  /** The zone of a name such as Europe/Berlin or UTC; undefined when there is none. Fixed offsets such as +02:00 are no zones. */
+  /**
+   * The zone of a name such as Europe/Berlin or UTC. Undefined when there is none. Fixed offsets such as +02:00 are not
+   * zones.
+   */
   static of(name: string): Zone | undefined {
     if (zones.has(name)) return zones.get(name);
     let zone: Zone | undefined;
@@ -67,7 +70,7 @@ export class Zone {
     return undefined;
   }
 
-  /** The last transition at or before `at`, when it is not longer ago than `within`. */
+  /** The last transition at or before `at`, if it is at most `within` earlier. */
   transitionBefore(at: number, within: number): Transition | undefined {
     for (let year = yearOf(at); year >= yearOf(at - within); year--) {
       const found = this.#transitions(year).findLast((transition) => transition.at <= at);
@@ -76,7 +79,7 @@ export class Zone {
     return undefined;
   }
 
-  /** Those of a year in UTC. No zone has ever set its clocks twice in a day. */
+  /** The transitions of a year in UTC. No zone has ever changed its clocks twice in a day. */
   #transitions(year: number): readonly Transition[] {
     const known = this.#years.get(year);
     if (known !== undefined) return known;

@@ -1,4 +1,4 @@
-/** An answer with what stands beside its body. */
+/** An answer with its status and headers. */
 export interface FullAnswer<T> {
   readonly data: T;
   readonly status: number;
@@ -8,7 +8,7 @@ export interface FullAnswer<T> {
   readonly requestId: string | undefined;
 }
 
-/** A call under way: `await` gives the body, `.full()` status and headers too. */
+/** The answer of a running call. `await` gives the body; `.full()` also gives the status and headers. */
 export class Answer<T> implements PromiseLike<T> {
   readonly #full: Promise<FullAnswer<T>>;
 
@@ -16,7 +16,7 @@ export class Answer<T> implements PromiseLike<T> {
     this.#full = full;
   }
 
-  /** @throws what awaiting it throws. */
+  /** @throws the same errors as awaiting it. */
   full(): Promise<FullAnswer<T>> {
     return this.#full;
   }

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 
 describe('the client in a browser', () => {
-  it('is one file that imports nothing: no part of Node.js and no package', async () => {
+  it('is one file without imports, neither of Node.js nor of packages', async () => {
     const { metafile, outputFiles } = await build({
       entryPoints: [join(import.meta.dirname, 'index.ts')],
       bundle: true,
@@ -20,7 +20,7 @@ describe('the client in a browser', () => {
     expect(Object.values(metafile.outputs).flatMap(({ imports }) => imports)).toEqual([]);
     const text = outputFiles[0]?.text ?? '';
     expect(text).not.toMatch(/\b(?:process|Buffer|require|__dirname)\b/);
-    // Small enough that nobody minds: all of the document's operations and no schema.
+    // A small bundle: it contains all operations of the document and no schema.
     expect(text.length).toBeLessThan(40_000);
   });
 });

@@ -7,17 +7,17 @@ import type { Problem } from './generated/schemas.js';
 import { Pages } from './pages.js';
 import { pause } from './pause.js';
 
-/** What every call takes beside its own options. */
+/** Options of every call, in addition to the call's own options. */
 export interface CallOptions {
-  /** Ends the call; it rejects with the signal's reason. */
+  /** Ends the call. It then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds after which an attempt without an answer is given up. Default: the client's. */
+  /** Milliseconds without an answer after which an attempt is given up. Default: the client's. */
   readonly timeoutMs?: number | undefined;
-  /** More headers, such as `x-request-id`. */
+  /** Additional headers, such as `x-request-id`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What is sent where, made from OpenAPI. */
+/** The HTTP request of an operation, generated from OpenAPI. */
 export interface OperationSpec {
   readonly method: string;
   readonly path: string;
@@ -25,7 +25,7 @@ export interface OperationSpec {
   readonly headers: readonly string[];
   /** Media type of the body. */
   readonly media?: string;
-  /** Of a list of pages: the field that holds the items. */
+  /** For paged lists: the field with the items. */
   readonly items?: string;
 }
 
@@ -36,11 +36,11 @@ export interface OperationRequest {
 }
 
 export interface RetryOptions {
-  /** Attempts in all. */
+  /** Total number of attempts. */
   readonly attempts: number;
-  /** Milliseconds before the second one; each pause is drawn up to twice the one before. */
+  /** Milliseconds before the second attempt. Each further pause is random and at most twice the previous one. */
   readonly backoffMs: number;
-  /** The longest pause, also when `Retry-After` asks for more: then the refusal is thrown. */
+  /** Milliseconds of the longest pause. If `Retry-After` asks for a longer one, the refusal is thrown. */
   readonly maxBackoffMs: number;
 }
 
@@ -53,10 +53,10 @@ export interface CallerOptions {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A request as it is sent. */
+/** A request in the form in which it is sent. */
 export interface RawRequest {
   readonly method: string;
-  /** With its query. */
+  /** Includes the query. */
   readonly path: string;
   readonly body?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
@@ -71,10 +71,12 @@ const OPTION_OF_HEADER: Readonly<Record<string, string>> = {
   traceparent: 'traceparent',
 };
 
-/** Answers after which the same may be sent again: nothing was done, or a key keeps it from being done twice. */
+/**
+ * Statuses after which the same request may be sent again: nothing was done, or a key keeps it from being done twice.
+ */
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** Milliseconds that a `Retry-After` asks for: seconds or a date. */
+/** Milliseconds requested by a `Retry-After` header, which has seconds or a date. */
 export function retryAfterOf(header: string | null): number | undefined {
   if (header === null) return undefined;
   if (/^\d+$/.test(header)) return Number(header) * 1000;
@@ -82,7 +84,9 @@ export function retryAfterOf(header: string | null): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** Sends operations: authenticates, gives POSTs a key, tries again what may be, and makes errors of refusals. */
+/**
+ * Sends operations. It authenticates, adds a key to POSTs, retries when that is safe, and turns refusals into errors.
+ */
 export class Caller {
   readonly #options: CallerOptions;
 
@@ -108,7 +112,7 @@ export class Caller {
   ): Pages<P, I> {
     const spec: OperationSpec = OPERATIONS[operation];
     const next = (cursor: string): Promise<FullAnswer<P>> => {
-      // A cursor says where the page begins, as an offset does.
+      // A cursor marks the beginning of the page, so an offset must not be sent too.
       const { offset: _offset, ...options } = (request.options ?? {}) as Record<string, unknown>;
       return this.#ask<P>(spec, { ...request, options: { ...options, cursor } as CallOptions });
     };
@@ -134,7 +138,7 @@ export class Caller {
       const value = given[OPTION_OF_HEADER[header] ?? ''];
       if (typeof value === 'string') headers[header.toLowerCase()] = value;
     }
-    // With a key of its own a POST takes effect once, however often it has to be sent.
+    // With its own key, a POST takes effect once, however often it must be sent.
     const keyed = spec.headers.includes('Idempotency-Key');
     if (keyed) headers['idempotency-key'] ??= crypto.randomUUID();
     if (spec.media !== undefined && body !== undefined) headers['content-type'] ??= spec.media;
@@ -173,8 +177,8 @@ export class Caller {
   }
 
   /**
-   * Sends a request once and gives the answer, whatever its status.
-   * @throws ConnectionError when there is none; the signal's reason when it ended the call.
+   * Sends a request once and returns the answer, whatever its status.
+   * @throws ConnectionError when there is no answer; the signal's reason when the signal ended the call.
    */
   async send({ method, path, body, headers, signal, timeoutMs }: RawRequest): Promise<Response> {
     const { url, apiKey, fetch: ask, headers: own, timeoutMs: usual } = this.#options;
@@ -225,7 +229,7 @@ async function refusalOf(what: string, response: Response): Promise<ProblemError
     try {
       return new ProblemError(what, JSON.parse(text) as Problem, retryAfterMs);
     } catch {
-      // Cut off on its way: its status says what is left to say.
+      // The connection was cut. The status is reported below.
     }
   }
   return new UnexpectedAnswerError(what, response.status, text, retryAfterMs);

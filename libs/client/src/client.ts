@@ -5,23 +5,31 @@ import type { WebSocketConstructor } from './follow.js';
 import * as operations from './generated/operations.js';
 
 export interface ClientOptions {
-  /** Where the gateway is, such as `http://localhost:8080`. */
+  /** The URL of the gateway, such as `http://localhost:8080`. */
   readonly url: string;
   /** Sent with every request. */
   readonly apiKey?: string | undefined;
-  /** Default: the global one. */
+  /** Default: the global `fetch`. */
   readonly fetch?: typeof fetch | undefined;
-  /** Default: the global one, which Node.js has from version 22 on; before, give that of the package `ws`. */
+  /**
+   * Default: the global one, which Node.js has from version 22 on. For older versions, pass the one of the package
+   * `ws`.
+   */
   readonly WebSocket?: WebSocketConstructor | undefined;
-  /** Milliseconds after which an attempt without an answer is given up. Default 90,000: an answer may be waited for for a minute. */
+  /**
+   * Milliseconds without an answer after which an attempt is given up. Default 90,000, because a request may wait a
+   * minute for its answer.
+   */
   readonly timeoutMs?: number | undefined;
-  /** When reads, and POSTs under their Idempotency-Key, are sent again. Default: 4 attempts, from 250 ms up to 10 s between them. */
+  /**
+   * When reads, and POSTs with an Idempotency-Key, are sent again. Default: 4 attempts with pauses from 250 ms to 10 s.
+   */
   readonly retry?: Partial<RetryOptions> | undefined;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The API of a Batuta platform, a namespace a resource. */
+/** The API of a Batuta platform, with one namespace per resource. */
 export class BatutaClient {
   readonly operations: operations.OperationsOperations;
   readonly configs: operations.ConfigsOperations;
@@ -46,7 +54,7 @@ export class BatutaClient {
     const caller = new Caller({
       url: this.url,
       apiKey: options.apiKey,
-      // A browser's fetch has to be called as a function of its window.
+      // A browser's fetch must be called as a method of its window.
       fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
       timeoutMs: options.timeoutMs ?? 90_000,
       retry: { attempts: 4, backoffMs: 250, maxBackoffMs: 10_000, ...options.retry },
@@ -71,8 +79,8 @@ export class BatutaClient {
   }
 
   /**
-   * Sends a request of your own making once, with the key, and gives the answer whatever its status.
-   * @throws ConnectionError when there is none.
+   * Sends a custom request once, with the key, and returns the answer whatever its status.
+   * @throws ConnectionError when there is no answer.
    */
   send(request: RawRequest): Promise<Response> {
     return this.#caller.send(request);
@@ -81,6 +89,7 @@ export class BatutaClient {
 
 function webSocketOf(given: WebSocketConstructor | undefined): WebSocketConstructor {
   const found = given ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-  if (found === undefined) throw new TypeError('there is no WebSocket here: give the client that of the package ws');
+  if (found === undefined)
+    throw new TypeError('there is no global WebSocket; pass the one of the package ws to the client');
   return found;
 }

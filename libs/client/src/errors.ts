@@ -1,16 +1,16 @@
 import type { Problem } from './generated/schemas.js';
 
-/** A stable code of a refusal: switch on it. */
+/** A stable code of a refusal. Use it in a switch. */
 export type ProblemCode = Problem['code'];
 
-/** The platform refused the request; `problem` is what it answered (RFC 9457). */
+/** The platform refused the request. `problem` is its answer (RFC 9457). */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
 
   constructor(
     readonly request: string,
     readonly problem: Problem,
-    /** Milliseconds after which the platform wants to be asked again, where it says so. */
+    /** Milliseconds after which the platform accepts a retry, if it says so. */
     readonly retryAfterMs?: number,
   ) {
     const details = (problem.errors ?? []).map(({ path, message }) => `\n  ${path === '' ? '/' : path}: ${message}`);
@@ -26,7 +26,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** An answer that is not the platform's, such as a proxy's page. */
+/** An answer that does not come from the platform, such as a proxy's page. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = 'UnexpectedAnswerError';
 
@@ -36,11 +36,11 @@ export class UnexpectedAnswerError extends Error {
     readonly text: string,
     readonly retryAfterMs?: number,
   ) {
-    super(`${request}: ${status}, which is no answer of Batuta: ${text.slice(0, 200)}`);
+    super(`${request}: ${status}, which is not an answer of Batuta: ${text.slice(0, 200)}`);
   }
 }
 
-/** There was no answer: the connection could not be made, or broke, or took too long. `cause` says which. */
+/** There was no answer: the connection failed, broke, or took too long. `cause` has the reason. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
 
@@ -54,7 +54,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** What was asked for with `ifNoneMatch` is as it was seen. */
+/** The resource that was requested with `ifNoneMatch` has not changed. */
 export class NotModifiedError extends Error {
   override readonly name = 'NotModifiedError';
 
@@ -63,7 +63,7 @@ export class NotModifiedError extends Error {
   }
 }
 
-/** Whether the platform refused with this code, or with any. */
+/** Whether the platform refused with this code, or with any code. */
 export function isProblem(error: unknown, code?: ProblemCode): error is ProblemError {
   return error instanceof ProblemError && (code === undefined || error.code === code);
 }

@@ -6,11 +6,11 @@ import type { ExecutionsStartOptions } from './generated/operations.js';
 import type { Event, ExecuteBody, ExecutionResult, Started } from './generated/schemas.js';
 
 export interface WaitOptions extends CallOptions {
-  /** Milliseconds to wait in all. Default: as long as it takes. */
+  /** Total milliseconds to wait. Default: no limit. */
   readonly withinMs?: number | undefined;
 }
 
-/** An execution did not end in the time that its caller would wait. */
+/** An execution did not end in the time for which the caller wanted to wait. */
 export class WaitedTooLongError extends Error {
   override readonly name = 'WaitedTooLongError';
 
@@ -23,15 +23,15 @@ export class WaitedTooLongError extends Error {
   }
 }
 
-/** How long one request waits for the end; the platform takes no more. */
+/** The longest time for which the platform keeps one request waiting. */
 const ONE_WAIT_MS = 60_000;
-/** An answer comes this much later than it was asked for at most. */
+/** The longest additional time until an answer arrives. */
 const ANSWER_MS = 30_000;
 
 const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
 const isResult = (answer: ExecutionResult | Started): answer is ExecutionResult => ENDED.has(answer.status);
 
-/** Executions: what OpenAPI has of them, and what takes more than one request. */
+/** Operations on executions: those of OpenAPI, and those that take several requests. */
 export class Executions extends ExecutionsOperations {
   readonly #webSocket: () => WebSocketConstructor;
 
@@ -40,7 +40,7 @@ export class Executions extends ExecutionsOperations {
     this.#webSocket = webSocket;
   }
 
-  /** The result of an execution once it has ended, whichever way. @throws WaitedTooLongError. */
+  /** Waits for the end of an execution and returns its result. @throws WaitedTooLongError. */
   async wait(id: string, { withinMs = Infinity, ...options }: WaitOptions = {}): Promise<ExecutionResult> {
     const until = Date.now() + withinMs;
     for (;;) {
@@ -63,7 +63,10 @@ export class Executions extends ExecutionsOperations {
     return await this.wait(started.execution_id, { signal, timeoutMs, headers, withinMs });
   }
 
-  /** Its events, past ones first, then as they happen, until the last. A connection that breaks is made again. */
+  /**
+   * The events of an execution: past events first, then new ones as they happen, until the last. Reconnects when the
+   * connection breaks.
+   */
   follow(id: string, options: FollowOptions = {}): AsyncGenerator<Event, void, undefined> {
     return followExecution(this.caller, this.#webSocket(), id, options);
   }

@@ -3,7 +3,7 @@ import { ConnectionError, ProblemError } from './errors.js';
 import type { Event, ExecutionView } from './generated/schemas.js';
 import { pause } from './pause.js';
 
-/** As much of the standard WebSocket as is used here; browsers, Node.js 22 and the package `ws` have it. */
+/** The part of the standard WebSocket that is used here. Browsers, Node.js 22 and the package `ws` provide it. */
 export interface WebSocketLike {
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
   addEventListener(type: 'close', listener: (event: { readonly code: number; readonly reason: string }) => void): void;
@@ -13,23 +13,29 @@ export interface WebSocketLike {
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
 
 export interface FollowOptions {
-  /** The first event wanted. Default 1, the first one of all. */
+  /** The version of the first event. Default 1. */
   readonly fromVersion?: number | undefined;
-  /** Ends the iteration; it throws the signal's reason. */
+  /** Ends the iteration, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Connections that break one after another, without an event between them, before it gives up. Default 20. */
+  /** Number of consecutive broken connections without an event after which it gives up. Default 20. */
   readonly maxReconnects?: number | undefined;
 }
 
-/** Events that wait for the caller. A connection with more is ended and made again when they are read: what it sent is in the log. */
+/**
+ * Maximum number of events that wait for the caller. A connection with more is closed, and opened again when they were
+ * read, because the log has all events.
+ */
 const MAX_WAITING = 1_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
 const NORMAL = 1000;
-/** 4000 + an HTTP status below 500 is a refusal, which comes again when asked again; but for too many, and for who was too slow. */
+/**
+ * 4000 + an HTTP status below 500 is a refusal, and a retry would be refused again. The exceptions are too many
+ * requests and a reader that is too slow.
+ */
 const REFUSED = (code: number): boolean => code >= 4400 && code < 4500 && code !== 4408 && code !== 4429;
 
-/** One connection: its events in order, then how it ended. */
+/** One connection: its events in order, then its end. */
 class Connection {
   readonly #socket: WebSocketLike;
   readonly #waiting: Event[] = [];
@@ -48,7 +54,7 @@ class Connection {
       }
       this.#wake();
     });
-    // What follows an error is always a close, which says more.
+    // An error is always followed by a close, which has more information.
     this.#socket.addEventListener('error', () => undefined);
     this.#socket.addEventListener('close', ({ code, reason }) => {
       this.#ended = { code, reason };
@@ -56,12 +62,12 @@ class Connection {
     });
   }
 
-  /** Whether it was ended because its events were not read as fast as they came. */
+  /** Whether it was closed because its events were not read fast enough. */
   get full(): boolean {
     return this.#full;
   }
 
-  /** The next event, or how the connection ended. Rejects with the signal's reason. */
+  /** The next event, or the end of the connection. Rejects with the signal's reason. */
   async next(signal: AbortSignal | undefined): Promise<Event | { readonly code: number; readonly reason: string }> {
     const stop = (): void => this.#wake();
     signal?.addEventListener('abort', stop, { once: true });
@@ -86,9 +92,9 @@ class Connection {
 }
 
 /**
- * An execution's events, past ones first, then as they happen, until the last one. A connection that breaks is made again and
- * goes on behind the last event that was read.
- * @throws ProblemError when the platform refuses it; ConnectionError after `maxReconnects` breaks in a row.
+ * The events of an execution: past events first, then new ones as they happen, until the last. When the connection
+ * breaks, it reconnects and continues after the last event that was read.
+ * @throws ProblemError when the platform refuses it; ConnectionError after `maxReconnects` consecutive breaks.
  */
 export async function* followExecution(
   caller: Caller,
@@ -121,7 +127,8 @@ export async function* followExecution(
     }
     if (connection.full) continue;
     if (end.code === NORMAL) return;
-    // A refusal has its words in REST. So has a connection that never was: the standard WebSocket does not say why.
+    // REST explains a refusal. It also explains a connection that never opened, because the standard WebSocket does not
+    // give the reason.
     if (REFUSED(end.code) || breaks === 0) await readable(caller, id, signal);
     breaks += 1;
     if (REFUSED(end.code) || breaks > maxReconnects) {
@@ -131,7 +138,10 @@ export async function* followExecution(
   }
 }
 
-/** @throws ProblemError when the platform refuses that the execution is read or followed; nothing when it does not answer now. */
+/**
+ * @throws ProblemError when the platform refuses to let the execution be read or followed. Returns normally when it
+ * does not answer now.
+ */
 async function readable(caller: Caller, id: string, signal: AbortSignal | undefined): Promise<void> {
   let execution: ExecutionView;
   try {

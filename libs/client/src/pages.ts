@@ -5,7 +5,10 @@ interface Page {
   readonly next_cursor: string | null;
 }
 
-/** A list: `await` gives its first page, `for await` every item of every page, each page asked for when it is needed. */
+/**
+ * A list. `await` gives its first page. `for await` gives every item of every page, and requests each page when it is
+ * needed.
+ */
 export class Pages<P extends Page, I> extends Answer<P> implements AsyncIterable<I> {
   readonly #first: Promise<FullAnswer<P>>;
   readonly #next: (cursor: string) => Promise<FullAnswer<P>>;
@@ -35,7 +38,7 @@ export class Pages<P extends Page, I> extends Answer<P> implements AsyncIterable
     for await (const page of this.pages()) yield* this.#items(page);
   }
 
-  /** Every item of every page; for lists that are known to be short. */
+  /** Every item of every page. Use it only for short lists. */
   async all(): Promise<I[]> {
     const items: I[] = [];
     for await (const item of this) items.push(item);

@@ -1,4 +1,4 @@
-/** Waits; rejects with the signal's reason when that comes first. */
+/** Waits. Rejects with the signal's reason when the signal fires first. */
 export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {

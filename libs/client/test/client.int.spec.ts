@@ -27,11 +27,11 @@ const page = (names: readonly string[], next: string | null): object => ({
 });
 
 describe('the client', () => {
-  it('has the methods of every namespace of the document', () => {
+  it('has every namespace of the document', () => {
     expect(NAMESPACES.filter((name) => (client as unknown as Record<string, unknown>)[name] === undefined)).toEqual([]);
   });
 
-  it('sends path, query, body and headers where the document says', async () => {
+  it('sends path, query, body and headers as the document defines', async () => {
     server.handler = (_, response) => json(response, 200, { name: 'a b' }, { etag: '"3-x"', 'x-request-id': 'r1' });
     const full = await client.configs
       .update(
@@ -57,7 +57,7 @@ describe('the client', () => {
     expect(server.asked[1]?.url).toBe('/api/v1/orchestrations/executions?status=failed&status=running&limit=5');
   });
 
-  it('throws what the platform refuses, with its code', async () => {
+  it('throws the platform’s refusal with its code', async () => {
     server.handler = (_, response) => problem(response, 404, 'not_found');
     const thrown = await client.configs.get('none').catch((error: unknown) => error);
     expect(thrown).toBeInstanceOf(ProblemError);
@@ -72,20 +72,20 @@ describe('the client', () => {
     await expect(client.configs.get('a', { ifNoneMatch: '"1"' })).rejects.toThrow(NotModifiedError);
   });
 
-  it('tries reads again, after as long as the platform asks for', async () => {
+  it('retries reads after the pause that the platform requests', async () => {
     server.handler = (_, response) =>
       server.asked.length < 3
         ? problem(response, 503, 'unavailable', { 'retry-after': '0' })
         : json(response, 200, { name: 'a' });
     expect((await client.configs.get('a')).name).toBe('a');
     expect(server.asked).toHaveLength(3);
-    // Longer than anybody wants to wait: the caller is told instead.
+    // The requested pause is too long, so the error is thrown.
     server.handler = (_, response) => problem(response, 429, 'rate_limited', { 'retry-after': '3600' });
     await expect(client.configs.get('a')).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 3_600_000 });
     expect(server.asked).toHaveLength(4);
   });
 
-  it('gives up after its attempts, and never sends again what could take effect twice', async () => {
+  it('gives up after its attempts, and never repeats a request that could take effect twice', async () => {
     server.handler = (_, response) => void response.destroy();
     await expect(client.configs.get('a')).rejects.toThrow(ConnectionError);
     expect(server.asked).toHaveLength(4);
@@ -94,7 +94,7 @@ describe('the client', () => {
     expect(server.asked).toHaveLength(6);
   });
 
-  it('gives every POST one Idempotency-Key for all its attempts', async () => {
+  it('uses one Idempotency-Key for all attempts of a POST', async () => {
     server.handler = (_, response) =>
       server.asked.length === 1
         ? void response.destroy()
@@ -107,7 +107,7 @@ describe('the client', () => {
     expect(server.asked[2]?.headers['idempotency-key']).toBe('mine');
   });
 
-  it('reads every item of every page, and a page only when it is needed', async () => {
+  it('reads every item of every page, and requests a page only when it is needed', async () => {
     server.handler = ({ url }, response) => {
       const cursor = new URL(url, server.url).searchParams.get('cursor');
       json(response, 200, cursor === null ? page(['a', 'b'], 'two') : page(['c'], null));
@@ -122,7 +122,7 @@ describe('the client', () => {
     expect((await client.configs.list()).configs).toHaveLength(2);
   });
 
-  it('ends a call with its signal, also while it waits to try again', async () => {
+  it('ends a call with its signal, even while it waits for a retry', async () => {
     const waiting = new BatutaClient({ url: server.url, retry: { backoffMs: 60_000, maxBackoffMs: 60_000 } });
     server.handler = (_, response) => problem(response, 503, 'unavailable', { 'retry-after': '30' });
     const stop = new AbortController();
@@ -134,7 +134,7 @@ describe('the client', () => {
     await expect(call).rejects.toThrow('enough');
   });
 
-  it('waits for a result as long as it is told to', async () => {
+  it('waits for a result for the given time', async () => {
     server.handler = (_, response) =>
       json(response, server.asked.length < 3 ? 202 : 200, {
         execution_id: 'e',
@@ -152,12 +152,12 @@ describe('the client', () => {
 describe('live events', () => {
   const event = (version: number): string => JSON.stringify({ version, type: 'StepScheduled', data: {} });
 
-  it('come in order, and go on behind the last one when the connection breaks', async () => {
+  it('come in order, and continue after the last one when the connection breaks', async () => {
     server.handler = (_, response) => json(response, 200, { events: [], next_cursor: null });
     server.onSocket = (socket, url, nth) => {
       const from = Number(new URL(url, server.url).searchParams.get('from_version'));
       socket.send(event(from));
-      // Cut off once both are on their way.
+      // The connection is cut once both events are on their way.
       socket.send(event(from + 1), () => {
         if (nth === 1) socket.terminate();
         else socket.close(nth === 2 ? 4008 : 1000);
@@ -169,28 +169,28 @@ describe('live events', () => {
     expect(server.sockets.map(({ url }) => url)).toEqual(
       [1, 3, 5].map((from) => `/ws/executions/e/monitor?from_version=${from}`),
     );
-    // A key is never in a URL.
+    // A key is never part of a URL.
     expect(server.sockets[0]?.protocols).toBe('batuta.v1,batuta.bearer.secret');
   });
 
-  it('say in the words of REST why they are refused', async () => {
+  it('report a refusal with the problem that REST returns', async () => {
     server.handler = (_, response) => problem(response, 404, 'not_found');
     server.onSocket = (socket) => socket.close(4404);
     await expect(client.executions.follow('none').next()).rejects.toMatchObject({ code: 'not_found' });
-    // A WebSocket that is refused before it is one: its constructor does not learn why.
+    // A refusal before the upgrade: the WebSocket constructor does not get the reason.
     server.handler = (_, response) => json(response, 200, { id: 'e', enable_monitoring: false });
     server.onSocket = (socket) => socket.terminate();
     await expect(client.executions.follow('e').next()).rejects.toMatchObject({ code: 'not_monitored', status: 409 });
   });
 
-  it('give up after so many breaks without an event', async () => {
+  it('give up after the maximum number of breaks without an event', async () => {
     server.handler = (_, response) => json(response, 200, { events: [], next_cursor: null });
     server.onSocket = (socket) => socket.terminate();
     await expect(client.executions.follow('e', { maxReconnects: 2 }).next()).rejects.toThrow(ConnectionError);
     expect(server.sockets).toHaveLength(3);
   });
 
-  it('are not kept without bound for a slow reader: the rest is asked for again', async () => {
+  it('are kept only up to a limit for a slow reader, and the rest is requested again', async () => {
     const all = 2_500;
     let firstEnds: Promise<unknown> | undefined;
     server.onSocket = (socket, url) => {
@@ -207,14 +207,14 @@ describe('live events', () => {
     for await (const { version } of client.executions.follow('e')) {
       seen += 1;
       expect(version).toBe(seen);
-      // It reads no more before all of it was sent, or was given up.
+      // The reader waits until everything was sent or given up.
       if (seen === 1) await firstEnds;
     }
     expect(seen).toBe(all);
     expect(server.sockets.length).toBeGreaterThan(1);
   });
 
-  it('end with their signal', async () => {
+  it('end when their signal fires', async () => {
     const stop = new AbortController();
     server.onSocket = (socket) => socket.send(event(1));
     const events = client.executions.follow('e', { signal: stop.signal });

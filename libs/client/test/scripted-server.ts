@@ -13,7 +13,7 @@ export interface Asked {
 
 type Handler = (asked: Asked, response: ServerResponse) => void;
 
-/** A server that answers as a test says, and keeps what it was asked. */
+/** A server that answers as a test scripts it, and records the requests. */
 export class ScriptedServer {
   readonly asked: Asked[] = [];
   readonly sockets: { readonly url: string; readonly protocols: string; readonly socket: WebSocket }[] = [];

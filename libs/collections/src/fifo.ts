@@ -1,7 +1,9 @@
-/** Dead places at the front that are worth a copy of the rest. */
+/** Number of unused places at the front above which the rest is copied. */
 const MOST_DEAD = 1_024;
 
-/** First in, first out. An array's `shift` moves all that is behind, which thousands of values pay for each time. */
+/**
+ * A first-in-first-out queue. An array's `shift` moves all later values, which is expensive with thousands of values.
+ */
 export class Fifo<T> {
   #values: (T | undefined)[] = [];
   #head = 0;
@@ -14,12 +16,12 @@ export class Fifo<T> {
     this.#values.push(value);
   }
 
-  /** The oldest; undefined when there is none. */
+  /** The oldest value. Undefined when the queue is empty. */
   peek(): T | undefined {
     return this.#values[this.#head];
   }
 
-  /** Takes the oldest; undefined when there is none. */
+  /** Removes and returns the oldest value. Undefined when the queue is empty. */
   shift(): T | undefined {
     if (this.#head === this.#values.length) return undefined;
     const value = this.#values[this.#head];
@@ -35,7 +37,7 @@ export class Fifo<T> {
     return value;
   }
 
-  /** From the oldest. */
+  /** Starts with the oldest value. */
   *[Symbol.iterator](): IterableIterator<T> {
     for (let place = this.#head; place < this.#values.length; place++) yield this.#values[place] as T;
   }

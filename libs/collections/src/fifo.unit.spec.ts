@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Fifo } from './fifo.js';
 
 describe('Fifo', () => {
-  it('does what an array does', () => {
+  it('behaves like an array', () => {
     const action = fc.record({ push: fc.boolean(), count: fc.integer({ min: 1, max: 2_500 }) });
     fc.assert(
       fc.property(fc.array(action, { maxLength: 8 }), (actions) => {

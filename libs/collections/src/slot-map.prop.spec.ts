@@ -14,7 +14,7 @@ const action = fc.oneof(
 );
 
 describe('SlotMap', () => {
-  it('does what a Map does', () => {
+  it('behaves like a Map', () => {
     fc.assert(
       fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
         const map = new Map<number, Value>();
@@ -44,7 +44,7 @@ describe('SlotMap', () => {
     );
   });
 
-  it('lets entries be deleted, and set again, while it is gone through', () => {
+  it('lets entries be deleted and set again during an iteration', () => {
     const slots = new SlotMap<number, Value>();
     for (const n of [1, 2, 3, 4]) slots.set(n, { n });
     const seen: number[] = [];

@@ -1,11 +1,11 @@
 /**
- * A Map for many short-lived values. Its values are kept beside the hash table, in slots that are used again.
+ * A Map for many short-lived values. Its values are kept outside of the hash table, in slots that are reused.
  *
- * V8's Map makes a new hash table now and then while entries come and go, and each table that was replaced points to its
- * successor (`OrderedHashTable::Rehash` in https://github.com/v8/v8/blob/main/src/objects/ordered-hash-table.cc). Once one
- * of them is in the old generation, all later ones are kept alive until the next full collection, and with them whatever
- * was in the map at the time: nearly everything survives the collections of the young generation, is copied and promoted.
- * Here the tables that were replaced hold keys and numbers only.
+ * While entries come and go, V8's Map sometimes creates a new hash table, and each replaced table points to its
+ * successor (`OrderedHashTable::Rehash` in https://github.com/v8/v8/blob/main/src/objects/ordered-hash-table.cc). Once
+ * one of them is in the old generation, all later ones are kept alive until the next full collection, with all values
+ * that were in the map at that time. So nearly everything survives the collections of the young generation, is copied
+ * and promoted. Here the replaced tables contain only keys and numbers.
  */
 export class SlotMap<K extends string | number, V extends object | null> {
   readonly #slots = new Map<K, number>();
@@ -31,12 +31,12 @@ export class SlotMap<K extends string | number, V extends object | null> {
     return this;
   }
 
-  /** Whether the key was there. */
+  /** Returns whether the key was present. */
   delete(key: K): boolean {
     return this.take(key) !== undefined;
   }
 
-  /** Deletes the key; its value, or undefined when it was not there. */
+  /** Deletes the key. Returns its value, or undefined when it was not present. */
   take(key: K): V | undefined {
     const slot = this.#slots.get(key);
     if (slot === undefined) return undefined;
@@ -53,7 +53,7 @@ export class SlotMap<K extends string | number, V extends object | null> {
     this.#free.length = 0;
   }
 
-  /** In the order of their keys' first setting; entries may be deleted meanwhile. */
+  /** In the order in which the keys were first set. Entries may be deleted during the iteration. */
   keys(): IterableIterator<K> {
     return this.#slots.keys();
   }

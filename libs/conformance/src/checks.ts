@@ -7,26 +7,26 @@ import { wholeTask } from './fake-engine.js';
 import type { FakeEngine } from './fake-engine.js';
 import type { WorkerProcess } from './worker-process.js';
 
-/** What a check works with. */
+/** The tools of a check. */
 export interface Lab {
   readonly engine: FakeEngine;
   readonly pool: string;
   readonly worker: WorkerProcess;
-  /** Kills nats-server, deletes what it stored, and starts it again. */
+  /** Kills nats-server, deletes its stored data, and starts it again. */
   loseEverything(): Promise<void>;
 }
 
 export interface Check {
-  /** A name for reports; stays what it is. */
+  /** A stable name for reports. */
   readonly name: string;
   readonly says: string;
-  /** A worker may leave it out: then `run` gives false. */
+  /** A worker may lack this feature. Then `run` returns false. */
   readonly optional?: boolean;
-  /** Throws when the worker does it wrong. */
+  /** Throws when the worker does it wrongly. */
   run(lab: Lab): Promise<boolean | void>;
 }
 
-/** The agent that every worker under test serves. What it does stands in docs/worker-protocol.md. */
+/** The agent that every worker under test serves. docs/worker-protocol.md describes its behaviour. */
 export const AGENT = 'conformance';
 export const TOKEN = 'a-token-of-this-task';
 const LONG_MS = 60_000;
@@ -43,7 +43,10 @@ async function dispatch(lab: Lab, input: unknown, more: Partial<Task> = {}): Pro
   return lab.engine.dispatch(taskOf(input, more), { pool: lab.pool });
 }
 
-/** Waits until the condition holds. Throws, saying what was waited for, after `ms` and when the worker has ended. */
+/**
+ * Waits until the condition holds. Throws after `ms`, and when the worker has ended. The error names the awaited
+ * condition.
+ */
 async function until<T>(lab: Lab, what: string, condition: () => T | Promise<T>, ms = LONG_MS): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
@@ -66,7 +69,7 @@ function expect(holds: boolean, what: string, is?: unknown): void {
   if (!holds) throw new Error(is === undefined ? what : `${what}, and not ${JSON.stringify(is)}`);
 }
 
-/** JSON with its keys in order. */
+/** JSON with sorted keys. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
@@ -97,7 +100,7 @@ const of =
   (one: { stepId: string }): boolean =>
     one.stepId === task.stepId;
 
-/** Every check, in the order in which they run: the last ones end the worker. */
+/** Every check, in the order in which they run. The last ones end the worker. */
 export const CHECKS: readonly Check[] = [
   {
     name: 'output',
@@ -235,7 +238,7 @@ export const CHECKS: readonly Check[] = [
       await resultOf(lab, silent);
       expect(beats(silent).length === 0, 'a task without `reportStart` should have no report of its start');
       engine.silent = true;
-      // Longer than the pauses between repeats: once the attempt is over, its start is of no interest.
+      // Longer than the pauses between repeats. Once the attempt is over, nobody needs the report of its start.
       const task = await dispatch(lab, { do: 'wait', ms: 5_000, value: 1 }, { reportStart: true });
       try {
         await until(lab, 'the start was reported again', () => beats(task).length >= 2);

@@ -23,22 +23,22 @@ import { randomUUID } from 'node:crypto';
 const nothing = (): void => undefined;
 const SILENT: Log = { info: nothing, warn: nothing, error: nothing };
 
-/** Answers as the owner of all partitions would, remembers what it was told, and dispatches tasks. */
+/** Answers like the owner of all partitions, records the messages that it gets, and dispatches tasks. */
 export class FakeEngine {
   readonly results: AttemptResult[] = [];
-  /** Sizes of the result requests, in order. */
+  /** Number of results of each result request, in order. */
   readonly batches: number[] = [];
   readonly checks: AttemptCheckRequest[] = [];
   readonly heartbeats: AttemptHeartbeat[] = [];
   readonly beats: RunnerBeat[] = [];
-  /** Told with the answers of partitions; undefined tells none. */
+  /** Sent with the answers of partitions. Undefined sends none. */
   ownerSubject: string | undefined;
-  /** While true, results and checks are heard and not answered. */
+  /** While true, results and checks are received but not answered. */
   silent = false;
   unwanted = new Set<string>();
-  /** Steps that another runner has, as checks are told. */
+  /** Steps that another runner has, according to the answers to checks. */
   held = new Set<string>();
-  /** Runners that ended with a step, as checks are told. */
+  /** Number of runners that ended with a step, according to the answers to checks. */
   lostRunners = new Map<string, number>();
   outcome: AttemptReply['outcome'] = 'recorded';
   /** Called for each result request before it is answered. */
@@ -49,7 +49,7 @@ export class FakeEngine {
     readonly manager: JetStreamManager,
   ) {}
 
-  /** @param pools whose consumers it makes, as their workers do. */
+  /** @param pools the pools whose consumers it creates, as their workers would. */
   static async start(url: string, pools: readonly string[] = ['default'], credentials?: string): Promise<FakeEngine> {
     const nc = await connectNats({
       url,
@@ -123,7 +123,7 @@ export class FakeEngine {
     return whole;
   }
 
-  /** Gives tasks straight to a run of a runner. */
+  /** Sends tasks directly to a run of a runner. */
   async give(
     incarnation: string,
     tasks: readonly unknown[],
@@ -141,8 +141,8 @@ export class FakeEngine {
   }
 
   /**
-   * Takes results as an owner at its own subject, besides the partitions, and remembers the requests. `outcomeOf`
-   * undefined leaves a request without an answer.
+   * Accepts results like an owner at its own subject, in addition to the partitions, and returns the requests. Where
+   * `outcomeOf` returns undefined, a request gets no answer.
    */
   async serveOwner(
     subject: string,
@@ -172,7 +172,7 @@ export class FakeEngine {
     this.nc.publish(subjects.stop, JSON.stringify({ attempts }));
   }
 
-  /** Tasks that nobody has acknowledged. */
+  /** Number of tasks that nobody has acknowledged. */
   async queued(): Promise<number> {
     return (await this.manager.streams.info(STEPS_STREAM)).state.messages;
   }
@@ -189,7 +189,7 @@ export class FakeEngine {
   }
 }
 
-/** A task with all that a runner needs to know. */
+/** Completes a task with all fields that a runner needs. */
 export function wholeTask(task: Partial<Task> & { agent: string }): Task {
   const executionId = task.executionId ?? randomUUID();
   const stepId = task.stepId ?? 'step_1';

@@ -9,13 +9,13 @@ import { FakeEngine } from './fake-engine.js';
 import { WorkerProcess } from './worker-process.js';
 
 export interface ConformanceOptions {
-  /** Starts the worker, for a shell. It gets `NATS_URL`, `NATS_CREDS` and `BATUTA_POOL`. */
+  /** The shell command that starts the worker. It gets `NATS_URL`, `NATS_CREDS` and `BATUTA_POOL`. */
   readonly command: string;
   /** The pool that the worker serves. Default `conformance`. */
   readonly pool?: string;
-  /** What the worker's environment has besides that of this process. */
+  /** Additional environment variables of the worker. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Told as each check is over. */
+  /** Called after each check. */
   readonly onCheck?: (result: CheckResult) => void;
 }
 
@@ -23,22 +23,22 @@ export interface CheckResult {
   readonly name: string;
   readonly says: string;
   readonly outcome: 'passed' | 'failed' | 'absent';
-  /** Why it failed. */
+  /** The reason of the failure. */
   readonly reason?: string;
 }
 
 export interface Conformance {
   readonly passed: boolean;
   readonly results: readonly CheckResult[];
-  /** The newest of what the worker has written. */
+  /** The latest output of the worker. */
   readonly output: string;
 }
 
 const DAY_MS = 86_400_000;
 
 /**
- * Runs a worker against an engine of its own, over a nats-server of its own with users, and checks what it does. Throws when there is no
- * nats-server.
+ * Runs a worker against its own engine and its own nats-server with users, and checks the worker's behaviour. Throws
+ * when there is no nats-server.
  */
 export async function runConformance(options: ConformanceOptions): Promise<Conformance> {
   const { command, pool = 'conformance', env = {}, onCheck = () => undefined } = options;
@@ -77,7 +77,7 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
       );
       results.push(result);
       onCheck(result);
-      // Nothing more is learnt from a program that is not there.
+      // A program that has ended cannot be checked further.
       if (worker.exitCode !== undefined && check !== CHECKS.at(-1)) break;
     }
     const passed = results.length === CHECKS.length && results.every(({ outcome }) => outcome !== 'failed');

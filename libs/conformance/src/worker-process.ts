@@ -3,14 +3,15 @@ import type { ChildProcess } from 'node:child_process';
 
 const LONGEST_OUTPUT = 20_000;
 
-/** A worker: a command of a shell, with all that it starts. */
+/** A worker, started by a shell command, with all processes that it starts. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #output = '';
 
   constructor(command: string, env: Readonly<Record<string, string | undefined>>) {
-    // `exec`, so that signals reach the program and not a shell around it; a group, so that all of it can be ended.
+    // `exec` makes signals reach the program instead of a shell. The process group makes it possible to end all of its
+    // processes.
     this.#child = spawn('/bin/sh', ['-c', `exec ${command}`], {
       env,
       detached: true,
@@ -30,12 +31,12 @@ export class WorkerProcess {
     });
   }
 
-  /** The newest of what it has written. */
+  /** The latest output. */
   get output(): string {
     return this.#output;
   }
 
-  /** The exit code, or the signal that ended it; undefined while it runs. */
+  /** The exit code, or the signal that ended it. Undefined while it runs. */
   get exitCode(): number | string | undefined {
     return this.#child.exitCode ?? this.#child.signalCode ?? undefined;
   }
@@ -44,7 +45,7 @@ export class WorkerProcess {
     this.#child.kill(signal);
   }
 
-  /** Its end. Throws when it is still there after so many milliseconds. */
+  /** Waits for its end. Throws when it still runs after `ms` milliseconds. */
   async ended(ms: number): Promise<number | string | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_, reject) => {
@@ -58,7 +59,7 @@ export class WorkerProcess {
     }
   }
 
-  /** Kills it and all that it has started. */
+  /** Kills it and all processes that it has started. */
   kill(): void {
     const { pid } = this.#child;
     if (pid === undefined) return;

@@ -11,9 +11,9 @@ import type { Override, Wire } from './wire.js';
 
 export const AUDIT_OUTCOMES = ['succeeded', 'refused', 'failed'] as const;
 export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
-/** Entries that are sent and stored together at most, and on one page. */
+/** Maximum number of entries that are sent and stored together, and that a page has. */
 export const AUDIT_BATCH = 500;
-/** Characters of one text of an entry; longer ones are cut. */
+/** Maximum number of characters of one text in an entry. Longer texts are cut. */
 export const AUDIT_TEXT = 512;
 /** The link before the first entry of a tenant. */
 export const FIRST_AUDIT_LINK = '00'.repeat(32);
@@ -22,7 +22,7 @@ export type AuditEntry = Override<
   Wire<AuditEntryJson, 'keyId' | 'userId' | 'role' | 'revision' | 'code' | 'address' | 'requestId'>,
   { outcome: AuditOutcome }
 >;
-/** An entry before it has its place in the log of its tenant. */
+/** An entry before it has a place in its tenant's log. */
 export type NewAuditEntry = Omit<AuditEntry, 'seq' | 'link'>;
 export type AppendAuditRequest = Override<Wire<AppendAuditRequestJson>, { entries: readonly NewAuditEntry[] }>;
 export type AppendAuditReply = Wire<AppendAuditReplyJson>;
@@ -36,8 +36,8 @@ export type ListAuditReply = Override<
 >;
 
 /**
- * The link of an entry: SHA-256, in hexadecimal digits, of the bytes of the link before and the entry's fields in this order as one
- * JSON array; what is absent is "". `previous`: `FIRST_AUDIT_LINK` for the first.
+ * The link of an entry: SHA-256, in hexadecimal digits, of the bytes of the previous link and of the entry's fields in
+ * this order as one JSON array. Absent fields are "". `previous` of the first entry: `FIRST_AUDIT_LINK`.
  */
 export function auditLink(previous: string, entry: Omit<AuditEntry, 'link'>): string {
   const { keyId = '', userId = '', role = '', revision = '', code = '', address = '', requestId = '' } = entry;

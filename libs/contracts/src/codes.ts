@@ -1,6 +1,7 @@
 /**
- * Codes of refusals, which are part of the public contract (problem details `code`): the one HTTP status of each and what it
- * means. `mistake`: what a refusal's `errors` name when the one who refuses knows no place and no other code.
+ * Codes of refusals, which are part of the public contract (problem details `code`), each with its HTTP status and its
+ * meaning. `mistake`: the code in the refusal's `errors` when the refusing part knows no place and no more specific
+ * code.
  */
 export const REFUSALS = {
   validation_failed: { status: 400, title: 'The request has mistakes', mistake: 'invalid' },
@@ -65,8 +66,9 @@ export type RefusalCode = keyof typeof REFUSALS;
 export const REFUSAL_CODES = Object.keys(REFUSALS) as readonly RefusalCode[];
 
 /**
- * Codes of mistakes, which a refusal's `errors` name with their places. One mistake has one code wherever it is found: in a config, a
- * body, a query, a header. With `input_invalid` the codes are the keywords of the user's own JSON Schema instead.
+ * Codes of mistakes. A refusal's `errors` contain them with their places. The same mistake has the same code
+ * everywhere: in a config, a body, a query, a header. With `input_invalid`, the codes are the keywords of the user's
+ * own JSON Schema instead.
  */
 export const MISTAKES = {
   required: 'what must be there is missing or null',
@@ -123,7 +125,7 @@ export const MISTAKES = {
 } as const;
 export type MistakeCode = keyof typeof MISTAKES;
 
-/** Stable codes of failures that the platform itself reports; agents add their own. */
+/** Stable codes of failures that the platform itself reports. Agents add their own codes. */
 export const FAILURE_CODES = {
   timeout: 'timeout',
   runnerLost: 'runner_lost',
@@ -168,14 +170,14 @@ export const FAILURE_CODES = {
 } as const;
 
 export const DEFAULT_POOL = 'default';
-/** Tenant that the first start makes; its admins may make other tenants. */
+/** The tenant that the first start creates. Its admins may create other tenants. */
 export const DEFAULT_TENANT = 'default';
 
-/** `settings.default_input`; the first is the default. */
+/** Values of `settings.default_input`. The first is the default. */
 export const DEFAULT_INPUTS = ['keyed', 'merged'] as const;
 export type DefaultInput = (typeof DEFAULT_INPUTS)[number];
 
-/** What becomes of a child when its step ends before it; the first is the default. */
+/** What happens to a child when its step ends first. The first value is the default. */
 export const ON_PARENT_CLOSE = ['cancel', 'terminate', 'abandon'] as const;
 export type OnParentClose = (typeof ON_PARENT_CLOSE)[number];
 

@@ -30,7 +30,7 @@ describe('the vocabulary of refusals', () => {
     configs = await readFile(new URL('docs/configs.md', ROOT), 'utf8');
   });
 
-  it('has every code of a mistake that a source names, and none that nobody names', () => {
+  it('has exactly the codes of mistakes that sources name', () => {
     const named = new Set(
       texts.flatMap((text) => [
         ...matches(text, /\b(?:add|invalidField|wrong|mistake)\(\s*[^;]*?,\s*'([a-z_]+)',/g),
@@ -62,7 +62,7 @@ describe('the vocabulary of refusals', () => {
     expect([...named].filter((code) => !Object.hasOwn(REFUSALS, code))).toEqual([]);
   });
 
-  it('is told in the docs, each refusal with its status', () => {
+  it('is documented, each refusal with its status', () => {
     const rows = [...api.matchAll(/^\| (\d{3}) \| `([a-z_]+)` \|/gm)].map(([, status, code]) => `${code} ${status}`);
     expect(rows.toSorted()).toEqual(REFUSAL_CODES.map((code) => `${code} ${REFUSALS[code].status}`).toSorted());
     const told = (code: string): boolean => api.includes(`\`${code}\``) || configs.includes(`\`${code}\``);

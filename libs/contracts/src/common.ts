@@ -17,7 +17,7 @@ import type { Override, Wire } from './wire.js';
 export type { JsonObject, JsonValue };
 
 export type Failure = Wire<FailureJson, 'details' | 'trace' | 'stepId' | 'stepName' | 'agent' | 'attempts' | 'summary'>;
-/** What an execution may spend; an absent limit is none. */
+/** The maximum that an execution may spend. An absent field is no limit. */
 export type Budget = Wire<BudgetJson, keyof BudgetJson>;
 /** The execution that has another one as a step. */
 export type ParentLink = Wire<ParentLinkJson>;
@@ -33,6 +33,6 @@ export type Preconditions = Override<
   Wire<PreconditionsJson, keyof PreconditionsJson>,
   { ifMatch?: TagCondition | undefined; ifNoneMatch?: TagCondition | undefined }
 >;
-/** `any` stands for `*`. */
+/** `any` corresponds to `*`. */
 export type TagCondition = Wire<TagConditionJson, keyof TagConditionJson>;
 export type Idempotency = Wire<IdempotencyJson>;

@@ -165,7 +165,7 @@ export type OrchestrationSettings = Override<
   Wire<SettingsJson, keyof SettingsJson>,
   { priority?: Priority; budget?: BudgetDefinition; default_input?: DefaultInput }
 >;
-/** The user's document, after validation; absent fields have their defaults. */
+/** The user's document after validation. Absent fields have their defaults. */
 export type OrchestrationDefinition = Override<
   Wire<OrchestrationDefinitionJson, Exclude<keyof OrchestrationDefinitionJson, 'name' | 'strategy' | 'steps'>>,
   {

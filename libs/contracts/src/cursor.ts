@@ -1,12 +1,12 @@
 /**
- * Where the next page of a list begins, as an opaque text. It says which list it is of, so that a cursor of another one is
- * refused and not taken for a place in this one.
+ * The beginning of the next page of a list, as an opaque text. It contains the name of its list, so that another list
+ * refuses it.
  */
 export function encodeCursor(list: string, after: string): string {
   return Buffer.from(JSON.stringify([list, after])).toString('base64url');
 }
 
-/** What `encodeCursor` was given for this list; undefined when the text is no cursor of it. */
+/** The `after` that `encodeCursor` got for this list. Undefined when the text is not a cursor of this list. */
 export function decodeCursor(list: string, cursor: string): string | undefined {
   if (cursor.length > 1_000 || !/^[A-Za-z0-9_-]+$/.test(cursor)) return undefined;
   try {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { decodeCursor, encodeCursor } from './cursor.js';
 
 describe('cursors', () => {
-  it('are read by the list that made them, and by no other', () => {
+  it('are read by their own list only', () => {
     const cursor = encodeCursor('configs', '5.é');
     expect(cursor).toMatch(/^[A-Za-z0-9_-]+$/);
     expect(decodeCursor('configs', cursor)).toBe('5.é');

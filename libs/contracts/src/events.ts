@@ -215,7 +215,7 @@ export type ExecutionDeleted = Override<
 >;
 export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;
 
-/** Event type → its data. The type is the proto message's name. */
+/** The data of each event type. The type is the name of the proto message. */
 export interface EventData {
   ExecutionStarted: ExecutionStarted;
   StepScheduled: StepScheduled;
@@ -258,12 +258,12 @@ export interface EventData {
 }
 export type EventType = keyof EventData;
 
-/** What the decider produces: the event without its place in the log. */
+/** The result of the decider: an event without its place in the log. */
 export type DomainEvent = {
   [T in EventType]: { readonly type: T; readonly data: Readonly<EventData[T]> };
 }[EventType];
 
-/** A payload that was left out for its size. */
+/** A payload that was left out because of its size. */
 export type Omitted = Wire<OmittedJson, 'href'>;
 type Envelope = Override<Omit<Wire<EventJson, 'dataOmitted'>, 'type' | 'data'>, { dataOmitted?: Omitted }>;
 /** One event with its place in the log. `at` is epoch milliseconds. */

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from './common.js';
 
-/** Sets an own property also for the key `__proto__`, which plain assignment would hand to the prototype. */
+/** Sets an own property, also for the key `__proto__`, for which an assignment would set the prototype. */
 export function setOwn(target: JsonObject, key: string, value: JsonValue): void {
   if (key === '__proto__') {
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
@@ -9,7 +9,7 @@ export function setOwn(target: JsonObject, key: string, value: JsonValue): void 
   }
 }
 
-/** A copy of a JSON value that shares nothing with it. */
+/** A deep copy of a JSON value. */
 export function copyJson(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copyJson);
@@ -18,7 +18,7 @@ export function copyJson(value: JsonValue): JsonValue {
   return copy;
 }
 
-/** A text with U+0000 and lone surrogates, which PostgreSQL refuses, replaced by U+FFFD. */
+/** Replaces U+0000 and lone surrogates, which PostgreSQL refuses, by U+FFFD. */
 export function storableText(text: string): string {
   const whole = text.isWellFormed() ? text : text.toWellFormed();
   return whole.includes('\0') ? whole.replaceAll('\0', '\ufffd') : whole;

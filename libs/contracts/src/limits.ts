@@ -1,25 +1,25 @@
-/** Maximum payload of a NATS message, in bytes. What cannot be published must not be committed either. */
+/** Sizes are in bytes. They make sure that everything that is committed can also be published. */
 export const LIMITS = {
   /** One execution input or one step output, as UTF-8 JSON. */
   payloadBytes: 1024 * 1024,
   /** The assembled input of one step. */
   stepInputBytes: 4 * 1024 * 1024,
-  /** What an approver is asked, as UTF-8 JSON: it goes into lists, notifications and callbacks. */
+  /** The message to an approver, as UTF-8 JSON. It is part of lists, notifications and callbacks. */
   approvalMessageBytes: 16 * 1024,
   /** The payload of one signal, as UTF-8 JSON. */
   signalBytes: 64 * 1024,
-  /** Signals of one execution that no step has taken yet. */
+  /** Signals of one execution that no step has consumed yet. */
   keptSignals: 100,
-  /** Events larger than this are published without payload. */
+  /** Larger events are published without their payload. */
   publishedEventBytes: 256 * 1024,
-  /** nats-server max_payload that is needed, checked at start. */
+  /** The required max_payload of nats-server, checked at the start. */
   natsMaxPayloadBytes: 8 * 1024 * 1024,
   /** An HTTP request body. */
   requestBodyBytes: 1024 * 1024,
-  /** Nesting of any JSON that comes from outside. */
+  /** Maximum depth of any JSON that comes from outside. */
   jsonDepth: 64,
   steps: 10_000,
-  /** Executions within executions: the depth of the deepest child. */
+  /** Maximum depth of executions within executions. */
   executionDepth: 10,
   /** Executions that one waits for before it begins. */
   dependencies: 100,
@@ -27,18 +27,18 @@ export const LIMITS = {
   waiters: 1_000,
 } as const;
 
-/** Of the knowledge base; lengths in characters (UTF-16 units). */
+/** Limits of the knowledge base. Lengths are in characters (UTF-16 units). */
 export const KNOWLEDGE_LIMITS = {
   query: 2_000,
   results: 50,
-  /** Results where a search does not say how many. */
+  /** Number of results when a search does not give one. */
   defaultResults: 5,
   source: 1_024,
   title: 300,
   metadataBytes: 16 * 1024,
 } as const;
 
-/** Milliseconds: the execution's own deadline when settings.timeout_ms is not set (30 days). */
+/** Milliseconds: an execution's deadline when settings.timeout_ms is not set (30 days). */
 export const DEFAULT_EXECUTION_TIMEOUT_MS = 30 * 24 * 3600 * 1000;
 /** Milliseconds: how long an execution waits for others before it begins, counted from its `start_at` (a year). */
 export const LONGEST_DEPENDENCY_WAIT_MS = 365 * 24 * 3600 * 1000;

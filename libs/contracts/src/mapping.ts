@@ -1,12 +1,12 @@
 import type { JsonValue } from './common.js';
 
 /**
- * Fields of built-in agents' inputs that hold a Liquid template, by agent. This file says alone how the texts of a mapping
- * are read; the check of configs and the engine both ask it.
+ * The field with a Liquid template in the inputs of built-in agents, by agent. Only this file decides how the texts of
+ * a mapping are read. The check of configs and the engine both use it.
  */
 const TEMPLATE_FIELDS: ReadonlyMap<string, string> = new Map([['synthesizer', 'template']]);
 
-/** Tags of Liquid, as liquidjs has them. No expression begins with one of these names: each begins with a root or a `$`. */
+/** The tags of liquidjs. No expression begins with one of these names, because each begins with a root or a `$`. */
 export const LIQUID_TAGS = [
   'assign',
   'block',
@@ -33,7 +33,10 @@ export const LIQUID_TAGS = [
 
 const BEGINS_WITH_TAG = new RegExp(`^\\{%-?\\s*(?:#|(?:${LIQUID_TAGS.filter((tag) => tag !== '#').join('|')})\\b)`);
 
-/** The JSONata inside `{% … %}`, or undefined when the text is not an expression. The whole text must be marked; spaces around it do not matter. */
+/**
+ * The JSONata inside `{% … %}`, or undefined when the text is not an expression. The marks must enclose the whole text,
+ * except for spaces around it.
+ */
 export function expressionIn(text: string): string | undefined {
   const marked = text.trim();
   return marked.length >= 4 && marked.startsWith('{%') && marked.endsWith('%}')
@@ -41,19 +44,22 @@ export function expressionIn(text: string): string | undefined {
     : undefined;
 }
 
-/** The field of an agent's input that holds a Liquid template; undefined for an agent without one. */
+/** The field with a Liquid template in an agent's input. Undefined for an agent without one. */
 export function templateField(agent: string | undefined): string | undefined {
   return agent === undefined ? undefined : TEMPLATE_FIELDS.get(agent);
 }
 
-/** Whether a text in a template field is Liquid: it is, unless it is wholly `{% … %}` and begins with no tag of Liquid. */
+/**
+ * Whether a text in a template field is Liquid. It is, unless it is enclosed by `{% … %}` and does not begin with a tag
+ * of Liquid.
+ */
 export function isLiquid(text: string): boolean {
   return expressionIn(text) === undefined || BEGINS_WITH_TAG.test(text.trim());
 }
 
 /**
- * A text of a mapping: an expression (the JSONata inside its marks), a Liquid template, or a text that stands as it is. A
- * `key` is the name of a field that holds the mark of an expression; names of fields are not evaluated.
+ * A text of a mapping: an expression (the JSONata inside its marks), a Liquid template, or a plain text. A `key` is the
+ * name of a field that contains the mark of an expression; names of fields are not evaluated.
  */
 export interface MappingText {
   /** JSON Pointer, relative to the mapping. */
@@ -62,7 +68,10 @@ export interface MappingText {
   readonly text: string;
 }
 
-/** Every text of a mapping, in document order. `agent` is the one whose input it makes; none for an output or a message. */
+/**
+ * Every text of a mapping, in document order. `agent`: the agent whose input the mapping makes; none for an output or a
+ * message.
+ */
 export function mappingTexts(mapping: JsonValue, agent?: string): MappingText[] {
   const field = templateField(agent);
   const template = field === undefined ? undefined : `/${field}`;

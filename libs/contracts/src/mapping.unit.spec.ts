@@ -44,14 +44,14 @@ describe('mappingTexts', () => {
     ]);
   });
 
-  it('tells of names of fields that look like expressions', () => {
+  it('reports names of fields that look like expressions', () => {
     expect(mappingTexts({ '{% x %}': 1, b: '{% y %}' })).toEqual([
       { path: '/{% x %}', kind: 'key', text: '{% x %}' },
       { path: '/b', kind: 'expression', text: 'y' },
     ]);
   });
 
-  it('knows the template of the synthesizer, and of nobody else', () => {
+  it('treats only the synthesizer’s field as a template', () => {
     const template = '{% if a %}{{ a }}{% endif %}';
     const mapping = { template, deep: { template: '{% x %}' } };
     expect(mappingTexts(mapping, 'synthesizer')).toEqual([

@@ -1,12 +1,12 @@
-/** What is wrong with a name, as a violation says it. */
+/** A mistake in a name, with the fields of a violation. */
 export interface NameMistake {
   readonly code: 'too_short' | 'too_long' | 'bad_format' | 'invalid_character' | 'reserved_name';
   readonly message: string;
 }
 
-/** Nothing but ASCII that is seen, which nearly every name is. */
+/** Only visible ASCII characters, like nearly every name. */
 const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/;
-/** Keys that mean something to JavaScript objects, and segments of a path that every URL parser removes. */
+/** Keys with a meaning for JavaScript objects, and segments of a path that every URL parser removes. */
 const RESERVED: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype', '.', '..']);
 /** Scripts whose words need the joiners U+200C and U+200D between letters (Unicode Standard Annex 31, section 2.3). */
 const JOINING =
@@ -25,16 +25,16 @@ const NEEDED = new RegExp(
   'gu',
 );
 /**
- * Control characters with all ends of lines; separators of lines and paragraphs; what is not seen or turns the direction of the
- * text around, with three that Unicode does not count among them (an empty Braille cell, a placeholder for an object, a note
- * without a head); halves of surrogate pairs; code points that are no characters.
+ * Control characters including all line ends; separators of lines and paragraphs; characters that are invisible or
+ * change the direction of the text, with three that Unicode does not classify so (an empty Braille cell, a placeholder
+ * for an object, a note without a head); halves of surrogate pairs; code points that are not characters.
  */
 const UNFIT =
   /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffc\u2800\u{1d159}]/u;
-/** Every space but U+0020, which they look like. */
+/** Every space except U+0020. They look the same. */
 const OTHER_SPACE = /(?! )\p{Zs}/u;
 
-/** Length in characters (code points), as varchar(n) counts. */
+/** Length in characters (code points), as in varchar(n). */
 export function characters(text: string): number {
   let count = text.length;
   for (let index = 0; index < text.length - 1; index += 1) {
@@ -50,9 +50,9 @@ const shown = (character: string): string =>
   `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 
 /**
- * What makes a text unfit to be a name, or undefined. One rule for all that people call something by (configs, steps, output
- * keys, users, sessions, sources of documents, keys of metadata, …), so that two names that look the same are the same, and every name may be
- * a key of an object and a segment of a path. `max` is in characters (code points).
+ * The reason why a text cannot be a name, or undefined. The same rule applies to all names that users choose (configs,
+ * steps, output keys, users, sessions, sources of documents, keys of metadata, …). So two names that look the same are
+ * the same, and every name can be a key of an object and a segment of a path. `max` is in characters (code points).
  */
 export function nameMistake(name: string, max = Infinity): NameMistake | undefined {
   if (name === '') return { code: 'too_short', message: 'must not be empty' };

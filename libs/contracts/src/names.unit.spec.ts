@@ -82,7 +82,7 @@ describe('nameMistake', () => {
     expect(nameMistake(name)?.code).toBe(code);
   });
 
-  it('takes no two names that differ in nothing that is seen', () => {
+  it('accepts no two names that look the same', () => {
     const blank = Array.from({ length: 0x110000 }, (_, code) => String.fromCodePoint(code)).filter(
       (character) => /^[\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]$/u.test(character) && character !== ' ',
     );

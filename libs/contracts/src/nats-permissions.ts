@@ -2,20 +2,20 @@ import type { NatsService } from './nats-services.js';
 import { subjectsAskedBy, subjectsServedBy } from './operations/table.js';
 import { LIFECYCLE_STREAM, PRIORITIES, STEPS_STREAM, subjects } from './subjects.js';
 
-/** What a user of NATS may do. Subjects may have wildcards. */
+/** The permissions of a NATS user. Subjects may have wildcards. */
 export interface NatsPermissions {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** Whether it may answer each request that reaches it, once, wherever the answer goes. */
+  /** Whether it may answer each request that reaches it once, whatever the subject of the answer. */
   readonly answers: boolean;
 }
 
-/** Answers reach a user under a prefix of its own, so that no other user can read them. */
+/** Each user gets answers under its own prefix, so that no other user can read them. */
 export function inboxPrefix(user: string): string {
   return `_INBOX.${user}`;
 }
 
-/** The name of the NATS user of a pool's workers. No service has such a name, because none has a dot. */
+/** The name of the NATS user of a pool's workers. It has a dot, so it cannot be the name of a service. */
 export function poolUser(pool: string): string {
   return `pool.${pool}`;
 }
@@ -24,13 +24,14 @@ const API = '$JS.API';
 const inbox = (user: string): string => `${inboxPrefix(user)}.>`;
 const changed = subjects.configChanged;
 
-/** Consumers of a pool: its workers make them, look at them, delete stranded ones, and pull from them. */
+/** A pool's consumers. Its workers create them, read their state, delete stranded ones, and pull from them. */
 function queueOf(pool: string): readonly string[] {
   return PRIORITIES.flatMap((priority) => {
     const name = subjects.stepConsumer(pool, priority);
     return [
       `${API}.CONSUMER.INFO.${STEPS_STREAM}.${name}`,
-      // With its filter in the subject, which the server compares with the request: it cannot be a filter for other pools.
+      // The filter is part of the subject, and the server compares it with the request. So it cannot be a filter for
+      // other pools.
       `${API}.CONSUMER.CREATE.${STEPS_STREAM}.${name}.${subjects.stepFilter(pool, priority)}`,
       `${API}.CONSUMER.DELETE.${STEPS_STREAM}.${name}`,
       `${API}.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${name}`,
@@ -42,8 +43,8 @@ function queueOf(pool: string): readonly string[] {
 }
 
 /**
- * What workers of these pools may do: take tasks of their own pools and report on them. They make no stream, read no log, and
- * neither see nor answer what others ask.
+ * The permissions of workers of these pools: take tasks of their own pools, and report on them. Workers cannot create
+ * streams or read the log, and can neither see nor answer requests of others.
  */
 function workers(user: string, pools: readonly string[]): NatsPermissions {
   return {
@@ -95,7 +96,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
     case 'execution':
       return {
         publish: [
-          // Everybody asks it. Answers go to inboxes only, so that a request cannot make it publish elsewhere.
+          // Every service sends it requests. Answers go only to inboxes, so a request cannot make it publish elsewhere.
           '_INBOX.>',
           subjects.allSteps,
           subjects.stop,
@@ -108,13 +109,13 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           subjects.event('*', '*'),
           subjects.lifecycle('*', '*'),
           ...subjectsAskedBy(service),
-          // Streams start, stop and tell each other, whoever owns them.
+          // Streams start and stop each other and send each other messages, whoever owns them.
           'batuta.execution.*.command',
           'batuta.execution.*.message',
           ...[STEPS_STREAM, LIFECYCLE_STREAM].flatMap((stream) =>
             ['INFO', 'CREATE', 'UPDATE'].map((operation) => `${API}.STREAM.${operation}.${stream}`),
           ),
-          // Of tasks alone: a stream that takes nothing is made anew, and what it held is dispatched again.
+          // Only the stream of tasks: when it accepts nothing it is recreated, and its tasks are dispatched again.
           `${API}.STREAM.DELETE.${STEPS_STREAM}`,
           `${API}.STREAM.MSG.GET.${STEPS_STREAM}`,
           `${API}.CONSUMER.INFO.${STEPS_STREAM}.*`,
@@ -128,7 +129,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
       return {
         publish: [
           ...publish,
-          // Whoever starts first makes it.
+          // The first process creates the stream.
           `${API}.STREAM.INFO.${STEPS_STREAM}`,
           `${API}.STREAM.CREATE.${STEPS_STREAM}`,
           ...subjectsAskedBy(service),

@@ -1,4 +1,4 @@
-/** A new UUIDv7: ordered by the millisecond in which it was made. Source: RFC 9562, section 5.7. */
+/** A new UUIDv7. Ids are ordered by the millisecond of their creation. Source: RFC 9562, section 5.7. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(Buffer.alloc(16));
   bytes.writeUIntBE(Date.now(), 0, 6);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { newId } from './new-id.js';
 
 describe('a new id', () => {
-  it('is a UUIDv7 of its own that holds the time, so that later ids sort behind', () => {
+  it('is a unique UUIDv7 that contains the time, so that later ids sort later', () => {
     const before = Date.now();
     const ids = Array.from({ length: 1_000 }, newId);
     const after = Date.now();

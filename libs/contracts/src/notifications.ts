@@ -30,7 +30,7 @@ import type { EventType } from './events.js';
 export const CALLBACK_TYPES = ['webhook', 'email', 'sms', 'websocket'] as const;
 export type CallbackType = (typeof CALLBACK_TYPES)[number];
 
-/** What a callback can be about → the event of the log that it is. */
+/** The event of the log for each event that a callback can subscribe to. */
 export const CALLBACK_EVENTS = {
   started: 'ExecutionStarted',
   completed: 'ExecutionCompleted',

@@ -14,7 +14,7 @@ export function partitionOf(executionId: string, partitions: number): number {
   let hash = OFFSET_BASIS;
   for (let place = 0; place < executionId.length; place += 1) {
     const unit = executionId.charCodeAt(place);
-    // Ids are ASCII, whose bytes are its units: encoding them costs more than all the rest.
+    // Ids are ASCII, so their UTF-16 units are their bytes. Encoding them would cost more than everything else here.
     if (unit > 0x7f) return hashOf(textEncoder.encode(executionId)) % partitions;
     hash = step(hash, unit);
   }

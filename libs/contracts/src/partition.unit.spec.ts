@@ -9,7 +9,7 @@ describe('partitionOf', () => {
     expect(partitionOf('foobar', 2 ** 32)).toBe(0xbf9cf968);
   });
 
-  it('takes the bytes of UTF-8, also where some are more than one', () => {
+  it('uses the bytes of UTF-8, also for characters of several bytes', () => {
     for (const id of ['é', 'abcé', 'é and a long tail', '日本語', '🎼x', 'x\u007fy', '\u0080']) {
       const hash = Buffer.from(id, 'utf8').reduce((sum, byte) => Math.imul(sum ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
       expect(partitionOf(id, 2 ** 32)).toBe(hash);

@@ -3,7 +3,7 @@ import { POSTGRES_OWNER, POSTGRES_RIGHTS, postgresRole } from './postgres-rights
 import type { PostgresService } from './postgres-rights.js';
 import { POSTGRES_ALL_TENANTS_SETTING, POSTGRES_ROWS, postgresTenantRole, tenantRights } from './postgres-tenants.js';
 
-/** For `grantRights`. */
+/** The part of `grantRights` for the role of tenants' requests. */
 function grantTenantRights(service: PostgresService): string {
   const role = postgresTenantRole(service);
   const grants = Object.keys(POSTGRES_ROWS[service]).flatMap((table) => {
@@ -19,8 +19,9 @@ function grantTenantRights(service: PostgresService): string {
 }
 
 /**
- * One statement, run by the owner of the schema after its migrations, that gives the service's role its rights and takes every other right on its
- * tables; the role of its tenants' requests too. It does nothing where there is no such role: an installation may have one role for all.
+ * One statement that gives the service's role, and the role of its tenants' requests, their rights on its tables, and
+ * revokes all others. The owner of the schema runs it after its migrations. It does nothing if the role does not exist,
+ * because an installation may use one role for everything.
  */
 export function grantRights(service: PostgresService): string {
   const role = postgresRole(service);
@@ -38,16 +39,17 @@ export function grantRights(service: PostgresService): string {
   END $grants$`;
 }
 
-/** A query that answers in `secured` whether requests over this connection are under row level security. */
+/** A query whose column `secured` tells whether requests over this connection are under row level security. */
 export function isSecured(service: PostgresService): string {
   return `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = '${postgresTenantRole(service)}' AND pg_has_role(oid, 'MEMBER'))
     AND EXISTS (SELECT FROM pg_policy WHERE polname = 'tenant' AND polrelid::regclass::text LIKE '${service}.%') AS secured`;
 }
 
 /**
- * A statement a table, run by the owner of the schema after its migrations, each in a transaction of its own, that puts row level security
- * in force. A table that has it is not touched, so that nobody waits for its lock at each start. Nothing happens in an installation with one
- * role for all: that role would see nothing.
+ * Statements that enable row level security, one for each table. The owner of the schema runs them after its
+ * migrations, each in its own transaction. A table that has it already is left unchanged, so that nobody waits for its
+ * lock at each start. In an installation with one role for everything they do nothing, because that role would see no
+ * rows.
  */
 export function secureRows(service: PostgresService): readonly string[] {
   const all = postgresRole(service);
@@ -56,7 +58,7 @@ export function secureRows(service: PostgresService): readonly string[] {
     if ('platform' in rows) return [];
     const name = `${service}.${table}`;
     const policies = [
-      // What works for every tenant (engine, projections, deliveries) logs in as the service itself.
+      // Work for all tenants (engine, projections, deliveries) logs in as the service itself.
       `CREATE POLICY service ON ${name} TO ${all} USING (true)`,
       `CREATE POLICY owner ON ${name} TO ${POSTGRES_OWNER} USING (current_setting('${POSTGRES_ALL_TENANTS_SETTING}', true) = 'on')`,
       `CREATE POLICY tenant ON ${name} TO ${tenant} USING (${rows.own})`,

@@ -1,32 +1,35 @@
-/** The services that keep something in PostgreSQL. Each has a schema of its name, and no other service uses it. */
+/** The services that store data in PostgreSQL. Each has a schema with its name, which no other service uses. */
 export const POSTGRES_SERVICES = ['config', 'execution', 'notifications'] as const;
 export type PostgresService = (typeof POSTGRES_SERVICES)[number];
 
-/** The role that owns the schemas and runs the migrations. No service works under it. */
+/** The role that owns the schemas and runs the migrations. No service uses it for its work. */
 export const POSTGRES_OWNER = 'batuta_owner';
 
-/** The role of PostgreSQL under which a service works; with `{service}`, what stands for each in settings that several share. */
+/** The PostgreSQL role of a service. With `{service}`: the pattern for settings that several services share. */
 export function postgresRole(service: PostgresService | '{service}'): string {
   return `batuta_${service}`;
 }
 
-/** A right on a table. With columns: on these only; locking a row (`FOR UPDATE`) needs the right to change one of its columns. */
+/**
+ * A right on a table. With columns, it applies to these columns only. Locking a row (`FOR UPDATE`) needs the right to
+ * update one of its columns.
+ */
 export type PostgresRight = 'SELECT' | 'INSERT' | 'UPDATE' | `UPDATE (${string})` | 'DELETE';
 
 const READ = ['SELECT'] as const;
-/** Rows of these are written once and stay as they are. */
+/** Rows of these tables are written once and never change. */
 const APPEND = ['SELECT', 'INSERT'] as const;
 const CHANGE = ['SELECT', 'INSERT', 'UPDATE'] as const;
 const ALL = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
 
 /**
- * What the role of each service may do with the tables of its schema, and it may do nothing else. A table of a new migration needs its line
- * here and in docs/operations.md: without it the service cannot use the table.
+ * The rights of each service's role on the tables of its schema. It has no other rights. A new migration must list its
+ * tables here and in docs/operations.md; otherwise the service cannot use them.
  */
 export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<string, readonly PostgresRight[]>>>> = {
   config: {
     agents: ALL,
-    // What was recorded stays as it is; the head of each tenant's chain moves on.
+    // Recorded entries never change. The head of each tenant's chain does.
     audit_entries: APPEND,
     audit_heads: CHANGE,
     api_keys: ['SELECT', 'INSERT', 'UPDATE (revoked_at)'],
@@ -40,7 +43,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     pool_credentials: ['SELECT', 'INSERT', 'UPDATE (revoked_at)'],
     pool_tenants: APPEND,
     secrets: ALL,
-    // Its row is locked by what must happen once at a time in a tenant.
+    // Its row is locked for changes that must happen one at a time in a tenant.
     tenants: ['SELECT', 'INSERT', 'UPDATE (id, limits, revision, settings)'],
   },
   execution: {
@@ -49,10 +52,10 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     checkpoints: APPEND,
     config_versions: APPEND,
     erasures: READ,
-    // What retention removes goes; what stays is only ever locked, which needs the right to change some column.
+    // Retention deletes rows. The others are only locked, which needs the right to update some column.
     events: ['SELECT', 'INSERT', 'UPDATE (version)', 'DELETE'],
     migrations: READ,
-    // Read models and snapshots are made again from the events: rebuild.js removes what has none.
+    // Read models and snapshots can be recreated from the events. rebuild.js removes rows without events.
     orchestration_executions: ALL,
     orchestration_step_runs: ALL,
     owners: ALL,
@@ -62,7 +65,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     retention_policies: ALL,
     settings: APPEND,
     snapshots: ALL,
-    // Of what has ended in them a row stays, as what is answered when they are asked for again.
+    // A row remains for each stream that has ended, for the answer to later requests.
     streams: CHANGE,
     tenant_sockets: ALL,
     tenant_use: CHANGE,
@@ -83,14 +86,14 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
   },
 };
 
-/** A query that answers in `may` whether the user of this connection can bring a service's schema up to date. */
+/** A query whose column `may` tells whether the user of this connection can update a service's schema. */
 export function mayMigrate(service: PostgresService): string {
   return `SELECT CASE WHEN to_regnamespace('${service}') IS NULL
     THEN has_database_privilege(current_database(), 'CREATE')
     ELSE has_schema_privilege('${service}', 'CREATE') END AS may`;
 }
 
-/** What a person has to do when a service finds an older schema than it needs, and may not change it. */
+/** The message for the operator when a service finds an outdated schema that it may not change. */
 export function outdatedSchema(service: PostgresService, missing: readonly (string | number)[]): string {
   return (
     `The schema ${service} of PostgreSQL is older than this version (${missing.length} migrations are missing), and the user of DATABASE_URL ` +

@@ -3,14 +3,14 @@ import { POSTGRES_OWNER, POSTGRES_SERVICES, postgresRole } from './postgres-righ
 import type { PostgresService } from './postgres-rights.js';
 import { postgresTenantRole } from './postgres-tenants.js';
 
-/** Passwords of the roles, by what they are for. */
+/** Passwords of the roles. */
 export type PostgresPasswords = Readonly<Record<PostgresService | 'owner', string>>;
 
 const SCRAM_ITERATIONS = 4096;
 
 /**
- * What PostgreSQL keeps of a password (RFC 5803), so that the password itself never stands in a statement, which a server may log.
- * ASCII only: other texts would need SASLprep.
+ * The verifier that PostgreSQL stores for a password (RFC 5803). So the password itself is never part of a statement,
+ * which a server may log. ASCII only, because other texts would need SASLprep.
  */
 function scramVerifier(password: string): string {
   const salt = randomBytes(16);
@@ -20,15 +20,16 @@ function scramVerifier(password: string): string {
   return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${stored}:${hmac('Server Key').toString('base64')}`;
 }
 
-/** Of two that prepare one database at once, the second waits. Any constant that nothing else uses. */
+/** An arbitrary constant that nothing else uses. When two processes prepare the same database, the second one waits. */
 const PREPARE_LOCK = 4_719_263;
-/** What has the table waits for whoever wants it alone, so nobody may want it for long. */
+/** A statement that waits for an exclusive lock blocks all users of the table, so it must not wait long. */
 const LOCK_TIMEOUT_MS = 5_000;
 
 const schemas = POSTGRES_SERVICES.map((service) => `'${service}'`).join(', ');
 
 /**
- * Hands over what belongs to another role, which made it in a version that had one role for all. A sequence of a column and an index go with their table.
+ * Changes the owner of objects that belong to another role, from a version that used one role for everything. Indexes
+ * and the sequences of columns follow their table.
  */
 const HAND_OVER = `DO $own$ DECLARE named text; BEGIN
   FOR named IN SELECT format('SCHEMA %I', nspname) FROM pg_namespace
@@ -45,7 +46,7 @@ const HAND_OVER = `DO $own$ DECLARE named text; BEGIN
   LOOP EXECUTE format('ALTER ROUTINE %s OWNER TO ${POSTGRES_OWNER}', named); END LOOP;
 END $own$`;
 
-/** What every user of a database may do in it unless it is taken away, where this user may take it. */
+/** Revokes the rights that every user of a database has by default, if this user may revoke them. */
 const CLOSE_DATABASE = `DO $close$ BEGIN
   EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
   EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO ${POSTGRES_OWNER}', current_database());
@@ -61,9 +62,9 @@ const CLOSE_DATABASE = `DO $close$ BEGIN
 END $close$`;
 
 /**
- * Statements for one transaction that make the roles of a database, or bring them up to date: the owner of the schemas and one a service, none of
- * them with an attribute of an administrator. They may run again at any time. The user that runs them is a superuser, or the owner of the
- * database with the right to make roles.
+ * Statements for one transaction that create or update the roles of a database: the owner of the schemas and one role
+ * per service, all without administrator attributes. They may run again at any time. They must be run by a superuser,
+ * or by the owner of the database with the right to create roles.
  */
 export function prepareRoles(passwords: PostgresPasswords): readonly string[] {
   const roles = [
@@ -81,10 +82,10 @@ export function prepareRoles(passwords: PostgresPasswords): readonly string[] {
           ALTER ROLE ${role} NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS;
         END IF;
       END $role$`,
-      // Without inheriting, the policies for tenants' requests do not concern the service itself.
+      // Without inheritance, the policies for tenants' requests do not apply to the service itself.
       `ALTER ROLE ${role} LOGIN NOINHERIT PASSWORD '${scramVerifier(password)}'`,
     ]),
-    // A service takes this role on for a tenant's request; nobody logs in as it.
+    // A service takes on this role for a tenant's request. Nobody can log in as it.
     ...POSTGRES_SERVICES.map((service) => {
       const role = postgresTenantRole(service);
       return `DO $role$ BEGIN
@@ -96,7 +97,7 @@ export function prepareRoles(passwords: PostgresPasswords): readonly string[] {
         GRANT ${role} TO ${postgresRole(service)};
       END $role$`;
     }),
-    // Whoever hands something over must be able to be the one who gets it.
+    // A user that changes an owner must be a member of the new owner's role.
     `DO $member$ BEGIN
       IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         EXECUTE format('GRANT ${POSTGRES_OWNER} TO %I', current_user);

@@ -2,37 +2,42 @@ import { DEFAULT_TENANT } from './codes.js';
 import { POSTGRES_RIGHTS, postgresRole } from './postgres-rights.js';
 import type { PostgresRight, PostgresService } from './postgres-rights.js';
 
-/** The role that a service takes on for a tenant's request: it sees and writes that tenant's rows only. Nobody logs in as it. */
+/**
+ * The role that a service takes on for a tenant's request. It sees and writes only that tenant's rows. Nobody can log
+ * in as it.
+ */
 export function postgresTenantRole(service: PostgresService): string {
   return `${postgresRole(service)}_tenant`;
 }
 
-/** The setting of PostgreSQL that says whose request a transaction serves. Without it no tenant's row is seen. */
+/**
+ * The PostgreSQL setting with the tenant whose request a transaction serves. Without it, no tenant's rows are visible.
+ */
 export const POSTGRES_TENANT_SETTING = 'batuta.tenant';
 
 /**
- * The setting with which the owner of the tables sees rows at all. Migrations and the erasure of a tenant set it; a person who looks
- * around as the owner does not see anybody's data by accident.
+ * The setting that makes rows visible to the owner of the tables. Migrations and the erasure of a tenant set it. So a
+ * person who is logged in as the owner does not see data by accident.
  */
 export const POSTGRES_ALL_TENANTS_SETTING = 'batuta.all_tenants';
 
-/** What a migration says in its transaction. */
+/** Statement of a migration in its transaction. */
 export const SEE_ALL_TENANTS_LOCALLY = `SET LOCAL ${POSTGRES_ALL_TENANTS_SETTING} = 'on'`;
 
-/** What a command of an operator says at the beginning of a connection, which may be the owner's. */
+/** Statement of an operator's command at the beginning of a connection, which may be the owner's. */
 export const SEE_ALL_TENANTS = `SET ${POSTGRES_ALL_TENANTS_SETTING} = 'on'`;
 
-/** Whose the rows of a table are. */
+/** The ownership of a table's rows. */
 export interface TenantRows {
-  /** Whether a row is of the tenant of the request, as SQL. */
+  /** SQL condition: the row belongs to the tenant of the request. */
   readonly own: string;
-  /** Which rows every tenant may read besides its own, as SQL. */
+  /** SQL condition: every tenant may read the row in addition to its own. */
   readonly published?: string;
-  /** What the tenant role may do with its rows; default: what the service may do. */
+  /** The rights of the tenant role on its rows. Default: the rights of the service. */
   readonly rights?: readonly PostgresRight[];
 }
 
-/** A table without data of any tenant, and what the tenant role may do with it. */
+/** A table without tenants' data, and the rights of the tenant role on it. */
 export interface PlatformRows {
   readonly platform: true;
   readonly rights: readonly PostgresRight[];
@@ -40,7 +45,7 @@ export interface PlatformRows {
 
 const TENANT = `current_setting('${POSTGRES_TENANT_SETTING}', true)`;
 const BY_COLUMN: TenantRows = { own: `tenant_id = ${TENANT}` };
-/** What the platform's tenant has published, for tenants that have allowed it. */
+/** Rows that the platform's tenant has published, for tenants that have allowed it. */
 const PUBLISHED = {
   ...BY_COLUMN,
   published: `is_global AND tenant_id = '${DEFAULT_TENANT}'
@@ -55,8 +60,8 @@ const ofStream = (table: string): string =>
   `EXISTS (SELECT FROM execution.streams s WHERE s.id = ${table}.execution_id AND s.tenant_id = ${TENANT})`;
 
 /**
- * Whose the rows of each table are. Row level security holds requests to it behind the conditions of the statements. A table of a new
- * migration needs its line here: a test fails without it.
+ * The ownership of each table's rows. Row level security enforces it in addition to the conditions of the statements. A
+ * new migration must list its tables here: a test fails otherwise.
  */
 export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<string, TenantRows | PlatformRows>>>> = {
   config: {
@@ -79,12 +84,12 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
   execution: {
     admissions: BY_COLUMN,
     agents: { ...BY_COLUMN, rights: READ },
-    // Roots over links of many tenants, which say nothing of what they are links of.
+    // Roots over links of many tenants. They reveal nothing about the linked events.
     checkpoints: { platform: true, rights: READ },
     config_versions: { ...BY_COLUMN, rights: READ },
     erasures: { ...BY_COLUMN, rights: [] },
     events: {
-      // Of an execution that was deleted one event is left, and no row.
+      // After the deletion of an execution, one event remains but no row.
       own: `${ofExecution('events')} OR ${ofStream('events')} OR (type = 'ExecutionDeleted' AND data->>'tenantId' = ${TENANT})`,
       rights: READ,
     },
@@ -113,7 +118,7 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
     },
     callbacks: BY_COLUMN,
     cursors: PLATFORM,
-    // "webhook <tenant> <origin>"; the others are providers of the platform.
+    // "webhook <tenant> <origin>"; the other rows are providers of the platform.
     destinations: { own: `destination NOT LIKE 'webhook %' OR split_part(destination, ' ', 2) = ${TENANT}` },
     events: {
       own: `EXISTS (SELECT FROM notifications.executions x WHERE x.execution_id = events.execution_id AND x.tenant_id = ${TENANT})`,
@@ -128,7 +133,7 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
   },
 };
 
-/** What the tenant role of a service may do with a table. */
+/** The rights of a service's tenant role on a table. */
 export function tenantRights(service: PostgresService, table: string): readonly PostgresRight[] {
   return POSTGRES_ROWS[service][table]?.rights ?? POSTGRES_RIGHTS[service][table] ?? [];
 }

@@ -3,8 +3,9 @@ import type { Refusal } from './common.js';
 import type { Preconditions } from './common.js';
 
 /**
- * The entity tag of a resource, without quotes: another one whenever something that is shown differs. What was deleted and made
- * again under its old name has another one too, since its times or id are shown. `revision` is only for people to read.
+ * The entity tag of a resource, without quotes. It changes whenever something in the shown resource changes. A resource
+ * that was deleted and created again under the same name has a different tag, because its times or id are shown.
+ * `revision` only makes the tag readable for people.
  */
 export function etagOf(shown: object, revision?: number): string {
   const hash = createHash('sha256').update(JSON.stringify(shown), 'utf8').digest('base64url').slice(0, 16);
@@ -12,8 +13,8 @@ export function etagOf(shown: object, revision?: number): string {
 }
 
 /**
- * The refusal of a change whose preconditions (RFC 9110, 13.1) do not hold; undefined when they do. `current` is undefined when
- * there is no such resource yet.
+ * The refusal of a change whose preconditions (RFC 9110, 13.1) are not met; undefined when they are. `current` is
+ * undefined when the resource does not exist yet.
  */
 export function preconditionRefusal(
   preconditions: Preconditions | undefined,

@@ -20,14 +20,14 @@ describe('preconditions of a change', () => {
     expect(preconditionRefusal(preconditions, undefined)?.code).toBe(notThere ? undefined : 'version_conflict');
   });
 
-  it('says what is there now', () => {
+  it('tells the present state', () => {
     expect(preconditionRefusal({ ifMatch: { tags: ['1'] } }, current)?.details).toEqual({
       current_etag: '"2-abc"',
       current_version: 2,
     });
   });
 
-  it('gives another tag to whatever is shown otherwise', () => {
+  it('gives different tags to different contents', () => {
     expect(etagOf({ a: 1 })).toBe(etagOf({ a: 1 }));
     expect(etagOf({ a: 1 })).not.toBe(etagOf({ a: 2 }));
     expect(etagOf({ a: 1 }, 3)).toMatch(/^3-[\w-]{16}$/);

@@ -10,16 +10,16 @@ import type {
 } from './generated/batuta/execution/v1/retention_pb.js';
 import type { Override, Wire } from './wire.js';
 
-/** Statuses that an execution ends with. */
+/** The final statuses of an execution. */
 export const ENDED_STATUSES = ['completed', 'failed', 'cancelled'] as const;
 export type EndedStatus = (typeof ENDED_STATUSES)[number];
 
-/** What is done with an execution that a policy wants gone. */
+/** The action on an execution that matches a policy. */
 export const RETENTION_ACTIONS = ['delete'] as const;
 export type RetentionAction = (typeof RETENTION_ACTIONS)[number];
 
 export const RETENTION_LIMITS = {
-  /** Policies of a tenant. */
+  /** Maximum number of policies of a tenant. */
   policies: 100,
   /** A hundred years. */
   olderThanMs: 3_155_760_000_000,

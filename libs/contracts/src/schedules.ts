@@ -57,53 +57,62 @@ import type { Failure, JsonObject, JsonValue, Refusal } from './common.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
-/** What a wall time that does not exist becomes, because clocks are set forward over it: the first instant after, or nothing. */
+/**
+ * What happens to a wall time that does not exist because clocks go forward: the first instant after the gap, or
+ * nothing.
+ */
 export type GapRule = 'next' | 'skip';
-/** Which of the two instants a wall time has when clocks are set back over it. */
+/** Which of two instants is meant when a wall time exists twice because clocks go back. */
 export type OverlapHourRule = 'first' | 'both';
 
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof WEEKDAYS)[number];
 
-/** Days and times of day that all have to fit. A list that is left out fits always; seconds, minutes and hours default to 0. */
+/**
+ * Days and times of day; all lists must match. An absent list always matches, but seconds, minutes and hours default to
+ * 0.
+ */
 export interface CalendarSpec {
   readonly seconds?: readonly number[];
   readonly minutes?: readonly number[];
   readonly hours?: readonly number[];
-  /** 1–31, or -1 for the last day of the month, -2 for the one before, to -31. */
+  /** 1–31, or -1 for the last day of the month, -2 for the day before it, down to -31. */
   readonly days_of_month?: readonly number[];
   readonly days_of_week?: readonly Weekday[];
-  /** Which one of that weekday in its month: 1–5, or -1 for the last, to -5. */
+  /** The number of that weekday in its month: 1–5, or -1 for the last one, down to -5. */
   readonly weeks_of_month?: readonly number[];
   /** 1–12. */
   readonly months?: readonly number[];
   readonly years?: readonly number[];
 }
 
-/** When something is due: exactly one of `cron`, `every_ms`, `calendar` and `at`, within `start_at` and `end_at`. */
+/** The times of a schedule: exactly one of `cron`, `every_ms`, `calendar` and `at`, within `start_at` and `end_at`. */
 export interface TimetableSpec {
   /** 5 fields, or 6 with seconds first, or 7 with years last; or @hourly and the like. */
   readonly cron?: string;
-  /** Milliseconds of elapsed time, counted from `start_at` or else from 1970-01-01T00:00:00Z. */
+  /** Milliseconds of elapsed time, counted from `start_at` or, without it, from 1970-01-01T00:00:00Z. */
   readonly every_ms?: number;
   readonly calendar?: CalendarSpec;
-  /** One time: RFC 3339 with an offset, or without one in `time_zone`. */
+  /** A single time: RFC 3339 with an offset, or without one in `time_zone`. */
   readonly at?: string;
-  /** IANA name; UTC when it is left out. */
+  /** IANA name. Default UTC. */
   readonly time_zone?: string;
   /** Default `next`. */
   readonly gap?: GapRule;
-  /** Default `first`; `both` for a cron expression that fires in every hour, which would pause for an hour otherwise. */
+  /**
+   * Default `first`, but `both` for a cron expression that fires in every hour, which would otherwise pause for an
+   * hour.
+   */
   readonly overlap_hour?: OverlapHourRule;
-  /** RFC 3339; nothing is due before. */
+  /** RFC 3339. No firing before this time. */
   readonly start_at?: string;
-  /** RFC 3339; nothing is due after. */
+  /** RFC 3339. No firing after this time. */
   readonly end_at?: string;
 }
 
 export const TIMETABLE_KINDS = ['cron', 'every_ms', 'calendar', 'at'] as const;
 
-/** What to do with a time that is due while an execution that it started before still runs. */
+/** What to do at a firing while an execution of an earlier firing is still running. */
 export const OVERLAP_POLICIES = [
   'skip',
   'buffer_one',
@@ -113,16 +122,16 @@ export const OVERLAP_POLICIES = [
   'allow',
 ] as const;
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
-/** What to do with times that passed while nobody could fire them. */
+/** What to do with firings that were missed. */
 export const MISSED_POLICIES = ['skip', 'latest', 'all'] as const;
 export type MissedPolicy = (typeof MISSED_POLICIES)[number];
 
-/** A schedule as users write it. */
+/** A schedule in the form in which users write it. */
 export interface ScheduleDefinition {
   readonly name: string;
-  /** Id of the config whose executions it starts. */
+  /** The id of the config whose executions it starts. */
   readonly config: string;
-  /** Without it, the newest one at each firing. */
+  /** Default: the newest version at each firing. */
   readonly config_version?: number;
   readonly timetable: TimetableSpec;
   /** A mapping over `schedule` and `nominal_time`. */
@@ -133,22 +142,22 @@ export interface ScheduleDefinition {
   readonly jitter_ms?: number;
   /** Default skip. */
   readonly overlap?: OverlapPolicy;
-  /** Of buffer_all; default 100. */
+  /** For buffer_all. Default 100. */
   readonly buffer_limit?: number;
   readonly missed?: {
     /** Default latest. */
     readonly runs?: MissedPolicy;
-    /** Times longer ago than this start nothing; default a day. */
+    /** Older missed firings start nothing. Default one day. */
     readonly window_ms?: number;
-    /** Of all: how many of them at most; default 10. */
+    /** For `all`: the maximum number of missed firings. Default 10. */
     readonly limit?: number;
   };
   readonly pause_on_failure?: boolean;
-  /** It has finished after so many. */
+  /** The schedule is finished after this number of executions. */
   readonly max_runs?: number;
 }
 
-/** Of schedules. */
+/** Limits of schedules. */
 export const SCHEDULE_LIMITS = {
   jitterMs: 86_400_000,
   bufferLimit: 1_000,
@@ -158,9 +167,9 @@ export const SCHEDULE_LIMITS = {
   defaultMissedWindowMs: 86_400_000,
   longestMissedWindowMs: 31_536_000_000,
   maxRuns: 1_000_000_000,
-  /** Executions of one schedule that run at a time, with overlap allow. */
+  /** Maximum number of running executions of one schedule, with overlap `allow`. */
   running: 1_000,
-  /** Times of one backfill. */
+  /** Maximum number of firings of one backfill. */
   backfill: 1_000,
   preview: 100,
 } as const;
@@ -170,7 +179,7 @@ export type SkipReason =
   'overlap' | 'buffer_full' | 'replaced' | 'too_many' | 'missed' | 'too_old' | 'over_limit' | 'paused';
 export type RunEnd = 'completed' | 'failed' | 'cancelled';
 
-/** Type of a schedule's event → its data. */
+/** The data of each event type of schedules. */
 export interface ScheduleEventData {
   ScheduleCreated: Override<Wire<ScheduleCreatedJson>, { definition: ScheduleDefinition }>;
   ScheduleUpdated: Override<Wire<ScheduleUpdatedJson>, { definition: ScheduleDefinition }>;
@@ -194,7 +203,7 @@ export interface ScheduleEventData {
 }
 export type ScheduleEventType = keyof ScheduleEventData;
 
-/** What the decider of schedules produces. */
+/** The result of the decider of schedules. */
 export type ScheduleDomainEvent = {
   [T in ScheduleEventType]: { readonly type: T; readonly data: Readonly<ScheduleEventData[T]> };
 }[ScheduleEventType];
@@ -291,12 +300,12 @@ export type EndMessage = Override<
   Wire<EndMessageJson, Exclude<keyof EndMessageJson, 'status' | 'at'>>,
   { status: RunEnd; failure?: Failure }
 >;
-/** What an execution that has another one as a step wants of it. */
+/** A request of an execution to another one, which is its step. */
 export type ParentCommand = Override<
   Wire<ParentCommandJson, Exclude<keyof ParentCommandJson, 'command' | 'order'>>,
   { command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'retry' | 'ask' }
 >;
-/** What that one is told. */
+/** The data that the other execution gets. */
 export type ChildFacts = Override<Wire<ChildFactsJson, 'ended'>, { ended?: EndMessage }>;
 /** An execution of the tenant waits for the end of another. */
 export type AskEnd = Wire<AskEndJson>;

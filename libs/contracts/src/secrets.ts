@@ -1,25 +1,28 @@
 import type { JsonValue } from './common.js';
 import { expressionIn } from './mapping.js';
 
-/** A reference to a secret, as documents of a tenant have it: `{{secret:NAME}}`. */
+/** A reference to a secret in a tenant's documents: `{{secret:NAME}}`. */
 const REFERENCE = /\{\{secret:([A-Za-z0-9_-]{1,64})\}\}/g;
-/** What somebody wrote who meant one. */
+/** A text that was probably meant as a reference. */
 const MENTION = /\{\{-?\s*secret\s*[:.}]/i;
 
-/** Characters of a secret's value and description. Shorter values stand in many texts, so that hiding them would spoil those. */
+/**
+ * Limits of a secret's value and description in characters, and of numbers of secrets. Shorter values would occur in
+ * many texts, and hiding them would make those unreadable.
+ */
 export const SECRET_LIMITS = { least: 8, most: 4_096, description: 2_000, ofTenant: 1_000, ofText: 20 } as const;
 
-/** Names of the secrets that a text refers to, each once. */
+/** The distinct names of the secrets that a text refers to. */
 export function secretNames(text: string): string[] {
   return text.includes('{{secret:') ? [...new Set([...text.matchAll(REFERENCE)].map(([, name]) => name ?? ''))] : [];
 }
 
-/** Whether a text refers to a secret, or looks as if it should. */
+/** Whether a text refers to a secret or seems to be meant to. */
 export function mentionsSecret(text: string): boolean {
   return MENTION.test(text);
 }
 
-/** What is wrong with the form of a text's references; undefined when nothing is. */
+/** A mistake in the form of a text's references. Undefined when there is none. */
 export function secretMistake(text: string): string | undefined {
   if (!mentionsSecret(text)) return undefined;
   if (mentionsSecret(text.replaceAll(REFERENCE, ''))) {
@@ -30,14 +33,14 @@ export function secretMistake(text: string): string | undefined {
     : undefined;
 }
 
-/** The text with each reference replaced by its secret's value; all of them must be there. */
+/** Replaces each reference by the secret's value. `values` must contain all of them. */
 export function withSecrets(text: string, values: ReadonlyMap<string, string>): string {
   return text.replaceAll(REFERENCE, (_, name: string) => values.get(name) ?? '');
 }
 
 /**
- * JSON Pointers of a document's texts that refer to secrets and stand as they are: not in expressions, not in names of fields,
- * and not in the field `except`.
+ * JSON Pointers of those plain texts of a document that refer to secrets. Expressions, names of fields and the field
+ * `except` are not searched.
  */
 export function secretPointers(document: JsonValue, except?: string): string[] {
   const found: string[] = [];

@@ -2,9 +2,9 @@ import type { Refusal } from './common.js';
 import type { TenantLimits } from './config.js';
 
 interface LimitMeaning {
-  /** As in `TenantLimits`. */
+  /** The field in `TenantLimits`. */
   readonly field: keyof TenantLimits;
-  /** The least and the largest number that may be set besides 0. */
+  /** The smallest and the largest allowed number, in addition to 0. */
   readonly min: number;
   readonly max: number;
   readonly whole: boolean;
@@ -23,7 +23,7 @@ const bytes = (field: keyof TenantLimits, description: string): LimitMeaning => 
   max: Number.MAX_SAFE_INTEGER,
 });
 
-/** Every limit of a tenant, as users write it. */
+/** Every limit of a tenant, in the form in which users write it. */
 export const TENANT_LIMITS = {
   weight: {
     field: 'weight',
@@ -49,7 +49,9 @@ export const TENANT_LIMITS = {
 export type TenantLimitName = keyof typeof TENANT_LIMITS;
 export const TENANT_LIMIT_NAMES = Object.keys(TENANT_LIMITS) as readonly TenantLimitName[];
 
-/** Limits from what a user wrote; undefined when a name is none or a number is out of its range. Null is absent. */
+/**
+ * Parses limits that a user wrote. Undefined when a name is unknown or a number is out of range. Null counts as absent.
+ */
 export function tenantLimitsOf(written: Readonly<Record<string, unknown>>): TenantLimits | undefined {
   const limits: Record<string, number> = {};
   for (const [name, value] of Object.entries(written)) {
@@ -58,13 +60,13 @@ export function tenantLimitsOf(written: Readonly<Record<string, unknown>>): Tena
     const { field, min, max, whole } = TENANT_LIMITS[name as TenantLimitName];
     if (typeof value !== 'number' || (whole && !Number.isInteger(value))) return undefined;
     if (value !== 0 && !(value >= min && value <= max)) return undefined;
-    // No weight is the weight of everybody.
+    // A weight of 0 means the default weight.
     limits[field] = name === 'weight' && value === 0 ? 1 : value;
   }
   return limits as TenantLimits;
 }
 
-/** Refuses what would go past a limit. `retryMs`: when it may be tried again, where that is known. */
+/** A refusal because a limit was reached. `retryMs`: when a retry may succeed, if that is known. */
 export function limitReached(limit: TenantLimitName, most: number, message: string, retryMs?: number): Refusal {
   return {
     code: 'limit_reached',

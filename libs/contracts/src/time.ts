@@ -1,12 +1,12 @@
-/** The last millisecond of the year 9999: later ones have no RFC 3339 form. */
+/** The last millisecond of the year 9999. Later times have no RFC 3339 form. */
 export const LATEST_TIME_MS = 253_402_300_799_999;
 
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 
 /**
- * Epoch milliseconds of an RFC 3339 time; further digits of the second are dropped. Undefined when the text is no such time:
- * `Date.parse` takes 30 February and 24:00 for the day after. Leap seconds are refused too, since epoch time cannot hold them,
- * and so is what lies outside of the years 0 to 9999 in UTC.
+ * Epoch milliseconds of an RFC 3339 time; digits beyond milliseconds are dropped. Undefined for any other text: unlike
+ * `Date.parse`, it refuses 30 February and 24:00. It also refuses leap seconds, which epoch time cannot represent, and
+ * times outside of the years 0 to 9999 in UTC.
  */
 export function parseTime(text: string): number | undefined {
   const found = RFC_3339.exec(text);
@@ -16,7 +16,7 @@ export function parseTime(text: string): number | undefined {
   if (hour > 23 || minute > 59 || second > 59) return undefined;
   if (Number(offsetHours ?? 0) > 23 || Number(offsetMinutes ?? 0) > 59) return undefined;
   const date = new Date(0);
-  // Date.UTC would take the years 0 to 99 for 1900 to 1999.
+  // Date.UTC would read the years 0 to 99 as 1900 to 1999.
   date.setUTCFullYear(year, month - 1, day);
   if (date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
   date.setUTCHours(hour, minute, second, Number(fraction.slice(0, 3).padEnd(3, '0')));
@@ -25,7 +25,10 @@ export function parseTime(text: string): number | undefined {
   return epochMs > LATEST_TIME_MS || epochMs < -62_167_219_200_000 ? undefined : epochMs;
 }
 
-/** Epoch milliseconds as users see them: RFC 3339 in UTC, with milliseconds. Throws a `RangeError` beyond what a Date holds. */
+/**
+ * Epoch milliseconds in the form for users: RFC 3339 in UTC with milliseconds. Throws a `RangeError` beyond the range
+ * of a Date.
+ */
 export function isoTime(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }

@@ -1,6 +1,6 @@
 import type { Violation } from './common.js';
 
-/** A field's name is shown up to here. */
+/** Maximum number of shown characters of a field's name. */
 const SHOWN = 100;
 
 /** One token of a JSON Pointer, escaped (RFC 6901). */
@@ -11,8 +11,8 @@ export function pointerToken(key: string | number): string {
 export type UnknownField = Violation & { readonly code: 'unknown_field' };
 
 /**
- * What every part of the platform says of a field that it does not know. `parent`: the JSON Pointer of its object. `hint`: which
- * fields there are, or a sentence about which one may have been meant.
+ * The mistake that every part of the platform reports for an unknown field. `parent`: the JSON Pointer of its object.
+ * `hint`: the known fields, or a sentence about the field that was probably meant.
  */
 export function unknownField(parent: string, name: string, hint: string | Iterable<string>): UnknownField {
   const said = typeof hint === 'string' ? hint : `; known are ${[...hint].join(', ')}`;

@@ -4,14 +4,14 @@ import { EVENT_SCHEMAS } from './events.js';
 import type { Event } from './events.js';
 import { isoTime } from './time.js';
 
-/** Fields that hold epoch milliseconds end in `At` and are doubles; users see them as RFC 3339. */
+/** Fields with epoch milliseconds end in `At` and are doubles. Users see them as RFC 3339. */
 function isTime(field: DescField): boolean {
   return field.name.endsWith('_at') || field.name === 'at';
 }
 
 const shown = new WeakMap<DescMessage, readonly DescField[]>();
 
-/** The fields that users see: where an agent's code failed (`trace`) is for operators only. */
+/** The fields that users see. The place of a failure in an agent's code (`trace`) is for operators only. */
 function shownFields(schema: DescMessage): readonly DescField[] {
   let fields = shown.get(schema);
   if (fields === undefined) {
@@ -36,7 +36,7 @@ function convertField(field: DescField, value: JsonValue): JsonValue {
 }
 
 function convertMessage(schema: DescMessage, value: JsonValue): JsonValue {
-  // Values and structs are the user's own documents: their keys are nobody's to rename.
+  // Values and structs are the user's own documents. Their keys must not be renamed.
   if (schema.typeName.startsWith('google.protobuf.')) {
     return value;
   }
@@ -54,16 +54,16 @@ function convertMessage(schema: DescMessage, value: JsonValue): JsonValue {
 }
 
 /**
- * A message in the form that users meet: field names in snake_case, times as RFC 3339 strings, the user's own documents
- * untouched. Takes proto-JSON of `schema`; fields that the schema does not know are left out.
+ * Converts a message to the form for users: field names in snake_case, times as RFC 3339 strings, the user's own
+ * documents unchanged. Takes proto-JSON of `schema`. Fields that are not in the schema are left out.
  */
 export function toUserJson(schema: DescMessage, value: unknown): JsonObject {
   return convertMessage(schema, value as JsonValue) as JsonObject;
 }
 
 /**
- * One event as users meet it: `{version, type, at, execution_id, data}`. The data of a type that this version does not know
- * (a newer engine wrote it) is left out, since nobody could say which of it users may see.
+ * An event in the form for users: `{version, type, at, execution_id, data}`. For a type that this version does not
+ * know, written by a newer engine, the data are left out, because they may contain fields that users must not see.
  */
 export function eventToUserJson(event: Event): JsonObject {
   const schema: DescMessage | undefined = EVENT_SCHEMAS[event.type];

@@ -3,7 +3,7 @@ import { ExecutionViewSchema } from './generated/batuta/execution/v1/queries_pb.
 import type { Event } from './events.js';
 import { eventToUserJson, toUserJson } from './user-json.js';
 
-describe('what users see', () => {
+describe('the form for users', () => {
   it('renames fields to snake_case, also in nested messages', () => {
     const shown = toUserJson(ExecutionViewSchema, {
       traceId: 'a'.repeat(32),
@@ -15,7 +15,7 @@ describe('what users see', () => {
     });
   });
 
-  it("leaves the user's own documents alone, whatever their keys look like", () => {
+  it("does not change the user's own documents, whatever their keys look like", () => {
     const input = { stepId: 1, createdAt: 5, nested: [{ outputKey: null }] };
     expect(toUserJson(ExecutionViewSchema, { input, metadata: { startedAt: 7 } })).toEqual({
       input,
@@ -55,7 +55,7 @@ describe('what users see', () => {
     });
   });
 
-  it('does not show where in an agent a failure came from', () => {
+  it('does not show the place of a failure in an agent’s code', () => {
     const failure = { code: 'agent_error', message: 'm', retryable: false, trace: 'at agent.ts:7' };
     expect(toUserJson(ExecutionViewSchema, { failure, steps: [{ stepId: 's', failure }] })).toEqual({
       failure: { code: 'agent_error', message: 'm', retryable: false },
@@ -63,7 +63,7 @@ describe('what users see', () => {
     });
   });
 
-  it('shows an event of a type that it does not know without its data', () => {
+  it('shows an event of an unknown type without its data', () => {
     const event = {
       executionId: 'e',
       version: 1,

@@ -1,6 +1,6 @@
 const rotate = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
 
-/** SHA-1 (FIPS 180-4) as five words. Without a library, because code that must stay pure derives ids too. */
+/** SHA-1 (FIPS 180-4) as five words. It uses no library, because pure code derives ids too. */
 function sha1(bytes: Uint8Array): readonly number[] {
   const padded = new Uint8Array((((bytes.length + 8) >> 6) + 1) << 6);
   padded.set(bytes);
@@ -41,8 +41,8 @@ function sha1(bytes: Uint8Array): readonly number[] {
 const encoder = new TextEncoder();
 
 /**
- * The UUIDv5 (RFC 9562, section 5.5) of a name within a namespace: the same two give the same id, so that what is started under it is
- * started once. `namespace` is a UUID.
+ * The UUIDv5 (RFC 9562, section 5.5) of a name within a namespace. The same name and namespace always give the same id,
+ * so that a repeated start under this id has no second effect. `namespace` is a UUID.
  */
 export function uuidV5(namespace: string, name: string): string {
   const hex = namespace.replaceAll('-', '');

@@ -43,8 +43,8 @@ export async function natsMicroservice(options: {
 }
 
 /**
- * The server that `natsMicroservice` made for a microservice. @throws TypeError when the microservice has another
- * server.
+ * The server that `natsMicroservice` made for a microservice.
+ * @throws TypeError when the microservice has another server.
  */
 async function patternServer(app: INestMicroservice): Promise<PatternServer> {
   const { PatternServer: Server } = await import('./pattern-server.js');

@@ -28,8 +28,8 @@ export type SecretUser = Pick<ResolveSecretsRequest, 'tenantId' | 'executionId' 
 /** The source of secret values. Everything that uses secrets gets them through this port. */
 export interface SecretSource {
   /**
-   * Returns the values of a tenant's secrets. Waits until the config service answers or the signal fires. @throws
-   * SecretMissingError when there is no such secret.
+   * Returns the values of a tenant's secrets. Waits until the config service answers or the signal fires.
+   * @throws SecretMissingError when there is no such secret.
    */
   resolve(user: SecretUser, names: readonly string[], signal: AbortSignal): Promise<ResolvedSecrets>;
 }

@@ -24,8 +24,9 @@ interface Asking {
 }
 
 /**
- * Refuses a request whose sender lacks the required role. @throws TypeError when the request lacks a complete principal
- * or a tenant. Only services send requests, so that is a bug of the sender.
+ * Refuses a request whose sender lacks the required role.
+ * @throws TypeError when the request lacks a complete principal or a tenant. Only services send requests, so that is a
+ * bug of the sender.
  */
 function refusalOf({ request: { fields }, role, does }: AnyOperation, asked: Asking): Refusal | undefined {
   const takes = (name: string): boolean => fields.some((field) => field.name === name);

@@ -4,10 +4,13 @@ import { NATS_SERVICES, poolPermissions, poolUser, servicePermissions } from '@b
 import { NatsAccounts, newAccountKeys } from './nats-accounts.js';
 import type { AccountKeys } from './nats-accounts.js';
 
-/** The file in a directory that holds the keys. */
+/** The name of the file with the keys. */
 export const KEYS_FILE = 'keys.json';
 
-/** The accounts whose keys lie in `<directory>/keys.json`, which is made at the first time, for its owner's eyes only. */
+/**
+ * Loads the accounts whose keys are in `<directory>/keys.json`. The first call creates the file, readable by its owner
+ * only.
+ */
 export async function loadAccounts(directory: string): Promise<NatsAccounts> {
   const file = path.join(directory, KEYS_FILE);
   const text = await textOf(file);
@@ -23,7 +26,7 @@ export async function saveAccounts(directory: string, keys: AccountKeys): Promis
   return new NatsAccounts(keys);
 }
 
-/** The accounts whose keys are in a file that `loadAccounts` made. Throws when it is not there or has no keys. */
+/** Loads the accounts from a file that `loadAccounts` created. Throws when the file is missing or has no keys. */
 export async function accountsIn(file: string): Promise<NatsAccounts> {
   const keys = JSON.parse(await readFile(file, 'utf8')) as Partial<AccountKeys>;
   if (keys.version !== 1 || keys.signingSeed === undefined) throw new Error(`${file} has no keys of NATS accounts`);
@@ -31,8 +34,8 @@ export async function accountsIn(file: string): Promise<NatsAccounts> {
 }
 
 /**
- * Writes the credentials of every service to a file, in whose name `{service}` stands for the service's. Those that are there
- * stay, unless the service's permissions are others now. `pools`: those that the step-runner serves.
+ * Writes the credentials of every service to a file. `{service}` in the path stands for the service's name. Existing
+ * credentials stay, unless the service's permissions have changed. `pools`: those that the step-runner serves.
  */
 export async function writeServiceCredentials(
   accounts: NatsAccounts,
@@ -51,8 +54,8 @@ export async function writeServiceCredentials(
 }
 
 /**
- * Writes credentials for the workers of a pool to `<directory>/pool.<pool>.creds` and returns the file's path. Those that are
- * there are replaced, and hold on until they expire. `validMs`: how long the new ones hold.
+ * Writes credentials for the workers of a pool to `<directory>/pool.<pool>.creds`, and returns the path. Existing
+ * credentials in the file are replaced, but stay valid until they expire. `validMs`: how long the new ones are valid.
  */
 export async function writePoolCredentials(
   accounts: NatsAccounts,
@@ -68,7 +71,7 @@ export async function writePoolCredentials(
   return file;
 }
 
-/** What a file holds; undefined when it is not there. */
+/** The content of a file. Undefined when the file does not exist. */
 export async function textOf(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
@@ -78,7 +81,7 @@ export async function textOf(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes a file for its owner's eyes only, whole or not at all. */
+/** Writes a file completely or not at all, readable by its owner only. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}.tmp`;
   await writeFile(draft, text, { mode: 0o600, flush: true });

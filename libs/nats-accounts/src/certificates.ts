@@ -4,32 +4,32 @@ import { isIP } from 'node:net';
 const DAY_MS = 24 * 3_600_000;
 const AUTHORITY_DAYS = 3_650;
 const SERVER_DAYS = 365;
-/** The earliest time at which a certificate holds lies this far back, for machines whose clocks differ. */
+/** A certificate is valid from this many milliseconds before its creation, for machines whose clocks differ. */
 const BACKDATED_MS = 5 * 60_000;
 
-/** A certificate with its private key, both in PEM. */
+/** A certificate and its private key, both in PEM. */
 export interface Certificate {
   readonly certificate: string;
   readonly key: string;
 }
 
 export interface ServerCertificateOptions {
-  /** Host names and addresses by which clients reach the server. */
+  /** Host names and addresses that clients use for the server. */
   readonly names: readonly string[];
-  /** Whether the server also shows it where it is a client, as the servers of a NATS cluster do. */
+  /** Whether the server also uses it as a client, like the servers of a NATS cluster. */
   readonly isClient?: boolean;
 }
 
-/** A new authority that vouches for servers of one installation, for ten years. */
+/** Creates an authority for the servers of one installation, valid for ten years. */
 export async function newAuthority(): Promise<Certificate> {
-  // A name of its own: verifiers look for the authority by it, and two may be trusted at once.
+  // Each authority has its own name, because verifiers find it by its name, and two may be trusted at the same time.
   return made(`Batuta authority ${randomBytes(8).toString('hex')}`, AUTHORITY_DAYS, [
     { name: 'basicConstraints', cA: true, pathLenConstraint: 0, critical: true },
     { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
   ]);
 }
 
-/** A certificate of a server, for a year. Throws a `RangeError` without names. */
+/** Creates a server's certificate, valid for a year. Throws a `RangeError` without names. */
 export async function newServerCertificate(
   authority: Certificate,
   { names, isClient = false }: ServerCertificateOptions,
@@ -54,7 +54,10 @@ export async function newServerCertificate(
   );
 }
 
-/** Whether a certificate is of this authority, is for all of these names, and has more than a third of its time before it. */
+/**
+ * Whether a certificate was signed by this authority, is valid for all of these names, and has more than a third of its
+ * time left.
+ */
 export function isStillGood(certificate: string, authority: string, names: readonly string[]): boolean {
   const read = new X509Certificate(certificate);
   const left = Date.parse(read.validTo) - Date.now();
@@ -71,7 +74,8 @@ async function made(
   extensions: NonNullable<Parameters<typeof import('selfsigned').generate>[1]>['extensions'] & object,
   authority?: Certificate,
 ): Promise<Certificate> {
-  // It loads a library of all kinds of certificates, which no start of a service is to wait for.
+  // Imported here, because it loads a library for all kinds of certificates, and the start of a service must not wait
+  // for that.
   const { generate } = await import('selfsigned');
   const from = Date.now() - BACKDATED_MS;
   const { cert, private: key } = await generate([{ name: 'commonName', value: name }], {

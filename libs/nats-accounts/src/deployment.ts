@@ -8,23 +8,23 @@ import type { Certificate } from './certificates.js';
 import { userKeyOf } from './nats-accounts.js';
 
 export interface DeploymentOptions {
-  /** Gets a folder for each container: what is in it is for that container alone. */
+  /** Gets one folder per container. The content of a folder is for that container only. */
   readonly directory: string;
-  /** Pools that the step-runner serves; default: `default`. */
+  /** The pools that the step-runner serves. Default: `default`. */
   readonly pools?: readonly string[] | undefined;
-  /** Host names of nats-server besides those of the files in `deploy`. */
+  /** Host names of nats-server, in addition to those in `deploy`. */
   readonly natsNames?: readonly string[] | undefined;
-  /** Host names of PostgreSQL besides those of the files in `deploy`. */
+  /** Host names of PostgreSQL, in addition to those in `deploy`. */
   readonly postgresNames?: readonly string[] | undefined;
-  /** Whether to make an authority and certificates too. Default true. */
+  /** Whether to create an authority and certificates too. Default true. */
   readonly certificates?: boolean | undefined;
-  /** Services that get new credentials; those that they had are revoked. */
+  /** Services that get new credentials. Their old credentials are revoked. */
   readonly replace?: readonly string[] | undefined;
-  /** Makes certificates of servers anew that would hold on. */
+  /** Replaces server certificates even if they are still valid. */
   readonly renewCertificates?: boolean | undefined;
-  /** Makes a new authority, and certificates of servers by it. Clients go on trusting the one before too. */
+  /** Creates a new authority and server certificates signed by it. Clients still trust the previous authority too. */
   readonly newAuthority?: boolean | undefined;
-  /** Who owns the files, by their numbers; default: who runs this. */
+  /** The numeric ids of the files' owners. Default: the user that runs this. */
   readonly owners?: { readonly services?: number | undefined; readonly postgres?: number | undefined } | undefined;
 }
 
@@ -47,9 +47,10 @@ const POSTGRES_NAMES = [
 ];
 
 /**
- * Writes what the containers of a deployment know each other by: NATS credentials of every service, what nats-server and config
- * need to know of users, an authority and the servers' certificates. What is there and good stays, so that it may run at any time.
- * Returns the files that it wrote, relative to the directory. Throws a `RangeError` for a service that there is none of.
+ * Writes the files by which the containers of a deployment trust each other: NATS credentials of every service, the
+ * data about users that nats-server and the config service need, an authority, and the servers' certificates. Existing
+ * valid files stay, so it may run at any time. Returns the files that it wrote, relative to the directory. Throws a
+ * `RangeError` for an unknown service.
  */
 export async function writeDeployment(options: DeploymentOptions): Promise<string[]> {
   const written: string[] = [];
@@ -79,7 +80,7 @@ export async function writeDeployment(options: DeploymentOptions): Promise<strin
   if (replaced.some((key) => key !== '')) {
     accounts = await saveAccounts(place('config'), await accounts.withoutUsers(replaced.filter((key) => key !== '')));
   }
-  // Also those that an earlier run revoked and, when it was ended, had not replaced yet.
+  // Includes credentials that an interrupted earlier run revoked but did not replace.
   for (const service of NATS_SERVICES) {
     if (accounts.keys.revoked?.[keyOf(service)] !== undefined) await writeWhole(place(credentials(service)), '');
   }
@@ -126,7 +127,10 @@ export async function writeDeployment(options: DeploymentOptions): Promise<strin
   return written;
 }
 
-/** The authority of a folder, made when there is none, and what clients trust: it, and the one before it. */
+/**
+ * The authority in a folder, which is created when missing, and the authorities that clients trust: this one and the
+ * previous one.
+ */
 async function authorityOf(
   folder: string,
   anew: boolean,

@@ -4,37 +4,40 @@ import { createAccount, createOperator, createUser, fromSeed } from '@nats-io/nk
 import type { KeyPair } from '@nats-io/nkeys';
 import type { NatsPermissions } from '@batuta/contracts';
 
-/** Everything that makes users of one nats-server or cluster: whoever has it is every user. */
+/** The keys that create users of one nats-server or cluster. Whoever has them can act as any user. */
 export interface AccountKeys {
   readonly version: 1;
   readonly operatorSeed: string;
   readonly operatorJwt: string;
-  /** Public keys: the server's own account, and the one that all of Batuta lives in. */
+  /** Public keys of the server's own account and of the account for all of Batuta. */
   readonly systemAccount: string;
   readonly systemAccountJwt: string;
   /** Signs users of the server's own account. */
   readonly systemSeed: string;
   readonly account: string;
   readonly accountJwt: string;
-  /** Signs users of the account. */
+  /** Signs users of Batuta's account. */
   readonly signingSeed: string;
-  /** Services' users whose credentials were replaced: public keys, with the epoch seconds before which their JWTs are refused. */
+  /**
+   * Services' users whose credentials were replaced: their public keys, with the epoch seconds before which their JWTs
+   * are refused.
+   */
   readonly revoked?: Readonly<Record<string, number>>;
 }
 
 export interface IssuedCredentials {
-  /** What a NATS client takes as its credentials file: a JWT and the seed of its key. */
+  /** The content of a credentials file for a NATS client: a JWT and the seed of its key. */
   readonly text: string;
-  /** Public key of the user, by which it is revoked. */
+  /** The user's public key, which is needed to revoke the user. */
   readonly publicKey: string;
 }
 
 const NO_LIMITS = { subs: -1, conn: -1, leaf: -1, imports: -1, exports: -1, data: -1, payload: -1, wildcards: true };
 const JETSTREAM = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
-/** Nanoseconds within which a request may be answered by who may only answer. */
+/** Nanoseconds within which a user that may only answer can answer a request. */
 const ANSWER_NS = 60_000_000_000;
 
-/** Where a server takes a newer JWT of an account. */
+/** The subject at which a server accepts a newer JWT of an account. */
 export const CLAIMS_UPDATE = '$SYS.REQ.CLAIMS.UPDATE';
 
 const encoder = new TextEncoder();
@@ -42,7 +45,7 @@ const decoder = new TextDecoder();
 const seedOf = (pair: KeyPair): string => decoder.decode(pair.getSeed());
 const pairOf = (seed: string): KeyPair => fromSeed(encoder.encode(seed));
 
-/** Keys for a new server: an operator, the server's system account, and an account for Batuta. */
+/** Creates keys for a new server: an operator, the server's system account, and an account for Batuta. */
 export async function newAccountKeys(): Promise<AccountKeys> {
   const operator = createOperator();
   const system = createAccount();
@@ -61,13 +64,13 @@ export async function newAccountKeys(): Promise<AccountKeys> {
   };
 }
 
-/** Makes users of Batuta's account. They are in no configuration file: nats-server believes the signature. */
+/** Creates users of Batuta's account. No configuration file lists them, because nats-server verifies the signature. */
 export class NatsAccounts {
   constructor(readonly keys: AccountKeys) {}
 
   /**
-   * What nats-server needs to know, as keys of its configuration, but for its `resolver`: where it keeps the accounts' JWTs, so
-   * that a newer one needs no reload.
+   * The settings for nats-server, without its `resolver`. The resolver stores the accounts' JWTs, so that a newer JWT
+   * needs no reload.
    */
   serverConfig(): Readonly<Record<string, unknown>> {
     const { operatorJwt, systemAccount, systemAccountJwt, account, accountJwt } = this.keys;
@@ -78,9 +81,11 @@ export class NatsAccounts {
     };
   }
 
-  /** The keys after these users, by their public keys, were revoked. What the server knows already is told by `revoking`. */
+  /**
+   * The keys after revoking these users, given by their public keys. A running server learns of it through `revoking`.
+   */
   async withoutUsers(publicKeys: readonly string[]): Promise<AccountKeys> {
-    // From the next second on, since the server compares whole seconds.
+    // The time is the next second, because the server compares whole seconds.
     const now = Math.floor(Date.now() / 1_000) + 1;
     const revoked = { ...this.keys.revoked, ...Object.fromEntries(publicKeys.map((key) => [key, now])) };
     const { operatorSeed, account, signingSeed } = this.keys;
@@ -88,12 +93,15 @@ export class NatsAccounts {
     return { ...this.keys, revoked, accountJwt: accountJwtNow };
   }
 
-  /** Credentials for a user with just these permissions. `expiresAt`: epoch seconds; default: never. */
+  /** Credentials for a user with exactly these permissions. `expiresAt`: epoch seconds. Default: never. */
   async issue(name: string, permissions: NatsPermissions, expiresAt?: number): Promise<IssuedCredentials> {
     return this.#issue(createUser(), name, permissions, expiresAt);
   }
 
-  /** The same credentials when they give these permissions, else credentials that do, for the same key where there is one. */
+  /**
+   * Returns the same credentials if they give these permissions. Otherwise returns new ones, for the same key if there
+   * is one.
+   */
   async renew(text: string | undefined, name: string, permissions: NatsPermissions): Promise<IssuedCredentials> {
     const known = text === undefined ? undefined : readCredentials(text);
     if (known === undefined || text === undefined) return this.issue(name, permissions);
@@ -108,15 +116,19 @@ export class NatsAccounts {
   }
 
   /**
-   * The account's JWT that refuses users whose JWTs are older than their time, in epoch seconds, by their public keys, and services'
-   * users that were revoked. A server takes it from `systemCredentials` with a request to `CLAIMS_UPDATE`.
+   * A JWT of the account that refuses revoked users. `revoked` gives users by their public keys, with the epoch seconds
+   * before which their JWTs are refused; services' revoked users are added. A server accepts it from
+   * `systemCredentials` with a request to `CLAIMS_UPDATE`.
    */
   async revoking(revoked: Readonly<Record<string, number>>): Promise<string> {
     const { operatorSeed, account, signingSeed } = this.keys;
     return accountJwt(pairOf(operatorSeed), account, pairOf(signingSeed), { ...this.keys.revoked, ...revoked });
   }
 
-  /** Credentials for a minute of a user of the server's own account, who may tell it the account's JWT and nothing else. */
+  /**
+   * Credentials, valid for one minute, of a user of the server's own account. The user may only update the account's
+   * JWT.
+   */
   async systemCredentials(): Promise<string> {
     const user = createUser();
     const permissions = { pub: { allow: [CLAIMS_UPDATE] }, sub: { allow: ['_INBOX.system.>'] } };
@@ -164,7 +176,7 @@ function rightsOf({ pub, sub, resp }: Permissions): unknown {
   return [pub?.allow, pub?.deny ?? [], sub?.allow, sub?.deny ?? [], resp?.max ?? 0, resp?.ttl ?? 0];
 }
 
-/** The public key of the user of a credentials file; undefined when there is none in it. */
+/** The public key of the user in a credentials file. Undefined when the text has none. */
 export function userKeyOf(text: string): string | undefined {
   const known = readCredentials(text);
   return known === undefined ? undefined : pairOf(known.seed).getPublicKey();

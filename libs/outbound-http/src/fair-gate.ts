@@ -32,8 +32,8 @@ export class FairGate {
   }
 
   /**
-   * Waits for a place. Resolves with a function that gives the place back. @throws GateBusyError; or the signal's
-   * reason when it fires during the wait.
+   * Waits for a place. Resolves with a function that gives the place back.
+   * @throws GateBusyError; or the signal's reason when it fires during the wait.
    */
   async enter(tenantId: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();

@@ -7,28 +7,28 @@ import { mapStackTraces } from './stack-lines.js';
 
 export interface ProgramModule {
   readonly main: () => Promise<void>;
-  /** Loads what `main` loads later, for a build that compiles the program. */
+  /** Loads modules that `main` would load later, so that a build can compile them. */
   readonly preload?: () => Promise<void>;
 }
 
-/** What a build writes beside a bundle about itself. */
+/** Notes about a bundle, which a build writes beside it. */
 export interface BundleNotes {
-  /** The Node.js that compiled its code. */
+  /** The version of Node.js that compiled its code. */
   readonly node: string;
-  /** Files, relative to the bundle, that change whenever something in it is compiled anew. */
+  /** Files, relative to the bundle, that change whenever something in the bundle is compiled again. */
   readonly inputs: readonly string[];
 }
 
-/** The files of a bundle; all but the first can be missing. */
+/** The files of a bundle. All except the first may be missing. */
 export const codeFile = (bundle: string): string => `${bundle}.code`;
 export const linesFile = (bundle: string): string => `${bundle}.lines`;
 export const notesFile = (bundle: string): string => `${bundle}.json`;
 
-/** A bundle begins with its id in a comment, and so does its compiled code: V8 itself compares nothing but the lengths. */
+/** A bundle begins with its id in a comment, and so does its compiled code. V8 itself compares only the lengths. */
 export const ID_BYTES = 32;
 const ID_AT = '/*'.length;
 
-/** Whether there is a bundle that is newer than all that went into it. One without notes, as an image has it, always is. */
+/** Whether the bundle exists and is newer than all its inputs. A bundle without notes, as in an image, always is. */
 export function isCurrent(bundle: string): boolean {
   const made = changedAt(bundle);
   if (made === undefined) return false;
@@ -40,20 +40,21 @@ export function isCurrent(bundle: string): boolean {
 
 export interface LoadedBundle {
   readonly program: ProgramModule;
-  /** Its code as far as it is compiled by now. */
+  /** Its code, as far as it is compiled by now. */
   readonly compiled: () => Buffer;
-  /** Whether V8 took the code that a build compiled. */
+  /** Whether V8 accepted the code that a build compiled. */
   readonly wasCompiled: boolean;
 }
 
-/** Loads a bundle, with the code that a build compiled when this Node.js can take it. */
+/** Loads a bundle. It uses the code that a build compiled, if this Node.js can accept it. */
 export function loadBundle(bundle: string): LoadedBundle {
-  // Bundles are ASCII; as Latin-1 V8 keeps a byte a character.
+  // Bundles are ASCII. Read as Latin-1, V8 stores one byte per character.
   const source = readFileSync(bundle, 'latin1');
   const id = source.slice(ID_AT, ID_AT + ID_BYTES);
   const stored = readIfThere(codeFile(bundle));
   const cachedData = stored?.toString('latin1', 0, ID_BYTES) === id ? stored.subarray(ID_BYTES) : undefined;
-  // V8 refuses compiled code of a process with other flags, and sizes of the heap are flags. They were read when this heap was made.
+  // V8 refuses compiled code from a process with other flags, and heap sizes are flags. They have had their effect when
+  // this heap was created, so they are reset.
   setFlagsFromString('--max-semi-space-size=0');
   setFlagsFromString('--max-old-space-size=0');
   const script = new Script(source, { filename: bundle, ...(cachedData === undefined ? {} : { cachedData }) });

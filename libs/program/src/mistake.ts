@@ -3,12 +3,12 @@ import { dirname, resolve } from 'node:path';
 import { isNativeError } from 'node:util/types';
 
 /**
- * What a program cannot do because of something outside of it: a setting, a port that is taken, a full disk. The message says
- * what happened and what to do about it, for a person; a stack would only hide it.
+ * Something that a program cannot do because of its environment: a wrong setting, a port in use, a full disk. The
+ * message tells a person what happened and what to do. A stack trace would only hide it.
  */
 export class Mistake extends Error {
   override readonly name: string = 'Mistake';
-  /** Errors of packages that do not know this class say it too. */
+  /** Errors of packages that do not know this class have the same field. */
   readonly mistake = true;
 }
 
@@ -18,15 +18,15 @@ interface SystemError extends Error {
   readonly path?: string;
   readonly address?: string;
   readonly port?: number;
-  /** Of an error that PostgreSQL answers with. */
+  /** Present on errors that PostgreSQL returned. */
   readonly severity?: string;
 }
 
 const MIB = 1024 * 1024;
-/** An error of a library may hold what really happened as its cause, a few levels down. */
+/** An error of a library may have the real failure as its cause, a few levels down. */
 const DEPTH = 5;
 
-/** The sentences for an error that is an ordinary mistake; undefined for one that needs its stack. */
+/** The message for an error that is an ordinary mistake. Undefined for an error that needs its stack trace. */
 export function mistakeOf(error: unknown): string | undefined {
   let current = error;
   for (let depth = 0; depth < DEPTH && isNativeError(current); depth += 1) {
@@ -117,7 +117,7 @@ function freeAt(path: string): string {
       const { bavail, bsize } = statfsSync(at);
       return `, ${Math.floor((bavail * bsize) / MIB)} MiB are free there`;
     } catch {
-      // What is not there yet has a parent.
+      // The path does not exist yet, so its parent is tried.
     }
   }
   return '';

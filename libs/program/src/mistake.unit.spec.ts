@@ -24,12 +24,12 @@ const failing = (work: () => unknown): unknown => {
 const system = (code: string, details: object): Error => Object.assign(new Error(code), { code, ...details });
 
 describe('mistakeOf', () => {
-  it('takes the words of a mistake, also of one that is the cause of another error', () => {
+  it('returns the message of a mistake, even when it is the cause of another error', () => {
     expect(mistakeOf(new Mistake('Do this.'))).toBe('Do this.');
     expect(mistakeOf(new Error('outer', { cause: new Mistake('Do this.') }))).toBe('Do this.');
   });
 
-  it('leaves what is no mistake its stack', () => {
+  it('returns nothing for errors that need their stack', () => {
     for (const error of [
       new Error('a bug'),
       new TypeError('x is not a function'),
@@ -41,7 +41,7 @@ describe('mistakeOf', () => {
     }
   });
 
-  it('says which port is taken', async () => {
+  it('names the port that is taken', async () => {
     const [one, other] = [createServer(), createServer()];
     one.listen(0, '127.0.0.1');
     await once(one, 'listening');
@@ -54,7 +54,7 @@ describe('mistakeOf', () => {
     );
   });
 
-  it('says which file is in the way of a directory', () => {
+  it('names the file that is in the way of a directory', () => {
     const file = join(folder, 'file');
     writeFileSync(file, '');
     expect(mistakeOf(failing(() => mkdirSync(file)))).toContain(`A directory is needed at ${file}`);
@@ -63,7 +63,7 @@ describe('mistakeOf', () => {
     );
   });
 
-  it('says where the disk is full, how much is free, and what may not be written', () => {
+  it('tells where the disk is full, how much is free, and which path may not be written', () => {
     const path = join(folder, 'not', 'there', 'yet');
     expect(mistakeOf(system('ENOSPC', { syscall: 'write', path }))).toMatch(
       /^The disk is full: .*yet could not be written, \d+ MiB are free there\./,
@@ -74,7 +74,7 @@ describe('mistakeOf', () => {
     expect(mistakeOf(system('EROFS', { syscall: 'open', path: '/srv/x' }))).toContain('/srv/x is on a file system');
   });
 
-  it('says what PostgreSQL refuses', () => {
+  it('explains what PostgreSQL refuses', () => {
     const refusal = (code: string): string | undefined =>
       mistakeOf(Object.assign(new Error('no'), { code, severity: 'FATAL' }));
     expect(refusal('28P01')).toContain('refuses the login: no. Correct the user and password');

@@ -2,17 +2,23 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { deserialize } from 'node:v8';
 
-/** Where each line of a bundle comes from. A source map of 7 MB would take a quarter of a second to read, at the first error. */
+/**
+ * The source of each line of a bundle. Reading a source map of 7 MB at the first error would take a quarter of a
+ * second.
+ */
 export interface StackLines {
-  /** Relative to the bundle. */
+  /** Paths relative to the bundle. */
   readonly sources: readonly string[];
-  /** For each line of the bundle, from 0: 1 + the index of its source, 0 for none. */
+  /** For each line of the bundle, from 0: 1 + the index of its source; 0 for none. */
   readonly source: Uint16Array;
-  /** For each line of the bundle, from 0: its line there, from 1. */
+  /** For each line of the bundle, from 0: the line in its source, from 1. */
   readonly line: Uint32Array;
 }
 
-/** From now on stack traces name the sources' lines instead of the bundle's; the file is read when the first one is asked for. */
+/**
+ * Makes stack traces name the sources' lines instead of the bundle's. The file is read when the first stack trace is
+ * needed.
+ */
 export function mapStackTraces(bundle: string, linesFile: string): void {
   let lines: StackLines | undefined;
   Error.prepareStackTrace = (error, frames) => {
@@ -38,7 +44,7 @@ function read(file: string): StackLines {
   try {
     return deserialize(readFileSync(file)) as StackLines;
   } catch {
-    // An error must not become another one because it is looked at.
+    // Reading an error's stack must not throw another error.
     return { sources: [], source: new Uint16Array(), line: new Uint32Array() };
   }
 }

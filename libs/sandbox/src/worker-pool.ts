@@ -50,8 +50,8 @@ export class WorkerPool {
   }
 
   /**
-   * Runs a job in its own thread. The outcome tells whether a limit ended it. @throws SandboxBusyError when too many
-   * jobs wait or the job waited too long; SandboxClosedError after `close`.
+   * Runs a job in its own thread. The outcome tells whether a limit ended it.
+   * @throws SandboxBusyError when too many jobs wait or the job waited too long; SandboxClosedError after `close`.
    */
   async run(job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
     if (this.#closed) throw new SandboxClosedError();

@@ -1,21 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { Secret } from './secret.js';
 
-/** Where a service's database is: what its settings say of it. */
+/** The settings that give the location of a service's database. */
 export interface DatabaseSettings {
   readonly databaseUrl: Secret;
   readonly databasePasswordFile?: string | undefined;
 }
 
 /**
- * The URL of a service's database. In `DATABASE_URL` and `DATABASE_PASSWORD_FILE`, `{service}` stands for the service's name, so that services
- * which share their environment can have users of their own. Throws when the file cannot be read or is empty, and a `TypeError` that does
- * not repeat the URL when a password cannot be put into it.
+ * The URL of a service's database. In `DATABASE_URL` and `DATABASE_PASSWORD_FILE`, `{service}` stands for the service's
+ * name, so that services with the same environment can have different users. Throws when the file cannot be read or is
+ * empty, and a `TypeError`, which does not repeat the URL, when the password cannot be added.
  */
 export function databaseUrlOf(settings: DatabaseSettings, service: string): Secret {
   const named = (text: string): string => text.replaceAll('{service}', service);
   const text = named(settings.databaseUrl.reveal());
-  // Empty counts as none: what a shell says of it is for another server.
+  // An empty value counts as not set: a shell may set it for another server.
   if (settings.databasePasswordFile === undefined || settings.databasePasswordFile === '') return new Secret(text);
   const file = named(settings.databasePasswordFile);
   const password = readFileSync(file, 'utf8').trim();

@@ -1,10 +1,13 @@
 import { Secret } from './secret.js';
 
-/** What reading one variable gave: its value, or what was expected instead (a phrase that never holds the value). */
+/**
+ * The result of reading one variable: its value, or a phrase that says what was expected. The phrase never contains the
+ * value.
+ */
 export type FieldReading<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
 
-/** One setting: the variable that holds it and how its text becomes a value. */
+/** One setting: its variable, and how its text becomes a value. */
 export interface Field<T> {
   readonly env: string;
   read(raw: string | undefined): FieldReading<T>;
@@ -57,11 +60,11 @@ function field<T, P extends Presence<T>>(
 
 interface TextRules {
   readonly pattern?: RegExp | undefined;
-  /** What the pattern means, for the error: "a lower-case name". */
+  /** The meaning of the pattern for error messages, for example "a lower-case name". */
   readonly describe?: string | undefined;
 }
 
-/** Text as it stands, spaces at its ends removed. `pattern` must match all that matters of it. */
+/** Text without the spaces at its ends. `pattern` must match its significant part. */
 export function text<const P extends Presence<string>>(options: P & TextRules): Field<Value<string, P>> {
   const { pattern, describe } = options;
   const description = describe ?? (pattern === undefined ? 'a text' : `a text that matches ${pattern.source}`);
@@ -71,7 +74,7 @@ export function text<const P extends Presence<string>>(options: P & TextRules): 
   });
 }
 
-/** A text that must not be printed: the value is a `Secret`, which shows itself only through `reveal()`. */
+/** A text that must not be printed. The value is a `Secret`, which is revealed only by `reveal()`. */
 export function secret<const P extends Presence<Secret>>(
   options: P & { readonly minLength?: number | undefined },
 ): Field<Value<Secret, P>> {
@@ -98,7 +101,7 @@ function within(value: number | undefined, { min, max }: Range): number | undefi
   return (min === undefined || value >= min) && (max === undefined || value <= max) ? value : undefined;
 }
 
-/** A whole number, `min` and `max` included. */
+/** A whole number from `min` to `max`. */
 export function integer<const P extends Presence<number>>(options: P & Range): Field<Value<number, P>> {
   return field<number, P>(options, `a whole number${range(options)}`, (raw) =>
     /^\s*[+-]?\d+\s*$/.test(raw) ? within(Number(raw), options) : undefined,
@@ -124,13 +127,13 @@ function quantity(raw: string, units: Readonly<Record<string, number>>): number 
   return factor === undefined ? undefined : Number(found[1]) * factor;
 }
 
-/** A duration in milliseconds; the text is a number of milliseconds or has a unit: `250`, `1.5s`, `2m`, `1h`, `30d`. */
+/** A duration in milliseconds. The text is a number of milliseconds or has a unit: `250`, `1.5s`, `2m`, `1h`, `30d`. */
 export function milliseconds<const P extends Presence<number>>(options: P & Range): Field<Value<number, P>> {
   const description = `a duration${range(options, (value) => `${value}ms`)}, such as 500ms, 5s, 2m, 1h or 30d`;
   return field<number, P>(options, description, (raw) => within(quantity(raw, MILLISECONDS), options));
 }
 
-/** A size in bytes; the text is a number of bytes or has a unit: `512`, `64KiB`, `8MiB`, `10MB`, `1GiB`. */
+/** A size in bytes. The text is a number of bytes or has a unit: `512`, `64KiB`, `8MiB`, `10MB`, `1GiB`. */
 export function bytes<const P extends Presence<number>>(options: P & Range): Field<Value<number, P>> {
   const description = `a size${range(options, (value) => `${value} bytes`)}, such as 512, 64KiB, 8MiB or 10MB`;
   return field<number, P>(options, description, (raw) => within(quantity(raw, BYTES), options));
@@ -155,7 +158,7 @@ export function boolean<const P extends Presence<boolean>>(options: P): Field<Va
   });
 }
 
-/** An absolute URL with one of `protocols` (named without the colon: `['http', 'https']`), as text. */
+/** An absolute URL with one of `protocols` (without the colon: `['http', 'https']`), as text. */
 export function url<const P extends Presence<string>>(
   options: P & { readonly protocols: readonly string[] },
 ): Field<Value<string, P>> {
@@ -167,7 +170,7 @@ export function url<const P extends Presence<string>>(
   });
 }
 
-/** Values between commas, without the spaces around them and without empty ones. */
+/** Values separated by commas, without surrounding spaces and without empty values. */
 export function list<const P extends Presence<readonly string[]>>(
   options: P & TextRules,
 ): Field<Value<readonly string[], P>> {
@@ -184,7 +187,7 @@ export function list<const P extends Presence<readonly string[]>>(
   });
 }
 
-/** One of the given words, in their exact spelling. */
+/** One of the given words, in exactly this spelling. */
 export function oneOf<const T extends string, const P extends Presence<T>>(
   values: readonly T[],
   options: P,
@@ -193,7 +196,7 @@ export function oneOf<const T extends string, const P extends Presence<T>>(
 }
 
 function matches(pattern: RegExp, value: string): boolean {
-  // A global or sticky pattern would start where its last match ended.
+  // A global or sticky pattern would start at the end of its last match.
   pattern.lastIndex = 0;
   return pattern.test(value);
 }

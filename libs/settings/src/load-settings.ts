@@ -7,16 +7,16 @@ export type SettingsOf<S extends SettingsSchema> = {
   readonly [K in keyof S]: S[K] extends Field<infer T> ? T : never;
 };
 
-/** One thing wrong: the variables it is about and what was expected of them. Never holds a value. */
+/** A mistake: the variables and what was expected of them. Never contains a value. */
 export interface SettingsProblem {
   readonly variables: readonly string[];
   readonly expected: string;
 }
 
-/** Every mistake in the environment at once, by the names of the variables. */
+/** All mistakes in the environment, by the names of the variables. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
-  /** A program shows it without a stack (`mistakeOf` of @batuta/program). */
+  /** A program shows the message without a stack trace (see `mistakeOf` of @batuta/program). */
   readonly mistake = true;
 
   constructor(readonly problems: readonly SettingsProblem[]) {
@@ -28,8 +28,8 @@ export class SettingsError extends Error {
 /**
  * Reads the settings of a schema from environment variables and freezes them.
  *
- * `check` states rules between settings and returns what contradicts them; it runs only when every field is right.
- * Throws a `SettingsError` that names each wrong variable and what it must be, and no value.
+ * `check` returns contradictions between settings; it runs only when every field is correct. Throws a `SettingsError`
+ * that names each wrong variable and what it must be, but no value.
  *
  *     const settings = loadSettings({ port: integer({ env: 'BATUTA_HTTP_PORT', default: 3000, min: 0, max: 65535 }) });
  */

@@ -28,7 +28,7 @@ describe('loadSettings', () => {
     level: oneOf(['debug', 'info'], { env: 'A_LEVEL', default: 'info' }),
   };
 
-  it('reads every kind of field into its type', () => {
+  it('converts every kind of field to its type', () => {
     const settings = loadSettings(schema, {
       A_NAME: ' conductor ',
       A_KEY: 'a-secret-key',
@@ -57,14 +57,14 @@ describe('loadSettings', () => {
     });
   });
 
-  it('takes the default for a variable that is missing or blank, and undefined for an optional one', () => {
+  it('uses the default for a missing or blank variable, and undefined for an optional one', () => {
     const settings = loadSettings(schema, { A_KEY: 'a-secret-key', A_PORT: '', A_LEVEL: '  ' });
     expect(settings.port).toBe(3000);
     expect(settings.level).toBe('info');
     expect(settings.database).toBeUndefined();
   });
 
-  it('names every wrong variable at once and what was expected of it', () => {
+  it('names all wrong variables and what was expected of them', () => {
     const error = errorOf(() =>
       loadSettings(schema, { A_NAME: 'N0', A_PORT: '70000', A_LEASE: '5 parsecs', A_LIMIT: '9MiB', A_LEVEL: 'loud' }),
     );
@@ -99,12 +99,12 @@ describe('loadSettings', () => {
     expect(() => loadSettings({ wait: milliseconds({ env: 'P' }) }, { P: raw })).toThrow(SettingsError);
   });
 
-  it('gives the same answer each time for a pattern with the global flag', () => {
+  it('gives the same result each time for a pattern with the global flag', () => {
     const flagged = { name: text({ env: 'N', pattern: /^a+$/g }) };
     expect([1, 2, 3].map(() => loadSettings(flagged, { N: 'aaa' }).name)).toEqual(['aaa', 'aaa', 'aaa']);
   });
 
-  it('reports contradictions between settings that are right by themselves', () => {
+  it('reports contradictions between settings that are correct individually', () => {
     const error = errorOf(() =>
       loadSettings(schema, { A_KEY: 'a-secret-key', A_LEASE: '1s', A_RENEW: '2s' }, ({ lease, renew }) =>
         renew < lease ? [] : [{ variables: ['A_RENEW', 'A_LEASE'], expected: 'must renew before the lease ends' }],
@@ -126,7 +126,7 @@ describe('loadSettings', () => {
 });
 
 describe('natsServers', () => {
-  it('takes the credentials out of the URL', () => {
+  it('removes the credentials from the URL', () => {
     expect(natsServers('nats://me:p%40ss@127.0.0.1:4333')).toEqual({
       servers: ['nats://127.0.0.1:4333'],
       user: 'me',
@@ -135,11 +135,11 @@ describe('natsServers', () => {
     expect(natsServers('nats://tok@host:4222')).toEqual({ servers: ['nats://host:4222'], token: 'tok' });
   });
 
-  it('takes several servers, and a host without a protocol', () => {
+  it('accepts several servers, and a host without a protocol', () => {
     expect(natsServers('one:4222, nats://two:4223').servers).toEqual(['nats://one:4222', 'nats://two:4223']);
   });
 
-  it('refuses what is no URL without repeating it', () => {
+  it('refuses an invalid URL without repeating it', () => {
     expect(() => natsServers('nats://:secret@')).toThrow(/must look like/);
     expect(() => natsServers('')).toThrow(TypeError);
   });

@@ -1,20 +1,20 @@
 import type { Secret } from './secret.js';
 
-/** What a NATS client needs to connect: hosts without credentials, and the credentials apart. */
+/** The connection options for a NATS client: hosts without credentials, and the credentials separately. */
 export interface NatsServers {
   readonly servers: string[];
   readonly user?: string;
   readonly pass?: string;
   readonly token?: string;
-  /** There when a URL begins with `tls://`: the client then takes no server without TLS. */
+  /** Present when a URL begins with `tls://`. The client then accepts only servers with TLS. */
   readonly tls?: Record<string, never>;
 }
 
 /**
- * Splits a NATS URL (`nats://user:password@host:4222`, or `nats://token@host`; several separated by commas) into the
- * `servers`, `user`, `pass` and `token` options of the client, which itself ignores credentials in a URL.
+ * Splits a NATS URL (`nats://user:password@host:4222` or `nats://token@host`; several separated by commas) into the
+ * client's options `servers`, `user`, `pass` and `token`. The client itself ignores credentials in a URL.
  *
- * The first URL's credentials hold for all. Throws a `TypeError` that does not repeat the URL.
+ * The first URL's credentials are used for all servers. Throws a `TypeError` that does not repeat the URL.
  */
 export function natsServers(natsUrl: string): NatsServers {
   const urls = natsUrl
@@ -29,7 +29,7 @@ export function natsServers(natsUrl: string): NatsServers {
   }
   const hosts = {
     servers: parsed.map((part) => `${part?.protocol}//${part?.host}`),
-    // For all servers: one without TLS would get what the others may not.
+    // It applies to all servers: a server without TLS would get data that must be encrypted.
     ...(parsed.some((part) => part?.protocol === 'tls:') ? { tls: {} } : {}),
   };
   const user = decodeURIComponent(first.username);
@@ -39,14 +39,14 @@ export function natsServers(natsUrl: string): NatsServers {
     : { ...hosts, user, pass: decodeURIComponent(first.password) };
 }
 
-/** How a service reaches NATS: what its settings say of it. */
+/** The settings that tell how a service reaches NATS. */
 export interface NatsSettings {
   readonly natsUrl: Secret;
   readonly natsCredentials?: string | undefined;
   readonly natsTlsCa?: string | undefined;
 }
 
-/** The options of a service's connections to NATS, but for their names: URL, file of credentials, file of certificates. */
+/** The options of a service's connections to NATS without the name: URL, credentials file, certificates file. */
 export function natsAccessOf(
   settings: NatsSettings,
   service: string,
@@ -59,8 +59,8 @@ export function natsAccessOf(
 }
 
 /**
- * The file of a service's NATS credentials. In `NATS_CREDS`, `{service}` stands for the service's name, so that services which
- * share their environment can have credentials of their own.
+ * The file of a service's NATS credentials. In `NATS_CREDS`, `{service}` stands for the service's name, so that
+ * services with the same environment can have different credentials.
  */
 export function natsCredentialsFile(setting: string | undefined, service: string): string | undefined {
   return setting?.replaceAll('{service}', service);

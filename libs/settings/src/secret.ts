@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** A value that logs, errors and JSON show as `[secret]`; `reveal()` gives the text itself. */
+/** A value that logs, errors and JSON show as `[secret]`. `reveal()` returns the text itself. */
 export class Secret {
   readonly #value: string;
 

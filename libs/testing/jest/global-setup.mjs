@@ -1,4 +1,4 @@
-// One throw-away PostgreSQL for a whole jest run; its guard ends it when jest is killed. `createTestDatabase()` uses it.
+// One temporary PostgreSQL for a whole jest run, used by `createTestDatabase()`. Its guard ends it when jest is killed.
 import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-// Durability is not what these databases are for; tests of it start a server of their own.
+// These databases need no durability. Tests of durability start their own server.
 const SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',

@@ -2,14 +2,14 @@ import type { ChildProcess } from 'node:child_process';
 
 const LAST = 4096;
 
-/** How a process ended, for people. */
+/** A description of how a process ended, for people. */
 export function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
   return signal === null ? `exit code ${code}` : signal;
 }
 
 /**
- * For `eventually`: gives an error once the process has ended and all that it said has come, with the end of that. To be
- * called when the process starts.
+ * For `eventually`: returns an error with the end of the output, once the process has ended and all its output has
+ * arrived. Call it when the process starts.
  */
 export function endOf(name: string, child: ChildProcess, output?: () => string): () => Error | undefined {
   let end: string | undefined;

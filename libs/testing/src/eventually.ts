@@ -1,21 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface EventuallyOptions {
-  /** 120,000 unless told: a limit says that something hangs, and a busy machine is slow. */
+  /** Default 120,000. The limit only detects that something hangs, because a busy machine is slow. */
   readonly timeoutMs?: number | undefined;
-  /** 20 unless told. */
+  /** Default 20. */
   readonly intervalMs?: number | undefined;
-  /** What is waited for, for the error: "the step is completed". */
+  /** The awaited condition, for the error: "the step is completed". */
   readonly describe?: string | undefined;
-  /** Asked after each vain try: why it makes no sense to wait on, such as the end of the process that should answer. */
+  /**
+   * Called after each failed try. Returns an error when waiting is useless, for example because the process that should
+   * answer has ended.
+   */
   readonly pointless?: (() => Error | undefined) | undefined;
 }
 
 /**
- * Calls `condition` until it neither throws nor returns `false`, and returns what it returned. Assertions may stand in it.
+ * Calls `condition` until it neither throws nor returns `false`, and returns its result. It may contain assertions.
  *
- * Throws after `timeoutMs` with `describe`; the cause is the last thing that `condition` threw. Throws at once what
- * `pointless` gives.
+ * Throws after `timeoutMs`, with `describe` in the message and the last error of `condition` as the cause. Throws an
+ * error of `pointless` at once.
  */
 export async function eventually<T>(
   condition: () => T | Promise<T>,

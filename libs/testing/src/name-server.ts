@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 
-/** What a name has; `silent`: it is asked for and nothing comes back. */
+/** The records of a name. `silent`: queries for it get no answer. */
 export type NameRecords = 'silent' | { readonly a?: readonly string[]; readonly ttl?: number };
 
 const A = 1;
@@ -9,9 +9,9 @@ const HEADER_BYTES = 12;
 const NO_ERROR = 0x8180;
 const NO_SUCH_NAME = 0x8183;
 
-/** A DNS server on loopback (RFC 1035) that answers as the test says. A name that it does not know does not exist. */
+/** A DNS server on loopback (RFC 1035) whose answers the test decides. An unknown name does not exist. */
 export class NameServer {
-  /** Every question, as `A name` or `other name`. */
+  /** Every query, as `A name` or `other name`. */
   readonly questions: string[] = [];
   readonly #socket: Socket = createSocket('udp4');
 
@@ -40,7 +40,7 @@ export class NameServer {
     }
     const type = packet.readUInt16BE(at + 1);
     const question = packet.subarray(HEADER_BYTES, at + 5);
-    // A client may write the letters of a name in any case.
+    // A client may write a name in any case.
     const name = labels.join('.').toLowerCase();
     this.questions.push(`${type === A ? 'A' : 'other'} ${name}`);
     const records = this.recordsOf(name);
@@ -53,7 +53,7 @@ export class NameServer {
     header.writeUInt16BE(addresses.length, 6);
     const answers = addresses.map((address) => {
       const record = Buffer.alloc(16);
-      // The name of the question.
+      // A pointer to the name in the question.
       record.writeUInt16BE(0xc00c, 0);
       record.writeUInt16BE(A, 2);
       record.writeUInt16BE(1, 4);

@@ -1,7 +1,7 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** What happens to the connections of one name. */
+/** The fault for connections of one name. */
 type Fault =
   | { readonly kind: 'silent' }
   | { readonly kind: 'refuse'; readonly message: string }
@@ -10,11 +10,11 @@ type Fault =
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
-  /** What the client has called itself; undefined until it has. */
+  /** The name that the client has given; undefined until then. */
   name: string | undefined;
 }
 
-/** Between clients and a nats-server, to break the connections that have a certain name and no others. */
+/** A proxy between clients and a nats-server. It breaks only connections with a certain name. */
 export class NatsProxy {
   private readonly faults = new Map<string, Fault>();
   private readonly links = new Set<Link>();
@@ -27,7 +27,7 @@ export class NatsProxy {
     listener.on('connection', (client) => this.link(client));
   }
 
-  /** Starts one before the nats-server of a URL. */
+  /** Starts a proxy for the nats-server of a URL. */
   static async start(url: string): Promise<NatsProxy> {
     const listener = createServer();
     await new Promise<void>((resolve, reject) => {
@@ -37,48 +37,48 @@ export class NatsProxy {
     return new NatsProxy(listener, new URL(url));
   }
 
-  /** The server's URL, by way of here. */
+  /** The server's URL through this proxy. */
   get url(): string {
     const url = new URL(this.target);
     url.port = String((this.listener.address() as AddressInfo).port);
     return url.href;
   }
 
-  /** Ends the connections of a name, and each that comes. */
+  /** Closes the connections of a name, and every new one. */
   cut(name: string): void {
-    // A client that hears nothing between its greeting and the server's answer would try again after 5 s only.
+    // A client that gets no answer after its greeting would try again only after 5 s.
     this.refuse(name, 'Authentication Timeout');
   }
 
-  /** Ends the connections of a name; the server seems to refuse each that comes with this message of its protocol. */
+  /** Closes the connections of a name. For every new one, the server seems to refuse it with this protocol message. */
   refuse(name: string, message: string): void {
     this.faults.set(name, { kind: 'refuse', message });
     for (const link of this.named(name)) end(link);
   }
 
-  /** Lets nothing through any more on the connections of a name, though they stay open: a cable was pulled. */
+  /** Lets nothing through on the connections of a name, although they stay open, as if a cable was pulled. */
   silence(name: string): void {
     this.faults.set(name, { kind: 'silent' });
   }
 
-  /** The server seems to answer with this message when a connection of a name subscribes to the subject. */
+  /** When a connection of a name subscribes to the subject, the server seems to answer with this message. */
   deny(name: string, subject: string, message: string): void {
     this.faults.set(name, { kind: 'deny', subject, message });
   }
 
-  /** Tells the clients of a name of an error, as the server would. */
+  /** Sends an error to the clients of a name, as the server would. */
   tell(name: string, message: string): void {
     for (const { client } of this.named(name)) client.write(`-ERR '${message}'\r\n`);
   }
 
-  /** From now on connections of this name are let through; those that have lost something end. */
+  /** Lets connections of this name through from now on. Connections that have lost data are closed. */
   heal(name: string): void {
     const silent = this.faults.get(name)?.kind === 'silent';
     this.faults.delete(name);
     if (silent) for (const link of this.named(name)) end(link);
   }
 
-  /** Connections that were refused so far. */
+  /** Number of connections that were refused so far. */
   get refusals(): number {
     return this.refused;
   }
@@ -133,7 +133,9 @@ function end({ client, server }: Link): void {
   server.destroy();
 }
 
-/** The client's first words are `CONNECT {"name": …}`: https://docs.nats.io/reference/reference-protocols/nats-protocol. */
+/**
+ * The client's first line is `CONNECT {"name": …}`: https://docs.nats.io/reference/reference-protocols/nats-protocol.
+ */
 function nameIn(greeting: string): string | undefined {
   const [, json] = /^CONNECT (.*)\r\n/.exec(greeting) ?? [];
   return json === undefined ? undefined : ((JSON.parse(json) as { name?: string }).name ?? '');

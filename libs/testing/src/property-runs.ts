@@ -1,6 +1,6 @@
 /**
- * How many random cases a property tries: `usual`, times `BATUTA_PROPERTY_FACTOR` (1 unless told) for a search.
- * Throws a `TypeError` when that is not a positive number.
+ * The number of random cases that a property tries: `usual` times `BATUTA_PROPERTY_FACTOR` (default 1). Throws a
+ * `TypeError` when the factor is not a positive number.
  */
 export function propertyRuns(usual: number): number {
   const text = process.env['BATUTA_PROPERTY_FACTOR'];

@@ -7,18 +7,18 @@ import { endOf } from './end-of.js';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const loader = fileURLToPath(new URL('../run-source.mjs', import.meta.url));
 
-/** A process of a file of the repository. */
+/** A process that runs a file of the repository. */
 export interface Child {
   readonly process: ChildProcess;
-  /** All that it has written. */
+  /** Its whole output. */
   readonly output: () => string;
-  /** For `eventually`: gives an error once the process has ended. */
+  /** For `eventually`: returns an error once the process has ended. */
   readonly ended: () => Error | undefined;
-  /** Sends a signal and waits for the end; gives the exit code, or null after a signal. */
+  /** Sends a signal and waits for the end. Returns the exit code, or null after a signal. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Runs a TypeScript or JavaScript file of the repository, named from its root, as a process of its own. */
+/** Runs a TypeScript or JavaScript file of the repository, named from its root, as a process. */
 export function runFile(
   file: string,
   options: { env?: NodeJS.ProcessEnv; nodeArgs?: string[]; args?: string[] } = {},

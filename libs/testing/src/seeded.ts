@@ -2,21 +2,22 @@ import { randomInt } from 'node:crypto';
 
 const USUAL_SEED = 20_261_121;
 
-/** Random choices that one number repeats. */
+/** Random choices that a seed repeats. */
 export interface Seeded {
   readonly seed: number;
-  /** From 0 up to, not including, 1. */
+  /** A number from 0 to 1, without 1. */
   next(): number;
-  /** A whole number, both ends included. */
+  /** A whole number from `min` to `max`, both included. */
   integer(min: number, max: number): number;
   /** One of the values; throws a `RangeError` when there are none. */
   pick<T>(values: readonly T[]): T;
-  /** The values in another order, in a new array (Fisher–Yates). */
+  /** A new array with the values in random order (Fisher–Yates). */
   shuffle<T>(values: readonly T[]): T[];
 }
 
 /**
- * Draws from a seed of 32 bits, that of `seedOf` unless told, and prints the seed so that a failure can be repeated. The generator is Mulberry32 by Tommy Ettinger (public domain).
+ * Random choices from a 32-bit seed (default: that of `seedOf`). Prints the seed, so that a failure can be repeated.
+ * The generator is Mulberry32 by Tommy Ettinger (public domain).
  */
 export function seeded(seed: number = seedOf(process.env['BATUTA_SEED'])): Seeded {
   process.stderr.write(`seed ${seed >>> 0} (BATUTA_SEED=${seed >>> 0} repeats this run)\n`);
@@ -48,8 +49,8 @@ export function seeded(seed: number = seedOf(process.env['BATUTA_SEED'])): Seede
 }
 
 /**
- * The seed that `BATUTA_SEED` names: a whole number, or `random` for another one each time. Without it the same one always,
- * so that a change alone decides whether its tests pass. Throws a `TypeError` for anything else.
+ * The seed in `BATUTA_SEED`: a whole number, or `random` for a different one each time. Default: always the same one,
+ * so that only a change of the code decides whether its tests pass. Throws a `TypeError` for anything else.
  */
 export function seedOf(text: string | undefined): number {
   if (text === undefined || text === '') return USUAL_SEED;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { seeded } from './seeded.js';
 
 describe('seeded', () => {
-  it('draws the same from the same seed and something else from another', () => {
+  it('draws the same numbers from the same seed, and different ones from another seed', () => {
     const draw = (seed: number) => {
       const random = seeded(seed);
       return [random.next(), random.integer(1, 1000), ...random.shuffle([1, 2, 3, 4, 5, 6, 7, 8])];
@@ -11,7 +11,7 @@ describe('seeded', () => {
     expect(draw(7)).not.toEqual(draw(8));
   });
 
-  it('gives the first values of Mulberry32', () => {
+  it('returns the first values of Mulberry32', () => {
     const random = seeded(1);
     expect([random.next(), random.next()].map((value) => value * 2 ** 32)).toEqual([2693262067, 11749833]);
   });

@@ -7,26 +7,26 @@ import { eventually } from './eventually.js';
 
 const CONNECTIONS_END_MS = 2000;
 
-/** A migrated database that others are copied from. */
+/** A migrated database from which others are copied. */
 export interface DatabaseTemplate {
   readonly name: string;
 }
 
-/** A database of one test file. */
+/** The database of one test file. */
 export interface TestDatabase {
   readonly name: string;
   readonly url: string;
-  /** Removes it. Throws `LeakedConnectionsError`, after removing it, when connections to it were still open. */
+  /** Removes it. If connections to it were still open, it throws `LeakedConnectionsError` after removing it. */
   drop(): Promise<void>;
 }
 
-/** A test left connections open; each is named by application, state and last statement. */
+/** A test left connections open. Each is listed with its application, state and last statement. */
 export class LeakedConnectionsError extends Error {
   override readonly name = 'LeakedConnectionsError';
 }
 
 /**
- * Makes a database for a test file, empty or a copy of a template, on the PostgreSQL of the jest run.
+ * Creates a database for a test file on the PostgreSQL of the jest run, either empty or as a copy of a template.
  *
  *     const template = await templateFor('execution', migrate);
  *     const database = await createTestDatabase({ template });
@@ -58,10 +58,10 @@ export async function createTestDatabase(
 }
 
 /**
- * A template that `migrate` fills, once in a jest run whatever the number of files and workers that ask for `name`.
+ * A template that `migrate` fills. It is created once in a jest run, however many files and workers need `name`.
  *
- * `migrate` gets the URL of the empty database and must close its connections. Throws what it throws, and
- * `LeakedConnectionsError`; the next caller tries again then.
+ * `migrate` gets the URL of the empty database and must close its connections. Throws the errors of `migrate`, and
+ * `LeakedConnectionsError`; the next caller then tries again.
  */
 export async function templateFor(
   name: string,
@@ -70,7 +70,7 @@ export async function templateFor(
   const template = `template_${name}`;
   const draft = `${template}_draft`;
   await withServer(async (client) => {
-    // Workers are processes: the lock is the server's, and goes with the connection.
+    // Workers are processes. The server holds the lock, and releases it with the connection.
     await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [template]);
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [template]);
     if (rowCount !== 0) return;
@@ -86,7 +86,10 @@ export async function templateFor(
   return { name: template };
 }
 
-/** The same database as the role under which a service works, which has the service's rights once its schema is migrated. */
+/**
+ * The URL of the same database with the role of a service. The role has the service's rights once its schema is
+ * migrated.
+ */
 export function urlAs(service: PostgresService, databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.username = postgresRole(service);
@@ -118,7 +121,7 @@ async function withServer(work: (client: pg.Client) => Promise<void>): Promise<v
   }
 }
 
-/** The connections that stay: the server notices a closed socket a moment after its client. */
+/** The connections that stay open. The server notices a closed socket shortly after the client has closed it. */
 async function openConnections(client: pg.Client, database: string): Promise<string[]> {
   let open: string[] = [];
   await eventually(

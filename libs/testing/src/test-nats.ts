@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startNats, type NatsOptions, type NatsServer } from '@batuta/local-stack';
 
-/** A nats-server of one test file. */
+/** The nats-server of one test file. */
 export interface TestNats extends NatsServer {
   /** Stops it and removes its files. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a nats-server with JetStream on files, on a port of its own, that ends with this process at the latest.
+ * Starts a nats-server with JetStream on disk and on its own port. It ends with this process at the latest.
  *
- * A `storeDir` that is given outlives `close()`.
+ * A given `storeDir` is kept by `close()`.
  */
 export async function startTestNats(
   options: Pick<NatsOptions, 'port' | 'storeDir' | 'config' | 'users'> = {},
@@ -24,7 +24,7 @@ export async function startTestNats(
       await server.stop();
       await rm(home, { recursive: true, force: true });
     };
-    // Its own properties are read through, because the process id changes when it starts again.
+    // The prototype is the server itself, because the process id changes when it starts again.
     return Object.create(server, { close: { value: close } }) as TestNats;
   } catch (error) {
     await rm(home, { recursive: true, force: true });

@@ -17,7 +17,7 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
 }
 
 describe('test databases', () => {
-  it('copies a template that is migrated once, whoever asks for it at the same time', async () => {
+  it('copies a template that is migrated once, even when several ask for it at the same time', async () => {
     let migrations = 0;
     const migrate = async (url: string) => {
       migrations += 1;
@@ -31,7 +31,7 @@ describe('test databases', () => {
     await Promise.all([one!.drop(), two!.drop()]);
   });
 
-  it('tries a template again after its migration failed', async () => {
+  it('creates a template again after its migration failed', async () => {
     await expect(templateFor('test_servers_again', () => Promise.reject(new Error('no such column')))).rejects.toThrow(
       'no such column',
     );
@@ -43,7 +43,7 @@ describe('test databases', () => {
     await database.drop();
   });
 
-  it('names the connections that a test left open, and removes the database nevertheless', async () => {
+  it('lists the connections that a test left open, and still removes the database', async () => {
     const database = await createTestDatabase();
     const leaked = new pg.Client({ connectionString: database.url, application_name: 'forgotten-pool' });
     const cut = new Promise<Error>((resolve) => leaked.on('error', resolve));
@@ -77,7 +77,7 @@ describe('a test nats-server', () => {
     await nc.close();
   }
 
-  it('keeps its port and store over a kill, and loses the store only when that is deleted', async () => {
+  it('keeps its port and store after a kill, and loses the store only when it is deleted', async () => {
     const nats = await startTestNats();
     try {
       const { pid, port } = nats;
@@ -100,7 +100,7 @@ describe('a test nats-server', () => {
     expect(existsSync(nats.storeDir)).toBe(false);
   });
 
-  it('refuses a client without its password and takes messages of 8 MiB', async () => {
+  it('refuses a client without its password, and accepts messages of 8 MiB', async () => {
     const nats = await startTestNats();
     try {
       await expect(connect({ servers: `127.0.0.1:${nats.port}`, reconnect: false })).rejects.toThrow(/authorization/i);
@@ -114,7 +114,7 @@ describe('a test nats-server', () => {
 });
 
 describe('eventually', () => {
-  it('returns the first value that holds and says in vain for what it waited', async () => {
+  it('returns the first value that holds, and names the condition when it fails', async () => {
     let calls = 0;
     const value = await eventually(
       () => {

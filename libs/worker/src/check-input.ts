@@ -10,9 +10,9 @@ const ajv = new Ajv2020({ strict: false, verbose: true, validateFormats: false, 
 
 /**
  * Returns a check of inputs against a schema. The check returns the input without fields that are null where the schema
- * does not allow null; such fields count as absent. A missing input counts as an object without fields. @throws
- * TerminalError with the code `input_invalid` and the name of the field for an invalid input, because another attempt
- * would get the same input.
+ * does not allow null; such fields count as absent. A missing input counts as an object without fields.
+ * @throws TerminalError with the code `input_invalid` and the name of the field for an invalid input, because another
+ * attempt would get the same input.
  */
 export function inputCheck(schema: JsonSchema): (input: JsonValue) => JsonValue {
   let validate: ValidateFunction | undefined;

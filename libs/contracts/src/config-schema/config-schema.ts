@@ -9,7 +9,7 @@ import type { DocumentSchema } from './schema.js';
 import { compensation, retry, step } from './step.js';
 import { CALLBACK_URL, CONFIG_NAME, EXPRESSION, METADATA_SCHEMA, nameSchema, TIME, TOKEN_SCHEMA } from './texts.js';
 
-/** Between services 0 cannot be told from what is left out, so nobody may mean it. */
+/** On the wire between services, 0 cannot be distinguished from an absent field, so users may not write 0. */
 const share = (description: string, fallback?: number): DocumentSchema => ({
   description,
   type: 'number',
@@ -19,7 +19,7 @@ const share = (description: string, fallback?: number): DocumentSchema => ({
   ...(fallback === undefined ? {} : { default: fallback }),
 });
 
-/** A limit of zero would be one that the first token breaks: whoever means none leaves it out. */
+/** A limit of zero would be exceeded by the first token. Whoever wants no limit leaves the field out. */
 const limit = (description: string, type: 'integer' | 'number'): DocumentSchema => ({
   description,
   type,
@@ -142,7 +142,7 @@ function nullable(field: DocumentSchema): DocumentSchema {
   return { ...rest, type: [type, 'null'], ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}) };
 }
 
-/** The schema of an object as users may write it: null in a field that is not required means that it is left out. */
+/** The schema of an object as users may write it: null in an optional field means that the field is absent. */
 function withNulls(schema: DocumentSchema): DocumentSchema {
   const { properties, required = [] } = schema as { properties?: Record<string, DocumentSchema>; required?: string[] };
   if (properties === undefined) return schema;
@@ -160,8 +160,8 @@ const NESTED_STEPS = objectOf<{ steps: unknown; settings: unknown }>(
 );
 
 /**
- * The JSON Schema of configs (draft 2020-12), for editors; `schemas/config.json` holds it. It takes both forms of `steps`. Rules between
- * fields are the platform's alone.
+ * The JSON Schema of configs (draft 2020-12) for editors, stored in `schemas/config.json`. It accepts both forms of
+ * `steps`. Only the platform checks rules between fields.
  */
 export const CONFIG_SCHEMA: DocumentSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',

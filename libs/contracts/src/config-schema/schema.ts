@@ -1,22 +1,26 @@
 import type { NameMistake } from '../names.js';
 
-/** What is wrong with one value. `path` is a JSON Pointer below the value; without it, the value itself is meant. */
+/** A mistake in a value. `path` is a JSON Pointer relative to the value. Without it, the value itself is wrong. */
 export interface ValueMistake {
   readonly code: string;
   readonly message: string;
   readonly path?: string;
 }
 
-/** What JSON Schema cannot say of a value, or not in words for people. It sees only values that have the `type` of its schema. */
+/**
+ * A rule that JSON Schema cannot express, or not with a clear message. It is called only for values that have the
+ * `type` of its schema.
+ */
 export type ValueRule = (value: unknown) => ValueMistake | readonly ValueMistake[] | NameMistake | undefined;
 
 /**
- * The rule of a schema that is code. It stands in for the keywords of the same schema that only approximate it for editors: `pattern`, `not`,
- * `anyOf`, `oneOf` and `propertyNames`. A symbol, so that the JSON form holds nothing but JSON Schema.
+ * A rule of a schema that is code. It replaces those keywords of the same schema that are only an approximation for
+ * editors: `pattern`, `not`, `anyOf`, `oneOf` and `propertyNames`. The key is a symbol, so that the JSON form contains
+ * only JSON Schema.
  */
 export const RULE = Symbol('rule');
 
-/** `then` holds for what fits `test`, and `otherwise`, if there is one, for the rest. */
+/** `then` applies to values that are valid by `test`, and `otherwise`, if given, to all others. */
 export const ifThen = (test: DocumentSchema, then: DocumentSchema, otherwise?: DocumentSchema): DocumentSchema => ({
   if: test,
   // oxlint-disable-next-line unicorn/no-thenable -- the keyword of JSON Schema; nobody awaits a schema
@@ -24,20 +28,20 @@ export const ifThen = (test: DocumentSchema, then: DocumentSchema, otherwise?: D
   ...(otherwise === undefined ? {} : { else: otherwise }),
 });
 
-/** What to write in place of a number that `exclusiveMinimum` refuses by a hair, as a sentence after "must be above …". */
+/** Advice for a number that `exclusiveMinimum` refuses by a small amount. It follows "must be above …". */
 export const HINT = Symbol('hint');
 
-/** A JSON Schema (draft 2020-12) that the platform's own documents are checked against. */
+/** A JSON Schema (draft 2020-12) against which the platform checks its own documents. */
 export interface DocumentSchema {
   readonly [keyword: string]: unknown;
   readonly [RULE]?: ValueRule;
   readonly [HINT]?: string;
 }
 
-/** The properties of an object of type `T`: each of its fields, and no other. */
+/** The properties of an object of type `T`: exactly its fields. */
 export type FieldSchemas<T> = Readonly<Record<keyof T, DocumentSchema>>;
 
-/** An object with these fields only. A field that is null counts as absent before the schema is asked. */
+/** An object with exactly these fields. A null field counts as absent before the schema is checked. */
 export function objectOf<T>(
   description: string,
   properties: FieldSchemas<T>,
@@ -52,7 +56,7 @@ export function objectOf<T>(
   };
 }
 
-/** A definition of the config's schema, described for the place where it is used. */
+/** A reference to a definition of the config's schema, with a description for this place. */
 export const use = (definition: string, description: string): DocumentSchema => ({
   $ref: `#/$defs/${definition}`,
   description,
@@ -84,7 +88,7 @@ export const anyJson = (description: string): DocumentSchema => ({ description }
 
 export const anyObject = (description: string): DocumentSchema => ({ description, type: 'object' });
 
-/** A text of so many characters (code points). */
+/** A text with a number of characters (code points) in this range. */
 export const text = (description: string, minLength: number, maxLength: number): DocumentSchema => ({
   description,
   type: 'string',
@@ -92,7 +96,7 @@ export const text = (description: string, minLength: number, maxLength: number):
   maxLength,
 });
 
-/** A list; one that is too long is refused as a whole, and its entries are not looked at. */
+/** A list. A list that is too long is refused as a whole, without checking its entries. */
 export const list = (
   description: string,
   items: DocumentSchema,

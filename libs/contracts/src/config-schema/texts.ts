@@ -6,10 +6,10 @@ import { RULE } from './schema.js';
 import type { DocumentSchema, ValueMistake, ValueRule } from './schema.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** For editors: no control characters, and no spaces at the ends. `nameMistake` knows the rest. */
+/** For editors: no control characters, and no spaces at the ends. `nameMistake` checks the other rules. */
 const NAME = '^[^\\s\\x00-\\x1f](?:[^\\x00-\\x1f]*[^\\s\\x00-\\x1f])?$';
 
-/** Whether a text has the form of a config's id; such a text cannot be a name, so `{id or name}` is never ambiguous. */
+/** Whether a text has the form of a config's id. Such a text cannot be a name, so `{id or name}` is never ambiguous. */
 export function isUuid(value: string): boolean {
   return UUID.test(value);
 }
@@ -19,7 +19,7 @@ const ofText =
   (value) =>
     rule(value as string);
 
-/** A name that may also be one token of a subject: ids of steps and groups, agents, pools. */
+/** A name that can also be one token of a subject: ids of steps and groups, agents, pools. */
 export const TOKEN_SCHEMA: DocumentSchema = {
   description: '1 to 64 letters, digits, "_" or "-".',
   type: 'string',
@@ -33,7 +33,7 @@ export const TOKEN_SCHEMA: DocumentSchema = {
   ),
 };
 
-/** A name of at most `max` characters, as `nameMistake` has it. */
+/** A name of at most `max` characters that satisfies `nameMistake`. */
 export const nameSchema = (max: number): DocumentSchema => ({
   description: `1 to ${max} characters, without control characters and without spaces at the ends.`,
   type: 'string',
@@ -74,7 +74,7 @@ export const EXPRESSION: DocumentSchema = {
   maxLength: 32 * 1024,
 };
 
-/** A time as it stands, or an expression that gives one. */
+/** A time, or an expression that returns one. */
 export const TIME: DocumentSchema = {
   description:
     'A time with its zone such as "2026-03-01T09:00:00Z" (RFC 3339), or one expression "{% … %}" that gives one.',

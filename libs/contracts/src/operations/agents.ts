@@ -49,7 +49,7 @@ const put = defineOperation<PutAgentRequest, AgentReply>({
   },
 });
 
-/** The agents that steps run on. Whose workers get a tenant's tasks is an admin's business. */
+/** The agents that steps use. Only admins decide whose workers get a tenant's tasks. */
 export const agents = {
   list: defineOperation<ListAgentsRequest, ListAgentsReply>({
     name: 'agents.list',

@@ -25,7 +25,7 @@ import { cursorParameter, limitParameter } from './parameters.js';
 
 const PATH = '/api/v1/api-keys';
 
-/** Who may do what. */
+/** API keys and their roles. */
 export const apiKeys = {
   create: defineOperation<CreateApiKeyRequest, CreateApiKeyReply>({
     name: 'apiKeys.create',

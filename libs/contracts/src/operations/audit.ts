@@ -9,7 +9,7 @@ import {
 import { defineInternal, defineOperation } from './define.js';
 import { cursorParameter, limitParameter, textParameter, timeParameter, wordParameter } from './parameters.js';
 
-/** What a list and an export of the audit log may ask for. */
+/** Query parameters for a list and an export of the audit log. */
 export const AUDIT_FILTERS = {
   tenant_id: textParameter(
     'Whose log; default: your own. Other tenants are for admins of the tenant `default`.',
@@ -25,7 +25,7 @@ export const AUDIT_FILTERS = {
   before: timeParameter('Only before this time.'),
 } as const;
 
-/** Who has changed what, or was refused. */
+/** The record of changes and refusals. */
 export const audit = {
   list: defineOperation<ListAuditRequest, ListAuditReply>({
     name: 'audit.list',
@@ -36,7 +36,7 @@ export const audit = {
     does: 'read the audit log',
     request: ListAuditRequestSchema,
     reply: ListAuditReplySchema,
-    // Of another tenant, where the caller may not know of one.
+    // For the log of another tenant, which the caller may not be allowed to know.
     refuses: ['not_found'],
     http: {
       method: 'GET',
@@ -54,7 +54,7 @@ export const audit = {
     kind: 'command',
     request: AppendAuditRequestSchema,
     reply: AppendAuditReplySchema,
-    // Engines: reports with a token that is none of theirs.
+    // Engines report requests with a token that they did not issue.
     askedBy: ['gateway', 'execution'],
   }),
 } as const;

@@ -71,7 +71,7 @@ const list = defineOperation<ListDeliveriesRequest, ListDeliveriesReply>({
   service: 'notifications',
   subject: 'batuta.notifications.delivery.list',
   kind: 'read',
-  // The list may be slow, and would be slower with repeats.
+  // The list may be slow, and repeats would make it slower.
   again: false,
   role: 'viewer',
   does: 'list deliveries',
@@ -107,7 +107,7 @@ const rotate = defineOperation<RotateSecretRequest, RotateSecretReply>({
   },
 });
 
-/** Whom to tell about what happens. */
+/** Subscriptions to events of executions. */
 export const callbacks = {
   create: defineOperation<CreateCallbackRequest, CallbackReply>({
     name: 'callbacks.create',
@@ -163,7 +163,7 @@ export const callbacks = {
   }),
   rotateTenant: anotherRoute(rotate, {
     name: 'callbacks.rotateTenant',
-    // The service asks for the same where no callback is named.
+    // The service has the same operation for the tenant itself when no callback is named.
     role: 'admin',
     refuses: [],
     http: {
@@ -218,7 +218,7 @@ export const callbacks = {
   rotate,
 } as const;
 
-/** What callbacks have told, and what they could not. */
+/** Deliveries of callbacks, including those that failed. */
 export const deliveries = {
   deliveries: list,
   deadLetters: anotherRoute(list, {

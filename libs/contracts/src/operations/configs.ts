@@ -49,7 +49,7 @@ const KEPT = [
   'repeated',
 ] as const;
 
-/** Two steps that need nothing but a running platform. The other examples run it, change it and tell of it. */
+/** Two steps that need only a running platform. The other examples run this config, change it and refer to it. */
 export const DEFINITION_EXAMPLE = {
   name: 'two-steps',
   description: 'Two steps, the second after the first.',
@@ -268,7 +268,7 @@ export const configs = {
     reply: ResolveConfigReplySchema,
     askedBy: ['gateway', 'execution'],
   }),
-  /** One version with its definition, whoever's it is. */
+  /** One version with its definition, whichever tenant owns it. */
   definition: defineInternal<GetVersionRequest, GetVersionReply>({
     name: 'configs.definition',
     service: 'config',

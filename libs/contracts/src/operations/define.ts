@@ -6,99 +6,104 @@ import { CommandReplySchema, CommandRequestSchema } from '../generated/batuta/ex
 import type { NatsService } from '../nats-services.js';
 import type { QuerySpec } from './parameters.js';
 
-/** A body, and how OpenAPI shows it. */
+/** A body, and its description in OpenAPI. */
 export interface BodySpec {
-  /** Its schema in OpenAPI, which is a DTO of the gateway or one of its schemas. */
+  /** Its schema in OpenAPI: a DTO or a schema of the gateway. */
   readonly schema: string;
   readonly says: string;
   /** A JSON merge patch (RFC 7396). */
   readonly merges?: boolean;
-  /** Without a body, an empty one is meant. */
+  /** A missing body counts as an empty one. */
   readonly optional?: boolean;
-  /** Fields that the platform keeps beside what users say: a body may have them, as an answer has, and they are ignored. */
+  /**
+   * Fields that the platform adds to the user's own. A body may contain them, as an answer does, and they are ignored.
+   */
   readonly kept?: readonly string[];
-  /** The field of the request that takes it; `body` when not said. */
+  /** The field of the request that gets the body. Default `body`. */
   readonly field?: string;
-  /** One that works on a platform that has what the examples before it made. */
+  /** An example that works on a platform on which the previous examples were run. */
   readonly example: JsonObject;
 }
 
-/** A success. */
+/** A successful answer. */
 export interface AnswerSpec {
   readonly status: number;
-  /** Its schema in OpenAPI; a text of the media type without one. */
+  /** Its schema in OpenAPI. Without one, the answer is a text of the media type. */
   readonly schema?: string;
   readonly media?: string;
   readonly says: string;
   readonly etag?: boolean;
-  /** Of a 201 it goes without saying. */
+  /** Always present on a 201. */
   readonly location?: boolean;
   readonly retryAfter?: boolean;
-  /** Where the tenant has a limit. */
+  /** Present if the tenant has a limit. */
   readonly rateLimit?: boolean;
 }
 
 /**
- * What an `Idempotency-Key` does: `once` and `secret` for 24 hours (a repeat of the latter is answered without the secret),
- * `command` and `start` for as long as the stream is kept.
+ * The effect of an `Idempotency-Key`. `once` and `secret`: for 24 hours (a repeat of `secret` is answered without the
+ * secret). `command` and `start`: as long as the stream exists.
  */
 export type OnceKind = 'once' | 'secret' | 'command' | 'start';
 
-/** How an operation is reached over HTTP. */
+/** The HTTP route of an operation. */
 export interface HttpRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** As the router writes it: `/api/v1/models/:name`. */
+  /** In the router's notation: `/api/v1/models/:name`. */
   readonly path: string;
   readonly summary: string;
   readonly description?: string;
   readonly query?: QuerySpec;
   readonly body?: BodySpec;
-  /** It takes `If-None-Match` of a reader. */
+  /** It accepts `If-None-Match` of a reader. */
   readonly seen?: boolean;
-  /** It takes `If-Match` and `If-None-Match`, and holds them against what it changes. */
+  /** It accepts `If-Match` and `If-None-Match`, and compares them with the resource that it changes. */
   readonly compares?: boolean;
   readonly once?: OnceKind;
-  /** The execution's trace goes on with the caller's. */
+  /** The execution's trace continues the caller's trace. */
   readonly traceparent?: boolean;
-  /** Its answer holds a secret, which no cache may keep. */
+  /** Its answer contains a secret, which no cache may store. */
   readonly secret?: boolean;
-  /** Fields of the request that this route sets, whatever it is asked. */
+  /** Fields of the request that this route always sets. */
   readonly sets?: JsonObject;
   readonly answers: readonly AnswerSpec[];
 }
 
 export interface OperationSpec {
-  /** `<namespace>.<method>`, as clients call it. */
+  /** `<namespace>.<method>`, as in clients. */
   readonly name: string;
   readonly service: NatsService;
   readonly subject: string;
   /** A read changes nothing. */
   readonly kind: 'read' | 'command';
-  /** Whether it may be asked again while there is no answer. Default: of a read. */
+  /** Whether the request may be repeated while there is no answer. Default: true for a read. */
   readonly again?: boolean;
-  /** The least role that may ask. */
+  /** The lowest role that may use it. */
   readonly role: Role;
-  /** What it does, after "to": for refusals. */
+  /** What it does, as a phrase after "to", for refusals. */
   readonly does: string;
-  /** A request with `principal` is checked for the role; one with `tenant_id` alone is asked for within the platform too. */
+  /**
+   * If the request has `principal`, the role is checked. A request with only `tenant_id` is also used within the
+   * platform.
+   */
   readonly request: DescMessage;
   readonly reply: DescMessage;
   /**
-   * Codes of its own. Those that any request may be refused with are not said; nor are those that follow from a body, an
-   * `Idempotency-Key` and an `If-Match`.
+   * Codes of its own refusals. General codes are not listed, nor those that follow from a body, an `Idempotency-Key` or
+   * an `If-Match`.
    */
   readonly refuses?: readonly RefusalCode[];
-  /** The services that ask for it. Default: the gateway. */
+  /** The services that send it. Default: the gateway. */
   readonly askedBy?: readonly NatsService[];
   readonly http?: HttpRoute;
 }
 
-/** The one place that says what an operation is; services, gateway, OpenAPI and permissions follow from it. */
+/** The single definition of an operation. Services, gateway, OpenAPI and permissions are derived from it. */
 export interface Operation<Request, Reply> extends OperationSpec {
   readonly again: boolean;
   readonly refuses: readonly RefusalCode[];
   readonly askedBy: readonly NatsService[];
-  /** Says the types; nothing has it. */
+  /** Carries the types only. No object has this field. */
   readonly types?: (request: Request) => Reply;
 }
 
@@ -106,9 +111,12 @@ export type AnyOperation = Operation<never, unknown>;
 export type RequestOf<O> = O extends Operation<infer Request, unknown> ? Request : never;
 export type ReplyOf<O> = O extends Operation<never, infer Reply> ? Reply : never;
 
-/** Another route to an operation, which is asked for with `sets`. Its service serves nothing more for it. */
+/**
+ * Another route to an operation, which it calls with the fields of `sets`. Its service needs no handler of its own for
+ * the route.
+ */
 export interface RouteTo<Request, Reply> extends Operation<Request, Reply> {
-  /** Name of that operation. */
+  /** The name of that operation. */
   readonly of: string;
 }
 
@@ -116,19 +124,19 @@ export function defineOperation<Request, Reply>(spec: OperationSpec): Operation<
   return { again: spec.kind === 'read', refuses: [], askedBy: ['gateway'], ...spec };
 }
 
-/** An operation that only services ask for: nobody's role is looked at. */
+/** An operation that only services use. No role is checked. */
 export function defineInternal<Request, Reply>(
   spec: Omit<OperationSpec, 'role' | 'does' | 'http' | 'askedBy'> & { readonly askedBy: readonly NatsService[] },
 ): Operation<Request, Reply> {
   return defineOperation({ ...spec, role: 'viewer', does: 'ask' });
 }
 
-/** A command to an event stream, which the owner of its partition answers after the commit; no controller serves it. */
+/** A command to an event stream. The owner of its partition answers it after the commit. No controller serves it. */
 export interface StreamCommand extends Operation<CommandRequest, CommandReply> {
   readonly stream: true;
 }
 
-/** Commands go to whichever process owns the partition of the stream. */
+/** Commands go to the process that owns the stream's partition. */
 export function defineCommand(
   spec: Omit<OperationSpec, 'service' | 'subject' | 'kind' | 'request' | 'reply'>,
 ): StreamCommand {

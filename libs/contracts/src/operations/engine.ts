@@ -33,7 +33,7 @@ import { defineInternal } from './define.js';
 
 const SUBJECT = 'batuta.execution.query';
 
-/** What services ask the engine for, whoever it is about. */
+/** Requests of services to the engine, whichever execution they concern. */
 export const engine = {
   topology: defineInternal<Record<string, never>, TopologyReply>({
     name: 'engine.topology',
@@ -76,7 +76,7 @@ export const engine = {
     service: 'execution',
     subject: `${SUBJECT}.admit`,
     kind: 'command',
-    // One with the same id is counted once.
+    // A repeat with the same id is counted once.
     again: true,
     request: AdmitRequestSchema,
     reply: AdmitReplySchema,
@@ -86,7 +86,7 @@ export const engine = {
     name: 'engine.sockets',
     service: 'execution',
     subject: `${SUBJECT}.sockets`,
-    // An older number must not come after a newer one, so it is told once.
+    // An older number must not arrive after a newer one, so it is sent only once.
     kind: 'command',
     request: SocketsRequestSchema,
     reply: SocketsReplySchema,

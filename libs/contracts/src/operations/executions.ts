@@ -65,7 +65,7 @@ const DECISION = [
 ] as const;
 const REASON = { schema: 'ReasonBody', says: 'Why.', optional: true } as const;
 
-/** Query parameters of the routes, by what they ask for. */
+/** Query parameters of the routes. */
 export const EXECUTION_QUERIES = {
   list: {
     config_id: textParameter('Executions of this config: its id or name.'),
@@ -104,7 +104,7 @@ export const EXECUTION_QUERIES = {
   wait: { wait: waitParameter },
 } as const;
 
-/** A command to an execution, which its owner answers after the commit. */
+/** A command to an execution. Its owner answers after the commit. */
 function command(
   name: string,
   does: string,
@@ -131,7 +131,10 @@ function command(
   });
 }
 
-/** What starts an execution: 202 when it runs on, 200 with the result when its end came within `wait`. */
+/**
+ * An operation that starts an execution. Answers 202 when the execution is still running, and 200 with the result when
+ * it has ended within `wait`.
+ */
 function start(
   name: string,
   does: string,
@@ -210,7 +213,7 @@ const payload = defineOperation<GetPayloadRequest, GetPayloadReply>({
   },
 });
 
-/** Start executions, follow them, steer them. */
+/** Start executions, follow them and control them. */
 export const executions = {
   start: start('start', 'start an execution', {
     path: `${PATH}/execute/:config_id`,
@@ -234,7 +237,7 @@ export const executions = {
     service: 'execution',
     subject: 'batuta.execution.query.list',
     kind: 'read',
-    // A list may be slow, and would be slower with repeats.
+    // A list may be slow, and repeats would make it slower.
     again: false,
     role: 'viewer',
     does: 'list executions',
@@ -272,7 +275,7 @@ export const executions = {
   get,
   delete: defineCommand({
     name: 'executions.delete',
-    // It cannot be taken back.
+    // A deletion cannot be undone.
     role: 'admin',
     does: 'delete an execution',
     refuses: [...GONE, 'not_ended', 'version_conflict'],

@@ -18,7 +18,7 @@ import { defineOperation } from './define.js';
 
 const PATH = '/api/v1/models';
 
-/** The language models that steps ask. Where a tenant's prompts and its key go is an admin's business. */
+/** The language models that steps use. Only admins decide where a tenant's prompts and its key are sent. */
 export const models = {
   list: defineOperation<ListModelsRequest, ListModelsReply>({
     name: 'models.list',

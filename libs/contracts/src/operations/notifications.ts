@@ -35,7 +35,7 @@ export const notifications = {
     service: 'notifications',
     subject: 'batuta.notifications.inbox.ack',
     kind: 'command',
-    // Acknowledging again changes nothing.
+    // A second acknowledgement changes nothing.
     again: true,
     role: 'viewer',
     does: 'acknowledge notifications',

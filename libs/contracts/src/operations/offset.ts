@@ -2,7 +2,9 @@ import { booleanParameter, integerParameter } from './parameters.js';
 
 const MAX_OFFSET = 1_000_000;
 
-/** Query parameters of a list that can also be read by offset, and says how many items there are to who asks. */
+/**
+ * Query parameters of a list that can also be read by offset, and that returns the total number of items on request.
+ */
 export const OFFSET = {
   offset: integerParameter(
     'Items to pass over, instead of `cursor`; the answer then has `total`, `limit` and `offset`. Items made meanwhile move the others; a cursor does not notice them.',

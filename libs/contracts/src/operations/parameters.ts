@@ -2,19 +2,19 @@ import type { MistakeCode } from '../codes.js';
 import { parseTime } from '../time.js';
 import { parseDuration } from './duration.js';
 
-/** What a query parameter holds and how OpenAPI shows it. `read` gives undefined for a text that does not fit. */
+/** The type of a query parameter, and its description in OpenAPI. `read` returns undefined for an invalid text. */
 export interface Parameter<T> {
   readonly description: string;
   readonly schema: Readonly<Record<string, unknown>>;
   readonly example?: unknown;
   readonly repeatable?: boolean;
-  /** Only said in OpenAPI: the handler refuses a request without it. */
+  /** Only for OpenAPI. The handler itself refuses a request without the parameter. */
   readonly required?: boolean;
   readonly fallback?: T;
   read(text: string): T | undefined;
-  /** What the text must be, after "must be". */
+  /** A phrase after "must be" that describes a valid text. */
   readonly expected: string;
-  /** Which mistake it is when `read` gives undefined. Default `bad_format`. */
+  /** The code of the mistake when `read` returns undefined. Default `bad_format`. */
   mistake?(text: string): MistakeCode;
 }
 
@@ -43,7 +43,7 @@ export function integerParameter(description: string, min: number, max: number):
   };
 }
 
-/** How many items a page has; 50 when not given. */
+/** The number of items on a page. Default 50. */
 export function limitParameter(max: number, fallback = 50): Parameter<number> & { readonly fallback: number } {
   const parameter = integerParameter(`Items on a page, 1 to ${max}.`, 1, max);
   return { ...parameter, schema: { ...parameter.schema, default: fallback }, fallback };
@@ -61,7 +61,7 @@ export function textParameter(description: string, maxLength = 255, example?: st
   };
 }
 
-/** `next_cursor` of the page before. */
+/** The `next_cursor` of the previous page. */
 export const cursorParameter: Parameter<string> = {
   ...textParameter('`next_cursor` of the page before; leave out for the first page.', 1024),
   expected: 'the next_cursor of the page before',
@@ -92,7 +92,7 @@ export function wordParameter<const T extends string>(
   };
 }
 
-/** May be given several times; any of them matches. */
+/** May be given several times; an item matches if any of the values does. */
 export function wordsParameter<const T extends string>(
   description: string,
   words: readonly T[],

@@ -45,7 +45,7 @@ export const pools = {
   }),
 } as const;
 
-/** NATS credentials of the workers of a pool. */
+/** NATS credentials of a pool's workers. */
 export const poolCredentials = {
   createCredentials: defineOperation<CreatePoolCredentialsRequest, CreatePoolCredentialsReply>({
     name: 'pools.createCredentials',

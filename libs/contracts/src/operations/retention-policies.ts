@@ -17,8 +17,8 @@ import { defineOperation } from './define.js';
 const PATH = '/api/v1/retention-policies';
 
 /**
- * Which executions are deleted by themselves. Operators may know why an execution is gone; that it goes is an admin's business, as
- * with one by hand.
+ * Rules by which executions are deleted automatically. Operators may read them, to know why an execution was deleted.
+ * Only admins may change them, as with a deletion by hand.
  */
 export const retentionPolicies = {
   list: defineOperation<ListRetentionPoliciesRequest, ListRetentionPoliciesReply>({

@@ -21,7 +21,7 @@ import type { HttpRoute, StreamCommand } from './define.js';
 import { cursorParameter, integerParameter, limitParameter, textParameter, wordParameter } from './parameters.js';
 
 const PATH = '/api/v1/schedules';
-/** Query parameters of the routes, by what they ask for. */
+/** Query parameters of the routes. */
 export const SCHEDULE_QUERIES = {
   list: {
     status: wordParameter(
@@ -41,7 +41,7 @@ export const SCHEDULE_QUERIES = {
   },
 } as const;
 
-/** A command to a schedule, which its owner answers after the commit. */
+/** A command to a schedule. Its owner answers after the commit. */
 function command(name: string, does: string, http: HttpRoute, refuses: readonly RefusalCode[] = []): StreamCommand {
   return defineCommand({
     name: `schedules.${name}`,
@@ -71,7 +71,7 @@ const get = defineOperation<GetScheduleRequest, GetScheduleReply>({
   },
 });
 
-/** Executions that start by themselves. */
+/** Executions that are started at given times. */
 export const schedules = {
   create: command('create', 'make a schedule', {
     method: 'POST',
@@ -96,7 +96,7 @@ export const schedules = {
     service: 'execution',
     subject: 'batuta.execution.query.schedules',
     kind: 'read',
-    // A list may be slow, and would be slower with repeats.
+    // A list may be slow, and repeats would make it slower.
     again: false,
     role: 'viewer',
     does: 'list schedules',
@@ -110,7 +110,7 @@ export const schedules = {
       answers: [{ status: 200, schema: 'SchedulePage', says: 'A page, the newest first.' }],
     },
   }),
-  /** Nothing is asked for: the times follow from the body. */
+  /** Sends no request: the times follow from the body. */
   previewOf: anotherRoute(get, {
     name: 'schedules.previewOf',
     refuses: [],

@@ -28,8 +28,8 @@ import { cursorParameter, limitParameter } from './parameters.js';
 const PATH = '/api/v1/secrets';
 
 /**
- * What configs and callbacks refer to and must not hold. Operators write configs, so they may know which secrets there are; what one
- * is, nobody is told.
+ * Values that configs and callbacks refer to and must not contain. Operators write configs, so they may read the names
+ * of secrets. Nobody can read the values.
  */
 export const secrets = {
   list: defineOperation<ListSecretsRequest, ListSecretsReply>({
@@ -115,7 +115,7 @@ export const secrets = {
       answers: [{ status: 200, schema: 'SecretInfo', says: 'The deleted secret.' }],
     },
   }),
-  /** The values themselves go to what uses them, and not to the gateway. */
+  /** The values are sent to the services that use them, and never to the gateway. */
   resolve: defineInternal<ResolveSecretsRequest, ResolveSecretsReply>({
     name: 'secrets.resolve',
     service: 'config',

@@ -46,10 +46,10 @@ const subjectsOf = (some: readonly AnyOperation[]): readonly string[] => [
   ...new Set(some.map(({ subject }) => subject)),
 ];
 
-/** Subjects on which a service is asked. */
+/** Subjects of the requests that a service answers. */
 export const subjectsServedBy = (service: NatsService): readonly string[] =>
   subjectsOf(ALL_OPERATIONS.filter((operation) => operation.service === service));
 
-/** Subjects on which a service asks others. */
+/** Subjects of the requests that a service sends. */
 export const subjectsAskedBy = (service: NatsService): readonly string[] =>
   subjectsOf(ALL_OPERATIONS.filter(({ askedBy }) => askedBy.includes(service)));

@@ -26,7 +26,7 @@ import { cursorParameter, limitParameter } from './parameters.js';
 
 const PATH = '/api/v1/tenants';
 
-/** Tenants, and what each may use. */
+/** Tenants and their limits. */
 export const tenants = {
   list: defineOperation<ListTenantsRequest, ListTenantsReply>({
     name: 'tenants.list',
@@ -102,7 +102,7 @@ export const tenants = {
     service: 'config',
     subject: 'batuta.config.tenant.terms',
     kind: 'read',
-    // A new limit counts within a second, so a late answer is of no use.
+    // A new limit takes effect within a second, so a late answer has no use.
     again: false,
     request: TenantTermsRequestSchema,
     reply: TenantTermsReplySchema,
@@ -110,7 +110,10 @@ export const tenants = {
   }),
 } as const;
 
-/** What a tenant has chosen for itself. Whether what the platform's tenant publishes is run there is decided for everybody in it. */
+/**
+ * The choices of a tenant for itself, for example whether its users may run configs that the platform's tenant
+ * publishes. Each applies to everybody in the tenant.
+ */
 export const tenantSettings = {
   settings: defineOperation<GetTenantSettingsRequest, TenantSettingsReply>({
     name: 'tenants.settings',

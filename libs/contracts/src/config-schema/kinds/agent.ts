@@ -2,7 +2,7 @@ import type { StepDefinition } from '../../config.js';
 import type { FieldSchemas } from '../schema.js';
 import { use } from '../schema.js';
 
-/** A step that an agent does: the kind that a step has without saying so. */
+/** A step whose work an agent does. This is the kind of a step that names no other kind. */
 export const agentFields: FieldSchemas<Required<Pick<StepDefinition, 'agent'>>> = {
   agent: use(
     'Token',

@@ -2,7 +2,7 @@ import type { Approval } from '../../config.js';
 import { lifetime } from '../limits.js';
 import { anyJson, list, objectOf, text, use, word } from '../schema.js';
 
-/** Longer ones are no message for a person; what an expression gives may be longer (LIMITS.approvalMessageBytes). */
+/** Maximum length as written in a config. The result of an expression may be longer (LIMITS.approvalMessageBytes). */
 const MAX_MESSAGE = 4_096;
 
 export const approval = objectOf<Required<Approval>>('A human decides.', {

@@ -5,7 +5,7 @@ import { orchestration } from './orchestration.js';
 import { signal } from './signal.js';
 import { wait } from './wait.js';
 
-/** Definitions of the schema that kinds of steps bring, by their names in the contract. */
+/** Definitions of the schema for kinds of steps, by their names in the contract. */
 export const KIND_DEFINITIONS = {
   Approval: approval,
   Wait: wait,
@@ -17,7 +17,7 @@ export const KIND_DEFINITIONS = {
   LlmTool: llmTool,
 } as const;
 
-/** Kinds of steps that stand in a field of their own, in place of an agent, and what each is. */
+/** Kinds of steps that replace the agent by a field of their own, with a description of each. */
 export const KIND_FIELDS = {
   approval: 'In place of an agent: a human decides.',
   wait: 'In place of an agent: the step is done when a time has come.',
