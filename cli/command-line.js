@@ -1,5 +1,5 @@
-// The commands of `batuta` with their options and descriptions. In plain JavaScript, so that help is there before a build and
-// without the program (cli/bin/batuta.mjs); what a command does is in cli/src/command.ts.
+// The commands of `batuta` with their options and descriptions. This is plain JavaScript, so that help works before a
+// build and without loading the program (cli/bin/batuta.mjs). cli/src/command.ts implements the commands.
 import { readFileSync } from 'node:fs';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
@@ -34,7 +34,7 @@ function count(text) {
   return Number(text);
 }
 
-/** The command line; each command calls the function of its name with its arguments and options. */
+/** The command line. Each command calls the function of its name with its arguments and options. */
 export function commandLine(actions) {
   const program = new Command('batuta')
     .description('Runs teams of agents: durable orchestrations on NATS and PostgreSQL.')

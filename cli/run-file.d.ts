@@ -1,17 +1,17 @@
-/** Where a running platform is, as `.batuta/run.json` says. */
+/** The location of a running platform, as stored in `.batuta/run.json`. */
 export interface RunFile {
   readonly url: string;
   readonly pid: number;
-  /** With user and password. */
+  /** Includes user and password. */
   readonly nats_url: string;
   readonly api_key_file: string;
-  /** With its password: the file is readable by its owner only. */
+  /** Includes the password, because only the file's owner can read the file. */
   readonly database_url: string;
-  /** Where each service answers /health/ready. */
+  /** The URL of each service's /health/ready. */
   readonly services: Readonly<Record<string, string>>;
-  /** Absent when the database is not ours. */
+  /** Absent when the platform uses an external database. */
   readonly postgres_log?: string | null;
-  /** Holds a directory for each tenant, whose files its agents may read. */
+  /** Contains a directory for each tenant, whose files the tenant's agents may read. */
   readonly agent_files: string;
 }
 

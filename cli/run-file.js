@@ -1,5 +1,5 @@
-// What `.batuta/run.json` says of the platform that runs here. In plain JavaScript, so that the launcher (cli/bin/batuta.mjs) can
-// read it before anything is built.
+// Reads `.batuta/run.json`, which describes the platform that runs here. This is plain JavaScript, so that the launcher
+// (cli/bin/batuta.mjs) can read it before anything is built.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -13,7 +13,7 @@ function isAlive(pid) {
   }
 }
 
-/** The run file when the platform that wrote it is still alive, else undefined. */
+/** The run file if the platform that wrote it is still alive, otherwise undefined. */
 export function readRunFile(dataDir) {
   let text;
   try {
@@ -26,7 +26,7 @@ export function readRunFile(dataDir) {
   return isAlive(run.pid) ? run : undefined;
 }
 
-/** What somebody is told who starts a second platform. */
+/** The message for a user that starts a second platform. */
 export function alreadyRuns(run) {
   return (
     `A platform is running already: ${run.url} (process ${run.pid}, key in ${run.api_key_file}). ` +

@@ -1,4 +1,5 @@
-// Who may import whom, as one table, and the rules that follow from it. tools/check-boundaries.mjs runs it on the repository.
+// One table with the allowed imports between packages, and the checks that follow from it. tools/check-boundaries.mjs
+// checks the repository.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
@@ -35,7 +36,7 @@ export const mayImport = {
   documents: ['contracts'],
   observability: ['contracts', 'settings'],
   service: ['contracts', 'observability', 'program', 'settings'],
-  // What workers stand on is without Nest, so that a worker is a small program.
+  // Workers use these libraries, and they do not depend on Nest, so that a worker is a small program.
   messaging: ['contracts', 'settings', 'collections'],
   control: ['contracts', 'messaging', 'observability'],
   worker: ['client', 'collections', 'contracts', 'messaging'],
@@ -69,11 +70,14 @@ export const mayImport = {
   bench: [...libs, 'client', 'testing', ...services, 'standalone'],
 };
 
-/** Folders that hold pure code, and the only packages it may import. */
+/** Folders with pure code, and the only packages that it may import. */
 const pure = [/^services\/[^/]+\/src\/domain\//, /^services\/execution\/src\/strategies\//];
 const pureImports = ['@batuta/contracts', '@batuta/calendar'];
 
-/** Packages whose folders still import each other in circles. Every other one is held to have none; none is to be added here. */
+/**
+ * Packages whose folders still import each other in circles. Every other package must have none. Never add a package
+ * here.
+ */
 const circlesIn = new Set([
   'cli',
   'libs/client',
@@ -86,7 +90,7 @@ const circlesIn = new Set([
   'services/step-runner',
 ]);
 
-/** Where each kind of test lives; jest.config.mjs runs the same places. */
+/** The folders of each kind of test. jest.config.mjs runs the same ones. */
 const specPlaces = {
   unit: [/^((libs|services)\/[^/]+|cli|bench)\/src\/.+\.unit\.spec\.ts$/, /^tools\/.+\.unit\.spec\.ts$/],
   prop: [/^((libs|services)\/[^/]+|cli|bench)\/src\/.+\.prop\.spec\.ts$/, /^tools\/.+\.prop\.spec\.ts$/],
@@ -101,7 +105,7 @@ const places = ['libs', 'services', 'cli', 'bench', 'test', 'tools', 'examples']
 const skippedFolders = new Set(['node_modules', 'dist', '.git', '.batuta', '.reports', 'coverage', 'generated']);
 const builtins = new Set(builtinModules);
 
-/** Paths of the files below `folder` that `wanted` accepts, with `/`, relative to `root`. */
+/** Paths of the files below `folder` that `wanted` accepts, relative to `root` and with `/`. */
 function filesBelow(root, folder, wanted) {
   const at = join(root, folder);
   if (!existsSync(at)) return [];
@@ -112,7 +116,10 @@ function filesBelow(root, folder, wanted) {
   });
 }
 
-/** Every module specifier in a parsed file: import, export from, import(), import type x = …, and types as import('x'). */
+/**
+ * Every module specifier in a parsed file: import, export from, import(), import type x = …, and types such as
+ * import('x').
+ */
 function specifiersIn(node, found = []) {
   if (Array.isArray(node)) {
     for (const item of node) specifiersIn(item, found);
@@ -172,7 +179,10 @@ function problemsOfManifest(root, { folder, name, manifest }, packages) {
   return problems;
 }
 
-/** The manifest that declares what a file may import: the nearest package.json above it, as a tree may hold packages apart. */
+/**
+ * The manifest that declares a file's imports: the nearest package.json above it, because a package may contain another
+ * one.
+ */
 function manifestOf(root, path) {
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     const file = join(root, folder, 'package.json');
@@ -209,7 +219,7 @@ function problemsOfImport({ root, path, specifier, owner, rootManifest, inTest }
   return [`${imported} is not in the dependencies of ${manifest.place}`];
 }
 
-/** The shortest circle through a folder, by which folders import which; undefined when there is none. */
+/** The shortest circle of imports through a folder; undefined when there is none. */
 function circleThrough(start, imports) {
   const ways = [[start]];
   const seen = new Set();
@@ -224,7 +234,7 @@ function circleThrough(start, imports) {
   return undefined;
 }
 
-/** One problem for each circle of folders. `imports`: which folders each folder imports. */
+/** One problem for each circle of folders. `imports`: the folders that each folder imports. */
 function problemsOfCircles(imports) {
   const told = new Set();
   return [...imports.keys()].toSorted().flatMap((folder) => {
@@ -235,15 +245,15 @@ function problemsOfCircles(imports) {
   });
 }
 
-/** How many test files of one kind (unit, prop, int, e2e, chaos) the tree at `root` has. */
+/** The number of test files of one kind (unit, prop, int, e2e, chaos) below `root`. */
 export function countSpecFiles(root, kind) {
   const isOfKind = (path) => specPlaces[kind].some((place) => place.test(path));
   return places.flatMap((place) => filesBelow(root, place, isOfKind)).length;
 }
 
 /**
- * Everything wrong with the imports, manifests and test places of the tree at `root`, one line each; empty when all is well.
- * @throws when a source file does not parse.
+ * All problems with the imports, manifests and places of tests below `root`, one line each. Empty when there is none.
+ * @throws when a source file cannot be parsed.
  */
 export function findProblems(root) {
   const packages = packagesOf(root);
@@ -260,7 +270,7 @@ export function findProblems(root) {
     ) {
       problems.push(`${path}: no jest project runs a test of this name in this place`);
     }
-    // Examples stand alone: a reader copies one folder.
+    // Examples do not depend on the repository, because a reader copies a single folder.
     if (path.startsWith('examples/')) continue;
     const owner = packages.find(({ folder }) => path.startsWith(`${folder}/`));
     const inTest = path.endsWith('.spec.ts') || (owner !== undefined && path.startsWith(`${owner.folder}/test/`));

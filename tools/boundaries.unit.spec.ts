@@ -50,7 +50,7 @@ describe('findProblems', () => {
     expect(findProblems(root)).toEqual([]);
   });
 
-  it('refuses folders of a package that import each other in a circle, whatever lies between them', () => {
+  it('refuses folders of a package that import each other in a circle, directly or through others', () => {
     write('libs/messaging/src/http/a.ts', "import { b } from '../backend/b.js';\n");
     write('libs/messaging/src/backend/b.ts', "import type { C } from '../realtime/c.js';\n");
     write('libs/messaging/src/realtime/c.ts', "import '../http/other.js';\n");
@@ -61,7 +61,7 @@ describe('findProblems', () => {
     ]);
   });
 
-  it('accepts folders of which one imports another, and specs that import back', () => {
+  it('accepts a folder that imports another one, and specs that import back', () => {
     write('libs/messaging/src/http/a.ts', "import { b } from '../backend/b.js';\n");
     write('libs/messaging/src/backend/b.unit.spec.ts', "import { it } from '@jest/globals';\nimport '../http/a.js';\n");
     expect(findProblems(root)).toEqual([]);
@@ -107,7 +107,7 @@ describe('findProblems', () => {
     },
   );
 
-  it('refuses a package that the manifest does not declare, though the root has installed it', () => {
+  it('refuses a package that the manifest does not declare, although the root has installed it', () => {
     write('services/config/src/a.ts', "import 'pg';\n");
     expect(findProblems(root)).toEqual([
       'services/config/src/a.ts: pg is not in the dependencies of services/config/package.json',
@@ -123,7 +123,7 @@ describe('findProblems', () => {
     ]);
   });
 
-  it('refuses a test that no jest project would run', () => {
+  it('refuses a test that no jest project runs', () => {
     write('services/execution/src/a.spec.ts', '');
     write('services/execution/src/b.int.spec.ts', '');
     write('services/execution/test/c.int.spec.ts', '');
@@ -134,7 +134,7 @@ describe('findProblems', () => {
     expect(countSpecFiles(root, 'int')).toBe(1);
   });
 
-  it('refuses a package that the table does not know', () => {
+  it('refuses a package that is not in the table', () => {
     writePackage('libs/misc', [], []);
     expect(findProblems(root)).toEqual([expect.stringMatching(/^libs\/misc: not in the table/)]);
   });

@@ -1,4 +1,5 @@
-// `buf breaking` against main, as git has it. Prints "skipped: <why>" and exits 0 where there is nothing to compare with.
+// Runs `buf breaking` against git's main. Prints "skipped: <why>" and exits with 0 when there is nothing to compare
+// with.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,7 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-/** What git prints, or undefined when it refuses (no such ref, not a repository, no git at all). */
+/** The output of git, or undefined when it fails (no such ref, not a repository, git is missing). */
 function git(...args) {
   try {
     return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
@@ -15,7 +16,7 @@ function git(...args) {
   }
 }
 
-// What others already have comes first; a local main may hold this very change.
+// The remote main comes first, because a local main may already contain the change.
 const refs = ['refs/remotes/origin/main', 'refs/heads/main'];
 const base = refs.find((ref) => git('rev-parse', '--verify', '--quiet', `${ref}^{commit}`) !== undefined);
 

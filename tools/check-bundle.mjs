@@ -1,7 +1,9 @@
-// Checks an exported execution (GET /api/v1/orchestrations/executions/{id}/export) without the platform and without any package:
+// Checks an exported execution (GET /api/v1/orchestrations/executions/{id}/export) without the platform and without
+// packages:
 //   node tools/check-bundle.mjs bundle.ndjson [public-key.pem]
-// Says what it found and exits with 0 when the bundle holds, 1 when it does not, 2 when it cannot be read. Without a public key of
-// your own the signature is compared with the key in the bundle, which whoever forges the bundle can replace.
+// Prints its findings and exits with 0 when the bundle is valid, 1 when it is not, and 2 when it cannot be read.
+// Without your own public key, the signature is compared with the key in the bundle, which a forger of the bundle can
+// replace.
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -35,8 +37,8 @@ function canonical(value) {
 }
 
 /**
- * What is wrong with the lines of a bundle, and what else is to be said of it. Throws `NoBundle` when they are none. `ownKey` is the
- * public key (PEM) to hold the signatures against, in place of the one in the bundle.
+ * The problems of a bundle's lines, and other remarks. Throws `NoBundle` when they are not a bundle. `ownKey`: a public
+ * key (PEM) to check the signatures with, instead of the key in the bundle.
  */
 export async function checkBundle(lines, ownKey) {
   const remarks = [];
@@ -82,7 +84,10 @@ export async function checkBundle(lines, ownKey) {
     open = undefined;
   }
 
-  /** The bytes of a hexadecimal text, in the one spelling that is written: `Buffer` takes capitals too, and stops at what is no digit. */
+  /**
+   * The bytes of hexadecimal text in its only valid spelling. `Buffer` alone would also accept capitals, and would stop
+   * at the first invalid digit.
+   */
   function bytesOf(text, what) {
     const bytes = Buffer.from(String(text), 'hex');
     if (bytes.toString('hex') !== text) problems.push(`${what} is not written as hexadecimal digits`);
@@ -102,7 +107,7 @@ export async function checkBundle(lines, ownKey) {
     return node.toString('hex');
   }
 
-  /** Whether a statement is signed, by the key that was given or else the one in the bundle. */
+  /** Whether a statement is signed by the given key or, without one, by the key in the bundle. */
   function signed(what, { key_id: id, public_key: shown, signature }, statement) {
     const pem = ownKey ?? shown;
     if (pem === null) {
@@ -151,7 +156,7 @@ export async function checkBundle(lines, ownKey) {
     }
   } catch (error) {
     if (error instanceof NoBundle) throw error;
-    // A byte that makes no JSON is a change like any other.
+    // A byte that breaks the JSON is a change like any other.
     problems.push(`a line cannot be read: ${error.message}`);
   }
   if (bundle === undefined) throw new NoBundle('the first line cannot be read');

@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const generated = 'libs/contracts/src/generated';
 
-/** Relative path to content of every file below a folder; empty when the folder does not exist. */
+/** The content of every file below a folder, by relative path. Empty when the folder does not exist. */
 function contents(folder) {
   if (!existsSync(folder)) return new Map();
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());

@@ -1,4 +1,4 @@
-// The platform for developing: `npm run dev` compiles what changes and starts the services anew that it belongs to, while the others run on.
+// The platform for development: `npm run dev` compiles changes and restarts only the services that a change affects.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
@@ -9,12 +9,12 @@ import { startPlatform } from '@batuta/standalone';
 
 const root = join(import.meta.dirname, '..');
 const SERVICES = ['gateway', 'config', 'execution', 'notifications', 'step-runner'];
-/** Milliseconds without a compiled file after which a change is whole. */
+/** Milliseconds without a compiled file after which a change is complete. */
 const QUIET_MS = 400;
 
 const say = (text) => console.log(`dev: ${text}`);
 
-/** In a process group of its own: tsc is a program that another one starts, and both have to end. */
+/** Runs in its own process group: tsc starts another program, and both must end. */
 function run(command, args) {
   const program = join(root, 'node_modules', command);
   return spawn(process.execPath, [program, ...args], {
@@ -33,10 +33,10 @@ function end({ pid, exitCode, signalCode }) {
   }
 }
 
-/** What has to end with this program, once it is there. */
+/** The processes that must end with this program. */
 const running = { compiler: undefined, platform: undefined };
 let ending = false;
-// From the beginning: a compiler in a group of its own does not hear Ctrl-C.
+// Registered before anything starts, because a compiler in its own group does not get Ctrl-C.
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
     if (ending) return;
@@ -49,7 +49,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 say('compiling');
-// A mistake does not end it, since it is mended while it runs.
+// A mistake does not end it, because the developer corrects it while it runs.
 running.compiler = run('typescript/bin/tsc', ['-b']);
 await once(running.compiler, 'exit');
 running.compiler = run('typescript/bin/tsc', ['-b', '--watch', '--preserveWatchOutput']);
@@ -57,7 +57,7 @@ running.compiler = run('typescript/bin/tsc', ['-b', '--watch', '--preserveWatchO
 const platform = await startPlatform({
   dataDir: process.env.BATUTA_DATA_DIR ?? join(root, '.batuta'),
   logger: createLogger({ service: 'dev' }),
-  // A process a service, so that one can be started anew; bundles hold what was built before.
+  // One process per service, so that a single one can be restarted. Bundles would contain the previous build.
   layout: SERVICES.join('|'),
   env: { ...process.env, BATUTA_BUNDLES: 'off' },
 }).catch((error) => {
@@ -74,8 +74,8 @@ function restartChanged() {
   if (ending) return;
   for (const service of changed) {
     const pid = platform.pids()[service];
-    say(`${service} changed and starts anew`);
-    // The supervisor starts again what has ended.
+    say(`${service} changed and restarts`);
+    // The supervisor restarts a process that has ended.
     if (pid !== undefined) process.kill(pid, 'SIGTERM');
   }
   changed.clear();
@@ -90,6 +90,6 @@ for (const service of SERVICES) {
   watch(join(root, 'services', service, 'dist'), { recursive: true }, (_event, file) => noteChange([service], file));
 }
 for (const lib of await readdir(join(root, 'libs'))) {
-  // All services stand on the libraries.
+  // All services depend on the libraries.
   watch(join(root, 'libs', lib, 'dist'), { recursive: true }, (_event, file) => noteChange(SERVICES, file));
 }

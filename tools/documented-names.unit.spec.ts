@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { root } from './deploy/places.js';
 
-/** What `batuta env` prints, and what a service reads. */
+/** The variables that `batuta env` prints and that services read. */
 const NAMES = new Set(['BATUTA_URL', 'BATUTA_API_KEY', 'NATS_URL', 'DATABASE_URL']);
 
 function documents(): string[] {
@@ -15,7 +15,7 @@ function documents(): string[] {
 }
 
 describe('the documentation', () => {
-  it('names addresses and keys of a platform as `batuta env` does', () => {
+  it('uses the variable names of `batuta env` for addresses and keys of a platform', () => {
     const found = documents().flatMap((path) =>
       [...readFileSync(join(root, path), 'utf8').matchAll(/\$\{?(\w*(?:URL|KEY))\b/g)].map((match) => ({
         path,

@@ -17,7 +17,7 @@ const isAtLeast = (version: string, oldest: string): boolean => {
   return index === -1 || (one[index] ?? 0) > (other[index] ?? 0);
 };
 
-/** Whether a range of versions, as package.json writes them, has this one. */
+/** Whether a range of versions, in the syntax of package.json, contains a version. */
 function takes(range: string, version: string): boolean {
   return range.split('||').some((alternative) =>
     [...alternative.matchAll(/(>=|<=|>|<|\^|~|=)?\s*v?(\d[\w.*-]*|\*)/g)].every(([, sign, wanted = '']) => {
@@ -53,7 +53,7 @@ describe('the packages that are installed', () => {
     expect(takes(range, '20.19.0')).toBe(expected);
   });
 
-  it('run on the oldest Node.js that we promise', () => {
+  it('run on the oldest supported Node.js', () => {
     const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { engines: { node: string } };
     const oldest = engines.node.replace('>=', '');
     const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lock;

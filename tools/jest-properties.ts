@@ -1,4 +1,4 @@
-// Set up for every file of properties: all cases of a run follow from one seed.
+// Set-up for every file of property tests: all random cases of a run follow from one seed.
 import { seedOf } from '@batuta/testing';
 import fc from 'fast-check';
 

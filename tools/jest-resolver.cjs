@@ -1,4 +1,5 @@
-// Import specifiers end in `.js`, as Node wants; before a build only the `.ts` file exists. Jest loads resolvers with require.
+// Import specifiers end in `.js`, as Node requires, but before a build only the `.ts` file exists. Jest loads resolvers
+// with require.
 const { existsSync } = require('node:fs');
 const path = require('node:path');
 

@@ -1,9 +1,10 @@
-// The programs besides Node.js that the tests run: nats-server, kubectl and Prometheus. Debian's packages bring them.
+// The programs that the tests need in addition to Node.js: nats-server, kubectl and Prometheus. Debian packages provide
+// them.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Debian puts servers where the PATH of an ordinary user does not lead. */
+/** Debian installs servers in directories that are not on an ordinary user's PATH. */
 const SYSTEM = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 const PROGRAMS = [
@@ -12,7 +13,7 @@ const PROGRAMS = [
   { program: 'promtool', package: 'prometheus' },
 ];
 
-/** A PATH that finds what the system has. */
+/** A PATH that includes all directories of the system's programs. */
 export function wholePath(path = '') {
   const places = path.split(delimiter).filter((place) => place !== '');
   return [...places, ...SYSTEM.filter((place) => !places.includes(place))].join(delimiter);
@@ -46,8 +47,8 @@ function apt(...args) {
 }
 
 /**
- * Installs what is missing, where this process may: as root on Debian and Ubuntu. Returns the names of the programs that are
- * missing after that, each with the command that installs it.
+ * Installs missing programs if this process may, as root on Debian and Ubuntu. Returns the programs that are still
+ * missing, each with the command that installs it.
  */
 export function installNeeded({
   path = wholePath(process.env.PATH),

@@ -15,7 +15,7 @@ const put = (...programs: string[]): void => {
 };
 
 describe('the programs that the tests need', () => {
-  it('are installed when they are missing, and only those', () => {
+  it('are installed only when they are missing', () => {
     put('kubectl', 'promtool');
     const installed: (readonly string[])[] = [];
     const install = (packages: readonly string[]): void => {
@@ -28,7 +28,7 @@ describe('the programs that the tests need', () => {
     expect(installed).toHaveLength(1);
   });
 
-  it('are named with the command that installs them when nothing may be, or could be, installed', () => {
+  it('are listed with the command that installs them when they could not be installed', () => {
     const missing = [
       { program: 'nats-server', advice: 'sudo apt-get install nats-server' },
       { program: 'kubectl', advice: 'sudo apt-get install kubernetes-client' },
@@ -41,7 +41,7 @@ describe('the programs that the tests need', () => {
     expect(installNeeded({ path, mayInstall: true, install: () => false })).toEqual(missing);
   });
 
-  it('are looked for where Debian puts servers, after the PATH', () => {
+  it('are searched on the PATH and then in Debian’s directories for servers', () => {
     expect(wholePath('/one:/usr/sbin')).toBe('/one:/usr/sbin:/usr/local/sbin:/sbin');
   });
 });

@@ -23,7 +23,7 @@ describe('nest-cli.json', () => {
     expect(applications.map(([name]) => name).toSorted()).toEqual(packagesIn('services').toSorted());
   });
 
-  it('names files that are there', () => {
+  it('names existing files', () => {
     const files = Object.values(projects).flatMap(({ sourceRoot, entryFile, compilerOptions }) => [
       `${sourceRoot}/${entryFile}.ts`,
       compilerOptions.tsConfigPath,

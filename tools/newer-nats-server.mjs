@@ -1,6 +1,7 @@
-// Builds a newer nats-server than Debian's with the Go module proxy, once, for the tests that depend on the broker:
+// Builds a newer nats-server than Debian's once, with the Go module proxy, for tests that depend on the server's
+// version:
 //   npm run nats:newer
-// Tests that run on both servers find it there, or where BATUTA_NATS_SERVER_NEW says (libs/testing/src/nats-servers.ts).
+// Tests that run with both servers find it there, or in BATUTA_NATS_SERVER_NEW (libs/testing/src/nats-servers.ts).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -27,7 +27,7 @@ describe('the recipe for a route', () => {
     ),
   );
 
-  test('names files that are there', () => {
+  test('names existing files', () => {
     const features = Object.keys(operations).length;
     const files = filesOf('Add a route').filter((file) => !file.includes('<feature>'));
     expect(files.length).toBeGreaterThan(4);
@@ -39,7 +39,7 @@ describe('the recipe for a route', () => {
     expect(defining.filter((name) => !table.includes(`'./${name.replace(/ts$/, 'js')}'`))).toEqual([]);
   });
 
-  test('was followed: each operation has a name of its own, which is that of its namespace and method', () => {
+  test('was followed: each operation has a unique name of its namespace and method', () => {
     const names = ALL_OPERATIONS.map(({ name }) => name);
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
     for (const feature of Object.values(operations)) {
@@ -47,18 +47,18 @@ describe('the recipe for a route', () => {
     }
   });
 
-  test('was followed: the gateway serves each route and no other, and the document has it', () => {
+  test('was followed: the gateway serves exactly the defined routes, and the document has them', () => {
     const defined = ALL_OPERATIONS.flatMap(({ name, http }) =>
       http === undefined ? [] : [`${name}: ${http.method} ${http.path.replaceAll(/:(\w+)/g, '{$1}')}`],
     );
     expect(defined.length).toBeGreaterThan(80);
     expect(defined.filter((route) => !routes.has(route))).toEqual([]);
-    // What takes no key asks no service, and an export asks for one page of a list after the other.
+    // A route without a key uses no service, and an export requests the pages of a list one after the other.
     const pages = ['audit.export: GET /api/v1/audit/export'];
     expect([...routes].filter((route) => route.includes(' /api/') && !defined.includes(route))).toEqual(pages);
   });
 
-  test('was followed: the documentation says who may publish on each subject, and who answers', () => {
+  test('was followed: the documentation names the publishers of each subject, and who answers', () => {
     const guide = read('docs/operations.md');
     expect(withSubjectRows(guide, ALL_OPERATIONS, NATS_SERVICES)).toBe(guide);
     const [{ subject }] = ALL_OPERATIONS as readonly [(typeof ALL_OPERATIONS)[number]];
@@ -67,7 +67,7 @@ describe('the recipe for a route', () => {
 });
 
 describe('the recipe for a channel', () => {
-  test('names files that are there, for each channel', () => {
+  test('names existing files for each channel', () => {
     const files = filesOf('Add a channel');
     expect(files.length).toBeGreaterThanOrEqual(6);
     const each = files.flatMap((file) => CALLBACK_TYPES.map((type) => file.replace('<channel>', type)));
@@ -94,14 +94,14 @@ describe('the recipe for a channel', () => {
 describe('the recipe for a service', () => {
   const files = filesOf('Add a service');
 
-  test('names files that are there, for each service', () => {
+  test('names existing files for each service', () => {
     expect(files.length).toBeGreaterThanOrEqual(12);
     const each = files.flatMap((file) => NATS_SERVICES.map((service) => file.replaceAll('<service>', service)));
     expect(missing([...new Set(each)])).toEqual([]);
   });
 
   test.each(NATS_SERVICES)(
-    'was followed: %s is known to whatever builds, starts, checks and deploys services',
+    'was followed: %s is built, started, checked and deployed with the other services',
     (service) => {
       const shared = files.filter((file) => !file.includes('<service>') && !file.includes('/postgres-'));
       expect(shared.filter((file) => !words(file).has(service))).toEqual([]);

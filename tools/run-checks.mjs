@@ -17,8 +17,8 @@ const reports = join(root, '.reports');
 const bin = join(root, 'node_modules', '.bin');
 const env = { ...process.env, PATH: `${bin}${delimiter}${wholePath(process.env.PATH)}` };
 
-// Minutes after which a check counts as hung and is killed with everything that it started. They are many times what two idle cores
-// take: a busy machine is slow, and only what hangs is to be ended.
+// Minutes after which a check counts as hung and is killed with all its processes. They are many times what two idle
+// cores need, because a busy machine is slow.
 const staticLimit = 60;
 const suites = [
   { kind: 'unit', limit: 60, args: [] },
@@ -40,7 +40,7 @@ const staticChecks = [
   ['proto:breaking'],
 ];
 const atOnce = 2;
-/** The Node.js that users go to when that of `engines` is out of service. npm has its binaries. */
+/** The version of Node.js that users move to after the one in `engines`. npm has its binaries. */
 const NEXT_NODE = '24';
 
 const running = new Set();
@@ -96,7 +96,10 @@ function fail(name, why) {
   failures.push(`${name}: ${why}`);
 }
 
-/** Says that something is not run, and counts it: a test file each, as nobody knows how many tests are in them. */
+/**
+ * Reports and counts a skipped check. A skipped suite counts one per test file, because the number of its tests is
+ * unknown.
+ */
 function skip(name, why, count = 1) {
   totals.skipped += count;
   console.log(`\n== ${name}: skipped, because ${why}`);
@@ -123,7 +126,7 @@ async function runStatic(
   return code === 0;
 }
 
-/** Runs the static checks, `atOnce` chains at a time; a chain stops at its first failure. */
+/** Runs the static checks, `atOnce` chains at a time. A chain stops at its first failure. */
 async function runStaticChecks() {
   const queue = staticChecks.map((chain) => [...chain]);
   const lane = async () => {

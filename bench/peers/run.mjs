@@ -19,11 +19,12 @@ import { Rounds } from './harness/rounds.mjs';
  * @property {(settings: any) => Record<string, string>} [serverEnvironment]
  */
 
-/** What was found best on two cores; README.md says what was tried. */
+/** The best values on two cores. README.md lists what was tried. */
 const TUNING = { concurrency: 64, pool_size: 20, partitions: 4 };
-// Steps that wait must all be able to run at a time; and Restate reads its log again after a crash, a partition beside the other.
+// All waiting steps must be able to run at the same time. After a crash, Restate reads the logs of its partitions in
+// parallel.
 const TUNING_W5 = { ...TUNING, concurrency: 512, partitions: 24 };
-// Loaded when chosen: a machine that one engine has no binary for can still run the others.
+// Loaded when chosen, so that a machine without a binary of one engine can run the others.
 /** @type {Record<string, { load: () => Promise<Peer>, tuning: (keyof typeof TUNING)[] }>} */
 const PEERS = {
   bullmq: { load: async () => (await import('./bullmq/peer.mjs')).bullmq('flow'), tuning: ['concurrency'] },
@@ -93,7 +94,7 @@ async function crash(error) {
 }
 process.on('uncaughtException', (error) => void crash(error));
 process.on('unhandledRejection', (error) => void crash(error));
-// The reader of our lines is gone.
+// The reader of the output has gone.
 process.stdout.on('error', (error) => void crash(error));
 
 try {
@@ -125,7 +126,7 @@ async function serve() {
       print(await rounds.run(/** @type {import('./harness/rounds.mjs').RoundRequest} */ (request)));
     } catch (error) {
       if (ending !== undefined) return;
-      // The asker waits for one line; what is broken for one work may run another.
+      // The requester waits for one line. Another work may still run.
       report(error);
       print({
         peer: flags.peer,

@@ -23,7 +23,7 @@ const configOf = (name: string, backoffMs: number, times: number): Orchestration
   ],
 });
 
-/** W7: executions wait in a retry's backoff, their owner is killed; when do those that fall due go on? */
+/** W7: executions wait in the backoff of a retry, and their owner is killed. Measures when due executions continue. */
 export async function runBackoff(waiting: number, print: (line: object) => void): Promise<void> {
   const platform = await ServiceProcesses.start();
   const database = new pg.Client({ connectionString: platform.stack.databaseUrl });

@@ -8,15 +8,15 @@ import type { Quantiles } from './measure.js';
 import { isResultOf } from './workload.js';
 import type { Shape } from './workload.js';
 
-/** What the client process is asked to run. */
+/** The load that the client process runs. */
 export interface Load {
   readonly config: string;
   readonly shape: Shape;
   readonly executions: number;
   readonly inFlight: number;
-  /** Idempotency keys begin with it. */
+  /** The prefix of idempotency keys. */
   readonly prefix: string;
-  /** Milliseconds for which what fails is tried again with the same key; 0 fails at once. */
+  /** Milliseconds for which a failed request is repeated with the same key. 0 fails at once. */
   readonly retryMs: number;
 }
 
@@ -41,9 +41,12 @@ interface ExecutionAnswer {
   readonly output?: unknown;
 }
 
-/** Starts one execution and waits for its result, as a user would: one POST with `?wait=`, then the result's address. */
+/**
+ * Starts one execution and waits for its result like a user: one POST with `?wait=`, then requests to the URL of the
+ * result.
+ */
 async function execute(http: HttpClient, { config, shape, prefix, retryMs }: Load, index: number): Promise<unknown> {
-  // Only a load that repeats itself needs a key; the peers' ids serve the same.
+  // Only a load with repeats needs a key. The peers' ids have the same purpose.
   const headers = retryMs > 0 ? { 'idempotency-key': `${prefix}-${index}` } : undefined;
   let answer = await http.send('POST', `/api/v1/orchestrations/execute/${config}?wait=60s`, {}, headers);
   while (answer.status === 202) {
@@ -60,7 +63,7 @@ async function execute(http: HttpClient, { config, shape, prefix, retryMs }: Loa
 
 let reachable: Promise<void> | undefined;
 
-/** One probe for all lanes: hundreds that hammer a dead port would take the CPU that its restart needs. */
+/** One probe for all lanes. If hundreds probed a dead port, they would take the CPU time that its restart needs. */
 async function untilReachable(): Promise<void> {
   reachable ??= probe().finally(() => {
     reachable = undefined;
@@ -98,7 +101,7 @@ async function run(load: Load): Promise<LoadResult> {
         await execute(http, load, index);
         return;
       } catch (error) {
-        // A wrong result is no outage: trying again would hide it.
+        // A wrong result is not an outage. A retry would hide it.
         if (error instanceof TypeError || performance.now() - began > load.retryMs) throw error;
         retries += 1;
         await untilReachable();

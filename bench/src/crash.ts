@@ -15,7 +15,7 @@ const CRASH_LIMIT_MS = 240_000;
 type Victim = BenchService | 'nats-server' | 'postgres';
 const VICTIMS: readonly Victim[] = [...SERVICE_NAMES, 'nats-server', 'postgres'];
 
-/** What a ledger says about runs after a moment in it; see bench/peers/README.md for the two counts. */
+/** Counts of runs in a ledger after a given moment. bench/peers/README.md explains the two counts. */
 export interface LedgerCounts {
   readonly steps_finished: number;
   readonly finished_steps_run_again: number;
@@ -29,7 +29,7 @@ export function readLedger(path: string, from: number): LedgerCounts {
   let finishedAgain = 0;
   let unfinishedAgain = 0;
   const text = existsSync(path) ? readFileSync(path, 'utf8').slice(from) : '';
-  // The last line may be cut when its writer was killed: only whole lines count.
+  // The last line may be incomplete when its writer was killed, so only whole lines count.
   for (const line of text.split('\n').slice(0, -1)) {
     const key = line.slice(2);
     if (line.startsWith('f')) finished.add(key);
@@ -44,7 +44,7 @@ export function readLedger(path: string, from: number): LedgerCounts {
   };
 }
 
-/** Steps whose outcome stands in the log twice: what the engine promises never happens. */
+/** Number of steps with two outcomes in the log. The engine promises that there are none. */
 async function recordedTwice(databaseUrl: string): Promise<number> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
@@ -131,8 +131,8 @@ export interface CrashOptions {
 }
 
 /**
- * W5: rounds of an undisturbed run and one for each process that is killed, each on a store of its own. Returns a table of
- * medians, lowest and highest.
+ * W5: rounds of an undisturbed run, and one run for each process that is killed, each with its own store. Returns a
+ * table with medians, lowest and highest values.
  */
 export async function runCrashes({
   executions = WORKLOADS.W5.executions,

@@ -15,21 +15,21 @@ import { configOf } from './workload.js';
 import type { Shape } from './workload.js';
 
 export interface DeploymentOptions {
-  /** Which services share a process, as BATUTA_LAYOUT has it. */
+  /** The services that share a process, as in BATUTA_LAYOUT. */
   readonly layout: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Directory of an earlier deployment, whose store is old. */
+  /** The directory of an earlier deployment, whose store is old. */
   readonly directory?: string;
 }
 
 export const CLIENT_PROGRAM = fileURLToPath(new URL('./client-process.js', import.meta.url));
 
-/** The client in a process of its own; it ends with this one. */
+/** The client in its own process. It ends with this one. */
 export function startClient(): ChildProcess {
   return fork(CLIENT_PROGRAM, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }
 
-/** The whole platform, started by its own supervisor in a directory of its own, and a client process. */
+/** The whole platform, started by its own supervisor in its own directory, and a client process. */
 export class Deployment {
   readonly #configs = new Set<string>();
   #loads = 0;
@@ -38,7 +38,7 @@ export class Deployment {
     readonly directory: string,
     readonly platform: Platform,
     readonly client: ChildProcess,
-    /** For what is set up: what is measured goes through `HttpClient`. */
+    /** For the set-up only. Measured requests use `HttpClient`. */
     readonly api: BatutaClient,
   ) {}
 
@@ -65,7 +65,7 @@ export class Deployment {
     }
   }
 
-  /** name → process id of all that runs: a name for each process of the platform. */
+  /** The process ids of all running processes by name, with one name for each process of the platform. */
   get pids(): Record<string, number> {
     const { stack } = this.platform;
     const all: [string, number | undefined][] = [
@@ -77,7 +77,7 @@ export class Deployment {
     return Object.fromEntries(all.filter((entry): entry is [string, number] => entry[1] !== undefined));
   }
 
-  /** Runs executions from the client process; the config is made when it is new. */
+  /** Runs executions from the client process, and creates the config first if it is new. */
   async load(
     load: Pick<Load, 'shape' | 'executions' | 'inFlight'> & { readonly retryMs?: number },
   ): Promise<LoadResult> {
@@ -109,7 +109,7 @@ export class Deployment {
     return name;
   }
 
-  /** Ends everything in order; the files stay. */
+  /** Stops everything in order. The files stay. */
   async halt(): Promise<void> {
     this.client.kill();
     await this.platform.stop();

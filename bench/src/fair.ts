@@ -9,30 +9,30 @@ import type { HttpAnswer } from './http-client.js';
 import { groupBy, median, quantile, quantiles } from './measure.js';
 import { columns, spread } from './table.js';
 
-/** How much longer a quiet tenant's 95th percentile may take beside a hostile tenant than alone. */
+/** How many times as long a quiet tenant's 95th percentile may be beside a hostile tenant as alone. */
 const MOST = 2;
-/** Of the quiet tenant, one after the other, in each half of a round. */
+/** Number of executions of the quiet tenant in each half of a round, one after the other. */
 const EXECUTIONS = 60;
 const WARM_UP = 150;
 /**
- * Requests of the hostile tenant at once. Each is followed by the next after a second at the earliest: the contest is for what they ask for, and
- * not for the gateway, of which limits of tenants give each its part.
+ * Number of simultaneous requests of the hostile tenant. Each is repeated after a second at the earliest. So the
+ * tenants compete for the resources that the requests use, and not for the gateway, where limits of tenants apply.
  */
 const HOSTILE_AT_ONCE = 24;
 const HOSTILE_EVERY_MS = 1_000;
-/** Before the quiet tenant's executions are counted: what the hostile one asks for has filled its queues. */
+/** Time before the quiet tenant's executions are counted, in which the hostile tenant's requests fill its queues. */
 const SETTLE_MS = 3_000;
-/** A lookup that nobody answers ends after this long. */
+/** A lookup without an answer ends after this time. */
 const LOOKUP_MS = 10_000;
 const EXECUTE = '/api/v1/orchestrations/execute';
 
 export interface FairOptions {
   readonly layout: string;
   readonly rounds: number;
-  /** The quiet tenant's executions in each half of a round. */
+  /** Number of the quiet tenant's executions in each half of a round. */
   readonly executions: number | undefined;
   readonly print: (line: object) => void;
-  /** Given what stops all that was started, last started first to stop. */
+  /** Gets functions that stop what was started. The last one started must be stopped first. */
   readonly onEnd: (stop: () => Promise<void>) => void;
 }
 
@@ -42,18 +42,18 @@ interface NamedConfig {
   readonly steps: readonly object[];
 }
 
-/** What two tenants want of the same thing at once. */
+/** A resource for which two tenants compete. */
 interface Contest {
   readonly name: string;
-  /** Made once, of each tenant. */
+  /** The configs of each tenant, created once. */
   readonly configs: (tenant: 'quiet' | 'hostile') => readonly NamedConfig[];
-  /** One execution of the quiet tenant; its time is what counts. */
+  /** One execution of the quiet tenant. Its time is measured. */
   readonly quiet: { readonly config: string; readonly input: (n: number) => object };
-  /** A request of the hostile tenant, sent again and again by many at once. Whether it succeeds is nobody's concern. */
+  /** A request of the hostile tenant, repeated by many clients at once. Its success does not matter. */
   readonly hostile: (send: HttpClient, n: number) => Promise<HttpAnswer>;
 }
 
-/** What is measured with one tenant alone and with both. */
+/** A measurement with one tenant alone and with both. */
 interface Line {
   readonly work: 'fair';
   readonly contest: string;
@@ -61,7 +61,7 @@ interface Line {
   readonly alone_ms: { readonly p50: number; readonly p95: number };
   readonly beside_ms: { readonly p50: number; readonly p95: number };
   readonly p95_ratio: number;
-  /** Requests of the hostile tenant that were answered while the quiet one was measured. */
+  /** Number of answered requests of the hostile tenant during the measurement. */
   readonly hostile_answers: number;
 }
 
@@ -73,7 +73,7 @@ const config = (name: string, steps: readonly object[], more: object = {}): Name
   ...more,
 });
 
-/** Many long steps against short ones: both want slots of runners. */
+/** Many long steps against short ones. Both need slots of runners. */
 const slots: Contest = {
   name: 'slots of runners',
   configs: (tenant) =>
@@ -89,12 +89,12 @@ const slots: Contest = {
   hostile: (send) => send.send('POST', `${EXECUTE}/long?wait=60s`, { input: { ms: 2_000 } }),
 };
 
-/** Each item is compared with each other one. */
+/** Compares each item with every other one. */
 const DEAR_SCHEMA = { type: 'object', properties: { list: { type: 'array', uniqueItems: true } } };
 const DEAR_LIST = Array.from({ length: 2_500 }, (_, n) => ({ n }));
 const DEAR_TEMPLATE = `{% assign s = (1..20000) | join: "," | split: "," %}{% for i in (1..40) %}{% assign t = s | sort %}{% endfor %}{{ t | size }}`;
 
-/** Templates, expressions and schemas that take all the time they may, against ones that take none. */
+/** Templates, expressions and schemas that take all the allowed time, against ones that take almost none. */
 const sandboxes: Contest = {
   name: 'sandboxes',
   configs: (tenant) =>
@@ -120,7 +120,7 @@ const sandboxes: Contest = {
   },
 };
 
-/** Host names that nobody answers for and a server that answers late, against a name and a server that answer at once. */
+/** Host names without an answer and a server that answers late, against a name and a server that answer at once. */
 function callsTo(port: number): Contest {
   const callIt = step('http', { timeout_ms: 60_000 });
   return {
@@ -139,9 +139,9 @@ function callsTo(port: number): Contest {
 }
 
 /**
- * A quiet tenant alone and beside a hostile one, in turns, for each thing that tenants share: slots of runners, threads of sandboxes,
- * lookups of names and connections. Prints each round and a table. Gives whether the quiet one's 95th percentile stayed within
- * twice its own alone, by the median of the rounds.
+ * Measures a quiet tenant alone and beside a hostile one, in turns, for each resource that tenants share: slots of
+ * runners, threads of sandboxes, lookups of names, and connections. Prints each round and a table. Returns whether the
+ * quiet tenant's 95th percentile stayed within twice its value alone, by the median of the rounds.
  */
 export async function runFair(options: FairOptions): Promise<boolean> {
   const names = new NameServer((name) =>
@@ -200,7 +200,7 @@ export async function runFair(options: FairOptions): Promise<boolean> {
   return ratios.every((ratio) => ratio <= MOST);
 }
 
-/** Makes a tenant of its own for a contest, with its configs. */
+/** Creates a tenant for a contest, with its configs. */
 async function tenant(deployment: Deployment, contest: Contest, role: 'quiet' | 'hostile'): Promise<HttpClient> {
   const tenantId = `${role}-${contest.name.replaceAll(' ', '-')}`;
   const { secret } = await deployment.api.apiKeys.create({
@@ -237,7 +237,7 @@ async function measure(
   const beside = await timesOf(quiet, contest, executions);
   const answered = answers;
   attacking = false;
-  // What is under way ends before the quiet tenant is alone again.
+  // Running requests end before the quiet tenant is measured alone again.
   await Promise.all(attack);
   const p95 = (times: readonly number[]): number =>
     quantile(
@@ -259,7 +259,9 @@ async function measure(
   };
 }
 
-/** Milliseconds of each of the quiet tenant's executions, one after the other, from the request to its result. */
+/**
+ * The time in milliseconds of each execution of the quiet tenant, from the request to its result, one after the other.
+ */
 async function timesOf(
   quiet: HttpClient,
   { quiet: { config: name, input } }: Contest,

@@ -9,12 +9,12 @@ export interface HttpAnswer {
 
 const OPTIONS = {
   pipelining: 1,
-  // A waiting start answers when its execution ends: how long that may take is not for a timer of the client to say.
+  // A start with `wait` answers when its execution ends. The client must not limit that time.
   headersTimeout: 0,
   bodyTimeout: 0,
 };
 
-/** Collects one answer; calls one of its two functions, once. */
+/** Collects one answer, and calls one of its two functions once. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   #status = 0;
   #first: Buffer | undefined;
@@ -25,7 +25,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     private readonly failed: (error: Error) => void,
   ) {}
 
-  // undici takes a handler without this method for one of its old interface.
+  // Without this method, undici treats the handler as one of its old interface.
   onRequestStart(): void {}
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
@@ -33,7 +33,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    // Nearly every answer comes in one piece, which needs no copy.
+    // Nearly every answer arrives in one piece, which need not be copied.
     if (this.#first === undefined) this.#first = chunk;
     else (this.#rest ??= []).push(chunk);
   }
@@ -51,24 +51,25 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     this.answered({ status: this.#status, body });
   }
 
-  // Also for an answer that was cut off because its server was killed.
+  // Also called for an answer that was cut off because its server was killed.
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.failed(error);
   }
 }
 
 /**
- * JSON over kept-alive connections, with one request at a time on each, so that little of the measured CPU is the client's:
- * undici's `dispatch`, which makes no streams (docs/performance.md has what it was measured against).
+ * Sends JSON over kept-alive connections with one request at a time on each. It uses undici's `dispatch`, which creates
+ * no streams, so that the client takes little of the measured CPU time (docs/performance.md has the comparison).
  */
 export class HttpClient {
   readonly #origin: string;
   readonly #headers: Readonly<Record<string, string>>;
-  // What most requests send, as undici takes it without looking through an object.
+  // The headers of most requests, in a form that undici uses without walking an object.
   readonly #bare: string[];
   readonly #withBody: string[];
   readonly #connections: Client[] = [];
-  // The last used one first: undici's own pool looks through all for a free one, and sets and clears timers of idle ones.
+  // The connection that was used last comes first. undici's own pool searches all connections for a free one, and sets
+  // and clears timers of idle ones.
   readonly #idle: Client[] = [];
 
   /** `url` is the gateway's base URL. */
@@ -80,8 +81,8 @@ export class HttpClient {
   }
 
   /**
-   * `headers` replace those that every request has. Rejects when the connection is lost, and with a TypeError when the answer
-   * is no JSON; every status resolves.
+   * `headers` replace the default headers. Resolves for every status. Rejects when the connection is lost, and with a
+   * TypeError when the answer is not JSON.
    */
   send(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<HttpAnswer> {
     const options: Dispatcher.DispatchOptions = {
@@ -98,7 +99,7 @@ export class HttpClient {
           resolve(answer);
         },
         (error) => {
-          // It connects anew when it is used again.
+          // The connection is opened again when it is used.
           this.#idle.push(connection);
           reject(error);
         },
@@ -119,7 +120,7 @@ export class HttpClient {
     return Object.entries({ ...this.#headers, ...type, ...headers }).flat();
   }
 
-  /** Ends all connections; requests that are under way are rejected. */
+  /** Closes all connections. Running requests are rejected. */
   close(): void {
     for (const connection of this.#connections) void connection.destroy();
   }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HttpClient } from './http-client.js';
 
-// The connection's end or its reset, whichever arrives.
+// The end of the connection or its reset, whichever arrives first.
 const CONNECTION_LOST = /other side closed|ECONNRESET/;
 let server: Server | undefined;
 let client: HttpClient | undefined;
@@ -67,13 +67,13 @@ describe('HttpClient', () => {
     expect(ports.size).toBe(1);
   });
 
-  test('has one request at a time on a connection', async () => {
+  test('sends one request at a time on a connection', async () => {
     const ports = new Set<number | undefined>();
     const waiting: (() => void)[] = [];
     const http = await clientOf((request, response) => {
       ports.add(request.socket.remotePort);
       waiting.push(() => response.end('{}'));
-      // None is answered before all are here.
+      // Answers only when all requests have arrived.
       if (waiting.length === 5) for (const answer of waiting.splice(0)) answer();
     });
     for (let round = 0; round < 3; round += 1) {
@@ -82,7 +82,7 @@ describe('HttpClient', () => {
     expect(ports.size).toBe(5);
   });
 
-  test('sends its own headers in place of those that every request has', async () => {
+  test('replaces default headers by given ones', async () => {
     const http = await clientOf((request, response) => {
       const { authorization, 'content-type': type, 'idempotency-key': key } = request.headersDistinct;
       response.end(JSON.stringify({ authorization, type, key }));
@@ -92,7 +92,7 @@ describe('HttpClient', () => {
     expect((await http.send('GET', '/')).body).toEqual({ authorization: ['Bearer secret'] });
   });
 
-  test('puts an answer together that comes in pieces, also when they cut a letter', async () => {
+  test('joins an answer that arrives in pieces, even when a letter is split', async () => {
     const bytes = Buffer.from(JSON.stringify({ text: 'größer' }));
     const cut = bytes.indexOf(Buffer.from('ö')) + 1;
     const http = await clientOf((_request, response) => {
@@ -101,7 +101,7 @@ describe('HttpClient', () => {
     expect(await http.send('GET', '/')).toEqual({ status: 200, body: { text: 'größer' } });
   });
 
-  test('gives null for an answer without a body', async () => {
+  test('returns null for an answer without a body', async () => {
     const http = await clientOf((_request, response) => response.writeHead(204).end());
     expect(await http.send('DELETE', '/')).toEqual({ status: 204, body: null });
   });
@@ -114,12 +114,12 @@ describe('HttpClient', () => {
     await expect(http.send('GET', '/')).rejects.toThrow(CONNECTION_LOST);
   });
 
-  test('rejects a request whose server ends before it answers', async () => {
+  test('rejects a request when the server closes the connection without an answer', async () => {
     const http = await clientOf((request) => request.socket.destroy());
     await expect(http.send('POST', '/', {})).rejects.toThrow(CONNECTION_LOST);
   });
 
-  test('rejects an answer that is no JSON as a wrong one, which is not tried again', async () => {
+  test('rejects an answer that is not JSON as a wrong result, which is not retried', async () => {
     const http = await clientOf((_request, response) => response.end('<html>'));
     await expect(http.send('GET', '/')).rejects.toThrow(new TypeError('an answer with status 200 is no JSON: <html>'));
   });
@@ -137,7 +137,7 @@ describe('HttpClient', () => {
     expect(await http.send('POST', '/', {})).toEqual({ status: 200, body: {} });
   });
 
-  test('rejects what is under way when it is closed', async () => {
+  test('rejects running requests when it is closed', async () => {
     let arrived = (): void => undefined;
     const waiting = new Promise<void>((resolve) => {
       arrived = resolve;

@@ -11,23 +11,26 @@ export interface InboxTarget {
   readonly keys: readonly string[];
 }
 
-/** What the users do in one run. */
+/** The users' actions in one run. */
 export interface InboxLoad {
   readonly config: string;
-  /** They are spread over the users. */
+  /** The executions are spread over the users. */
   readonly executions: number;
   readonly perSecond: number;
-  /** Acknowledge what arrives; else an email must follow each, and the acknowledgement comes after it. */
+  /**
+   * Whether users acknowledge what arrives. Otherwise an email must follow each notification, and the acknowledgement
+   * comes after it.
+   */
   readonly acknowledge: boolean;
 }
 
-/** Milliseconds from the event's time in the log, one value an execution. */
+/** Milliseconds from the event's time in the log, one value per execution. */
 export interface InboxResult {
-  /** How long starting all took; more than asked for when the platform did not keep up. */
+  /** The time that all starts took. It is longer than requested when the platform did not keep up. */
   readonly startSeconds: number;
   readonly inboxMs: readonly number[];
   readonly emailMs: readonly number[];
-  /** Notifications that came more than once. */
+  /** Number of notifications that arrived more than once. */
   readonly repeats: number;
 }
 
@@ -40,16 +43,16 @@ interface Notification {
 }
 
 const LIMIT_MS = 60_000;
-/** The body that the bench's emails have: the execution's id and the event's time, a line each. */
+/** The body of the bench's emails: the execution's id and the event's time, one per line. */
 const MAIL = /^([0-9a-f-]{36})\r?\n(\d{4}-[0-9T:.-]+Z)/m;
 
 let target: InboxTarget | undefined;
 let http: HttpClient | undefined;
 const sockets: WebSocket[] = [];
-/** Execution → milliseconds; both are emptied before a run. */
+/** Milliseconds by execution. Both are cleared before a run. */
 const notified = new Map<string, number>();
 const mailed = new Map<string, number>();
-/** Notification ids that are not confirmed as acknowledged, with the socket they came over. */
+/** Notifications whose acknowledgement is not confirmed, with the socket on which they arrived. */
 const open = new Map<string, WebSocket>();
 let repeats = 0;
 let acknowledging = true;
@@ -89,7 +92,7 @@ function connect(url: string, key: string): Promise<void> {
   });
 }
 
-/** A real SMTP server on loopback; a mail is handed over when its last byte is here. */
+/** A real SMTP server on loopback. A mail counts as delivered when its last byte has arrived. */
 async function startMailbox(): Promise<number> {
   const server = new SMTPServer({
     authOptional: true,
@@ -117,7 +120,7 @@ async function startMailbox(): Promise<number> {
   return (server.server.address() as AddressInfo).port;
 }
 
-/** @throws Error when it does not hold in a minute, or something went wrong meanwhile. */
+/** @throws Error when the condition does not hold within a minute, or something failed meanwhile. */
 async function until(what: string, left: () => number): Promise<void> {
   const began = performance.now();
   while (left() > 0) {
@@ -127,7 +130,7 @@ async function until(what: string, left: () => number): Promise<void> {
   }
 }
 
-/** Starts executions at a fixed rate, whether or not the ones before have been answered. */
+/** Starts executions at a fixed rate, whether or not earlier starts have been answered. */
 async function run({ config, executions, perSecond, acknowledge: read }: InboxLoad): Promise<InboxResult> {
   const [client, keys] = [http, target?.keys ?? []];
   if (client === undefined) throw new Error('not connected');

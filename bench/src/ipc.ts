@@ -14,7 +14,10 @@ interface Reply {
 
 let lastQuestion = 0;
 
-/** Sends a command to a process of ours and resolves with its answer; rejects when it failed or the process ended first. */
+/**
+ * Sends a command to a child process and resolves with its answer. Rejects when the command failed or the process ended
+ * first.
+ */
 export function call<T>(child: ChildProcess, command: string, input: unknown = {}): Promise<T> {
   const id = (lastQuestion += 1);
   return new Promise((resolve, reject) => {
@@ -43,7 +46,7 @@ export function call<T>(child: ChildProcess, command: string, input: unknown = {
   });
 }
 
-/** Answers the commands of the process that started this one, and ends with it. */
+/** Answers the commands of the parent process, and ends with it. */
 export function answerCommands(commands: Readonly<Record<string, (input: never) => Promise<unknown>>>): void {
   const answer = async ({ id, command, input }: Question): Promise<Reply> => {
     try {

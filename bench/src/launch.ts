@@ -6,20 +6,20 @@ import { Deployment } from './deployment.js';
 import { rounded } from './measure.js';
 import { WORKLOADS } from './workload.js';
 
-/** Executions that make a store old. */
+/** Number of executions that make a store old. */
 const OLD_EXECUTIONS = 2_000;
 
 async function launchOnce(layout: string, directory: string): Promise<{ ms: number; deployment: Deployment }> {
   const began = performance.now();
   const deployment = await Deployment.start({ layout, directory });
-  // The clock has the making of the config too, when there is none yet: without one nothing can be done.
+  // The measured time includes the creation of the config if there is none yet, because an execution needs one.
   await deployment.load({ shape: WORKLOADS.W4.shape, executions: 1, inFlight: 1 });
   return { ms: performance.now() - began, deployment };
 }
 
 /**
- * W4: from launch to the first execution's result. First on nothing at all (the database is made too), then with the
- * database's files made and nothing in them but the config, then on an old store.
+ * W4: the time from the launch to the first execution's result. First without any files (the database is created too),
+ * then with a database that contains only the config, then with an old store.
  */
 export async function runLaunch(layout: string, rounds: number, print: (line: object) => void): Promise<void> {
   for (let round = 1; round <= rounds; round += 1) {

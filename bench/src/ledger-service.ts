@@ -4,7 +4,10 @@ import { runService } from '@batuta/service';
 import { loadStepRunnerSettings, startStepRunner } from '@batuta/step-runner';
 import type { Agent } from '@batuta/worker';
 
-/** Takes `ms` milliseconds and writes when it began and finished, outside of the engine, where the kill of this process leaves it. */
+/**
+ * Takes `ms` milliseconds, and records its beginning and end outside of the engine, where the record survives the kill
+ * of this process.
+ */
 const ledgerAgent = (file: number): Agent => ({
   name: 'bench_ledger',
   version: '1',

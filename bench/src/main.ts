@@ -55,7 +55,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 const layouts = flags.layout ?? [process.env['BATUTA_LAYOUT'] ?? DEFAULT_LAYOUT];
-/** Each service in a process of its own. */
+/** Each service in its own process. */
 const SEPARATE = 'gateway|config|execution|notifications|step-runner';
 const ends: (() => Promise<void>)[] = [];
 
@@ -112,7 +112,10 @@ async function runThroughput(works: readonly string[]): Promise<void> {
   console.log(`\n${processTable(rounds)}\n\n${throughputTable(rounds)}`);
 }
 
-/** Works that are no rounds of executions; their lines say all. Peers run W4 and W5 by themselves, see bench/peers. */
+/**
+ * Works that are not rounds of executions and print their own lines. Peers run W4 and W5 by themselves, see
+ * bench/peers.
+ */
 async function runOthers(works: readonly string[]): Promise<void> {
   const layout = layouts[0] ?? DEFAULT_LAYOUT;
   const size = count('executions');
@@ -139,7 +142,7 @@ async function runOthers(works: readonly string[]): Promise<void> {
     await runTracing({ layout, rounds, version, executions: size, print, onEnd: (stop) => ends.push(stop) });
   }
   if (works.includes('notifications')) {
-    // A process for each service: the notifications' own share of the CPU can be told.
+    // One process per service, so that the notifications service's share of the CPU can be measured.
     await runNotifications(flags.layout === undefined ? SEPARATE : layout, count('rounds') ?? 5, print, (stop) =>
       ends.push(stop),
     );

@@ -9,14 +9,14 @@ interface ProcessTimes {
   readonly cpuSeconds: number;
 }
 
-/** Every process's parent and CPU time (user and system, with that of its ended children), from /proc; see proc(5). */
+/** The parent and CPU time (user and system, including ended children) of every process, from /proc; see proc(5). */
 function readProcesses(): Map<number, ProcessTimes> {
   const processes = new Map<number, ProcessTimes>();
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     const stat = readIfThere(`/proc/${entry}/stat`);
     if (stat === undefined) continue;
-    // The name in parentheses may hold blanks; after it come state, ppid and so on.
+    // The name in parentheses may contain blanks. After it come state, ppid and so on.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0);
     processes.set(Number(entry), { parent: Number(fields[1]), cpuSeconds: ticks / TICKS_PER_SECOND });
@@ -24,7 +24,7 @@ function readProcesses(): Map<number, ProcessTimes> {
   return processes;
 }
 
-/** A process may end between the look at the directory and the look at it. */
+/** A process may end between the listing of the directory and the reading of its file. */
 function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
@@ -41,7 +41,7 @@ function treeOf(root: number, processes: ReadonlyMap<number, ProcessTimes>): num
   return tree;
 }
 
-/** CPU seconds that each named process and its children have used since they started. */
+/** CPU seconds of each named process and its children since their start. */
 export function cpuSeconds(roots: Readonly<Record<string, number>>): Record<string, number> {
   const processes = readProcesses();
   return mapValues(roots, (pid) =>
@@ -49,7 +49,7 @@ export function cpuSeconds(roots: Readonly<Record<string, number>>): Record<stri
   );
 }
 
-/** Peak resident memory in MiB of each named process and its children (VmHWM; what a tree shares counts once). */
+/** Peak resident memory in MiB of each named process and its children (VmHWM; shared memory of a tree counts once). */
 export function peakMemory(roots: Readonly<Record<string, number>>): Record<string, number> {
   const processes = readProcesses();
   return mapValues(roots, (root) => {
@@ -78,7 +78,7 @@ export interface Quantiles {
   readonly p99: number;
 }
 
-/** Quantiles of milliseconds, two digits after the point. */
+/** Quantiles of milliseconds, with two decimal places. */
 export function quantiles(values: number[]): Quantiles {
   const sorted = values.toSorted((a, b) => a - b);
   return {
@@ -88,7 +88,7 @@ export function quantiles(values: number[]): Quantiles {
   };
 }
 
-/** The middle value, or the mean of the two. */
+/** The middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -109,7 +109,7 @@ export function mapValues<A, B>(
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
 }
 
-/** The values by key, keys and values in their order of appearance. */
+/** Groups values by key. Keys and values keep their order of appearance. */
 export function groupBy<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const value of values) {

@@ -14,7 +14,7 @@ const WARM_UP_SECONDS = 10;
 const INBOX_SECONDS = 20;
 const EMAIL_SECONDS = 10;
 const FALLBACK_MS = 2_000;
-/** What the issue allows at the 95th percentile; emails count from the end of the fallback's time. */
+/** Limits of the 95th percentile in milliseconds. Emails count from the end of the fallback's time. */
 const LIMIT_MS = { inbox: 100, email: 1_000 };
 
 interface Spread {
@@ -28,7 +28,7 @@ function spread(values: readonly number[]): Spread {
   return { ...quantiles([...values]), max: rounded(Math.max(...values), 2) };
 }
 
-/** A config of one no-op step whose end its user hears of; gives its name. */
+/** Creates a config of one no-op step whose end its user is notified of, and returns its name. */
 async function told(api: BatutaClient, name: string, fallback: NonNullable<CallbackBody['fallback']>): Promise<string> {
   const body: OrchestrationDefinition = {
     name,
@@ -50,10 +50,11 @@ async function keysOf(api: BatutaClient): Promise<string[]> {
 }
 
 /**
- * The inbox: 100 users on a WebSocket each and 100 executions a second, each with one notification; milliseconds from the
- * completed event's time in the log to its arrival. First with clients that acknowledge, then with some that do not, until
- * an email is handed to an SMTP server: milliseconds after the end of the fallback's time, which counts from the event.
- * `onEnd` is given what stops all that was started, last started first to stop.
+ * Measures the inbox: 100 users with one WebSocket each and 100 executions per second with one notification each. The
+ * value is the milliseconds from the completed event's time in the log to the arrival. First all clients acknowledge.
+ * Then some do not, and an email is delivered to an SMTP server; its value is the milliseconds after the end of the
+ * fallback's time, which counts from the event. `onEnd` gets functions that stop what was started. The last one started
+ * must be stopped first.
  */
 export async function runNotifications(
   layout: string,

@@ -7,7 +7,7 @@ import type { RoundRequest, ThroughputRound } from './throughput.js';
 /** Engines that `bench/peers` runs. */
 export const PEERS = ['bullmq', 'bullmq-single', 'dbos', 'restate'] as const;
 
-/** One peer that stays up and runs rounds on demand; see bench/peers/README.md. */
+/** One peer that stays up and runs rounds on request; see bench/peers/README.md. */
 export class PeerBench {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -21,7 +21,10 @@ export class PeerBench {
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Runs one round; undefined when this peer does not run such work. Throws when the round or the peer failed. */
+  /**
+   * Runs one round. Returns undefined when this peer does not support the work. Throws when the round or the peer
+   * failed.
+   */
   async round(request: RoundRequest | { readonly work: 'W4' | 'W5' }): Promise<ThroughputRound | undefined> {
     if (this.name === 'bullmq-single' && request.work === 'W3') return undefined;
     const { work, inFlight, executions, warmUp } = {

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { join } from 'node:path';
 
-// Loaded into every process of the platform with --import. SIGUSR2 starts a CPU profile, the next one ends it and writes
-// it, so that only the measured round is in it.
+// Loaded into every process of the platform with --import. The first SIGUSR2 starts a CPU profile. The next one ends
+// and writes it, so that it covers only the measured round.
 const directory = process.env['BENCH_PROFILE_DIRECTORY'] ?? '.';
 const INTERVAL_US = 500;
 let session: Session | undefined;

@@ -17,13 +17,13 @@ export interface SelfTime {
 }
 
 export interface ProfileSummary {
-  /** Milliseconds that the process was not idle. */
+  /** Milliseconds in which the process was not idle. */
   readonly busyMs: number;
   readonly byFunction: readonly SelfTime[];
   readonly byPackage: readonly SelfTime[];
 }
 
-/** Where a process spent its own time, by function and by package, largest first; idle time is left out. */
+/** A process's own time by function and by package, largest first, without idle time. */
 export function summarize(profile: CpuProfile): ProfileSummary {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const functions = new Map<string, number>();
@@ -32,7 +32,7 @@ export function summarize(profile: CpuProfile): ProfileSummary {
   for (const [index, id] of profile.samples.entries()) {
     const us = profile.timeDeltas[index] ?? 0;
     const frame = nodes.get(id)?.callFrame;
-    // `dispatch` is the inspector's own beginning of the profile.
+    // `dispatch` is the inspector's own start of the profile.
     if (frame === undefined || ['(idle)', 'dispatch'].includes(frame.functionName)) continue;
     busy += us;
     const file = shortened(frame.url);
@@ -60,14 +60,14 @@ function packageOf(url: string, functionName: string): string {
     .join('/');
 }
 
-/** Reads a profile once it is there; throws when it does not come within 10 s. */
+/** Reads a profile when it has been written. Throws when it does not appear within 10 s. */
 export async function readProfile(file: string): Promise<CpuProfile> {
   for (let left = 200; left > 0; left -= 1) {
     if (existsSync(file)) {
       try {
         return JSON.parse(readFileSync(file, 'utf8')) as CpuProfile;
       } catch {
-        // Not written to its end yet.
+        // It is not written completely yet.
       }
     }
     await delay(50);

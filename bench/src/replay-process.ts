@@ -2,7 +2,7 @@ import type { Event, OrchestrationDefinition } from '@batuta/contracts';
 import { compile, evolve, initialState } from '@batuta/execution';
 import { answerCommands } from './ipc.js';
 
-/** A history as it stands in the log: what is common to its events, and each one's data as JSON text. */
+/** A history as it is stored in the log: the common fields of its events, and each event's data as JSON text. */
 export interface StoredHistory {
   readonly definition: OrchestrationDefinition;
   readonly events: { readonly head: Omit<Event, 'data'>; readonly data: string }[];

@@ -21,7 +21,10 @@ interface Row {
   readonly data: string;
 }
 
-/** W8: folds histories that the platform has written, from their JSON text on, until so many events are folded. */
+/**
+ * W8: folds histories that the platform has written, starting from their JSON text, until this number of events is
+ * folded.
+ */
 export async function runReplay(layout: string, events: number, print: (line: object) => void): Promise<void> {
   const { W2, W3 } = WORKLOADS;
   const deployment = await Deployment.start({ layout });

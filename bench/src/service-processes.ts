@@ -17,7 +17,7 @@ const PROGRAMS: Readonly<Record<BenchService, string>> = {
   gateway: programOf('@batuta/gateway'),
   config: programOf('@batuta/config'),
   execution: programOf('@batuta/execution'),
-  // The same step-runner with one agent more, which writes down what it runs.
+  // The same step-runner with an additional agent, which records its runs.
   'step-runner': fileURLToPath(new URL('./ledger-runner.js', import.meta.url)),
 };
 const PORTS: Readonly<Record<BenchService, string>> = {
@@ -28,12 +28,12 @@ const PORTS: Readonly<Record<BenchService, string>> = {
 };
 const READY_MS = 60_000;
 
-/** What a service's own deployment runs: `main.js` beside the package's entry. */
+/** The program that a service's deployment runs: `main.js` beside the package's entry. */
 function programOf(name: string): string {
   return fileURLToPath(new URL('./main.js', import.meta.resolve(name)));
 }
 
-/** Every service as a process of its own, as production runs them, for works that kill them. */
+/** Every service as its own process, as in production, for works that kill services. */
 export class ServiceProcesses {
   readonly #children = new Map<BenchService, ChildProcess>();
   readonly #ports = new Map<BenchService, number>();
@@ -56,7 +56,7 @@ export class ServiceProcesses {
       }
       await Promise.all(SERVICE_NAMES.map((name) => all.ready(name)));
     } catch (error) {
-      // The logs stay: they say why.
+      // The logs are kept, because they explain the failure.
       await all.#endAll();
       throw error;
     }
@@ -71,7 +71,7 @@ export class ServiceProcesses {
     return join(this.directory, 'admin.key');
   }
 
-  /** Where the agent of W5 writes what it runs. */
+  /** The file in which the agent of W5 records its runs. */
   get ledger(): string {
     return join(this.directory, 'ledger');
   }
@@ -89,7 +89,7 @@ export class ServiceProcesses {
     return `http://127.0.0.1:${this.#ports.get(name) ?? 0}`;
   }
 
-  /** For what is set up: what is measured goes through `HttpClient`. */
+  /** For the set-up only. Measured requests use `HttpClient`. */
   api(): BatutaClient {
     return new BatutaClient({
       url: this.url,
@@ -109,7 +109,7 @@ export class ServiceProcesses {
         NATS_CREDS: this.stack.natsCredentials,
         BATUTA_ADMIN_KEY_FILE: this.keyFile,
         BATUTA_EXECUTION_NAME: 'bench',
-        // As in a container, which keeps its name when it starts anew.
+        // As in a container, which keeps its name across restarts.
         BATUTA_RUNNER_ID: 'bench',
         BATUTA_RUNNER_SLOTS: '512',
         BENCH_LEDGER: this.ledger,
@@ -121,13 +121,13 @@ export class ServiceProcesses {
     this.#children.set(name, child);
   }
 
-  /** Kills a service with SIGKILL and starts it again at once; does not wait for it to be ready. */
+  /** Kills a service with SIGKILL and restarts it at once, without waiting until it is ready. */
   async killAndRestart(name: BenchService): Promise<void> {
     await this.#end(name, 'SIGKILL');
     this.spawn(name);
   }
 
-  /** Waits until it is ready. Throws at once when it has ended, and always with the end of its log. */
+  /** Waits until it is ready. Throws at once when it has ended. Errors include the end of its log. */
   async ready(name: BenchService): Promise<void> {
     const giveUp = performance.now() + READY_MS;
     for (;;) {
@@ -162,7 +162,7 @@ export class ServiceProcesses {
     await ended;
   }
 
-  /** Ends everything and removes the files. Throws, and keeps the logs, when a service had ended by itself. */
+  /** Stops everything and removes the files. Throws, and keeps the logs, when a service had ended by itself. */
   async remove(): Promise<void> {
     const gone = SERVICE_NAMES.filter((name) => endOf(this.#children.get(name)) !== undefined);
     const tails = await Promise.all(gone.map((name) => this.#logTail(name)));
@@ -172,13 +172,13 @@ export class ServiceProcesses {
   }
 
   async #endAll(): Promise<void> {
-    // The edge first; the engine before the config service that it may still ask.
+    // The edge first, and the engine before the config service, which the engine may still call.
     for (const name of ['gateway', 'step-runner', 'execution', 'config'] as const) await this.#end(name, 'SIGTERM');
     await this.stack.stop();
   }
 }
 
-/** How a process that nobody has told to end has ended; undefined while it runs. */
+/** How a process ended that nobody has told to end. Undefined while it runs. */
 function endOf(child: ChildProcess | undefined): string | undefined {
   if (child === undefined || (child.exitCode === null && child.signalCode === null)) return undefined;
   return child.signalCode ?? `exit code ${child.exitCode}`;

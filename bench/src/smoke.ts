@@ -4,7 +4,7 @@ import { rounded } from './measure.js';
 import { columns } from './table.js';
 import { WORKLOADS, stepOutput } from './workload.js';
 
-/** What one step of W2 at 64 in flight may cost, in things that noise cannot change. They only ever go down. */
+/** Upper limits for one step of W2 at 64 in flight, as counts that noise cannot change. They must never be raised. */
 const BUDGETS = [
   { name: 'commits', perStep: 0.15 },
   { name: 'append statements', perStep: 0.15 },
@@ -53,7 +53,7 @@ async function countsOf(deployment: Deployment, database: pg.Client): Promise<Co
   };
 }
 
-/** Counts what W2 costs a step and prints each beside its budget; true when all are kept. */
+/** Counts the cost of a step of W2, and prints each count with its limit. Returns whether all limits are met. */
 export async function runSmoke(layout: string): Promise<boolean> {
   const deployment = await Deployment.start({ layout });
   try {

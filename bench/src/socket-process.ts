@@ -10,7 +10,7 @@ interface Follow {
   readonly sockets: number;
 }
 
-/** Connections being made at a time. */
+/** Number of connections that are opened at the same time. */
 const OPENING = 100;
 const AT = /"at":"([^"]+)"/;
 
@@ -25,7 +25,7 @@ function hear(text: string): void {
   const now = Date.now();
   received += 1;
   const at = Date.parse(AT.exec(text)?.[1] ?? '');
-  // What came before everybody was there is history, read from the log.
+  // Earlier events were read from the log as history, before all clients were connected.
   if (at >= countFrom) latencies.push(now - at);
 }
 

@@ -1,7 +1,7 @@
 import { groupBy, median, rounded } from './measure.js';
 import type { ThroughputRound } from './throughput.js';
 
-/** Text columns under their headings, numbers to the right. */
+/** Columns of text under headings. Numbers are aligned to the right. */
 export function columns(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = headings.map((heading, index) =>
     Math.max(heading.length, ...rows.map((row) => row[index]?.length ?? 0)),
@@ -14,14 +14,14 @@ export function columns(headings: readonly string[], rows: readonly (readonly st
   return [line(headings), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-/** Median with the lowest and highest value. */
+/** The median, with the lowest and highest value. */
 export function spread(values: readonly number[], digits: number): string {
   const show = (value: number): string =>
     rounded(value, digits).toLocaleString('en', { maximumFractionDigits: digits });
   return `${show(median(values))} (${show(Math.min(...values))}–${show(Math.max(...values))})`;
 }
 
-/** What decides: ratios to BullMQ's flows in the same run. Lower is better where `most` is set, higher where `least` is. */
+/** Required ratios to BullMQ's flows in the same run. `most`: lower is better. `least`: higher is better. */
 const FLOORS: Readonly<Record<string, { least?: number; most?: number }>> = {
   'W1/1 p50': { most: 1 },
   'W2/64 steps/s': { least: 1.6 },
@@ -37,7 +37,7 @@ const MEASURES: Readonly<Record<string, (round: ThroughputRound) => number>> = {
   cpu: (round) => round.cpu_s_per_1000_steps,
 };
 
-/** The table at the end of a run: a row for each engine and work, and the ratios that the floors are about. */
+/** The table at the end of a run: a row for each engine and work, and the required ratios. */
 export function throughputTable(rounds: readonly ThroughputRound[]): string {
   const groups = groupBy(rounds, (round) => `${round.work}/${round.in_flight}`);
   const rows: string[][] = [];
@@ -80,7 +80,8 @@ export function throughputTable(rounds: readonly ThroughputRound[]): string {
         const floor = FLOORS[`${work} ${name}`];
         if (floor === undefined) continue;
         const others = flows.map(measure);
-        // Each round beside the other engine's round next to it: what the machine does to both of them is left out.
+        // Each round is compared with the neighbouring round of the other engine, so that common effects of the machine
+        // cancel out.
         const pairs = all(measure).map((value, round) => value / (others[round] ?? Number.NaN));
         const ratio = median(pairs);
         const holds = ratio >= (floor.least ?? -Infinity) && ratio <= (floor.most ?? Infinity);
@@ -98,7 +99,7 @@ export function throughputTable(rounds: readonly ThroughputRound[]): string {
   return [table, '', ...ratios].join('\n').trimEnd();
 }
 
-/** CPU and memory by process, of the last group of rounds of each work. */
+/** CPU time and memory by process, for the last group of rounds of each work. */
 export function processTable(rounds: readonly ThroughputRound[]): string {
   const rows: string[][] = [];
   for (const [work, ofWork] of groupBy(rounds, (round) => `${round.work}/${round.in_flight} ${round.peer}`)) {

@@ -9,7 +9,7 @@ import type { ProfileSummary } from './profile.js';
 import { WORKLOADS, stepsPerExecution } from './workload.js';
 import type { Workload } from './workload.js';
 
-/** What a measured round of W1, W2 or W3 says; the peers' lines have the same fields. */
+/** The result of a measured round of W1, W2 or W3. The peers' lines have the same fields. */
 export interface ThroughputRound {
   readonly peer: string;
   readonly peer_version: string;
@@ -41,7 +41,7 @@ export interface RoundRequest {
 export interface ThroughputOptions {
   readonly layout: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Name in the lines. */
+  /** The name in the output. */
   readonly name: string;
   readonly version: string;
 }
@@ -49,25 +49,28 @@ export interface ThroughputOptions {
 const PROFILE_HOOK = new URL('./profile-hook.js', import.meta.url).href;
 export const profileDirectory = (): string => join(tmpdir(), `batuta-profile-${process.pid}`);
 
-/** Environment of a platform whose processes can be profiled. */
+/** Environment variables of a platform whose processes can be profiled. */
 export function profilingEnvironment(): Record<string, string> {
   mkdirSync(profileDirectory(), { recursive: true });
   return {
     NODE_OPTIONS: `--import=${PROFILE_HOOK}`,
     BENCH_PROFILE_DIRECTORY: profileDirectory(),
-    // So that the profile names files and packages.
+    // Without bundles, the profile names files and packages.
     BATUTA_BUNDLES: 'off',
   };
 }
 
-/** A platform that stays up between rounds of W1, W2 and W3, so that they can be interleaved with others'. */
+/**
+ * A platform that stays up between rounds of W1, W2 and W3, so that they can be interleaved with those of other
+ * engines.
+ */
 export class ThroughputBench {
   readonly #rounds = new Map<string, number>();
   readonly #deployment: Promise<Deployment>;
 
   constructor(private readonly options: ThroughputOptions) {
     this.#deployment = Deployment.start(options);
-    // Whoever asks for a round hears of it.
+    // A failed start is reported to the first caller that requests a round.
     this.#deployment.catch(() => undefined);
   }
 
@@ -75,7 +78,7 @@ export class ThroughputBench {
     return this.options.name;
   }
 
-  /** Runs one round, after a warm-up: a long one when it is the first of its kind. */
+  /** Runs one round after a warm-up, which is long for the first round of its kind. */
   async round(request: RoundRequest): Promise<ThroughputRound> {
     const standard: Workload = WORKLOADS[request.work];
     const executions = request.executions ?? standard.executions;
@@ -115,7 +118,7 @@ export class ThroughputBench {
     };
   }
 
-  /** Profiles every Node process of the platform while one round runs. */
+  /** Profiles every Node process of the platform during one round. */
   async profile(request: RoundRequest): Promise<{ round: ThroughputRound; profiles: Record<string, ProfileSummary> }> {
     const deployment = await this.#deployment;
     const processes = Object.entries(deployment.platform.pids()).flatMap(([name, pid]) =>
@@ -138,7 +141,7 @@ export class ThroughputBench {
   }
 }
 
-/** Executions before a round; asking for fewer of them, or for short rounds, shortens every warm-up. */
+/** Number of executions before a round. A request for fewer of them, or for short rounds, shortens every warm-up. */
 function warmUpOf(standard: Workload, { warmUp, executions }: RoundRequest, round: number): number {
   if (round === 1) return warmUp ?? Math.min(standard.warmUp, executions ?? Infinity);
   return Math.min(standard.warmUpAgain, warmUp ?? Infinity, executions ?? Infinity);

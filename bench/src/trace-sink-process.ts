@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { answerCommands } from './ipc.js';
 
-// A collector that takes every OTLP request and keeps nothing, so that what tracing costs is the platform's own.
+// A collector that accepts every OTLP request and stores nothing, so that the cost of tracing is the platform's own.
 let requests = 0;
 let bytes = 0;
 

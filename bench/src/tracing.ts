@@ -21,14 +21,14 @@ export interface TracingBenchOptions {
   readonly version: string;
   readonly executions: number | undefined;
   readonly print: (line: object) => void;
-  /** Given what stops all that was started, last started first to stop. */
+  /** Gets functions that stop what was started. The last one started must be stopped first. */
   readonly onEnd: (stop: () => Promise<void>) => void;
 }
 
 /**
- * What tracing costs: W2 with 64 in flight on four platforms in turn, each round in another order. Two have no tracing
- * settings, so that the difference between them shows what this machine's noise is; one has a collector's address and
- * OTEL_SDK_DISABLED; one exports every span to a collector that takes everything.
+ * Measures the cost of tracing: W2 with 64 in flight on four platforms in turn, in another order in each round. Two
+ * have no tracing settings, so that their difference shows the noise of the machine. One has a collector's address and
+ * OTEL_SDK_DISABLED. One exports every span to a collector that accepts everything.
  */
 export async function runTracing(options: TracingBenchOptions): Promise<void> {
   const sink = fork(PROGRAM, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -66,7 +66,10 @@ export async function runTracing(options: TracingBenchOptions): Promise<void> {
   console.log(`\n${throughputTable(rounds)}\n\n${comparison(rounds)}`);
 }
 
-/** What the collector has when nothing more came for a second: spans follow their executions, and must not fall into the next round. */
+/**
+ * The collector's counts after a second without new spans. Spans arrive after their executions, and must not be counted
+ * in the next round.
+ */
 async function settled(sink: ChildProcess): Promise<Taken> {
   for (let before = await call<Taken>(sink, 'taken'); ;) {
     await delay(1_000);
@@ -76,7 +79,7 @@ async function settled(sink: ChildProcess): Promise<Taken> {
   }
 }
 
-/** Each round's CPU and throughput as a share of the same round's without any tracing settings. */
+/** The CPU time and throughput of each round, relative to the same round without tracing settings. */
 function comparison(rounds: readonly ThroughputRound[]): string {
   const [base = '', ...others] = [...new Set(rounds.map(({ peer }) => peer))];
   const of = (peer: string): ThroughputRound[] => rounds.filter((round) => round.peer === peer);

@@ -22,7 +22,7 @@ interface Report {
   readonly latencyMs: Quantiles;
 }
 
-/** A step that holds the execution until everybody watches, and then steps of a second each. */
+/** A step that holds the execution until all clients are connected, and then steps of a second each. */
 const CONFIG: OrchestrationDefinition = {
   name: 'watched',
   strategy: 'sequential',
@@ -35,7 +35,10 @@ const CONFIG: OrchestrationDefinition = {
   })),
 };
 
-/** W6: many WebSocket clients on 100 executions; milliseconds from an event's time in the log to its arrival. */
+/**
+ * W6: many WebSocket clients follow 100 executions. Measures the milliseconds from an event's time in the log to its
+ * arrival.
+ */
 export async function runWatchers(layout: string, clients: number, print: (line: object) => void): Promise<void> {
   const deployment = await Deployment.start({ layout });
   const sockets = fork(PROGRAM, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -45,7 +48,7 @@ export async function runWatchers(layout: string, clients: number, print: (line:
     const holdMs = 3_000 + clients * 3;
     const ids: string[] = [];
     for (let index = 0; index < EXECUTIONS; index += 1) {
-      // Spread over the length of a step, as executions of different users would be.
+      // The ends are spread over the length of a step, as for executions of different users.
       const input = { hold_ms: holdMs + Math.round((index * STEP_MS) / EXECUTIONS) };
       ids.push((await api.executions.start(CONFIG.name, { input })).execution_id);
     }

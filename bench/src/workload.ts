@@ -1,9 +1,9 @@
 import type { OrchestrationDefinition, Step } from '@batuta/client';
-/** One execution: `steps` in a row, or `steps` side by side and a join. */
+/** One execution: `steps` in a row, or `steps` in parallel and a join. */
 export interface Shape {
   readonly shape: 'chain' | 'fan';
   readonly steps: number;
-  /** How long a step takes; 0 is a no-op. */
+  /** Milliseconds that a step takes; 0 is a no-op. */
   readonly stepMs: number;
 }
 
@@ -11,13 +11,16 @@ export interface Workload {
   readonly shape: Shape;
   readonly executions: number;
   readonly inFlight: number;
-  /** Executions before the first measured round, until V8 has compiled what they run. */
+  /** Number of executions before the first measured round, until V8 has compiled their code. */
   readonly warmUp: number;
-  /** Executions before each later round: while others had their turns, V8 gave back memory and what it had compiled for it. */
+  /**
+   * Number of executions before each later round. While other engines were measured, V8 may have released memory and
+   * compiled code.
+   */
   readonly warmUpAgain: number;
 }
 
-/** The works that start executions and wait for their results; the numbers are the peers' too (bench/peers). */
+/** Works that start executions and wait for their results. The peers use the same numbers (bench/peers). */
 export const WORKLOADS: Readonly<Record<'W1' | 'W2' | 'W3' | 'W4' | 'W5', Workload>> = {
   W1: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 300, inFlight: 1, warmUp: 2000, warmUpAgain: 200 },
   W2: {
@@ -38,12 +41,12 @@ export const WORKLOADS: Readonly<Record<'W1' | 'W2' | 'W3' | 'W4' | 'W5', Worklo
   },
 };
 
-/** Steps of one execution, the join counted. */
+/** Number of steps of one execution, including the join. */
 export function stepsPerExecution({ shape, steps }: Shape): number {
   return shape === 'fan' ? steps + 1 : steps;
 }
 
-// Not one repeated letter: a store that compresses its log would write next to nothing.
+// Varied text, because a store that compresses its log would write almost nothing for one repeated letter.
 const FILLER =
   'The baton rises, sixty players breathe in, and for 1 beat nobody in hall 7 knows who leads: the strings, ' +
   'the oboe with its A at 442 Hz, or the silence (ppp) before bar 19.';
@@ -53,7 +56,7 @@ export function stepOutput(step: number): { step: number; ok: boolean; text: str
   return { step, ok: true, text: FILLER };
 }
 
-/** An orchestration config that runs the shape. A step's output is its input, which its config gives. */
+/** A config that runs the shape. A step's output is its input, which the config contains. */
 export function configOf(name: string, { shape, steps, stepMs }: Shape): OrchestrationDefinition {
   const agent = stepMs === 0 ? { agent: 'echo' } : { agent: 'bench_ledger' };
   const step = (index: number): Step => ({
@@ -61,19 +64,20 @@ export function configOf(name: string, { shape, steps, stepMs }: Shape): Orchest
     name: `Step ${index}`,
     ...agent,
     ...(shape === 'chain' && index > 0 ? { dependencies: [`step_${index - 1}`] } : {}),
-    // A process that dies with an attempt running spends nothing; being killed three times in a row would.
+    // An attempt that is lost with its process does not count as one of `max_attempts`, unless it is lost three times
+    // in a row.
     retry: { max_attempts: 5, backoff_ms: 50 },
     input: stepMs === 0 ? stepOutput(index) : { ...stepOutput(index), ms: stepMs },
   });
   const all = Array.from({ length: steps }, (_, index) => step(index));
   if (shape === 'chain') return { name, strategy: 'sequential', steps: all };
   const dependencies = Array.from({ length: steps }, (_, index) => `step_${index}`);
-  // The join gets the outputs of all before it, as the peers' joins read their children's values.
+  // The join gets the outputs of all previous steps, as the peers' joins read their children's values.
   const join = { id: 'join', name: 'Join', agent: 'echo', dependencies };
   return { name, strategy: 'parallel', settings: { parallel_limit: steps }, steps: [...all, join] };
 }
 
-/** Whether this is what the shape's execution must end with: the last step's output, or the join of all of them. */
+/** Whether this is the correct output of the shape's execution: the last step's output, or the join of all outputs. */
 export function isResultOf({ shape, steps }: Shape, output: unknown): boolean {
   if (output === null || typeof output !== 'object') return false;
   const fields = output as Record<string, unknown>;

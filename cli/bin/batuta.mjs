@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const dataDir = resolve(process.env.BATUTA_DATA_DIR ?? join(root, '.batuta'));
 const main = join(root, 'cli/dist/main.js');
-/** What a first build writes. */
+/** Space that a first build needs. */
 const BUILD_MIB = 120;
 const MIB = 1024 * 1024;
-/** How often a build that takes long says that it goes on. */
+/** Milliseconds between progress messages of a long build. */
 const PROGRESS_MS = 5_000;
 
 function giveUp(message) {
@@ -20,7 +20,7 @@ function giveUp(message) {
   process.exit(1);
 }
 
-/** Whether `version` is at least `oldest`, both as numbers separated by dots. */
+/** Whether `version` is at least `oldest`. Both are numbers separated by dots. */
 function isAtLeast(version, oldest) {
   const [one, other] = [version, oldest].map((text) => text.split('.').map(Number));
   for (let index = 0; index < other.length; index += 1) {
@@ -46,7 +46,7 @@ function checkInstalled() {
 
 const packagesIn = (file) => JSON.parse(readFileSync(file, 'utf8')).packages ?? {};
 
-/** What has changed in the lockfile since the packages were installed would make the build fail with other words. */
+/** Packages that differ from the lockfile would make the build fail with a confusing message. */
 function checkInstalledLockfile() {
   const lockfile = join(root, 'package-lock.json');
   if (!existsSync(lockfile)) return;
@@ -65,7 +65,10 @@ function checkInstalledLockfile() {
   );
 }
 
-/** A second start is told before anything is built. Only an answer shows that the process of the file is a platform. */
+/**
+ * Checked before anything is built. The process id in the run file may belong to another program, so the platform must
+ * answer.
+ */
 async function checkNotRunning() {
   const run = readRunFile(dataDir);
   if (run === undefined) return;
@@ -96,7 +99,7 @@ function checkSpace() {
   );
 }
 
-/** Compiles what has changed. Nothing has when `npm run build` or an earlier start came before, and it takes a moment. */
+/** Compiles what has changed. This takes only a moment when `npm run build` or an earlier start came before. */
 async function build(isFirst) {
   checkInstalledLockfile();
   checkWritable();
@@ -129,7 +132,7 @@ const interrupt = () => {
   interrupted = true;
 };
 
-/** Commands that run the platform are built before each run, the others when nothing was built yet. */
+/** Commands that run the platform build before each run. Other commands build only when nothing was built yet. */
 async function load(runsPlatform) {
   const isFirst = !existsSync(`${join(root, 'services/standalone/dist/group-process.bundle.cjs')}.code`);
   if (isFirst || runsPlatform) {
@@ -153,6 +156,6 @@ const own = {
   },
   demo: () => load(true),
 };
-// Whatever else the command line has, the program itself does.
+// The program itself handles all other commands.
 const actions = new Proxy(own, { get: (found, name) => found[name] ?? (() => load(false)) });
 await commandLine(actions).parseAsync();

@@ -4,7 +4,7 @@ import { Mistake } from '@batuta/program';
 import { WebSocket } from 'ws';
 import { readRunFile } from '../run-file.js';
 
-/** A person's mistake or a platform that is not there: shown without a stack. */
+/** A user's mistake, or a platform that cannot be reached. Shown without a stack trace. */
 export class CliError extends Mistake {
   override readonly name = 'CliError';
 }
@@ -15,8 +15,8 @@ export interface Connection {
 }
 
 /**
- * The platform to talk to: BATUTA_URL and BATUTA_API_KEY when set, else the one running from `dataDir`.
- * @throws CliError when there is none, saying how to start or name one.
+ * The platform to use: BATUTA_URL and BATUTA_API_KEY if set, otherwise the one that runs from `dataDir`.
+ * @throws CliError when there is none. The message says how to start or name one.
  */
 export async function findPlatform(dataDir: string, env: NodeJS.ProcessEnv = process.env): Promise<Connection> {
   if (env['BATUTA_URL'] !== undefined) {
@@ -30,8 +30,8 @@ export async function findPlatform(dataDir: string, env: NodeJS.ProcessEnv = pro
 }
 
 /**
- * The platform that runs from `dataDir`, whatever the environment names.
- * @throws CliError when none does.
+ * The platform that runs from `dataDir`, whatever the environment contains.
+ * @throws CliError when there is none.
  */
 export async function platformHere(dataDir: string): Promise<Connection> {
   const run = readRunFile(dataDir);
@@ -48,7 +48,7 @@ export function clientOf({ url, apiKey }: Connection): BatutaClient {
   return new BatutaClient({ url, apiKey, WebSocket });
 }
 
-/** What went wrong with the API, in the words for a person; other errors as they are. */
+/** An error of the API in a form for people. Other errors are returned unchanged. */
 export function shownError(error: unknown): unknown {
   const isOfApi =
     error instanceof ProblemError || error instanceof ConnectionError || error instanceof UnexpectedAnswerError;

@@ -7,7 +7,7 @@ import type { AuditOutcome } from '@batuta/contracts';
 import type { AuditOptions } from '../command-line.js';
 import { CliError } from './api-client.js';
 
-/** What a list or an export asks for, as the API names it. */
+/** The query of a list or an export, with the API's names. */
 export function auditQuery({ tenant, user, key, ...same }: AuditOptions): Record<string, string> {
   const query = { tenant_id: tenant, user_id: user, key_id: key, ...same };
   return Object.fromEntries(Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined));
@@ -26,7 +26,7 @@ export async function* auditLines(client: BatutaClient, options: AuditOptions, l
   }
 }
 
-/** The lines of an export as they come. @throws CliError when the platform refuses it. */
+/** The lines of an export as they arrive. @throws CliError when the platform refuses it. */
 export async function* exportedAudit(client: BatutaClient, options: AuditOptions): AsyncIterable<string> {
   const query = new URLSearchParams(auditQuery(options)).toString();
   const path = `/api/v1/audit/export${query === '' ? '' : `?${query}`}`;
@@ -40,13 +40,13 @@ export async function* exportedAudit(client: BatutaClient, options: AuditOptions
 
 export interface AuditFinding {
   readonly entries: number;
-  /** What is wrong with the first entry that is. */
+  /** The problem of the first invalid entry. */
   readonly wrong?: string;
 }
 
 /**
- * Walks the chain of a tenant's audit log. Where old entries were removed the first one that is left is taken as it is. Nothing in the
- * chain tells that its newest entries are gone: keep an export elsewhere.
+ * Verifies the chain of a tenant's audit log. If old entries were removed, the first remaining entry is trusted. The
+ * chain cannot show that its newest entries are missing, so keep an export elsewhere.
  */
 export async function verifyAudit(lines: AsyncIterable<string>): Promise<AuditFinding> {
   let entries = 0;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { auditLink, FIRST_AUDIT_LINK } from '@batuta/contracts';
 import { auditQuery, verifyAudit } from './audit.js';
 
-/** Lines of an export, as the platform writes them. */
+/** Lines of an export in the platform's format. */
 function exported(count: number): Record<string, unknown>[] {
   let link = FIRST_AUDIT_LINK;
   return Array.from({ length: count }, (_, index) => {
@@ -10,7 +10,7 @@ function exported(count: number): Record<string, unknown>[] {
     const what = { channel: 'rest', action: 'secrets.put', resource: `secrets/S${index}` };
     const entry = { id: `id-${index}`, seq: index + 1, ...what, outcome: 'succeeded', revision: '"1"' } as const;
     link = auditLink(link, { ...entry, at, tenantId: 'acme', userId: 'ada' });
-    // What is empty may be there or not.
+    // An empty field may be present or absent.
     return { ...entry, at: new Date(at).toISOString(), tenant_id: 'acme', user_id: 'ada', code: '', link };
   });
 }
@@ -20,7 +20,7 @@ async function* linesOf(entries: readonly object[]): AsyncGenerator<string> {
 }
 
 describe('the chain of an audit log', () => {
-  it('holds together as it was written, and without its oldest entries', async () => {
+  it('is valid as written, and without its oldest entries', async () => {
     expect(await verifyAudit(linesOf(exported(5)))).toEqual({ entries: 5 });
     expect(await verifyAudit(linesOf(exported(5).slice(2)))).toEqual({ entries: 3 });
     expect(await verifyAudit(linesOf([]))).toEqual({ entries: 0 });
@@ -34,7 +34,7 @@ describe('the chain of an audit log', () => {
     ['tenant_id', 'other'],
     ['code', 'forbidden'],
     ['address', '10.0.0.1'],
-  ])('shows an entry whose %s was changed', async (field, value) => {
+  ])('reports an entry whose %s was changed', async (field, value) => {
     const entries = exported(5);
     entries[2] = { ...entries[2], [field]: value };
     const { entries: held, wrong } = await verifyAudit(linesOf(entries));
@@ -42,7 +42,7 @@ describe('the chain of an audit log', () => {
     expect(wrong).toContain('entry 3');
   });
 
-  it('shows what was taken out or added', async () => {
+  it('reports removed and added entries', async () => {
     const entries = exported(5);
     const gap = await verifyAudit(linesOf(entries.toSpliced(2, 1)));
     expect(gap.wrong).toBe('after entry 2 comes 4: what was between is gone');
@@ -51,7 +51,7 @@ describe('the chain of an audit log', () => {
   });
 });
 
-it('asks for what the options say, in the words of the API', () => {
+it('translates the options to the API’s names', () => {
   expect(auditQuery({ tenant: 'acme', user: 'ada', outcome: 'refused' })).toEqual({
     tenant_id: 'acme',
     user_id: 'ada',

@@ -118,7 +118,7 @@ const program = commandLine({
 
   async exportAudit(options) {
     for await (const line of exportedAudit(clientOf(await findPlatform(dataDir())), options)) {
-      // As fast as whoever reads them.
+      // Waits for the reader of standard output.
       if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain');
     }
   },

@@ -5,8 +5,8 @@ import { CliError } from './api-client.js';
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /**
- * Address of the database to work on directly: DATABASE_URL when set, else that of the platform running from `dataDir`;
- * undefined when none is running.
+ * The URL of the database to work on directly: DATABASE_URL if set, otherwise that of the platform that runs from
+ * `dataDir`. Undefined when none is running.
  */
 export async function databaseUrlOfRunning(
   dataDir: string,
@@ -16,8 +16,8 @@ export async function databaseUrlOfRunning(
 }
 
 /**
- * Does something with the database itself: that of DATABASE_URL when set, else of the platform here, which may be running
- * and is started without its services when it is not.
+ * Runs work on the database itself: that of DATABASE_URL if set, otherwise the one of the platform here. If the
+ * platform is not running, its database is started without the services.
  * @throws CliError when there is no database to work on.
  */
 export async function withDatabase<T>(dataDir: string, work: (databaseUrl: string) => Promise<T>): Promise<T> {

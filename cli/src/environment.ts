@@ -8,9 +8,9 @@ import { CliError } from './api-client.js';
 const POOL_CREDENTIALS_MS = 30 * 24 * 3_600_000;
 
 /**
- * What curl, a worker and the examples need to reach the platform that runs from `dataDir`, as lines for a POSIX shell. With `pool`:
- * also a file of new NATS credentials for its workers.
- * @throws CliError when none runs, or its NATS server is not its own.
+ * The variables that curl, a worker and the examples need to reach the platform that runs from `dataDir`, as lines for
+ * a POSIX shell. With `pool`: also a file with new NATS credentials for its workers.
+ * @throws CliError when no platform runs, or its NATS server is an external one.
  */
 export async function environmentLines(dataDir: string, pool?: string): Promise<string[]> {
   const run = readRunFile(dataDir);

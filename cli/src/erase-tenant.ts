@@ -6,7 +6,7 @@ import { withDatabase } from './database.js';
 
 /**
  * Counts the rows of a tenant, or removes them when `confirm` repeats its name.
- * @throws CliError when it does not, and when there is no database to work on.
+ * @throws CliError when `confirm` is another name, and when there is no database to work on.
  */
 export function eraseTenantHere(
   dataDir: string,

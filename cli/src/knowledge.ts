@@ -16,9 +16,9 @@ export interface AddedDocument {
 }
 
 /**
- * Adds every Markdown and text file below a directory to the knowledge base; the path below it is the document's source,
- * so adding a changed file again replaces it.
- * @throws CliError when the directory cannot be read or holds no such file.
+ * Adds every Markdown and text file below a directory to the knowledge base. A file's path below the directory is the
+ * document's source, so adding a changed file again replaces it.
+ * @throws CliError when the directory cannot be read or contains no such file.
  */
 export async function addKnowledge(
   client: BatutaClient,

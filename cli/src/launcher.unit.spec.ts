@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A checkout that has the command and nothing else. */
+/** A checkout that contains only the command. */
 let checkout: string;
 beforeEach(() => {
   checkout = mkdtempSync(join(tmpdir(), 'batuta-launcher-'));
@@ -34,7 +34,7 @@ const batuta = (...args: string[]): { status: number | null; stdout: string; std
   spawnSync(process.execPath, [join(checkout, 'cli/bin/batuta.mjs'), ...args], { encoding: 'utf8' });
 
 describe('the batuta command of a checkout', () => {
-  it('says which Node.js it needs when this one is too old', () => {
+  it('names the required Node.js version when this one is too old', () => {
     needsNode('999.1.0');
     const { status, stderr } = batuta('start');
     expect(status).toBe(1);
@@ -43,14 +43,14 @@ describe('the batuta command of a checkout', () => {
     );
   });
 
-  it('says that the packages are not installed', () => {
+  it('reports packages that are not installed', () => {
     needsNode('20.19.0');
     const { status, stderr } = batuta('start');
     expect(status).toBe(1);
     expect(stderr).toBe(`The packages that Batuta needs are not installed in ${checkout}. Run: npm ci\n`);
   });
 
-  it('answers help, version and wrong words without a program', () => {
+  it('answers help, version and unknown commands without the program', () => {
     needsNode('20.19.0');
     install();
     expect(batuta('--help')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Usage: batuta .*\bdemo\b/s) });
@@ -64,7 +64,7 @@ describe('the batuta command of a checkout', () => {
   });
 
   it.each(['--help', '--version', 'knowledge --help'])(
-    'loads nothing of the program for %s, whose time is then that of Node.js itself',
+    'loads no part of the program for %s, so that it takes only the time of Node.js itself',
     (line) => {
       const [seen, hooks] = [join(checkout, 'loaded'), join(checkout, 'hooks.mjs')];
       writeFileSync(
@@ -92,7 +92,7 @@ describe('the batuta command of a checkout', () => {
     },
   );
 
-  it('says before a first build which disk has too little space, and how much is needed', () => {
+  it('names a disk with too little space before a first build, and the space that is needed', () => {
     needsNode('20.19.0');
     install();
     const full = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module';
@@ -108,7 +108,7 @@ describe('the batuta command of a checkout', () => {
     );
   });
 
-  it('shows what a build that failed says, and ends', () => {
+  it('shows the output of a failed build, and ends', () => {
     needsNode('20.19.0');
     install();
     const { status, stdout, stderr } = batuta('start');
@@ -120,7 +120,7 @@ describe('the batuta command of a checkout', () => {
   it.each([
     ['another version', { 'node_modules/esbuild': { version: '1.0.0' } }, 'esbuild 2.0.0 is not there'],
     ['none', {}, 'esbuild 2.0.0 is not there'],
-  ])('says to install when the lockfile has been changed since: %s is installed', (_name, packages, message) => {
+  ])('tells to install when the lockfile has changed since: %s is installed', (_name, packages, message) => {
     needsNode('20.19.0');
     install();
     const lock = (of: object): string => JSON.stringify({ packages: of });
@@ -145,7 +145,7 @@ describe('the batuta command of a checkout', () => {
     expect(batuta('start').stdout).toContain('what is wrong');
   });
 
-  it('says while it builds that it goes on', async () => {
+  it('shows progress during a build', async () => {
     needsNode('20.19.0');
     const wait = `while [ ! -f '${join(checkout, 'go')}' ]; do sleep 0.1; done; exit 2`;
     writeFileSync(
@@ -163,7 +163,7 @@ describe('the batuta command of a checkout', () => {
     expect(shown).toMatch(/^Building .*\n {2}… building for \d+ s\n/);
   }, 300_000);
 
-  it('says before it builds that a platform runs here already, when that answers', async () => {
+  it('reports before a build that a platform is running here, if that one answers', async () => {
     needsNode('20.19.0');
     install();
     const server = createServer((request, response) =>
@@ -195,7 +195,7 @@ describe('the batuta command of a checkout', () => {
       server.close();
     }
     await once(server, 'close');
-    // A process that got the number of one that ended is no platform.
+    // A process that got the id of an ended platform is not a platform.
     expect((await start()).shown).toMatch(/^Building /);
   }, 300_000);
 });

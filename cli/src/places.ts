@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 /** The top folder of the checkout. */
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
-/** Where the platform of this checkout keeps everything; BATUTA_DATA_DIR when set. */
+/** The data directory of this checkout's platform, or BATUTA_DATA_DIR if it is set. */
 export function dataDir(env: NodeJS.ProcessEnv = process.env): string {
   return resolve(env['BATUTA_DATA_DIR'] ?? resolve(ROOT, '.batuta'));
 }

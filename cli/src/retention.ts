@@ -11,7 +11,7 @@ export interface RetentionOptions {
 type Policy = Awaited<ReturnType<BatutaClient['retentionPolicies']['get']>>;
 type Body = Parameters<BatutaClient['retentionPolicies']['put']>[1];
 
-/** Makes or replaces a policy; what it may say, the platform decides. */
+/** Creates or replaces a policy. The platform decides which fields are valid. */
 export async function setRetention(client: BatutaClient, name: string, options: RetentionOptions): Promise<Policy> {
   const { olderThan, keep, status, config } = options;
   const body = {

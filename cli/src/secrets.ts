@@ -2,8 +2,8 @@ import type { BatutaClient } from '@batuta/client';
 import { CliError } from './api-client.js';
 
 /**
- * Stores what standard input holds, without the line end that a shell or an editor adds: an argument would stand in the
- * list of processes and in the shell's history. Returns the new version.
+ * Stores the content of standard input, without the line end that a shell or an editor adds. The value is not an
+ * argument, because arguments are visible in the list of processes and in the shell's history. Returns the new version.
  * @throws CliError when there is no input.
  */
 export async function setSecret(

@@ -8,11 +8,11 @@ import { CliError } from './api-client.js';
 export interface StartOptions {
   readonly logger: Logger;
   readonly port?: number;
-  /** File for the services' logs; default: standard output. */
+  /** The file for the services' logs. Default: standard output. */
   readonly logFile?: string;
 }
 
-/** Starts the platform of this checkout; throws CliError when it runs already. */
+/** Starts the platform of this checkout. Throws CliError when it is already running. */
 export async function startHere(options: StartOptions): Promise<Platform> {
   const dir = dataDir();
   const {

@@ -29,7 +29,7 @@ export async function verify(
   );
 }
 
-/** The keys that may have signed checkpoints: of the environment, else of the platform here. */
+/** The keys that may have signed checkpoints: those in the environment, otherwise those of the platform here. */
 async function sealsOf(dataDir: string, env: NodeJS.ProcessEnv = process.env): Promise<readonly Buffer[]> {
   const text =
     env['BATUTA_EXECUTION_SEAL_KEYS'] ??

@@ -9,8 +9,8 @@ export interface Answer<T = Record<string, unknown>> {
 }
 
 /**
- * A platform as tests ask it. `client` is the typed client; the rest sends what no client would, and answers with status and
- * body whatever they are. Every answer has to be as docs/openapi.json says.
+ * A platform as tests use it. `client` is the typed client. The other methods send requests that no client would send,
+ * and return status and body whatever they are. Every answer must match docs/openapi.json.
  */
 export class Api {
   readonly client: BatutaClient;
@@ -19,7 +19,7 @@ export class Api {
     readonly url: string,
     readonly key: string,
   ) {
-    // What is refused is refused at once: tests say themselves what may be tried again.
+    // No retries: a test itself decides which refusals it retries.
     this.client = new BatutaClient({ url, apiKey: key, WebSocket, fetch: documentedFetch, retry: { attempts: 1 } });
   }
 
@@ -52,7 +52,7 @@ export class Api {
   }
 }
 
-/** Throws when the answer does not have the status, showing what it said instead. */
+/** Throws, and shows the answer, when the answer has another status. */
 export function expectStatus<T>(answer: Answer<T>, status: number): T {
   if (answer.status !== status) {
     throw new Error(`expected ${status}, got ${answer.status}: ${JSON.stringify(answer.body)}`);

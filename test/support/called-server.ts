@@ -3,19 +3,19 @@ import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } fro
 import type { AddressInfo } from 'node:net';
 
 export interface CalledRequest {
-  /** Without its query. */
+  /** Without the query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-/** Status of the answer; `earlier` tells how many requests of this path came before. Default 200. */
+/** The status of the answer. `earlier`: the number of earlier requests with this path. Default 200. */
 export type AnswerOf = (path: string, earlier: number) => number;
 
-/** A server on loopback that agents and webhooks call: it keeps what it was asked, and answers as the test says. */
+/** A server on loopback that agents and webhooks call. It records the requests, and the test decides the answers. */
 export class CalledServer {
   readonly requests: CalledRequest[] = [];
-  /** Called by the test: requests to /held wait for it. */
+  /** Called by the test. Requests to /held wait for it. */
   release: () => void = () => undefined;
   readonly #released = new Promise<void>((resolve) => {
     this.release = resolve;

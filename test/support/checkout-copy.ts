@@ -11,13 +11,14 @@ export interface Account {
 
 const LEFT_OUT = new Set(['node_modules', 'dist', '.git', '.batuta', '.reports', 'coverage']);
 
-/** A copy of this checkout as a user has it after `npm ci`: theirs, with all packages, and with nothing built. */
+/** A copy of this checkout as a user has it after `npm ci`: owned by the user, with all packages, and nothing built. */
 export function copyCheckout({ uid, gid }: Account): string {
   const copy = mkdtempSync(join(tmpdir(), 'batuta-checkout-'));
   cpSync(ROOT, copy, { recursive: true, filter: (path) => !LEFT_OUT.has(basename(path)) });
   const paths = readdirSync(copy, { recursive: true, encoding: 'utf8' }).map((path) => join(copy, path));
   for (const path of [copy, ...paths]) chownSync(path, uid, gid);
-  // The packages after that: their files are the same ones, where the file system can do that, and not the user's.
+  // The packages come afterwards. If the file system allows it, their files are hard links, and they do not belong to
+  // the user.
   for (const folder of foldersWithPackages()) {
     const [from, to] = [join(ROOT, folder, 'node_modules'), join(copy, folder, 'node_modules')];
     const linked = spawnSync('cp', ['-al', from, to]).status === 0;

@@ -13,13 +13,13 @@ import { ServiceProcess } from './service-process.js';
 import type { DeployableService } from './service-process.js';
 
 export interface ClusterOptions {
-  /** Instances by service; default one of each but notifications. */
+  /** Number of instances by service. Default: one of each except notifications. */
   readonly instances?: Partial<Record<DeployableService, number>>;
-  /** Environment of every service process, over the cluster's own. */
+  /** Environment of every service process, in addition to the cluster's own. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Pools that the step-runner serves; default: `default`. */
+  /** The pools that the step-runner serves. Default: `default`. */
   readonly pools?: readonly string[];
-  /** Control groups that services run in, by service. */
+  /** The control groups in which services run, by service. */
   readonly memoryGroups?: ReadonlyMap<string, MemoryGroup>;
 }
 
@@ -31,7 +31,7 @@ const PORT_VARIABLE: Readonly<Record<DeployableService, string>> = {
   notifications: 'BATUTA_NOTIFICATIONS_HTTP_PORT',
 };
 
-/** A whole platform of separate processes, the way production runs it, with servers of its own. */
+/** A whole platform of separate processes, as in production, with its own servers. */
 export class Cluster {
   private constructor(
     readonly dir: string,
@@ -39,7 +39,10 @@ export class Cluster {
     private readonly processes: ReadonlyMap<DeployableService, readonly ServiceProcess[]>,
   ) {}
 
-  /** Starts everything and waits until all are ready. Throws with the end of a log when they are not; the logs stay. */
+  /**
+   * Starts everything and waits until all services are ready. Throws with the end of a log when they do not become
+   * ready; the logs are kept.
+   */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const dir = mkdtempSync(join(tmpdir(), 'batuta-cluster-'));
     const logs = join(dir, 'logs');
@@ -90,7 +93,7 @@ export class Cluster {
       }
     } catch (error) {
       const problems = await cluster.end(awaited);
-      // Another that has ended may be why this one was not ready.
+      // Another process that has ended may be the reason why this one is not ready.
       throw new Error([(error as Error).message, ...problems].join('\n'), { cause: error });
     }
     return cluster;
@@ -114,7 +117,7 @@ export class Cluster {
     return this.stack.nats;
   }
 
-  /** The instance of a service; throws when there is none. */
+  /** An instance of a service. Throws when there is none. */
   process(service: DeployableService, index = 0): ServiceProcess {
     const member = this.processes.get(service)?.[index];
     if (member === undefined) {
@@ -123,12 +126,12 @@ export class Cluster {
     return member;
   }
 
-  /** A file of NATS credentials for workers of a pool. */
+  /** A file with NATS credentials for workers of a pool. */
   workerCredentials(pool: string): Promise<string> {
     return writePoolCredentials(this.accounts, join(this.dir, 'nats', 'creds'), pool, 3_600_000);
   }
 
-  /** A file of NATS credentials of a service. */
+  /** A service's file with NATS credentials. */
   serviceCredentials(service: DeployableService): string {
     return natsCredentialsFile(this.stack.natsCredentials, service) ?? '';
   }
@@ -144,8 +147,8 @@ export class Cluster {
   }
 
   /**
-   * Ends every process and server and removes the files. Throws, and keeps the logs, when a process did not end cleanly or
-   * had ended by itself before.
+   * Ends all processes and servers and removes the files. Throws, and keeps the logs, when a process did not end
+   * cleanly or had ended by itself.
    */
   async stop(): Promise<void> {
     const problems = await this.end();
@@ -153,7 +156,10 @@ export class Cluster {
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  /** Ends every process and server; gives what went wrong, in the past too, but for `known`, of which that is known. */
+  /**
+   * Ends all processes and servers. Returns all problems, also earlier ones, except those of `known`, which the caller
+   * knows.
+   */
   private async end(known?: ServiceProcess): Promise<string[]> {
     const problems: string[] = [];
     const add = async (member: ServiceProcess, what: string): Promise<void> => {

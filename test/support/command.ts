@@ -6,7 +6,7 @@ import { endOf, eventually } from '@batuta/testing';
 /** The top folder of this checkout. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A process and what it says. */
+/** A process and its output. */
 export class SpokenProcess {
   private text = '';
   private readonly exit: Promise<number | null>;
@@ -44,13 +44,13 @@ export class SpokenProcess {
     );
   }
 
-  /** Resolves with the exit code once the process has ended (null when a signal ended it). */
+  /** Resolves with the exit code when the process has ended (null after a signal). */
   exited(): Promise<number | null> {
     return this.exit;
   }
 }
 
-/** The `batuta` command as a process, with a data directory of its own. */
+/** The `batuta` command as a process, with its own data directory. */
 export class BatutaCommand extends SpokenProcess {
   constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>> = {}) {
     super(

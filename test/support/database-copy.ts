@@ -10,10 +10,10 @@ import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
 
-/** Table (`schema.name`) → its rows as COPY writes them. */
+/** The rows of each table (`schema.name`), in the format of COPY. */
 export type DatabaseCopy = ReadonlyMap<string, string>;
 
-/** Runs one of the commands that the image has (`services/execution/dist/rebuild.js`) on a database. Throws when it fails. */
+/** Runs a command of the image (such as `services/execution/dist/rebuild.js`) on a database. Throws when it fails. */
 export async function runCommand(
   file: string,
   databaseUrl: string,
@@ -35,7 +35,7 @@ async function connected<T>(databaseUrl: string, work: (client: pg.Client) => Pr
   }
 }
 
-/** All rows of all tables of the platform at one moment, in one snapshot as pg_dump takes it. Migrations are not data. */
+/** All rows of all tables of the platform from a single snapshot, like pg_dump. Migrations do not count as data. */
 export function dumpDatabase(databaseUrl: string): Promise<DatabaseCopy> {
   return connected(databaseUrl, async (client) => {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -50,7 +50,7 @@ export function dumpDatabase(databaseUrl: string): Promise<DatabaseCopy> {
   });
 }
 
-/** Drops the database with all that is in it and makes an empty one with the same name. */
+/** Drops the database with its content and creates an empty one with the same name. */
 export function recreateDatabase(databaseUrl: string): Promise<void> {
   const url = new URL(databaseUrl);
   const name = pg.escapeIdentifier(url.pathname.slice(1));
@@ -61,11 +61,11 @@ export function recreateDatabase(databaseUrl: string): Promise<void> {
   });
 }
 
-/** Fills a migrated database with what was dumped; what migrations put into it is replaced. */
+/** Fills a migrated database with dumped rows, which replace the rows that migrations created. */
 export function restoreDatabase(databaseUrl: string, copy: DatabaseCopy): Promise<void> {
   return connected(databaseUrl, async (client) => {
     await client.query('BEGIN');
-    // Rows refer to rows of tables that come later; the dump itself was consistent.
+    // Rows refer to rows of tables that are restored later. The dump itself was consistent.
     await client.query("SET LOCAL session_replication_role = 'replica'");
     await client.query(`TRUNCATE ${[...copy.keys()].join(', ')}`);
     for (const [name, rows] of copy) {

@@ -11,7 +11,7 @@ import { describeEnd, eventually } from '@batuta/testing';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The configurations of nats-server that are deployed, with the number of servers. */
+/** The deployed configurations of nats-server, with the number of servers. */
 export const DEPLOYED = {
   Compose: { conf: 'deploy/nats/nats.conf', servers: 1 },
   'Kubernetes on a laptop': { conf: 'deploy/k8s/overlays/laptop/nats.conf', servers: 1 },
@@ -19,20 +19,20 @@ export const DEPLOYED = {
 } as const;
 
 export interface DeployedNatsOptions {
-  /** Where the credentials and certificates of `batuta credentials` are; default: a folder of its own, made here. */
+  /** The directory with the output of `batuta credentials`. Default: a new one, created here. */
   readonly credentials?: string;
-  /** The program; default: the one of this system. */
+  /** The program. Default: the system's. */
   readonly program?: string;
 }
 
-/** The nats-servers of a deployment, with exactly its configuration but for addresses and places. */
+/** The nats-servers of a deployment, with exactly its configuration except for addresses and paths. */
 export class DeployedNats {
   readonly #children: ChildProcess[] = [];
 
   private constructor(
-    /** `tls://localhost:port`, several with commas between. */
+    /** `tls://localhost:port`, several separated by commas. */
     readonly url: string,
-    /** A folder for each container, as `batuta credentials` makes them. */
+    /** One folder per container, as `batuta credentials` creates them. */
     readonly directory: string,
     readonly accounts: NatsAccounts,
     private readonly own: string,
@@ -40,7 +40,7 @@ export class DeployedNats {
     private readonly servers: readonly { readonly root: string; readonly name: string; readonly monitorPort: number }[],
   ) {}
 
-  /** The file of a service's NATS credentials, `{service}` for its name. */
+  /** The file of a service's NATS credentials. `{service}` stands for its name. */
   get credentials(): string {
     return join(this.directory, '{service}', 'nats.creds');
   }
@@ -49,7 +49,7 @@ export class DeployedNats {
     return join(this.directory, 'gateway', 'ca.crt');
   }
 
-  /** Starts the servers and waits until JetStream runs on them. Throws with the end of a log when they do not. */
+  /** Starts the servers and waits until JetStream is available. Throws with the end of a log when that fails. */
   static async start(deployment: keyof typeof DEPLOYED, options: DeployedNatsOptions = {}): Promise<DeployedNats> {
     const { conf, servers: count } = DEPLOYED[deployment];
     const program = options.program ?? (await findNatsServer(silentLogger)).file;
@@ -83,7 +83,7 @@ export class DeployedNats {
     return nats;
   }
 
-  /** Starts the servers once more, after `end`. */
+  /** Starts the servers again after `end`. */
   async run(): Promise<void> {
     const logs = this.servers.map(({ root }) => join(root, 'nats.log'));
     const ends: string[] = [];
@@ -95,7 +95,7 @@ export class DeployedNats {
       });
       closeSync(log);
       child.once('exit', (code, signal) => ends.push(`${name} has ended (${describeEnd(code, signal)}).`));
-      // Nothing stays behind when the test's process ends first.
+      // No server may outlive the process of the test.
       process.once('exit', () => child.kill('SIGKILL'));
       this.#children.push(child);
     }
@@ -114,12 +114,12 @@ export class DeployedNats {
     }
   }
 
-  /** What servers said of their routes, from the first one's log. */
+  /** The first server's log. */
   log(index = 0): string {
     return readFileSync(join(this.servers[index]?.root ?? '', 'nats.log'), 'utf8');
   }
 
-  /** Ends the servers; their files stay. */
+  /** Ends the servers. Their files stay. */
   async end(): Promise<void> {
     const children = this.#children.splice(0);
     await Promise.all(

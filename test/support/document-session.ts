@@ -9,17 +9,17 @@ import { ROOT } from './command.js';
 import type { Api } from './api.js';
 import type { LocalPlatform } from './local-platform.js';
 
-/** What a piece of a session came to. */
+/** The result of a part of a session. */
 export interface Outcome {
   readonly output: string;
   readonly errors: string;
-  /** Commands that did not succeed, by the document's line. */
+  /** Commands that failed, by their line in the document. */
   readonly failures: readonly string[];
-  /** Requests of curl with their statuses. */
+  /** Requests of curl and their statuses. */
   readonly requests: readonly { readonly status: number; readonly request: string }[];
 }
 
-// Each request's status goes to a file; all else is curl's.
+// Each request's status is written to a file. Everything else is curl's own output.
 const CURL = String.raw`#!/bin/bash
 said=$(mktemp)
 "$REAL_CURL" --max-time 90 -w '%{stderr}\n=batuta= %{http_code} %{method} %{url_effective}\n' "$@" 2>"$said"
@@ -31,18 +31,18 @@ exit $code
 `;
 
 /**
- * A bash that a reader of a document could have open: in the folder of a checkout whose platform runs, with one tenant a
- * document, as on a fresh installation.
+ * A bash that a reader of a document could use: in the folder of a checkout with a running platform. Each document has
+ * its own tenant, as on a new installation.
  */
 export class DocumentSession {
   private waiting: (() => void) | undefined;
   private pieces = 0;
 
   private constructor(
-    /** Holds the checkout and what the session writes beside it. */
+    /** Contains the checkout and the session's own files. */
     private readonly home: string,
     private readonly bash: ChildProcess,
-    /** The admin of its tenant. */
+    /** The admin of the session's tenant. */
     readonly admin: Api,
   ) {
     if (bash.stdout !== null) createInterface({ input: bash.stdout }).on('line', () => this.waiting?.());
@@ -59,7 +59,7 @@ export class DocumentSession {
     mkdirSync(checkout);
     for (const name of readdirSync(ROOT)) {
       if (name === '.git' || name === '.batuta') continue;
-      // What documents have written to or made in is copied; npm finds a package's scripts beside where it runs.
+      // Files that documents write to are copied. npm finds a package's scripts in the folder where it runs.
       if (['examples', 'package.json', 'package-lock.json'].includes(name))
         cpSync(join(ROOT, name), join(checkout, name), { recursive: true });
       else symlinkSync(join(ROOT, name), join(checkout, name));
@@ -69,7 +69,7 @@ export class DocumentSession {
       recursive: true,
       filter: (path) => path === platform.dir || /\.(json|key)$/.test(path),
     });
-    // What makes credentials for workers.
+    // Needed to create credentials for workers.
     symlinkSync(join(platform.dir, 'nats'), join(data, 'nats'));
     const admin = await platform.user(tenant, 'admin');
     const keyFile = join(data, 'admin.key');
@@ -81,7 +81,7 @@ export class DocumentSession {
     mkdirSync(bin);
     writeFileSync(join(bin, 'curl'), CURL);
     chmodSync(join(bin, 'curl'), 0o755);
-    // What must never happen by accident: a document that says so has to be an exception of the test.
+    // Programs that must never run by accident. A document that uses one must be an exception in the test.
     for (const name of ['apt-get', 'docker', 'kubectl', 'kind', 'sudo']) {
       writeFileSync(join(bin, name), `#!/bin/sh\necho '${name} does not run here' >&2\nexit 1\n`);
       chmodSync(join(bin, name), 0o755);
@@ -89,7 +89,7 @@ export class DocumentSession {
     const realCurl = spawnSync('which', ['curl'], { encoding: 'utf8' }).stdout.trim();
     const bash = spawn('bash', ['--noprofile', '--norc'], {
       cwd: checkout,
-      // A group of its own, so that what a document starts in the background ends with it.
+      // Its own process group, so that background processes of a document end with it.
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
       env: {
@@ -102,7 +102,7 @@ export class DocumentSession {
         FAILURES: join(home, 'failures.log'),
         PIECES: join(home, 'piece-'),
         npm_config_update_notifier: 'false',
-        // What a document installs has to be named in the test, instead of coming from the network.
+        // Packages that a document installs must be named in the test, and are not downloaded.
         npm_config_offline: 'true',
       },
     });
@@ -116,12 +116,12 @@ export class DocumentSession {
     writeFileSync(join(this.checkout, file), `${text}\n`);
   }
 
-  /** Runs a script in the session; `line` is where it stands in its document. Throws when it has not ended in time. */
+  /** Runs a script in the session. `line` is its line in the document. Throws when it does not end in time. */
   async run(script: string, line: number, timeoutMs = 150_000): Promise<Outcome> {
     this.pieces += 1;
     const file = (kind: string): string => join(this.home, `piece-${this.pieces}.${kind}`);
     for (const log of ['curl.log', 'failures.log']) writeFileSync(join(this.home, log), '');
-    // Lines before it, so that bash counts as the document does.
+    // Empty lines before the script, so that bash's line numbers match the document.
     writeFileSync(file('sh'), `${'\n'.repeat(line - 1)}${script}\n`);
     if (this.bash.exitCode !== null || this.bash.signalCode !== null)
       throw new Error('the shell of this document has ended');

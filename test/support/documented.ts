@@ -16,10 +16,10 @@ interface OpenApi {
   readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
 }
 
-/** Refusals of the edge, which come before there is an operation: OpenAPI says them for all in its description. */
+/** Refusals of the edge, before an operation is found. OpenAPI lists them for all operations in its description. */
 const OF_THE_EDGE: ReadonlySet<number> = new Set([405, 406, 408, 414, 417, 426, 428, 431]);
 
-/** A schema that takes no field that it does not have, and the same within it. */
+/** A schema that refuses unknown fields at every level. */
 function strict(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(strict);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -32,12 +32,14 @@ function strict(schema: unknown): unknown {
 interface Route {
   readonly name: string;
   readonly pattern: RegExp;
-  /** Where a segment is fixed, it goes before one that is not. */
+  /** Routes with more fixed segments are tried first. */
   readonly fixed: number;
   readonly operation: Documented;
 }
 
-/** Holds every answer of the platform against docs/openapi.json: its status, its content type, and each of its fields. */
+/**
+ * Checks every answer of the platform against docs/openapi.json: its status, its content type, and each of its fields.
+ */
 export class DocumentedAnswers {
   readonly #routes: readonly Route[];
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
@@ -59,7 +61,10 @@ export class DocumentedAnswers {
     return new DocumentedAnswers(JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8')) as OpenApi);
   }
 
-  /** @throws Error that says what is not as documented. What is at no documented path is not looked at. */
+  /**
+   * Ignores answers of undocumented paths.
+   * @throws Error that describes the difference from the document.
+   */
   check(method: string, url: string, status: number, contentType: string | null, text: string): void {
     const route = this.#routeOf(`${method === 'HEAD' ? 'GET' : method} ${new URL(url).pathname}`);
     if (route === undefined || method === 'HEAD') return;
@@ -111,7 +116,7 @@ export class DocumentedAnswers {
 
 let answers: DocumentedAnswers | undefined;
 
-/** `fetch` whose answers have to be as docs/openapi.json says. */
+/** A `fetch` whose answers must match docs/openapi.json. */
 export const documentedFetch: typeof fetch = async (input, init) => {
   const request = new Request(input, init);
   const response = await fetch(input, init);

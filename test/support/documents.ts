@@ -7,12 +7,12 @@ import { toString } from 'mdast-util-to-string';
 import { visit } from 'unist-util-visit';
 import { ROOT } from './command.js';
 
-/** A block of code in a document, with what its info string says: a language, and words of it such as `file=config.json`. */
+/** A code block of a document, with the parts of its info string: a language, and words such as `file=config.json`. */
 export interface Block {
   readonly language: string | undefined;
   readonly words: readonly string[];
   readonly text: string;
-  /** Line of the document on which `text` begins. */
+  /** The line of the document on which `text` begins. */
   readonly line: number;
 }
 
@@ -21,13 +21,13 @@ export class Document {
   readonly text: string;
   private readonly root: ReturnType<typeof fromMarkdown>;
 
-  /** `path` is relative to the top of the checkout. */
+  /** `path` is relative to the top folder of the checkout. */
   constructor(readonly path: string) {
     this.text = readFileSync(join(ROOT, path), 'utf8');
     this.root = fromMarkdown(this.text);
   }
 
-  /** Blocks of code in the order of the document. */
+  /** Code blocks in the order of the document. */
   blocks(): Block[] {
     const blocks: Block[] = [];
     visit(this.root, 'code', ({ lang, meta, value, position }) => {
@@ -42,7 +42,7 @@ export class Document {
     return blocks;
   }
 
-  /** Pieces of code within sentences. */
+  /** Code within sentences. */
   inlineCode(): { readonly text: string; readonly line: number }[] {
     const found: { text: string; line: number }[] = [];
     visit(this.root, 'inlineCode', ({ value, position }) => {
@@ -51,7 +51,7 @@ export class Document {
     return found;
   }
 
-  /** What follows `#` in links to its headings, as GitHub makes them. */
+  /** The anchors of its headings, which follow `#` in links, as GitHub makes them. */
   anchors(): Set<string> {
     const slugger = new GithubSlugger();
     const anchors = new Set<string>();
@@ -61,7 +61,7 @@ export class Document {
     return anchors;
   }
 
-  /** One sentence for each link to a file or heading of this repository that is not there. */
+  /** One sentence for each link to a missing file or heading of this repository. */
   brokenLinks(): string[] {
     const broken: string[] = [];
     visit(this.root, (node) => {
@@ -82,7 +82,7 @@ export class Document {
   }
 }
 
-/** A command of a shell block: one or several lines that bash takes as one. */
+/** A command of a shell block: one or several lines that bash reads as one command. */
 export interface Command {
   readonly text: string;
   /** Line of the block, from 0. */
@@ -90,13 +90,13 @@ export interface Command {
   readonly lines: number;
 }
 
-/** What bash says about the syntax of a script; undefined when it is right. */
+/** The syntax error that bash reports for a script. Undefined when it is correct. */
 export function shellMistake(script: string): string | undefined {
   const { status, stderr } = spawnSync('bash', ['-n'], { input: script, encoding: 'utf8' });
   return status === 0 ? undefined : stderr;
 }
 
-/** Splits a shell block into its commands. Comments and empty lines are none. */
+/** Splits a shell block into its commands, without comments and empty lines. */
 export function commandsOf(block: Block): Command[] {
   const commands: Command[] = [];
   const lines = block.text.split('\n');
@@ -115,8 +115,9 @@ const VARIES = /^\d{4}-\d\d-\d\dT[\d:.]+Z$|^[0-9a-f]{8}-[0-9a-f-]{27}$|^[0-9a-f]
 const OPEN = '…';
 
 /**
- * Where an answer is not what a document shows, one sentence each. The answer may have more fields. `…` in a text stands for any
- * text, as the last item of a list for any further items. Times, ids and fractions differ from run to run: only their kind counts.
+ * The differences between an answer and the one that a document shows, one sentence each. The answer may have more
+ * fields. `…` in a text stands for any text, and as the last item of a list for any further items. Times, ids and
+ * fractions differ between runs, so only their kind is compared.
  */
 export function differences(shown: unknown, answer: unknown, path = ''): string[] {
   const differs = [`${path || '/'} is ${JSON.stringify(answer)}, not ${JSON.stringify(shown)}`];

@@ -14,15 +14,15 @@ const REOPENS: ReadonlySet<string> = new Set(['ExecutionRetried', 'ExecutionReop
 const TERMINAL = new Set(['ExecutionCompleted', 'ExecutionFailed', 'ExecutionCancelled']);
 
 export interface LogFacts {
-  /** Executions whose last event ends them, by that event's type. */
+  /** Number of executions whose last event ends them, by the type of that event. */
   readonly ended: Readonly<Record<string, number>>;
   readonly outcomes: number;
 }
 
 /**
- * Reads the events table itself and throws when it breaks a promise: versions without a gap, positions without a gap in
- * each partition, exactly one outcome for each attempt that has one, one outcome for each attempt of a completed execution
- * that was not stopped by a command, one decision for each approval that was asked for, nothing behind a terminal event but a retry.
+ * Reads the events table itself and throws when a guarantee is broken: versions and positions without gaps; at most one
+ * outcome per attempt; one outcome for each attempt of a completed execution that no command has stopped; one decision
+ * for each requested approval; no event after a terminal event except a retry.
  */
 export async function checkLog(databaseUrl: string, executionIds: readonly string[]): Promise<LogFacts> {
   const client = new pg.Client({ connectionString: databaseUrl });
@@ -64,15 +64,15 @@ export async function checkLog(databaseUrl: string, executionIds: readonly strin
   }
 }
 
-/** What steps that no agent works on begin with. */
+/** Events with which steps without an agent begin. */
 const ALONE = new Set(['ModelAnswered', 'WaitStarted', 'SignalAwaited', 'ChoiceMade', 'ChildRequested']);
 
 function checkExecution(id: string, events: readonly LogRow[]): number {
   const outcomes = new Map<string, number>();
   const scheduled = new Set<string>();
-  /** Attempts under way that a command has ended: a skip, a pause with `now`, a cancel. */
+  /** Running attempts that a command has ended: a skip, a pause with `now`, a cancel. */
   const stopped = new Set<string>();
-  /** Approvals that were asked for, and whether they are decided; waits are by themselves. */
+  /** Requested approvals, and whether they are decided. Waits decide themselves. */
   const asked = new Map<string, boolean>();
   const stop = (step?: string): void => {
     for (const attempt of scheduled) {
@@ -106,7 +106,7 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
       if (asked.get(step) !== false) throw new Error(`execution ${id}: ${step} is decided, and nobody was asked`);
       asked.set(step, true);
     }
-    // A human makes no attempts, nor does time.
+    // A human decision and the passing of time are not attempts.
     if (event.attempt === 0) {
       if (asked.get(step) !== true)
         throw new Error(

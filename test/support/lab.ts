@@ -6,7 +6,7 @@ import type { Agent, AgentContext } from '@batuta/worker';
 import { eventually } from '@batuta/testing';
 import type { Cluster } from './cluster.js';
 
-/** An attempt of the agent `held`, which goes on when the test says so. */
+/** An attempt of the agent `held`, which continues when the test says so. */
 export interface HeldAttempt {
   readonly executionId: string;
   readonly stepId: string;
@@ -21,15 +21,15 @@ export interface HeldAttempt {
 const POOL = 'lab';
 
 /**
- * A step-runner in the test's own process. Its agents: `held` waits until the test ends the attempt; `chooser` is a judge
- * that names the candidate with the highest `quality`; `undo` returns at once and is remembered, or fails when its input
- * says `{"fail": true}`.
+ * A step-runner in the test's own process. Its agents: `held` waits until the test ends the attempt; `chooser` is a
+ * judge that names the candidate with the highest `quality`; `undo` returns at once and is recorded, or fails when its
+ * input has `{"fail": true}`.
  */
 export class Lab {
   readonly held: HeldAttempt[] = [];
-  /** Attempts of `undo` in the order in which they came. */
-  /** Whether undoings that are to fail do. */
+  /** Whether attempts of `undo` fail when their input says so. */
   undoFails = true;
+  /** Attempts of `undo` in the order of their arrival. */
   readonly undone: { readonly executionId: string; readonly input: unknown }[] = [];
 
   private constructor(private runner: RunningStepRunner | undefined) {}
@@ -61,7 +61,7 @@ export class Lab {
     await this.runner?.close();
   }
 
-  /** The attempt of a step once it has come in; the newest one, or the one with that number. */
+  /** The newest attempt of a step, or the one with this number. Waits until it has arrived. */
   attempt(executionId: string, stepId: string, attempt?: number): Promise<HeldAttempt> {
     return eventually(
       () =>

@@ -5,10 +5,10 @@ import pg from 'pg';
 import { Api } from './api.js';
 import { BatutaCommand } from './command.js';
 
-/** How long a start may take where a database is made and other suites run beside it. */
+/** The longest time for a start that creates a database while other suites are running. */
 const START_MS = 250_000;
 
-/** The platform as `npm start` runs it, with a data directory of its own. */
+/** The platform as `npm start` runs it, with its own data directory. */
 export class LocalPlatform {
   private constructor(
     readonly dir: string,
@@ -16,14 +16,14 @@ export class LocalPlatform {
     readonly command: BatutaCommand,
   ) {}
 
-  /** Starts it and waits until it is ready. Throws with what it printed when it ends before. */
+  /** Starts it and waits until it is ready. Throws with its output when it ends first. */
   static async start(env: Readonly<Record<string, string>> = {}): Promise<LocalPlatform> {
     const dir = mkdtempSync(join(tmpdir(), 'batuta-local-'));
     const command = new BatutaCommand(['start', '--port', '0'], dir, env);
     try {
       await command.says(/Batuta is ready at http/, START_MS);
     } catch (error) {
-      // Nobody gets it to stop it, and it would run beside all tests that follow.
+      // Nobody else can stop it, and it would run beside all later tests.
       command.child.kill('SIGINT');
       await command.exited();
       rmSync(dir, { recursive: true, force: true });
@@ -38,7 +38,7 @@ export class LocalPlatform {
     return new Api(this.url, readFileSync(join(this.dir, 'admin.key'), 'utf8').trim());
   }
 
-  /** A user of another tenant, with a key of its own. */
+  /** A user of another tenant, with its own key. */
   async user(tenant: string, role: 'viewer' | 'operator' | 'admin'): Promise<Api> {
     const body = { tenant_id: tenant, user_id: `${tenant}-${role}`, role, name: 'test' };
     const { secret } = await this.admin().client.apiKeys.create(body);
@@ -46,7 +46,9 @@ export class LocalPlatform {
     return new Api(this.url, secret);
   }
 
-  /** Takes every pool of workers from its tenant, as docs/operations.md says it, so that another tenant may use its name. */
+  /**
+   * Removes the tenants of all worker pools, as docs/operations.md describes, so that another tenant can use the names.
+   */
   releasePools(): Promise<void> {
     return this.inDatabase(['DELETE FROM config.pool_tenants']);
   }
@@ -65,7 +67,7 @@ export class LocalPlatform {
     }
   }
 
-  /** Ends it as Ctrl-C does and removes its files. */
+  /** Ends it like Ctrl-C and removes its files. */
   async stop(): Promise<void> {
     this.command.child.kill('SIGINT');
     await this.command.exited();

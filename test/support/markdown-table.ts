@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * The rows of the table under a heading of a Markdown file, by column title, without code marks. Throws when there is none, so
- * that a test of documentation cannot pass on nothing.
+ * The rows of the table under a heading of a Markdown file, by column title and without code marks. Throws when there
+ * is no such table, so that a test of documentation cannot pass without data.
  */
 export function tableUnder(file: URL, heading: string): Record<string, string>[] {
   const lines = readFileSync(file, 'utf8').split('\n');

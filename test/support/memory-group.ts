@@ -23,13 +23,18 @@ interface Manifest {
   };
 }
 
-/** What a service's Deployment gives its container: the memory limit in bytes, and the settings that are written there. */
+/**
+ * The settings of a service's Deployment for its container: the memory limit in bytes, and the environment that is
+ * written there.
+ */
 export interface ContainerSettings {
   readonly memoryLimit: number;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Reads them from `deploy/k8s/base/<service>.yaml`. Throws when there is no container of that name with a memory limit. */
+/**
+ * Reads them from `deploy/k8s/base/<service>.yaml`. Throws when there is no container of that name with a memory limit.
+ */
 export function containerSettings(service: string): ContainerSettings {
   const documents = parseAllDocuments(readFileSync(join(BASE, `${service}.yaml`), 'utf8'));
   const containers = documents
@@ -45,7 +50,7 @@ export function containerSettings(service: string): ContainerSettings {
   return { memoryLimit: bytes, env: Object.fromEntries(env) };
 }
 
-/** Environment of the image that says how the C library keeps memory (Dockerfile). */
+/** Environment variables of the image that control how the C library manages memory (Dockerfile). */
 export function imageMemoryEnvironment(): Record<string, string> {
   const dockerfile = readFileSync(fileURLToPath(new URL('../../Dockerfile', import.meta.url)), 'utf8');
   return Object.fromEntries(
@@ -54,8 +59,8 @@ export function imageMemoryEnvironment(): Record<string, string> {
 }
 
 /**
- * A control group of the kernel (cgroup v1) with a limit of memory: its processes get no more, and the kernel kills one of them when they
- * need it, as it does in a container.
+ * A control group of the kernel (cgroup v1) with a memory limit. When its processes need more, the kernel kills one of
+ * them, as in a container.
  */
 export class MemoryGroup {
   private constructor(
@@ -64,7 +69,7 @@ export class MemoryGroup {
     private readonly directory: string,
   ) {}
 
-  /** Whether this user may make such groups here. */
+  /** Whether this user can create such groups here. */
   static get possible(): boolean {
     try {
       accessSync(CGROUPS, constants.W_OK);
@@ -74,7 +79,7 @@ export class MemoryGroup {
     }
   }
 
-  /** `limit`: bytes. Throws when this user may not make groups. */
+  /** `limit`: bytes. Throws when this user cannot create groups. */
   static make(name: string, limit: number): MemoryGroup {
     const directory = join(CGROUPS, `batuta-${process.pid}-${name}`);
     mkdirSync(directory);
@@ -83,22 +88,22 @@ export class MemoryGroup {
     return group;
   }
 
-  /** The file that takes the id of a process which is to be in the group, with all that it starts. */
+  /** The file to which the id of a process is written to put the process, and all that it starts, into the group. */
   get members(): string {
     return join(this.directory, 'cgroup.procs');
   }
 
-  /** Bytes that are in use now and cannot be given back: what the processes have, without files that are only cached. */
+  /** Bytes in use that cannot be released: memory of the processes, without cached files. */
   get used(): number {
     return this.#figure('memory.stat', 'total_rss');
   }
 
-  /** Processes that the kernel has killed for memory. */
+  /** Number of processes that the kernel has killed because of memory. */
   get kills(): number {
     return this.#figure('memory.oom_control', 'oom_kill');
   }
 
-  /** Removes the group once its processes are gone. */
+  /** Removes the group when its processes have ended. */
   async remove(): Promise<void> {
     await eventually(() => readFileSync(this.members, 'utf8') === '', { describe: `the group ${this.name} is empty` });
     rmdirSync(this.directory);

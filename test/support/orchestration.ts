@@ -13,20 +13,20 @@ import type {
 } from '@batuta/client';
 import type { Api } from './api.js';
 
-/** What a command is answered with, or what it is refused with. */
+/** The answer to a command, or its refusal. */
 export type CommandAnswer = Partial<Commanded> & {
   readonly http: number;
   readonly code?: string;
   readonly detail?: string;
 };
 
-/** What the end-to-end tests do with orchestrations, over REST. */
+/** Operations on orchestrations for end-to-end tests, over REST. */
 export class Orchestrations {
   constructor(private readonly api: Api) {}
 
-  /** Saves the config and gives its name. */
+  /** Saves the config and returns its name. */
   async save(definition: { readonly name: string } & Record<string, unknown>): Promise<string> {
-    // Documents and tests write definitions as JSON, and the platform refuses what is none.
+    // Documents and tests write definitions as JSON, and the platform refuses invalid ones.
     await this.api.client.configs.create(definition as unknown as OrchestrationDefinition);
     return definition.name;
   }
@@ -39,13 +39,13 @@ export class Orchestrations {
     return await this.api.client.executions.get(id, { at_version: atVersion });
   }
 
-  /** The execution once it has ended. */
+  /** Waits for the end of the execution. */
   async ended(id: string): Promise<ExecutionView> {
     await this.api.client.executions.wait(id, { withinMs: 60_000 });
     return this.get(id);
   }
 
-  /** Sends a command, such as `pause` or `steps/<id>/approve`, and gives status and body, whatever they are. */
+  /** Sends a command, such as `pause` or `steps/<id>/approve`, and returns status and body, whatever they are. */
   async command(
     id: string,
     command: string,
@@ -65,7 +65,7 @@ export class Orchestrations {
   }
 }
 
-/** The events as short texts: type, and the step or group they are about. */
+/** The events as short texts: the type, and the step or group. */
 export function outline(events: readonly Event[], ...types: readonly string[]): string[] {
   return events
     .filter(({ type }) => types.length === 0 || types.includes(type))

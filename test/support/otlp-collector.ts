@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 type AttributeValue = string | number | boolean | readonly AttributeValue[];
 
-/** A span as a collector sees it. */
+/** A span as a collector receives it. */
 export interface CollectedSpan {
   readonly service: string;
   readonly traceId: string;
@@ -67,12 +67,12 @@ function valueOf(value: OtlpValue): AttributeValue {
 const attributesOf = (attributes: readonly OtlpAttribute[] = []): Record<string, AttributeValue> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, valueOf(value)]));
 
-/** Receives OTLP over HTTP (JSON) and keeps what it gets. */
+/** Receives OTLP over HTTP (JSON) and records it. */
 export class OtlpCollector {
   readonly spans: CollectedSpan[] = [];
-  /** Everything received, as it came. */
+  /** Everything that was received, unchanged. */
   readonly bodies: string[] = [];
-  /** Answers every export with 503 while set. */
+  /** While true, it answers every export with 503. */
   down = false;
   private constructor(private readonly server: Server) {}
 
@@ -122,7 +122,7 @@ export class OtlpCollector {
     }
   }
 
-  /** The spans of a trace, each id once; throws when two with the same id differ. */
+  /** The spans of a trace, each id once. Throws when two spans with the same id differ. */
   trace(traceId: string): CollectedSpan[] {
     const show = (span: CollectedSpan): string =>
       JSON.stringify(span, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** Ids of all processes whose command line or environment names a text (Linux: read from /proc). */
+/** Ids of all processes whose command line or environment contains a text (Linux: read from /proc). */
 export function processesNaming(text: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -13,7 +13,7 @@ export function processesNaming(text: string): number[] {
           readFileSync(`/proc/${pid}/environ`, 'utf8').includes(text)
         );
       } catch {
-        // It has ended, or it is another user's.
+        // It has ended, or it belongs to another user.
         return false;
       }
     });

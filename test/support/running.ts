@@ -4,12 +4,13 @@ import type { EventuallyOptions } from '@batuta/testing';
 import { expectStatus } from './api.js';
 import type { Answer, Api } from './api.js';
 
-/** Of an answer that says nothing of the request: nobody was there, or it is to be made again later. */
+/** The answer says nothing about the request: nobody was there, or it must be sent again later. */
 class AskAgain extends Error {}
 
 /**
- * Asks as a client does that may lose its connection: again while there is no answer, or it is 503 and says when to come again. Every
- * other answer is judged at once; what `judge` throws ends the wait, unless it is an `AskAgain`.
+ * Sends a request like a client that may lose its connection: again while there is no answer, or while the answer is
+ * 503 with a time for a retry. Every other answer is judged at once. An error of `judge` ends the waiting, unless it is
+ * an `AskAgain`.
  */
 async function surely<T, R>(
   ask: () => Promise<Answer<T>>,
@@ -36,19 +37,20 @@ async function surely<T, R>(
 }
 
 /**
- * Whether there was no answer: what is wrong about one reaches the client as its connection's error too. By names, since `fetch` throws
- * errors of Node's realm, which are no instances of the classes a test sees.
+ * Whether there was no answer. The client reports an invalid answer as an error of the connection too. Errors are
+ * recognised by name, because `fetch` throws errors of Node's realm, which are not instances of the classes that a test
+ * sees.
  */
 function isSilence(error: unknown): boolean {
   if (!(error instanceof Error) && Object.prototype.toString.call(error) !== '[object Error]') return false;
   const { name, cause } = error as Error;
-  // Cut in the middle of the answer.
+  // The connection was cut in the middle of the answer.
   if (name === 'TypeError') return cause !== undefined;
   if (!(error instanceof ConnectionError)) return false;
   return ['TypeError', 'TimeoutError'].includes((cause as Error | undefined)?.name ?? '');
 }
 
-/** Starts an execution, with its key, so that it starts once however often it is sent. */
+/** Starts an execution with its key, so that it starts once, however often the request is sent. */
 export function startSurely(api: Api, config: string, key: string, input: unknown): Promise<string> {
   return surely(
     () =>

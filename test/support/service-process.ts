@@ -14,9 +14,9 @@ export interface ServiceProcessOptions {
   readonly service: DeployableService;
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
-  /** Where it answers /health/ready. */
+  /** The URL at which it answers /health/ready. */
   readonly url: string;
-  /** The control group that it runs in. */
+  /** The control group in which it runs. */
   readonly memoryGroup?: MemoryGroup | undefined;
 }
 
@@ -26,7 +26,7 @@ interface Run {
   told: boolean;
 }
 
-/** One service as its own process, the way production runs it; can be killed, paused and started again. */
+/** One service as its own process, as in production. It can be killed, paused and started again. */
 export class ServiceProcess {
   private run: Run | undefined;
   /** How the last run ended. */
@@ -43,19 +43,19 @@ export class ServiceProcess {
     return this.options.url;
   }
 
-  /** How runs have ended that the test did not end: each is a failure, also when no test noticed. */
+  /** The ends of runs that the test did not end. Each is a failure, even if no test noticed it. */
   get endsByItself(): readonly string[] {
     return this.unasked;
   }
 
-  /** Starts the process without waiting for it to be ready. */
+  /** Starts the process without waiting until it is ready. */
   spawn(): void {
     if (this.run !== undefined) {
       throw new Error(`${this.service} runs already`);
     }
     const log = openSync(this.options.logFile, 'a');
     const program = [process.execPath, '--enable-source-maps', `${ROOT}services/${this.service}/dist/main.js`];
-    // The shell joins the group and becomes the program: nothing of it has run outside.
+    // The shell joins the group and then becomes the program, so nothing runs outside of the group.
     const members = this.options.memoryGroup?.members;
     const [file = '', ...values] =
       members === undefined ? program : ['/bin/sh', '-c', 'echo $$ > "$0" && exec "$@"', members, ...program];
@@ -79,12 +79,12 @@ export class ServiceProcess {
   }
 
   /**
-   * Waits until it is ready. Throws at once when it ends before that, or when `pointless` says why it cannot become ready;
-   * always with the end of its log.
+   * Waits until it is ready. Throws at once when it ends first, or when `pointless` returns a reason why it cannot
+   * become ready. The error includes the end of its log.
    */
   async ready(pointless: () => Error | undefined = () => undefined): Promise<void> {
     const { run } = this;
-    // Another process may answer there: what counts is that this one runs.
+    // Another process may answer at the URL, so this one must be running too.
     const ended = (): Error | undefined =>
       run !== undefined && this.run === run ? pointless() : new Error(`${this.service} has ended (${this.lastEnd}).`);
     try {
@@ -106,7 +106,7 @@ export class ServiceProcess {
     return logTail(this.options.logFile);
   }
 
-  /** Process id while it runs. */
+  /** The process id while it runs. */
   get pid(): number | undefined {
     return this.run?.child.pid;
   }
@@ -115,7 +115,7 @@ export class ServiceProcess {
     return this.run !== undefined;
   }
 
-  /** Sends a signal; resolves with the exit code once the process is gone (null when a signal ended it). */
+  /** Sends a signal and resolves with the exit code when the process has ended (null after a signal). */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
     const { run } = this;
     if (run === undefined) {
@@ -129,7 +129,7 @@ export class ServiceProcess {
     return exited;
   }
 
-  /** Stops the process in its tracks (SIGSTOP), as a long garbage collection or a frozen host would. */
+  /** Freezes the process (SIGSTOP), like a long garbage collection or a frozen host. */
   pause(): void {
     this.run?.child.kill('SIGSTOP');
   }

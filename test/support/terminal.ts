@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { SpokenProcess } from './command.js';
 
 export interface TerminalOptions {
-  /** Directory of the command; the user's home is there too unless `env` says otherwise. */
+  /** The directory of the command. It is also the user's home, unless `env` sets another one. */
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Width of the terminal. */
   readonly columns?: number;
-  /** The user and group that run the command; only root can choose. */
+  /** The user and group that run the command. Only root can choose them. */
   readonly account?: { readonly uid: number; readonly gid: number };
 }
 
@@ -15,7 +15,7 @@ const CONTROL_C = '\u0003';
 // eslint-disable-next-line no-control-regex -- these are what a terminal is told colours with (ECMA-48).
 const CONTROL_SEQUENCES = /\u001B\[[0-9;?]*[a-zA-Z]/g;
 
-/** A command line that runs in a terminal of its own, as when a person types it: script(1) makes a pseudo-terminal for it. */
+/** A command line in its own terminal, as if a person typed it. script(1) creates a pseudo-terminal for it. */
 export class Terminal extends SpokenProcess {
   constructor(commandLine: string, { cwd, env, columns = 100, account }: TerminalOptions) {
     const line = `stty rows 40 cols ${columns}; ${commandLine}`;
@@ -41,7 +41,7 @@ export class Terminal extends SpokenProcess {
     );
   }
 
-  /** What a person reads: the output without colours, and with one kind of line end. */
+  /** The text that a person sees: the output without colours, and with uniform line ends. */
   get shown(): string {
     return this.output.replaceAll(CONTROL_SEQUENCES, '').replaceAll('\r\n', '\n');
   }

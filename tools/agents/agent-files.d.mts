@@ -1,2 +1,5 @@
-/** The files by path, made of the agents and, for the document, of the text around its tables. */
+/**
+ * Returns the generated files by path. They are made from the agents and, for documents, from the text around their
+ * tables.
+ */
 export function agentFiles(builtInAgents: unknown, Sandbox: unknown): Promise<Record<string, string>>;

@@ -1,4 +1,4 @@
-// What the repository has of the built-in agents' definitions besides the agents: their names, descriptions and schemas for all
+// Makes the files that repeat the definitions of the built-in agents: their names, descriptions and schemas for all
 // services, and the tables of docs/agents.md.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,10 +6,10 @@ import { format, resolveConfig } from 'prettier';
 
 const root = join(import.meta.dirname, '../..');
 const CONTRACTS = 'libs/contracts/src/built-in-agents.ts';
-/** In which the tables may stand. */
+/** The documents that may contain the tables. */
 const DOCUMENTS = ['docs/agents.md', 'docs/models.md'];
 
-/** Agents that need nothing, as they only say what they are. */
+/** Options for agents that only describe themselves and therefore need no services. */
 const options = (sandbox) => ({
   control: { request: () => Promise.reject(new Error('nobody answers')), close: () => Promise.resolve() },
   sandbox,
@@ -20,7 +20,10 @@ const options = (sandbox) => ({
   dnsTimeoutMs: 1_000,
 });
 
-/** The files by path, made of the agents and, for the document, of the text around its tables. */
+/**
+ * Returns the generated files by path. They are made from the agents and, for documents, from the text around their
+ * tables.
+ */
 export async function agentFiles(builtInAgents, Sandbox) {
   const sandbox = new Sandbox({ threads: 1 });
   const builtIn = builtInAgents(options(sandbox));
@@ -36,7 +39,7 @@ export async function agentFiles(builtInAgents, Sandbox) {
       ...documentsOf(described),
     };
     const entries = Object.entries(files).map(async ([path, text]) => {
-      // Documents keep their lines.
+      // Documents keep their line breaks.
       if (DOCUMENTS.includes(path)) return [path, text];
       const filepath = join(root, path);
       return [path, await format(text, { ...(await resolveConfig(filepath)), filepath })];
@@ -69,7 +72,7 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [${all}]
 `;
 }
 
-/** Replaces what stands between the marks of tables. Throws when a table has no marks, or marks have no table. */
+/** Replaces the text between the marks of tables. Throws when a table has no marks, or marks have no table. */
 function documentsOf(agents) {
   const tables = {
     all: ['| agent | |', '| --- | --- |', ...agents.map(({ name, description }) => `| \`${name}\` | ${description} |`)],

@@ -9,18 +9,18 @@ import { agentFiles } from './agent-files.mjs';
 const root = join(import.meta.dirname, '../..');
 
 describe('what is written of the built-in agents', () => {
-  it('is what they say of themselves: run `npm run agents` when it is not', async () => {
+  it('matches their definitions: run `npm run agents` if it does not', async () => {
     for (const [path, text] of Object.entries(await agentFiles(builtInAgents, Sandbox))) {
       expect([path, readFileSync(join(root, path), 'utf8')]).toEqual([path, text]);
     }
   });
 
-  it('is of agents that have a file each, named as they are', () => {
+  it('covers agents that have one file each, with their name', () => {
     const fileOf = (name: string): string => `services/step-runner/src/agents/${name.replaceAll('_', '-')}.ts`;
     expect(BUILT_IN_AGENTS.map(fileOf).filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
-  it('says of each agent and of each of its parameters what it is for', () => {
+  it('describes the purpose of each agent and of each parameter', () => {
     const silent = BUILT_IN_AGENT_DESCRIPTIONS.flatMap(({ name, description, inputSchema = {} }) => [
       ...(description === '' ? [name] : []),
       ...Object.entries((inputSchema['properties'] ?? {}) as Record<string, { description?: string }>)

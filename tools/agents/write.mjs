@@ -1,4 +1,4 @@
-// Writes what the repository has of the built-in agents' definitions. Run by `npm run agents`.
+// Writes the files that repeat the definitions of the built-in agents. Run by `npm run agents`.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Sandbox } from '@batuta/sandbox';

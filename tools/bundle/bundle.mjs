@@ -15,7 +15,7 @@ const bundleOf = (program) => program.replace(/\.js$/, '.bundle.cjs');
 const posix = (path) => path.replaceAll(sep, '/');
 const inPackages = (path) => posix(path).includes('/node_modules/');
 
-/** Writes a file whole or not at all: a process may be starting from it. */
+/** Writes a file completely or not at all, because a process may be starting from it. */
 function write(file, content) {
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, content);
@@ -23,18 +23,18 @@ function write(file, content) {
 }
 
 const prepared = new Map();
-/** A module's text with what a bundle would change about it put right; the same for every bundle. */
+/** The text of a module, with corrections for what bundling would change. It is the same for every bundle. */
 function prepare(path) {
   let text = prepared.get(path);
   if (text === undefined) {
     text = readFileSync(path, 'utf8');
-    // Nest's way to load a package that it does without, which a bundler does not see through: a second copy would be loaded.
+    // Nest loads optional packages in this way, which a bundler cannot follow. A second copy would be loaded.
     if (/\/node_modules\/@nestjs\/(?!swagger\/)/.test(posix(path))) {
       text = text
         .replace(/^const require = createRequire\(import\.meta\.url\);$/m, '')
         .replaceAll('createRequire(import.meta.url)(', 'require(');
     }
-    // A package's map names sources that it does not bring.
+    // A package's source map names sources that the package does not contain.
     if (inPackages(path)) text = text.replace(/\n\/\/[#@] sourceMappingURL=[^\n]*\s*$/, '\n');
     text = namedClasses(text);
     prepared.set(path, text);
@@ -42,21 +42,27 @@ function prepare(path) {
   return text;
 }
 
-/** The namespace of what is our own: in it esbuild does not ask a package.json what kind of module a file is. */
+/**
+ * The namespace for this repository's modules. In it, esbuild does not read a package.json to find out the kind of a
+ * module.
+ */
 const OWN = 'own';
 
-/** What became of modules of our own, the same for every bundle but where a module asks for its place. */
+/**
+ * The converted modules of this repository. They are the same for every bundle, except when a module uses its own path.
+ */
 const functions = new Map();
 
-/** The source map of a module with whole paths: a bundler does not know beside which file a module of a plugin is. */
+/** A module's source map with absolute paths, because a bundler does not know the directory of a plugin's module. */
 function placedMap(map, path) {
   const { sourceRoot: _, ...rest } = JSON.parse(map);
   return { ...rest, sources: rest.sources.map((source) => resolve(dirname(path), source)) };
 }
 
 /**
- * A module of our own as a function. esbuild makes variables of all constants and classes of a bundled module's top level, and V8
- * takes what is a constant, and stays one, for what it is when it compiles: a seventh of what an execution costs.
+ * Converts a module of this repository to a function. esbuild turns all constants and classes at the top level of a
+ * bundled module into variables. V8 compiles a constant that stays one to its value, which saves a seventh of the cost
+ * of an execution.
  */
 function asFunction(path, text) {
   const known = functions.get(path);
@@ -79,7 +85,7 @@ function asFunction(path, text) {
 
 function bundling(bundle) {
   const asked = Symbol('asked');
-  // Files are found beside the module that asks, wherever the bundle is.
+  // Files are found relative to their module, wherever the bundle is.
   const placed = (path) =>
     prepare(path).replaceAll(
       'import.meta.url',
@@ -90,10 +96,10 @@ function bundling(bundle) {
     setup({ onResolve, onLoad, resolve }) {
       onResolve({ filter: /./ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
         if (pluginData === asked || kind === 'entry-point') return undefined;
-        // Loaded when spans are exported, and as large as all the rest.
+        // Loaded only when spans are exported, and as large as everything else together.
         if (kind === 'dynamic-import' && path.startsWith('@opentelemetry/')) return { path, external: true };
         const found = await resolve(path, { kind, importer, resolveDir, pluginData: asked });
-        // A package that another can do without, and does.
+        // An optional package that is not installed.
         if (found.errors.length > 0) return /^[^./]/.test(path) ? { path, external: true } : found;
         const own = /\.m?js$/.test(found.path) && !inPackages(found.path) && !found.external;
         return own ? { path: found.path, namespace: OWN, sideEffects: found.sideEffects } : found;
@@ -108,7 +114,7 @@ function bundling(bundle) {
   };
 }
 
-/** Which line of which source each line of a bundle comes from (StackLines of @batuta/program). */
+/** The source and line of each line of a bundle (StackLines of @batuta/program). */
 function stackLines(bundle, text, map) {
   const payload = JSON.parse(map);
   const finder = new SourceMap(payload);
@@ -122,14 +128,14 @@ function stackLines(bundle, text, map) {
     source[index] = sourceAt.get(entry.originalSource) ?? 0;
     line[index] = entry.originalLine + 1;
   }
-  // A program may be built in one place and run in another.
+  // A program may be built in one directory and run in another.
   const sources = payload.sources.map((path) => (isAbsolute(path) ? posix(relative(dirname(bundle), path)) : path));
   return serialize({ sources, source, line });
 }
 
 /**
- * Makes the bundle of a program and compiles it. The program is a module that exports `main`; the bundle goes beside it.
- * Throws when it cannot be bundled or loaded.
+ * Bundles a program and compiles the bundle. The program is a module that exports `main`; the bundle is written beside
+ * it. Throws when it cannot be bundled or loaded.
  */
 export async function bundle(program) {
   const file = bundleOf(program);
@@ -155,7 +161,8 @@ export async function bundle(program) {
         `/*${'0'.repeat(ID_BYTES)}*/(function (require, __filename, __dirname) {`,
         'const exports = {}, module = { exports };',
         `const bundleUrl = require('node:url').pathToFileURL(__filename);`,
-        // As Node.js has it from 21 on. Without it pg makes a Response to find out where it is, which loads all of fetch.
+        // Node.js has it from version 21 on. Without it, pg creates a Response to detect its environment, which loads
+        // all of fetch.
         `const bundleNavigator = globalThis.navigator ?? { userAgent: 'Node.js/' + process.versions.node.split('.')[0] };`,
       ].join('\n'),
     },
@@ -164,7 +171,7 @@ export async function bundle(program) {
   });
   const [{ text: map }, { text }] = outputFiles.toSorted((one, other) => other.path.length - one.path.length);
   const id = createHash('sha256').update(text).digest('hex').slice(0, ID_BYTES);
-  // Of a package what tsc notes whenever it writes something; of what is installed what npm does.
+  // For a package, the file that tsc updates at every compilation; for installed packages, the file that npm updates.
   const compiled = new Set(
     Object.keys(metafile.inputs)
       .map((input) => (input.startsWith(`${OWN}:`) ? posix(relative(root, input.slice(OWN.length + 1))) : input))
@@ -176,7 +183,8 @@ export async function bundle(program) {
     'node_modules/.package-lock.json',
     ...['main', 'bundle', 'named-classes', 'compile'].map((tool) => `tools/bundle/${tool}.mjs`),
   ].map((input) => posix(relative(dirname(file), join(root, input))));
-  // The bundle after its notes, which say when it is out of date; its code last, which says that all is done.
+  // The bundle is written after its notes, which tell when it is out of date. Its compiled code is written last and
+  // marks the end.
   rmSync(codeFile(file), { force: true });
   write(notesFile(file), JSON.stringify({ node: process.version, inputs }));
   write(linesFile(file), stackLines(file, text, map));
@@ -196,7 +204,7 @@ function compile(file) {
   });
 }
 
-/** Whether the bundle of a program is newer than all that went into it, and compiled by this Node.js. */
+/** Whether a program's bundle is newer than all its inputs, and was compiled by this Node.js. */
 export function isDone(program) {
   const file = bundleOf(program);
   if (!existsSync(codeFile(file)) || !existsSync(notesFile(file)) || !isCurrent(file)) return false;

@@ -10,7 +10,7 @@ import type { StackLines } from '@batuta/program';
 import { runFile } from '@batuta/testing';
 import { root } from '../deploy/places.js';
 
-// Processes start here, beside other tests on the same processors.
+// The tests start processes, while other tests use the same processors.
 jest.setTimeout(60_000);
 
 const FILES = {
@@ -32,7 +32,7 @@ const FILES = {
     'export const compiled = () => new Error("compiled").stack;',
     '//# sourceMappingURL=compiled.js.map',
   ].join('\n'),
-  // The second line of the code comes from the third of the source.
+  // The second line of the code comes from the third line of the source.
   'dist/deep/compiled.js.map': JSON.stringify({
     version: 3,
     file: 'compiled.js',
@@ -120,20 +120,20 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('a bundled program', () => {
-  it('does what its files do, with the names of its classes and the lines of its sources', async () => {
+  it('behaves like its files, with the names of its classes and the lines of its sources', async () => {
     const said = JSON.parse(await run(start())) as Said;
     expect(said.names).toEqual(['Same', 'Same']);
     expect(said.asked).toBe(pathToFileURL(at('beside.txt')).href);
     expect(said.later).toBe('loaded later');
     const [message, first, second] = said.stack.split('\n');
     expect(message).toBe('TypeError: meant');
-    // A function may have a number behind its name: unlike that of a class, nothing asks for it.
+    // A function's name may get a number; unlike a class's name, nothing depends on it.
     expect(first).toMatch(/^ {4}at fail\d* \(/);
     expect(first).toContain(`(${at('one.js')}:8)`);
     expect(second).toContain(`${at('program.js')}:10)`);
   });
 
-  it('names files that exist: sources of our own, and of a package what it has published', async () => {
+  it('names existing files: this repository’s sources, and the published files of packages', async () => {
     const [compiled, packaged] = (JSON.parse(await run(start())) as Said).stacks;
     expect(compiled).toContain(`(${at('src/deep/compiled.ts')}:3)`);
     expect(packaged).toContain(`(${at('node_modules/packaged/index.js')}:1)`);
@@ -142,12 +142,12 @@ describe('a bundled program', () => {
     expect(sources.filter((source) => !existsSync(resolve(folder, source)))).toEqual([]);
   });
 
-  it('is compiled already, also for a process whose heap has other sizes', async () => {
+  it('uses the compiled code, even in a process with other heap sizes', async () => {
     expect(await run(load())).toBe('true\n');
     expect(await run(load(), { nodeArgs: ['--max-semi-space-size=16', '--max-old-space-size=300'] })).toBe('true\n');
   });
 
-  it('does not take the code that was compiled from another bundle', async () => {
+  it('refuses code that was compiled from another bundle', async () => {
     const code = at('program.bundle.cjs.code');
     const compiled = readFileSync(code);
     try {
@@ -158,11 +158,11 @@ describe('a bundled program', () => {
     }
   });
 
-  it('runs file by file when asked to', async () => {
+  it('runs file by file on request', async () => {
     expect(await run(start(), { env: { BATUTA_BUNDLES: 'off' } })).toBe('file by file\n');
   });
 
-  it('runs file by file when something that it is made from has changed since', async () => {
+  it('runs file by file when one of its inputs has changed since', async () => {
     const later = new Date(Date.now() + 60_000);
     utimesSync(at('one.js'), later, later);
     try {

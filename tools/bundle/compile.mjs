@@ -1,4 +1,5 @@
-// Loads a bundle and writes the code that V8 compiled for that, in a process of its own: a bundle can be loaded once.
+// Loads a bundle and writes the code that V8 compiled for it. It needs its own process, because a bundle can be loaded
+// only once.
 //   node tools/bundle/compile.mjs <bundle>
 import { renameSync, writeFileSync } from 'node:fs';
 import { codeFile, loadBundle } from '@batuta/program';
@@ -9,5 +10,5 @@ await program.preload?.();
 const temporary = `${codeFile(bundle)}.${process.pid}.tmp`;
 writeFileSync(temporary, compiled());
 renameSync(temporary, codeFile(bundle));
-// What was loaded may keep a process awake.
+// The loaded program may keep the process alive.
 process.exit(0);

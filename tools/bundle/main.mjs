@@ -1,14 +1,14 @@
-// Makes one file of each program and all that it imports, and compiles it, so that it starts in a fraction of the time
-// (docs/adr/0024-bundles.md). Works on what tsc has compiled, and does again only what is out of date.
+// Makes one file of each program with all its imports, and compiles it, so that it starts in a fraction of the time
+// (docs/adr/0024-bundles.md). It uses the output of tsc, and rebuilds only outdated bundles.
 //   node tools/bundle/main.mjs              all programs
-//   node tools/bundle/main.mjs cli …        those of some packages
+//   node tools/bundle/main.mjs cli …        the programs of some packages
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle, isDone } from './bundle.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const packages = process.argv.slice(2);
-// The modules that export `main`. In the image's build some of them are not there.
+// The modules that export `main`. Some of them do not exist in the image's build.
 const programs = [
   'services/gateway/dist/service.js',
   'services/config/dist/service.js',

@@ -1,9 +1,11 @@
-// A bundle gives a class another name when two files have one of the same; names of classes are seen in logs and in the API.
+// A bundle renames a class when two files have a class of the same name. Names of classes are visible in logs and in
+// the API.
 import { parseSync } from '@swc/core';
 
 /**
- * The source with each named class told its name, on the same lines. A class with a static member called `name` stays as it is.
- * @throws Error for what is no JavaScript.
+ * Adds its name to each named class of a source, without changing line numbers. A class with a static member `name`
+ * stays unchanged.
+ * @throws Error when the source is not JavaScript.
  */
 export function namedClasses(source) {
   if (!/\bclass\b/.test(source)) return source;
@@ -11,7 +13,7 @@ export function namedClasses(source) {
   const insertions = [];
   visit(parseSync(source, { syntax: 'ecmascript', target: 'es2022', isModule: 'unknown' }), undefined, (node, name) => {
     if (node.body.some((member) => member.isStatic === true && member.key?.value === 'name')) return;
-    // Positions are bytes from 1.
+    // Positions are bytes, counted from 1.
     const from = (node.superClass ?? node.identifier)?.span.end ?? node.span.start + 'class'.length;
     const brace = bytes.indexOf('{', from - 1);
     insertions.push({
@@ -28,7 +30,7 @@ export function namedClasses(source) {
   return result + bytes.toString('utf8', done);
 }
 
-/** Calls `found` for each class that has a name of its own or that of the variable it is put into. */
+/** Calls `found` for each class with its own name or the name of its variable. */
 function visit(node, inherited, found) {
   if (Array.isArray(node)) {
     for (const item of node) visit(item, undefined, found);

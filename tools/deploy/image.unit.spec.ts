@@ -10,7 +10,7 @@ import { codeFile, linesFile, notesFile } from '@batuta/program';
 import { read, root } from './places.js';
 import { loadServices, variablesOf } from './services.js';
 
-// Commands run and all services are loaded here, beside other tests on the same processors.
+// The tests run commands and load all services, while other tests use the same processors.
 jest.setTimeout(120_000);
 
 const dockerfile = read('Dockerfile');
@@ -26,7 +26,7 @@ interface Locked {
 
 const locked = (JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> }).packages;
 
-/** Where npm finds a dependency: the nearest node_modules above, as Node looks for it. */
+/** The place where npm resolves a dependency: the nearest node_modules above, as in Node. */
 function placeOf(from: string, name: string): string | undefined {
   for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/')))) {
     const place = folder === '' ? `node_modules/${name}` : `${folder}/node_modules/${name}`;
@@ -61,7 +61,7 @@ const variables = (): Record<string, string> =>
   );
 
 describe('the Dockerfile', () => {
-  it('is one that Docker can read', () => {
+  it('can be read by Docker', () => {
     expect(validate(dockerfile).map(({ message }) => message)).toEqual([]);
     expect(validate('FROM a\nRUNN b\n')).not.toEqual([]);
   });
@@ -74,7 +74,7 @@ describe('the Dockerfile', () => {
     expect(new Set(bases)).toEqual(new Set(['${NODE_IMAGE}']));
   });
 
-  it('runs as a user that is not root, known by its number, with a health check', () => {
+  it('runs as a numeric user other than root, with a health check', () => {
     const last = instructions.map((each) => each.getKeyword()).lastIndexOf('FROM');
     const stage = instructions.slice(last);
     const users = stage.filter((each) => each.getKeyword() === 'USER').map((each) => each.getArgumentsContent());
@@ -82,7 +82,7 @@ describe('the Dockerfile', () => {
     expect(stage.filter((each) => each.getKeyword() === 'HEALTHCHECK')).toHaveLength(1);
   });
 
-  it('makes every service listen where containers reach it, by settings that exist', async () => {
+  it('makes every service listen on addresses that other containers can reach, by existing settings', async () => {
     const env = { ...variables(), NATS_URL: 'nats://nats:4222', DATABASE_URL: 'postgres://postgres/batuta' };
     const known = await loadServices();
     for (const name of ours) {
@@ -101,7 +101,7 @@ describe('the Dockerfile', () => {
     }
   });
 
-  it('bundles the services and keeps what a bundle is loaded from, without the notes that are for a checkout', () => {
+  it('bundles the services and keeps the files that load a bundle, without the notes for a checkout', () => {
     expect(read('.dockerignore').split('\n')).toContain('!tools/bundle');
     const build = instructions.map((each) => each.getArgumentsContent() ?? '').find((text) => text.includes('tsc -b'));
     expect(build).toMatch(/tsc -b[^&]+&& node tools\/bundle\/main\.mjs[^&]+&& rm/);
@@ -113,7 +113,7 @@ describe('the Dockerfile', () => {
     expect(isKept(notesFile(bundle))).toBe(false);
   });
 
-  it('gets everything that the services import from the builder, and nothing that they do not', () => {
+  it('copies from the builder exactly the modules that the services import', () => {
     const ignored = read('.dockerignore').split('\n');
     const folders = [...installed()].filter((place) => /^(libs|services)\/[^/]+$/.test(place));
     expect(folders).toEqual(expect.arrayContaining(['libs/contracts', 'libs/messaging']));
@@ -139,7 +139,7 @@ describe('the health check of the image', () => {
       child.once('exit', resolve);
     });
 
-  it('passes while the service of the container says that it lives, and fails otherwise', async () => {
+  it('passes while the container’s service reports that it is live, and fails otherwise', async () => {
     let status = 200;
     const asked: string[] = [];
     const server = createServer((request, response) => {

@@ -10,7 +10,7 @@ import { read, root } from './places.js';
 import { isRunnable, loadServices, variablesOf } from './services.js';
 import type { Environment } from './services.js';
 
-// Commands run and all services are loaded here, beside other tests on the same processors.
+// The tests run commands and load all services, while other tests use the same processors.
 jest.setTimeout(120_000);
 
 interface ComposeCommand {
@@ -116,7 +116,7 @@ interface Policy {
 
 const services = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
 
-// What docs/operations.md tells the operator to create; the values are examples.
+// The secrets that docs/operations.md tells the operator to create, with example values.
 const secrets: Readonly<Record<string, Environment>> = {
   'batuta-database-admin': { url: 'postgres://batuta:p0@postgres:5432/batuta', password: 'p0' },
   'batuta-database-owner': { url: 'postgres://batuta_owner:p1@postgres:5432/batuta', password: 'p1' },
@@ -171,7 +171,10 @@ interface Model {
   validate(): void;
 }
 
-/** What the schemas of Kubernetes, cert-manager, the Gateway API, KEDA and the Prometheus operator refuse: types, formats, ranges and required fields. */
+/**
+ * Objects that the schemas of Kubernetes, cert-manager, the Gateway API, KEDA and the Prometheus operator refuse
+ * because of types, formats, ranges and required fields.
+ */
 async function refusedBySchema(objects: readonly KubernetesObject[]): Promise<string[]> {
   const refused: string[] = [];
   for (const object of objects) {
@@ -187,7 +190,7 @@ async function refusedBySchema(objects: readonly KubernetesObject[]): Promise<st
   return refused;
 }
 
-/** What the same packages' types refuse, which is what the schemas let pass: fields that do not exist. */
+/** Objects that the same packages' types refuse because of unknown fields, which the schemas accept. */
 function refusedByTypes(objects: readonly KubernetesObject[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'batuta-kubernetes-'));
   try {
@@ -226,7 +229,7 @@ function refusedByTypes(objects: readonly KubernetesObject[]): string {
   }
 }
 
-/** The environment of a container as the kubelet would make it, with examples for what secrets hold. */
+/** The environment of a container as the kubelet would create it, with examples for the values of secrets. */
 function environmentOf(container: Container, objects: readonly KubernetesObject[]): Environment {
   const env: Record<string, string> = {};
   for (const { configMapRef } of container.envFrom ?? []) {
@@ -246,7 +249,7 @@ function environmentOf(container: Container, objects: readonly KubernetesObject[
   return env;
 }
 
-/** What of secrets lies in the files of a workload's containers, as `secret:key`. */
+/** The secrets in the files of a workload's containers, as `secret:key`. */
 const filesOf = ({ template }: Workload): string[] =>
   (template.spec.volumes ?? []).flatMap(({ secret, projected }) => [
     ...(secret === undefined ? [] : [`${secret.secretName}:*`]),
@@ -255,7 +258,7 @@ const filesOf = ({ template }: Workload): string[] =>
     ),
   ]);
 
-/** Which pods may open a connection to which, as `from -> to:port`, when both sides' policies let them. */
+/** The connections between pods that the policies of both sides allow, as `from -> to:port`. */
 function arrowsOf(objects: readonly KubernetesObject[]): string[] {
   const pods = workloadsOf(objects).map(({ name, template }) => ({
     name,
@@ -325,7 +328,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     expect(refusedByTypes(objects)).toBe('');
   });
 
-  it('gives every object the namespace and no two the same name', () => {
+  it('gives every object the namespace and a unique name', () => {
     const names = objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
     expect(new Set(names).size).toBe(names.length);
     const ofTheCluster = ['Namespace', 'PriorityClass'];
@@ -363,7 +366,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       expect(file).toBe(`services/${name}/dist/main.js`);
       expect(isRunnable(file)).toBe(true);
       expect(known.get(name)?.drainMs(env)).toBeGreaterThanOrEqual(0);
-      // The image sets the ports; a shared setting may be for another service.
+      // The image sets the ports, and a shared setting may be for another service.
       const read = variablesOf(name);
       const own = (container.env ?? []).map((variable) => variable.name);
       expect(own.filter((variable) => variable !== 'SERVICE' && !read.has(variable))).toEqual([]);
@@ -376,7 +379,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('waits longer for each pod to end than its service may take', async () => {
+  it('gives each pod more time to end than its service may take', async () => {
     const known = await loadServices();
     for (const name of services) {
       const { template } = workload(name);
@@ -388,14 +391,14 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('replaces an owner of partitions only when the one before has held its share for longer than a lease', async () => {
+  it('replaces an owner of partitions only after the previous one has held its share for longer than a lease', async () => {
     const { loadExecutionSettings } = await import('@batuta/execution');
     const { leaseMs } = loadExecutionSettings(environmentOf(containerOf('execution'), objects));
     expect(workload('execution').minReadySeconds * 1_000).toBeGreaterThan(leaseMs);
     expect(workload('execution').object.kind).toBe('StatefulSet');
   });
 
-  it('probes what the services answer, on ports that their containers have', () => {
+  it('probes paths that the services answer, on ports that their containers have', () => {
     for (const name of services) {
       const { startupProbe, livenessProbe, readinessProbe, ports } = containerOf(name);
       const port = ports?.[0]?.name;
@@ -405,7 +408,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('listens in the containers where the image makes the services listen', () => {
+  it('uses the container ports on which the image makes the services listen', () => {
     const image = read('Dockerfile');
     for (const name of services) {
       const variable = `BATUTA_${name.toUpperCase().replace('-', '_')}_HTTP_PORT`;
@@ -413,7 +416,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('points every Service, disruption budget and account at something that exists', () => {
+  it('refers from every Service, disruption budget and account to existing objects', () => {
     const pods = workloads.map(({ template }) => template.metadata.labels);
     for (const object of objects.filter(({ kind }) => kind === 'Service')) {
       const { selector, ports } = specOf<{ selector: Labels; ports: { targetPort: string }[] }>(object);
@@ -429,7 +432,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       const { unhealthyPodEvictionPolicy } = specOf<{ unhealthyPodEvictionPolicy: string }>(
         named('PodDisruptionBudget', name),
       );
-      // A pod that never becomes ready must not hold up the draining of a node, unless a majority hangs on it.
+      // A pod that never becomes ready must not block the draining of a node, unless a majority depends on it.
       expect([name, unhealthyPodEvictionPolicy]).toEqual([name, name === 'nats' ? 'IfHealthyBudget' : 'AlwaysAllow']);
     }
     for (const { template } of workloads) {
@@ -440,7 +443,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('gives what keeps the state a higher priority than runners, and none that does not exist', () => {
+  it('gives stateful pods a higher priority than runners, and uses only existing priorities', () => {
     const values = new Map(
       objects
         .filter(({ kind }) => kind === 'PriorityClass')
@@ -452,26 +455,26 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('has the pods of every service replaced when a Secret changes, where Reloader runs', () => {
+  it('lets Reloader replace the pods of every service when a Secret changes', () => {
     for (const name of [...services, 'nats']) {
       expect(workload(name).object.metadata.annotations).toMatchObject({ 'reloader.stakater.com/auto': 'true' });
     }
   });
 
-  it('lets pods ask the DNS of the cluster and that of the node', () => {
+  it('lets pods query the DNS of the cluster and of the node', () => {
     const { egress } = specOf<Policy>(named('NetworkPolicy', 'dns'));
     expect(egress?.flatMap(({ to }) => to ?? []).flatMap(({ ipBlock }) => ipBlock?.cidr ?? [])).toEqual([
       '169.254.20.10/32',
     ]);
   });
 
-  it('spreads the pods of everything that may have several', () => {
+  it('spreads the pods of every workload that may have several', () => {
     for (const name of [...services, 'nats']) {
       expect(workload(name).template.spec.topologySpreadConstraints).toHaveLength(2);
     }
   });
 
-  it('holds no secret, and names only those that the operations guide creates', () => {
+  it('contains no secret, and refers only to those that the operations guide creates', () => {
     expect(objects.filter(({ kind }) => kind === 'Secret')).toEqual([]);
     const guide = read('docs/operations.md');
     const used = workloads
@@ -493,7 +496,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('gives each service its own credentials of NATS, and to config alone the keys that make users', () => {
+  it('gives each service only its own NATS credentials, and only config the keys that create users', () => {
     for (const name of services) {
       const own = [`batuta-nats-${name}:nats.creds`, ...(name === 'config' ? ['batuta-nats-config:keys.json'] : [])];
       const database = ['config', 'execution', 'notifications'].includes(name) ? ['batuta-database-ca:ca.crt'] : [];
@@ -521,7 +524,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     expect(filesOf(workload('migrate'))).toEqual(['batuta-database-ca:ca.crt']);
   });
 
-  it('lets pods talk along the arrows of the architecture and nowhere else', () => {
+  it('allows connections between pods only along the arrows of the architecture', () => {
     const database = overlay === 'laptop' ? ['config', 'execution', 'migrate', 'notifications'] : [];
     expect(arrowsOf(objects)).toEqual(
       [
@@ -532,7 +535,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     );
   });
 
-  it('lets only agents and callbacks out to the world, and never to private addresses', () => {
+  it('allows connections to the internet only for agents and callbacks, and never to private addresses', () => {
     const open = objects
       .filter(({ kind }) => kind === 'NetworkPolicy')
       .map((object) => specOf<Policy>(object))
@@ -549,7 +552,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
-  it('gives each service the role of PostgreSQL that is its own, and the others to the Job alone', () => {
+  it('gives each service only its own PostgreSQL role, and the others only to the Job', () => {
     const secretsOf = (each: Workload): string[] => [
       ...new Set(
         containersOf(each)
@@ -576,7 +579,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     expect(commands.filter((file) => !isRunnable(file))).toEqual([]);
   });
 
-  it('asks for as many copies of a stream as there are servers, and each server knows the others', () => {
+  it('configures as many copies of a stream as there are servers, and every server knows the others', () => {
     const replicas = workload('nats').replicas;
     for (const name of ['execution', 'step-runner']) {
       expect(environmentOf(containerOf(name), objects)['BATUTA_STREAM_REPLICAS']).toBe(String(replicas));
@@ -594,7 +597,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
   });
 
   if (overlay === 'laptop') {
-    it('offers PostgreSQL over TLS alone, as Compose does', () => {
+    it('offers PostgreSQL only over TLS, like Compose', () => {
       expect(filesOf(workload('postgres'))).toEqual(['batuta-postgres-tls:*']);
       const { args } = containerOf('postgres') as unknown as { args: string[] };
       expect(args).toEqual((parse(read('docker-compose.yml')) as ComposeCommand).services.postgres.command);
@@ -603,7 +606,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
   }
 
   if (overlay === 'production') {
-    it('has cert-manager make the certificate of nats-server for each name that it is reached by', () => {
+    it('makes cert-manager issue the certificate of nats-server for each of its names', () => {
       const { secretName, usages, dnsNames, issuerRef } = specOf<{
         secretName: string;
         usages: string[];
@@ -621,7 +624,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       });
     });
 
-    it('scales runners by what an engine says that their pool wants', async () => {
+    it('scales runners by the demand that an engine reports for their pool', async () => {
       const { loadStepRunnerSettings } = await import('@batuta/step-runner');
       const { pools, slots } = loadStepRunnerSettings(environmentOf(containerOf('step-runner'), objects));
       const { scaleTargetRef, triggers } = specOf<{
@@ -632,7 +635,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       const ops = specOf<{ ports: { name: string; port: number }[] }>(named('Service', 'execution')).ports.find(
         ({ name }) => name === 'ops',
       );
-      // KEDA takes the largest of several triggers, so a pool has one for all its priorities.
+      // KEDA uses the largest of several triggers, so a pool has one trigger for all its priorities.
       expect(triggers.map(({ type, metadata }) => [type, metadata['url'], metadata['valueLocation']])).toEqual(
         pools.map((pool) => [
           'metrics-api',
@@ -641,10 +644,10 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
         ]),
       );
       for (const { metadata } of triggers) {
-        // Running tasks count too: above the slots of a pod, full pods would never be joined by another.
+        // Running tasks count too. With a target above the slots of a pod, no pod would be added to full ones.
         expect(Number(metadata['targetValue'])).toBeLessThan(slots);
       }
-      // Tasks go straight to runners: nothing needs them to pass through the queue.
+      // Tasks are sent directly to runners, so they need not pass through the queue.
       expect(environmentOf(containerOf('execution'), objects)['BATUTA_EXECUTION_DIRECT']).toBeUndefined();
     });
 
@@ -658,7 +661,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       });
     });
 
-    it('has every service scraped on a port that it has', () => {
+    it('scrapes every service on a port that it has', () => {
       const { selector, endpoints } = specOf<{ selector: Selector; endpoints: { port: string }[] }>(
         named('ServiceMonitor', 'batuta'),
       );
@@ -680,12 +683,12 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
 
     const published = ['/api', '/ws', '/docs', '/docs-json', '/schemas'];
 
-    it('publishes the API, its documentation and nothing for operators', () => {
+    it('publishes the API and its documentation, and nothing for operators', () => {
       const { rules } = specOf<{ rules: { http: { paths: { path: string }[] } }[] }>(named('Ingress', 'gateway'));
       expect(rules.flatMap(({ http }) => http.paths).map(({ path }) => path)).toEqual(published);
     });
 
-    it('has a route for the Gateway API that publishes the same, and lets its proxies in', async () => {
+    it('has a route for the Gateway API that publishes the same, and allows its proxies', async () => {
       const routed = objectsOf(read('deploy/k8s/overlays/production/http-route.yaml'));
       expect(await refusedBySchema(routed)).toEqual([]);
       expect(refusedByTypes(routed)).toBe('');
@@ -729,7 +732,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
 });
 
 withKubectl('the schema checks', () => {
-  it('refuse a wrong type and a field that does not exist', async () => {
+  it('refuse a wrong type and an unknown field', async () => {
     const [deployment] = render('laptop').filter(({ kind }) => kind === 'Deployment');
     if (deployment === undefined) throw new Error('there is no Deployment');
     const wrongType = structuredClone(deployment) as { spec: Record<string, unknown> } & KubernetesObject;

@@ -15,10 +15,13 @@ export interface KubernetesObject {
   readonly [field: string]: unknown;
 }
 
-/** The oldest minor version of kubectl 1 whose kustomize takes folders as resources without a complaint and knows `patches`. */
+/**
+ * The oldest minor version of kubectl 1 whose kustomize accepts folders as resources without a warning and supports
+ * `patches`.
+ */
 const OLDEST = 27;
 
-/** Whether a `kubectl` that can render the overlays is on PATH. Debian's own, 1.20, cannot. */
+/** Whether PATH has a `kubectl` that can render the overlays. Debian's version 1.20 cannot. */
 export const hasKubectl = isNewEnough(spawnSync('kubectl', ['version', '--client'], { encoding: 'utf8' }).stdout);
 
 function isNewEnough(version: string | null): boolean {
@@ -26,8 +29,8 @@ function isNewEnough(version: string | null): boolean {
 }
 
 /**
- * The objects of one overlay of deploy/k8s, or of a kustomization elsewhere, as `kubectl kustomize` renders them. Throws with what it
- * says when it refuses, or when it warns: of fields that will be gone.
+ * The objects of an overlay in deploy/k8s, or of another kustomization, as `kubectl kustomize` renders them. Throws
+ * with the output of kubectl when it fails or warns of deprecated fields.
  */
 export function render(overlay: string): KubernetesObject[] {
   const place = isAbsolute(overlay) ? overlay : join(root, 'deploy/k8s/overlays', overlay);
@@ -36,7 +39,7 @@ export function render(overlay: string): KubernetesObject[] {
   return objectsOf(stdout);
 }
 
-/** The objects that a text in YAML holds. */
+/** The objects in a YAML text. */
 export function objectsOf(text: string): KubernetesObject[] {
   return parseAllDocuments(text).map((document) => {
     if (document.errors.length > 0) throw document.errors[0] as Error;

@@ -5,7 +5,7 @@ import { EVENTS } from '../../services/execution/src/domain/index.js';
 import { filesBelow, read } from './places.js';
 import { alerts, dashboards, expressions, groupingsOf, selectionsOf } from './promql.js';
 
-// Commands run and all services are loaded here, beside other tests on the same processors.
+// The tests run commands and load all services, while other tests use the same processors.
 jest.setTimeout(120_000);
 
 interface Declared {
@@ -13,7 +13,7 @@ interface Declared {
   readonly labels: readonly string[];
 }
 
-/** Finds a metric among those that events count in, by their definitions. */
+/** Finds a metric among those that count events, by the definitions of the events. */
 function metricsOfEvents(): (name: string) => Declared | undefined {
   const metrics = Object.values(EVENTS).flatMap(({ measures }) => measures?.metrics ?? []);
   const declared = new Map(
@@ -26,8 +26,8 @@ function metricsOfEvents(): (name: string) => Declared | undefined {
 }
 
 /**
- * Finds a metric among those that the code makes, by its calls of counter, gauge, histogram and what is built on them. A name
- * with a part that is filled in at run time counts when the same file has that part as a string.
+ * Finds a metric among those that the code creates, by the calls of counter, gauge, histogram and functions built on
+ * them. A name with a part that is filled in at run time is accepted if the same file contains that part as a string.
  */
 function metricsOfSource(): (name: string) => Declared | undefined {
   const text = /(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\w+)/.source;
@@ -61,7 +61,7 @@ async function metricsOfProcess(): Promise<Set<string>> {
   return new Set([...body.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1] ?? ''));
 }
 
-// What Prometheus itself adds to everything that it reads.
+// Labels that Prometheus adds to everything that it scrapes.
 const addedLabels = ['service', 'instance', 'job', 'le', 'namespace', 'pod'];
 
 describe('dashboards and alert rules', () => {
@@ -92,7 +92,7 @@ describe('dashboards and alert rules', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('tell a metric that nobody exports from one that somebody does', () => {
+  it('reports a metric that no service exports', () => {
     expect(
       selectionsOf({ from: 'here', text: 'sum(rate(batuta_nothing_total{tenant="a"}[$__rate_interval]))' }),
     ).toEqual([{ from: 'here', metric: 'batuta_nothing_total', labels: ['tenant'] }]);
@@ -106,7 +106,7 @@ describe('dashboards and alert rules', () => {
 });
 
 describe('the alert rules', () => {
-  it('have a page each that says what it means, what to look at and what to do, and the guide lists them', () => {
+  it('each have a page with meaning, checks and actions, and the guide lists all of them', () => {
     const pages = filesBelow('docs/runbooks');
     expect(pages.toSorted()).toEqual(alerts.map(({ alert }) => `docs/runbooks/${alert}.md`).toSorted());
     for (const { alert, annotations } of alerts) {
@@ -124,7 +124,7 @@ describe('the alert rules', () => {
     expect(listed.map((match) => match[1])).toEqual(alerts.map(({ alert }) => alert));
   });
 
-  it('each say how bad it is and what happens', () => {
+  it('each have a severity and a description', () => {
     for (const { labels, annotations } of alerts) {
       expect(['critical', 'warning', 'info']).toContain(labels.severity);
       expect(annotations.summary).not.toBe('');
@@ -133,7 +133,7 @@ describe('the alert rules', () => {
 });
 
 describe('the dashboards', () => {
-  it('have ids of their own and panels that do not overlap', () => {
+  it('have unique ids, and panels that do not overlap', () => {
     expect(new Set(dashboards.map(({ board }) => board.uid)).size).toBe(dashboards.length);
     for (const { path, board } of dashboards) {
       const cells = board.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
@@ -145,7 +145,7 @@ describe('the dashboards', () => {
     }
   });
 
-  it('all reach Grafana in Kubernetes too', () => {
+  it('are all provided to Grafana in Kubernetes too', () => {
     const { configMapGenerator } = parse(read('deploy/grafana/kustomization.yaml')) as {
       configMapGenerator: { files: string[] }[];
     };

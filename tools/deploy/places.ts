@@ -3,12 +3,12 @@ import { join } from 'node:path';
 
 export const root = join(import.meta.dirname, '..', '..');
 
-/** A file of the repository, by its path from the top. */
+/** A file of the repository, by its path from the top folder. */
 export function read(path: string): string {
   return readFileSync(join(root, path), 'utf8');
 }
 
-/** Paths of all files below a folder of the repository, built and installed ones left out. */
+/** Paths of all files below a folder of the repository, without built and installed ones. */
 export function filesBelow(folder: string): string[] {
   return readdirSync(join(root, folder)).flatMap((name) => {
     const path = `${folder}/${name}`;

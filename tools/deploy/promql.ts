@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { filesBelow, read } from './places.js';
 
 interface Expression {
-  /** Which alert or panel it is of. */
+  /** The alert or panel to which it belongs. */
   readonly from: string;
   readonly text: string;
 }
@@ -50,7 +50,7 @@ export const expressions: readonly Expression[] = [
   ),
 ];
 
-/** What an expression selects; throws when it is not PromQL. Grafana's variables stand for durations. */
+/** The series that an expression selects. Throws when it is not PromQL. Grafana's variables stand for durations. */
 export function selectionsOf({ from, text }: Expression): Selection[] {
   const query = text.replaceAll(/\$__\w+/g, '5m');
   const tree = parser.parse(query);
@@ -63,7 +63,7 @@ export function selectionsOf({ from, text }: Expression): Selection[] {
         const metric = name === null ? '' : query.slice(name.from, name.to);
         selections.push({ from, metric, labels: [], end: node.to });
       }
-      // The tree is walked in the order of the text, so that a matcher belongs to the selector that it stands in.
+      // The tree is walked in the order of the text, so that a matcher belongs to its own selector.
       const current = selections.at(-1);
       if (node.name === 'LabelName' && current !== undefined && node.to <= current.end) {
         current.labels.push(query.slice(node.from, node.to));
@@ -73,7 +73,7 @@ export function selectionsOf({ from, text }: Expression): Selection[] {
   return selections.map(({ metric, labels }) => ({ from, metric, labels }));
 }
 
-/** Labels by which an expression groups. */
+/** The labels by which an expression groups. */
 export function groupingsOf({ text }: Expression): string[] {
   const query = text.replaceAll(/\$__\w+/g, '5m');
   const labels: string[] = [];

@@ -4,7 +4,7 @@ import { read, root } from './places.js';
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** Milliseconds between SIGTERM and the end that a service's settings allow it. */
+/** Milliseconds between SIGTERM and the end that a service's settings allow. */
 type DrainOf = (env: Environment) => number;
 
 interface Service {
@@ -12,9 +12,9 @@ interface Service {
   readonly drainMs: DrainOf;
 }
 
-/** The services of the image, each with its own reading of its environment. */
+/** The services of the image. Each reads its own environment. */
 export async function loadServices(): Promise<ReadonlyMap<string, Service>> {
-  // One after the other: jest links modules that are imported at once into each other's way.
+  // One after the other, because jest cannot link simultaneously imported modules correctly.
   const gateway = await import('@batuta/gateway');
   const config = await import('@batuta/config');
   const execution = await import('@batuta/execution');
@@ -45,13 +45,13 @@ export async function loadServices(): Promise<ReadonlyMap<string, Service>> {
   ]);
 }
 
-/** The environment variables that a service reads, by the source of its settings. */
+/** The environment variables that a service reads, according to the source of its settings. */
 export function variablesOf(service: string): ReadonlySet<string> {
   const source = read(`services/${service}/src/settings.ts`);
   return new Set([...source.matchAll(/env: '([A-Z0-9_]+)'/g)].map((match) => match[1] ?? ''));
 }
 
-/** Whether a command of a container is one that the image can run: the source of the file that it names exists. */
+/** Whether the image can run a container's command: the source of its file must exist. */
 export function isRunnable(file: string): boolean {
   return existsSync(join(root, file.replace('/dist/', '/src/').replace(/\.js$/, '.ts')));
 }

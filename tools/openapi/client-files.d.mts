@@ -1,2 +1,2 @@
-/** The files of libs/client that are made from the document, by their paths. */
+/** The files of libs/client that are generated from the document, by path. */
 export function clientFiles(document: object): Promise<Record<string, string>>;

@@ -1,7 +1,7 @@
 import { format } from 'prettier';
 import { operationsFile, schemasFile } from './client.mjs';
 
-/** The files of libs/client that are made from the document, by their paths. */
+/** The files of libs/client that are generated from the document, by path. */
 export async function clientFiles(document) {
   const options = { parser: 'typescript', singleQuote: true, trailingComma: 'all', printWidth: 120 };
   return {

@@ -1,4 +1,4 @@
-// Makes the types and the methods of libs/client from the OpenAPI document: its schemas and operations, and nothing else.
+// Generates the types and methods of libs/client from the schemas and operations of the OpenAPI document.
 const REF = '#/components/schemas/';
 
 const quoted = (text) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", String.raw`\'`)}'`;
@@ -10,7 +10,10 @@ const comment = (text, indent) =>
 const pascal = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const camel = (name) => name.replaceAll(/[-_](\w)/g, (_, letter) => letter.toUpperCase());
 
-/** The TypeScript type of a schema. @throws Error for what the document has never had, so that it is not lost unseen. */
+/**
+ * The TypeScript type of a schema.
+ * @throws Error for a keyword that the document has not used before, so that it is not ignored silently.
+ */
 function typeOf(schema, indent = '') {
   const known = new Set([
     '$ref',
@@ -92,7 +95,7 @@ function objectOf({ properties, required = [], additionalProperties }, indent) {
 
 const HEADER = (what) => `// Generated from docs/openapi.json by \`npm run openapi\`: ${what} Do not edit.\n`;
 
-/** The file of the schemas. */
+/** The file with the schemas. */
 export function schemasFile({ components }) {
   const types = Object.entries(components.schemas).map(([name, schema]) => {
     const type = typeOf(schema);
@@ -109,7 +112,7 @@ const OPTION_OF_HEADER = {
   traceparent: 'traceparent',
 };
 
-/** What the client has to know of an operation. */
+/** The properties of an operation that the client needs. */
 function read(document, path, method, operation) {
   const [namespace, name] = operation.operationId.split('.');
   const parameters = operation.parameters ?? [];
@@ -150,7 +153,7 @@ function read(document, path, method, operation) {
   };
 }
 
-/** The file of the operations: what is sent where, and a class of methods for each namespace. */
+/** The file with the operations: their HTTP requests, and a class of methods for each namespace. */
 export function operationsFile(document) {
   const operations = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]) => read(document, path, method, operation)),

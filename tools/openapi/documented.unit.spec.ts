@@ -32,7 +32,7 @@ describe('an answer that the tests get', () => {
     expect(start(404, STARTED)).toThrow('not as application/problem+json');
   });
 
-  it('is an event with the data of its type, and no other', () => {
+  it('is an event with exactly the data of its type', () => {
     const data = { step_id: 's', failure: FAILURE, handling: 'abort' };
     expect(page({ ...EVENT, data })).not.toThrow();
     expect(page({ ...EVENT, data: { ...data, output: 1 } })).toThrow('additional properties: output');
@@ -40,7 +40,7 @@ describe('an answer that the tests get', () => {
     expect(page({ ...EVENT, type: 'NoSuchEvent', data })).toThrow('otherwise than docs/openapi.json says');
   });
 
-  it('is not looked at where nothing is documented, or the edge refuses', () => {
+  it('is not checked for undocumented paths and refusals of the edge', () => {
     expect(() => answers.check('GET', 'http://localhost/nowhere', 404, null, 'x')).not.toThrow();
     expect(start(405, {})).not.toThrow();
   });

@@ -1,13 +1,13 @@
-/** What begins the row of a subject in the table of docs/operations.md. */
+/** The beginning of a subject's row in the table of docs/operations.md. */
 const begins = (subject) => `| \`${subject}\` |`;
 
 /**
- * The text of docs/operations.md with a row for the subject of each operation: who asks on it, and who answers. Rows of other subjects
- * stay. `services`: the order in which they are named.
+ * The text of docs/operations.md with a row for the subject of each operation: who sends requests on it, and who
+ * answers. Rows of other subjects stay. `services`: the order in which they are listed.
  */
 export function withSubjectRows(text, operations, services) {
   const lines = text.split('\n');
-  // Commands to streams have one row, which says more than the table of operations knows.
+  // Commands to streams have one row, with more information than the table of operations.
   const subjects = new Set(operations.map(({ subject }) => subject).filter((subject) => !subject.includes('*')));
   for (const subject of subjects) {
     const same = operations.filter((operation) => operation.subject === subject);

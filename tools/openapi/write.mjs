@@ -1,4 +1,5 @@
-// Writes docs/openapi.json from the gateway's routes, what libs/client has of it, and the subjects of operations in docs/operations.md. `npm run openapi` compiles the gateway first.
+// Writes docs/openapi.json from the gateway's routes, the generated part of libs/client, and the subjects of operations
+// in docs/operations.md. `npm run openapi` compiles the gateway first.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ALL_OPERATIONS, NATS_SERVICES } from '../../libs/contracts/dist/index.js';
@@ -7,7 +8,7 @@ import { clientFiles } from './client-files.mjs';
 import { withSubjectRows } from './subject-rows.mjs';
 
 const root = join(import.meta.dirname, '../..');
-// As a reader of the file gets it: what is undefined is not there.
+// As in the written file, fields that are undefined are absent.
 const document = JSON.parse(JSON.stringify(await writtenOpenApi()));
 writeFileSync(join(root, 'docs/openapi.json'), `${JSON.stringify(document, null, 1)}\n`);
 for (const [path, text] of Object.entries(await clientFiles(document))) {

@@ -38,23 +38,23 @@ const documented = readdirSync(join(root, 'docs'), { recursive: true, encoding: 
   });
 
 describe('the JSON Schema of configs', () => {
-  // As strict as Ajv is: no keyword but those of the draft.
+  // Ajv in its strictest mode: only keywords of the draft are allowed.
   const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(JSON.parse(read(FILE)) as Document);
   const mistakesOf = (document: unknown): string[] =>
     validate(document) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
 
-  it('is what the contracts say: run `npm run schemas` when it is not', () => {
+  it('matches the contracts: run `npm run schemas` if it does not', () => {
     expect(JSON.parse(read(FILE))).toEqual(JSON.parse(JSON.stringify(CONFIG_SCHEMA)));
   });
 
-  it('takes every example and every config of the documents', () => {
+  it('accepts every example and every config of the documents', () => {
     expect(examples.length).toBeGreaterThan(20);
     expect(documented.length).toBeGreaterThan(5);
     const refused = [...examples, ...documented].map(({ file, document }) => [file, mistakesOf(document)]);
     expect(refused.filter(([, mistakes]) => mistakes?.length !== 0)).toEqual([]);
   });
 
-  it('refuses what has a mistake', () => {
+  it('refuses configs with mistakes', () => {
     const config = { name: 'a', strategy: 'parallel', steps: [{ id: 'a', name: 'a', agent: 'echo' }] };
     expect(mistakesOf(config)).toEqual([]);
     for (const wrong of [
@@ -71,7 +71,7 @@ describe('the JSON Schema of configs', () => {
       expect([wrong, mistakesOf(wrong)]).not.toEqual([wrong, []]);
   });
 
-  it('says of every field what it is for', () => {
+  it('describes the purpose of every field', () => {
     const silent: string[] = [];
     const visit = (schema: unknown, path: string): void => {
       if (typeof schema !== 'object' || schema === null) return;
@@ -88,8 +88,8 @@ describe('the JSON Schema of configs', () => {
     expect(silent).toEqual([]);
   });
 
-  it('is named by the examples, where it lies from there', () => {
-    // That of the source document is shown as it was given.
+  it('is named by the examples with the correct relative path', () => {
+    // The source document is shown as it was given.
     const own = examples.filter(({ file }) => !file.startsWith('examples/source-document/'));
     const lost = own.filter(
       ({ file, document }) => posix.join(posix.dirname(file), String(document['$schema'])) !== FILE,
@@ -109,7 +109,7 @@ describe('the JSON service of VS Code, with the schema of configs', () => {
   const opened = (text: string): TextDocument =>
     TextDocument.create('file:///examples/mine.json', 'json', 1, text.replace('|', ''));
 
-  /** What is offered at the `|` of a text. */
+  /** The completions at the `|` of a text. */
   async function completions(text: string): Promise<CompletionList['items']> {
     const document = opened(text);
     const at = document.positionAt(text.indexOf('|'));
@@ -124,7 +124,7 @@ describe('the JSON service of VS Code, with the schema of configs', () => {
 
   const HEAD = '"$schema": "../schemas/config.json", "name": "a", "strategy": "parallel"';
 
-  it('completes the fields of a config, with what they are for', async () => {
+  it('completes the fields of a config, with their descriptions', async () => {
     const items = await completions('{ "$schema": "../schemas/config.json", | }');
     expect(items.map(({ label }) => label)).toEqual(
       expect.arrayContaining(['name', 'strategy', 'steps', 'settings', 'consensus_groups', 'input_schema', 'output']),
@@ -150,7 +150,7 @@ describe('the JSON service of VS Code, with the schema of configs', () => {
     );
   });
 
-  it('reports mistakes at their place, and none in the examples', async () => {
+  it('reports mistakes at their places, and none in the examples', async () => {
     const text = `{ ${HEAD}, "steps": [{ "id": "a", "name": "a", "agnt": "echo", "timeout_ms": "5s" }] }`;
     const found = await mistakes(text);
     const shown = found.map(({ range }) => text.slice(range.start.character, range.end.character));

@@ -6,14 +6,14 @@ export async function connect(given) {
   const options = { connection: redisConnection(given.entry_port) };
   const producer = new FlowProducer(options);
   const queue = new Queue(LAST_STEPS, options);
-  // From the stream's start: an event that comes while the connection is being made is not missed.
+  // Events are read from the start of the stream, so that none is missed while the connection is being made.
   const events = new QueueEvents(LAST_STEPS, { ...options, lastEventId: '0-0' });
   for (const one of [producer, queue, events]) one.on('error', (error) => console.error(error.message));
   await events.waitUntilReady();
 
   /** @type {Map<string, { resolve: (result: unknown) => void, reject: (error: Error) => void }>} */
   const waiting = new Map();
-  // Cheaper than job.waitUntilFinished, which asks Redis for the state of every job first.
+  // Cheaper than job.waitUntilFinished, which first reads the state of every job from Redis.
   events.on('completed', ({ jobId, returnvalue }) => {
     waiting.get(jobId)?.resolve(returnvalue);
     waiting.delete(jobId);
@@ -36,7 +36,7 @@ export async function connect(given) {
     /** @param {string} execution @param {import('../harness/workload.mjs').Shape} shape */
     async execute(execution, shape) {
       const result = new Promise((resolve, reject) => waiting.set(execution, { resolve, reject }));
-      // `result` may fail while the start is still awaited; its own await below reports that.
+      // `result` may be rejected while the start is still awaited. Its own await below reports that.
       result.catch(() => undefined);
       await start(execution, shape);
       return result;
@@ -45,7 +45,7 @@ export async function connect(given) {
 }
 
 /**
- * A sequence is a chain of parents, the last step on top; a fan is a join whose children are the steps.
+ * A sequence is a chain of parents with the last step on top. A fan is a join whose children are the steps.
  *
  * @param {string} execution @param {import('../harness/workload.mjs').Shape} shape
  * @returns {import('bullmq').FlowJob}

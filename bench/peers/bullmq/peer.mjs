@@ -37,7 +37,7 @@ export function bullmq(mode) {
         dir,
         appendonly: 'yes',
         appendfsync: 'always',
-        // The append-only file is the store; snapshots beside it would only cost.
+        // The append-only file is the store. Snapshots in addition would only cost time.
         save: '',
         'maxmemory-policy': 'noeviction',
       };

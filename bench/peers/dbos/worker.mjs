@@ -52,7 +52,7 @@ async function launch() {
   });
   await DBOS.launch();
 
-  // The way DBOS's own examples do it: a web server in the same process starts the workflow and answers with its result.
+  // As in DBOS's own examples: a web server in the same process starts the workflow and answers with its result.
   const server = createServer((request, response) => {
     /** @type {Buffer[]} */
     const chunks = [];

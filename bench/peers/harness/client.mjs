@@ -21,7 +21,7 @@ let connection;
 /** @type {Promise<void> | undefined} */
 let reachable;
 
-// One probe for all lanes: hundreds that hammer a dead port would take the CPU that its restart needs.
+// One probe for all lanes. If hundreds probed a dead port, they would take the CPU time that its restart needs.
 async function untilReachable() {
   reachable ??= listening(given.entry_port).finally(() => {
     reachable = undefined;

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unprivilegedUser } from './processes.mjs';
 
-/** One peer's server, worker and client, with a store of their own in a temporary directory. */
+/** One peer's server, worker and client, with its own store in a temporary directory. */
 export class Deployment {
   #processes;
   #peer;
   /** @type {any} */
   #settings;
   #halting = false;
-  /** Times that the worker ended by itself and was started again. */
+  /** Number of times that the worker ended by itself and was restarted. */
   workerCrashes = 0;
 
   /**
@@ -28,18 +28,18 @@ export class Deployment {
     chmodSync(this.directory, 0o755);
   }
 
-  /** Makes what must exist before the server's first launch (an empty database cluster) and chooses the ports. */
+  /** Creates what must exist before the server's first launch (an empty database cluster) and chooses the ports. */
   async prepare() {
     this.#settings = { ...this.#settings, ...(await this.#peer.prepare(this.directory)) };
   }
 
-  /** Starts the client, which connects as soon as something listens. In W4 it is there before the launch. */
+  /** Starts the client, which connects as soon as something listens. In W4 it exists before the launch. */
   async startClient() {
     this.client = this.#processes.node('client', 'harness/client.mjs', this.#options('client'));
     await this.client.call('ready');
   }
 
-  /** Starts server and worker at once; each waits for what it needs. */
+  /** Starts server and worker at the same time. Each waits for its dependencies. */
   launch() {
     this.#halting = false;
     this.startServer();
@@ -62,7 +62,7 @@ export class Deployment {
       settings: { ...settings, restarted },
     });
     this.worker = worker;
-    // What any supervisor does. Some workers end when their server is killed.
+    // Like any supervisor, because some workers end when their server is killed.
     void worker.ended.then(() => {
       if (this.#halting || this.worker !== worker) return;
       this.workerCrashes += 1;
@@ -88,7 +88,7 @@ export class Deployment {
     }
   }
 
-  /** Stops client, worker and server in order, leaving the store. */
+  /** Stops client, worker and server in order, and keeps the store. */
   async halt() {
     this.#halting = true;
     await this.client?.stop();
@@ -102,7 +102,7 @@ export class Deployment {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** The last lines that server, worker and client wrote, for a person who looks for a failure's cause. */
+  /** The last lines of the logs of server, worker and client, to find the cause of a failure. */
   logTails() {
     const logs = readdirSync(this.directory).filter((name) => name.endsWith('.log'));
     return logs.map((name) => {

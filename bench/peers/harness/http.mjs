@@ -48,7 +48,7 @@ export function httpClient(port) {
                 reject(error);
               }
             },
-            // Also for an answer that was cut off because its server was killed.
+            // Also called for an answer that was cut off because its server was killed.
             onResponseError: (_controller, error) => {
               idle.push(client);
               reject(error);

@@ -33,7 +33,7 @@ export function readLedger(path, prefix) {
   const begun = new Set();
   let finishedRunAgain = 0;
   let unfinishedRunAgain = 0;
-  // The last line may be cut when its writer was killed: only whole lines count.
+  // The last line may be incomplete when its writer was killed, so only whole lines count.
   for (const line of readFileSync(path, 'utf8').split('\n').slice(0, -1)) {
     const key = line.slice(2);
     if (!key.startsWith(prefix)) continue;

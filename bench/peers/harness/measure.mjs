@@ -18,9 +18,9 @@ function readProcesses() {
     } catch {
       continue; // ended meanwhile
     }
-    // proc(5): the name in parentheses may hold blanks; after it come state, ppid and so on.
+    // proc(5): the name in parentheses may contain blanks. After it come state, ppid and so on.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // utime, stime, and cutime, cstime: what children that ended had used, so that no backend is forgotten.
+    // utime, stime, and also cutime, cstime: the time of children that have ended, so that every backend is counted.
     const ticks = [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0);
     processes.set(Number(entry), { parent: Number(fields[1]), cpu_s: ticks / TICKS_PER_SECOND });
   }

@@ -58,7 +58,7 @@ export function guarded(command, options = {}) {
   return ['setpriv', '--pdeathsig=KILL', ...identity, '--', ...command];
 }
 
-/** Starts processes and knows all that still run. */
+/** Starts processes and keeps track of those that still run. */
 export class Processes {
   /** @type {Set<Child>} */
   #running = new Set();
@@ -97,7 +97,7 @@ export class Processes {
     const process_ = spawn(file, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      // A group of its own: Ctrl-C reaches only us, and we stop the others in order.
+      // Its own process group: Ctrl-C reaches only this process, which then stops the others in order.
       detached: true,
       stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
     });
@@ -111,7 +111,7 @@ export class Processes {
     return child;
   }
 
-  /** Stops all that run, newest first, each with `SIGTERM` and after `graceMs` with `SIGKILL`. */
+  /** Stops all running processes, newest first, each with `SIGTERM`, and with `SIGKILL` after `graceMs`. */
   async stopAll(graceMs = 3000) {
     this.#stopping = true;
     for (const child of [...this.#running].reverse()) await child.stop(graceMs);
@@ -140,13 +140,13 @@ export class Child {
     return this.process.pid !== undefined && this.process.exitCode === null && this.process.signalCode === null;
   }
 
-  /** Sends `SIGKILL` to the process and all its children and waits for its end. */
+  /** Sends `SIGKILL` to the process and all its children, and waits for its end. */
   async kill() {
     this.#signalTree('SIGKILL');
     await this.ended;
   }
 
-  /** Ends the process, by force when it takes longer than `graceMs`. @param {number} graceMs */
+  /** Ends the process, by force after `graceMs`. @param {number} graceMs */
   async stop(graceMs = 3000) {
     if (!this.running) return;
     // PostgreSQL: SIGINT is the fast shutdown, SIGTERM waits for its clients.
@@ -178,7 +178,7 @@ export class Child {
     });
   }
 
-  // By pid and not by process group: every PostgreSQL backend has a session of its own.
+  // By process id and not by process group, because every PostgreSQL backend has its own session.
   /** @param {NodeJS.Signals} signal */
   #signalTree(signal) {
     if (!this.running) return;
@@ -186,7 +186,7 @@ export class Child {
       try {
         process.kill(pid, signal);
       } catch (error) {
-        // It ended between the look and the signal.
+        // It ended between the listing and the signal.
         if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH') throw error;
       }
     }
@@ -218,7 +218,7 @@ export function answerCommands(commands) {
 /** @param {object} message */
 function reply(message) {
   process.send?.(message, undefined, undefined, (error) => {
-    // Nobody is left to hear it.
+    // The harness has ended.
     if (error) process.exit(1);
   });
 }

@@ -7,7 +7,7 @@ import { pause, stepsPerExecution, WORKLOADS } from './workload.mjs';
 const LAUNCH_LIMIT_MS = 60_000;
 const LOAD_LIMIT_MS = 300_000;
 const CRASH_LIMIT_MS = 240_000;
-// Enough to make a store old: indexes of some depth, logs to be read again at launch.
+// Enough to make a store old: indexes with several levels, and logs that are read at launch.
 const OLD_EXECUTIONS = 2000;
 
 /**
@@ -23,7 +23,7 @@ const OLD_EXECUTIONS = 2000;
 
 /** @typedef {Omit<import('./workload.mjs').Workload, 'warm_up_again'>} Load what one round runs */
 
-/** Runs rounds on one peer that stays up between them. */
+/** Runs rounds on a peer that stays up between them. */
 export class Rounds {
   #processes;
   #peer;
@@ -95,7 +95,7 @@ export class Rounds {
     return this.#throughput(tuning, load);
   }
 
-  /** What the processes of the warm deployment wrote last. */
+  /** The last log lines of all deployments' processes. */
   logTails() {
     return [...this.#deployments].flatMap((deployment) => deployment.logTails());
   }
@@ -206,10 +206,10 @@ export class Rounds {
    */
   async #crash(tuning, load, first) {
     const onItsOwn = async (/** @type {(deployment: Deployment) => Promise<any>} */ run) => {
-      // A store of its own: how long an engine recovers must not depend on what the other runs left to it.
+      // Its own store, so that the time of an engine's recovery does not depend on other runs.
       const deployment = await this.#launched(tuning);
       try {
-        // The same steps without the waiting, so that no code is run for the first time when the clock runs.
+        // The same steps without waiting, so that no code runs for the first time during the measurement.
         const warm = { ...load, shape: { ...load.shape, step_ms: 0 }, executions: load.warm_up };
         if (warm.executions > 0) await this.#load(deployment, warm);
         return await run(deployment);
@@ -240,7 +240,7 @@ export class Rounds {
     const running = this.#load(deployment, { ...load, prefix, retry_until_ms: CRASH_LIMIT_MS }).finally(() => {
       over = true;
     });
-    // A failure while we still look for the moment to kill is reported by the await below.
+    // A failure before the kill is reported by the await below.
     running.catch(() => undefined);
     while (!over && readLedger(deployment.ledger, prefix).steps_finished < steps / 2) await pause(5);
     if (over) {

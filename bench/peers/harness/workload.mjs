@@ -45,7 +45,7 @@ export function stepsPerExecution(shape) {
   return shape.shape === 'fan' ? shape.steps + 1 : shape.steps;
 }
 
-// Not one repeated letter: a store that compresses its log would write next to nothing.
+// Varied text, because a store that compresses its log would write almost nothing for one repeated letter.
 const FILLER =
   'The baton rises, sixty players breathe in, and for 1 beat nobody in hall 7 knows who leads: the strings, ' +
   'the oboe with its A at 442 Hz, or the silence (ppp) before bar 19.';

@@ -8,7 +8,7 @@ const { resolve } = createRequire(import.meta.url);
 const PLATFORM_PACKAGE = `@restatedev/restate-server-${process.platform}-${process.arch}`;
 const BIN = join(dirname(resolve(`${PLATFORM_PACKAGE}/package.json`)), 'bin', 'restate-server');
 
-/** A single Restate server; its log is synced before it acknowledges (RocksDB's WAL fsync is on by default). */
+/** A single Restate server. Its log is synced before it acknowledges (RocksDB syncs its WAL by default). */
 /** @type {import('../run.mjs').Peer} */
 export const restate = {
   name: 'restate',

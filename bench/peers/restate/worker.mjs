@@ -14,7 +14,7 @@ Promise.withResolvers ??= function withResolvers() {
   });
   return { promise, resolve, reject };
 };
-// Two lines an invocation would be written else; the other peers' workers write none.
+// Otherwise it would write two lines per invocation, and the other peers' workers write none.
 process.env.RESTATE_LOGGING ??= 'WARN';
 const { createEndpointHandler, RestatePromise, service } = await import('@restatedev/restate-sdk');
 
@@ -60,7 +60,7 @@ async function register() {
   }
 }
 
-// A worker that is started again finds its deployment registered.
+// A restarted worker is already registered.
 const registered = given.restarted ? Promise.resolve() : register();
 answerCommands({ ready: () => registered });
 await registered;

@@ -17,13 +17,13 @@ const LOG = 'checkout.log';
 const MODEL = 'demo';
 const KEY = 'DEMO_MODEL_KEY';
 const LOOPBACK = '127.0.0.1';
-/** Providers that are asked when the environment has their key, and which of their models. */
+/** Providers that are used if the environment has their key, and the model of each. */
 const PROVIDERS = [
   { variable: 'OPENAI_API_KEY', provider: 'openai', model: 'gpt-4o-mini' },
   { variable: 'ANTHROPIC_API_KEY', provider: 'anthropic', model: 'claude-haiku-4-5' },
 ] as const;
 
-/** A team of agents that ask a language model: a real one with a key in the environment, else one with recorded answers. */
+/** A team of agents that use a language model: a real one with a key in the environment, otherwise recorded answers. */
 export const agents: Demonstration = { environment: { BATUTA_RUNNER_ALLOWED_ADDRESSES: LOOPBACK }, show };
 
 async function show(stage: Stage): Promise<void> {
@@ -49,7 +49,7 @@ async function show(stage: Stage): Promise<void> {
   } catch (error) {
     throw explained(error);
   } finally {
-    // Nobody answers under it any more.
+    // Nothing answers at its URL any more.
     await client.models.delete(MODEL).catch(() => undefined);
     await end();
   }
@@ -57,7 +57,7 @@ async function show(stage: Stage): Promise<void> {
 
 interface AskedModel {
   readonly body: ModelBody;
-  /** What a person is told of it. */
+  /** The message for the user. */
   readonly said: string;
   readonly end: () => Promise<void>;
 }
@@ -86,7 +86,7 @@ async function modelToAsk({ client, interrupted }: Stage): Promise<AskedModel> {
   };
 }
 
-/** Starts a server with recorded answers and waits until it listens. Resolves with what ends it. */
+/** Starts a server with recorded answers and waits until it listens. Resolves with a function that ends it. */
 async function startScripted(port: number, interrupted: AbortSignal): Promise<() => Promise<void>> {
   let program;
   try {
@@ -99,7 +99,7 @@ async function startScripted(port: number, interrupted: AbortSignal): Promise<()
   const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   const closed = once(child, 'close');
-  // A child that cannot be started closes too.
+  // A child process that cannot be started emits `close` too.
   child.on('error', (error) => (said += error.message));
   const listens = new Promise<void>((resolve) => {
     const hear = (chunk: Buffer): void => {
@@ -128,7 +128,7 @@ async function startScripted(port: number, interrupted: AbortSignal): Promise<()
   throw new CliError(`The server with recorded answers did not start: ${said.trim()}`);
 }
 
-/** A failure of a platform that was running before and may not call this machine. */
+/** Explains a failure on a platform that was running already and may not call this machine. */
 function explained(error: unknown): unknown {
   if (!(error instanceof CliError) || !error.message.includes('(address_refused)')) return error;
   return new CliError(

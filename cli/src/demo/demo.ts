@@ -11,8 +11,8 @@ import type { Demonstration, Out } from './demonstration.js';
 const DEMONSTRATIONS: Readonly<Record<string, Demonstration>> = { incident, agents };
 
 /**
- * Runs a demonstration on the platform that is running here, or on one that it starts and stops, also on Ctrl-C.
- * @throws CliError when there is none of that name, or its execution does not complete.
+ * Runs a demonstration on the platform that is running here, or on one that it starts and stops, even after Ctrl-C.
+ * @throws CliError when there is no demonstration of that name, or its execution does not complete.
  */
 export async function runDemo(name: string, out: Out): Promise<void> {
   const demonstration = DEMONSTRATIONS[name];
@@ -25,7 +25,7 @@ export async function runDemo(name: string, out: Out): Promise<void> {
   const interruption = new Promise<never>((_, reject) => {
     interrupted.signal.addEventListener('abort', () => reject(new CliError('Interrupted.')), { once: true });
   });
-  // Nobody may be waiting for it when it comes.
+  // It may be rejected while nothing awaits it.
   interruption.catch(() => undefined);
   const show = async (): Promise<void> => {
     const connection = await platformHere(dir);

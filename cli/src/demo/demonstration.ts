@@ -3,21 +3,21 @@ import type { RunFile } from '../../run-file.js';
 
 export type Out = (line?: string) => void;
 
-/** The platform that a demonstration runs on. */
+/** The platform on which a demonstration runs. */
 export interface Stage {
   readonly client: BatutaClient;
   readonly url: string;
-  /** Where it keeps everything. */
+  /** The platform's data directory. */
   readonly dir: string;
   readonly run: RunFile | undefined;
   readonly out: Out;
-  /** Aborted by Ctrl-C. */
+  /** Fires on Ctrl-C. */
   readonly interrupted: AbortSignal;
 }
 
-/** What `batuta demo` shows. */
+/** A demonstration of `batuta demo`. */
 export interface Demonstration {
-  /** Settings that it needs of a platform which it starts itself. */
+  /** Settings that a platform needs when the demonstration starts it. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly show: (stage: Stage) => Promise<void>;
 }

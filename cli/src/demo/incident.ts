@@ -11,7 +11,7 @@ import { saveConfig, showExecution, showReport } from './show-execution.js';
 
 const EXAMPLE = join(ROOT, 'examples', 'incident');
 
-/** The incident orchestration, on the live state of this platform. */
+/** The incident orchestration, run on the live state of this platform. */
 export const incident: Demonstration = { show };
 
 async function show(stage: Stage): Promise<void> {
@@ -19,7 +19,7 @@ async function show(stage: Stage): Promise<void> {
   let documents = 0;
   await addKnowledge(client, join(EXAMPLE, 'runbooks'), () => (documents += 1));
   const example = JSON.parse(await readFile(join(EXAMPLE, 'orchestration.json'), 'utf8')) as OrchestrationDefinition;
-  // The example's own name is left to who follows docs/api.md, which makes a config of it.
+  // Readers of docs/api.md create a config with the example's own name, so the demonstration uses another one.
   const config = { ...example, name: `${example.name}-demo` };
   await saveConfig(client, config);
   out(
@@ -43,13 +43,16 @@ async function show(stage: Stage): Promise<void> {
   showReport(stage, report, execution);
 }
 
-/** The text that the execution is for. */
+/** The report in the execution's output. */
 function reportIn(output: unknown): string | undefined {
   if (typeof output !== 'object' || output === null || !('report' in output)) return undefined;
   return typeof output.report === 'string' ? output.report : undefined;
 }
 
-/** Hands the agents a copy of the log that PostgreSQL has just written, or of our services' when the database is not ours; returns its name. */
+/**
+ * Gives the agents a copy of a log: the one that PostgreSQL has just written, or the services' log for an external
+ * database. Returns the name of the copy.
+ */
 async function logToAnalyze(dir: string, run: RunFile | undefined): Promise<string> {
   const files = join(run?.agent_files ?? join(dir, 'files'), DEFAULT_TENANT);
   for (const file of [run?.postgres_log ?? undefined, join(dir, 'logs', 'batuta.log')]) {

@@ -4,7 +4,7 @@ import { CliError } from '../api-client.js';
 import type { Stage } from './demonstration.js';
 
 /**
- * Runs a config and shows its events while they happen. Resolves with the execution.
+ * Runs a config and shows its events as they happen. Resolves with the execution.
  * @throws CliError when it does not complete.
  */
 export async function showExecution(
@@ -27,7 +27,7 @@ export async function showExecution(
   return execution;
 }
 
-/** Shows a text between two rules, what each step took, and where the events are. */
+/** Shows a text between two lines, the time of each step, and how to read the events. */
 export function showReport({ out }: Stage, report: string, execution: ExecutionView): void {
   out();
   const rule = '─'.repeat(Math.min(100, process.stdout.columns || 100));
@@ -52,7 +52,7 @@ export function showReport({ out }: Stage, report: string, execution: ExecutionV
   out(`  curl -sS -H "Authorization: Bearer $BATUTA_API_KEY" "$BATUTA_URL/${path}"`);
 }
 
-/** Creates the config, or makes a new version of the one there. */
+/** Creates the config, or a new version of the existing one. */
 export async function saveConfig(client: BatutaClient, config: OrchestrationDefinition): Promise<void> {
   try {
     await client.configs.create(config);
@@ -67,7 +67,7 @@ const lineOf = (name: string, status: string, took: number | null | undefined): 
 
 const noted = (notes: readonly string[]): string => (notes.length === 0 ? '' : ` (${notes.join(', ')})`);
 
-/** Tokens and cost, where there are any. */
+/** Tokens and cost, if there are any. */
 function spent(what: {
   token_count?: number | null | undefined;
   estimated_cost?: number | null | undefined;
@@ -94,7 +94,7 @@ function progressLines(steps: readonly Step[]): (event: Event) => string | undef
       case 'StepScheduled': {
         const { step_id: id, attempt } = event.data;
         const step = names.get(id);
-        // Each turn of a conversation is an attempt. What its answer says is shown.
+        // Each turn of a conversation is an attempt. The content of its answer is shown.
         if (step?.llm != null) return attempt === 1 ? `${clock} ▶ ${nameOf(id)} ${step.llm.model}` : undefined;
         return `${clock} ▶ ${nameOf(id)} ${step?.agent ?? ''}${attempt === 1 ? '' : ` (attempt ${attempt})`}`.trimEnd();
       }

@@ -8,11 +8,11 @@ import { CliError } from '../api-client.js';
 import { ROOT } from '../places.js';
 import type { Examination } from './examination.js';
 
-/** Of each log, from its end. */
+/** Maximum number of bytes from the end of each log. */
 const LOG_BYTES = 512 * 1024;
 const SETTINGS = /^(BATUTA_|OTEL_|NATS_|DATABASE_|NODE_|PG)/;
 const SECRET_NAME = /KEY|SECRET|PASSWORD|TOKEN|HEADERS|CREDS|CREDENTIAL/;
-/** Files of the data directory that hold secrets and nothing else. */
+/** Files of the data directory that contain only secrets. */
 const SECRET_FILES = [
   'admin.key',
   'notifications.key',
@@ -25,8 +25,8 @@ const SECRET_FOLDERS = ['postgres/passwords', 'nats/creds'];
 const LEAST_SECRET = 12;
 
 /**
- * Writes a support bundle: gzip-compressed JSON with findings, metrics, sizes, settings and the ends of logs. It holds no secret that
- * the platform made or was given: they are taken out of every text. Resolves with its bytes.
+ * Writes a support bundle: gzip-compressed JSON with findings, metrics, sizes, settings and the ends of logs. All
+ * secrets that the platform created or was given are removed from every text. Resolves with its size in bytes.
  * @throws CliError when the file cannot be written.
  */
 export async function writeBundle(file: string, dataDir: string, seen: Examination): Promise<number> {
@@ -79,7 +79,7 @@ async function logsOf(folder: string): Promise<Record<string, string>> {
       const from = Math.max(0, size - LOG_BYTES);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
       const text = buffer.toString('utf8', 0, bytesRead);
-      // The first line may be a part of one.
+      // The first line may be incomplete.
       logs[name] = redactUrl(from === 0 ? text : text.slice(text.indexOf('\n') + 1));
     } finally {
       await file.close();
@@ -88,7 +88,7 @@ async function logsOf(folder: string): Promise<Record<string, string>> {
   return logs;
 }
 
-/** Values that the bundle must not hold, whoever wrote them where. */
+/** Values that the bundle must not contain, wherever they were written. */
 async function secretsOf(dataDir: string, env: NodeJS.ProcessEnv): Promise<Set<string>> {
   const files = SECRET_FILES.map((name) => join(dataDir, name));
   for (const folder of SECRET_FOLDERS) {
@@ -103,7 +103,7 @@ async function secretsOf(dataDir: string, env: NodeJS.ProcessEnv): Promise<Set<s
   const named = Object.entries(env).flatMap(([name, value = '']) => (SECRET_NAME.test(name) ? [value] : []));
   const found = new Set<string>();
   for (const text of [...texts, ...named]) {
-    // A file may hold several, in JSON or in the form of credentials.
+    // A file may contain several secrets, in JSON or as credentials.
     for (const word of text.split(/[\s"',:{}[\]]+/)) if (word.length >= LEAST_SECRET) found.add(word);
   }
   for (const value of Object.values(env)) {

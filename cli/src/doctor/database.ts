@@ -35,15 +35,15 @@ interface Look {
 
 export interface DatabaseSeen {
   readonly findings: readonly Finding[];
-  /** Sizes by table; empty when it cannot be reached. */
+  /** Sizes by table. Empty when the database cannot be reached. */
   readonly tables: readonly unknown[];
 }
 
-/** Looks at PostgreSQL itself. Never rejects. */
+/** Checks PostgreSQL itself. Never rejects. */
 export async function seeDatabase(connectionString: string): Promise<DatabaseSeen> {
   const about = 'PostgreSQL';
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: CONNECT_MS, query_timeout: CONNECT_MS });
-  // What breaks later is told by the query that it breaks.
+  // A later failure is reported by the query that it breaks.
   client.on('error', () => undefined);
   try {
     await client.connect();

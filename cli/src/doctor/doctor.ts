@@ -12,21 +12,21 @@ import type { ServiceSeen } from './services.js';
 import { readSigns } from './signs.js';
 
 export interface DoctorOptions {
-  /** `name=url` of services elsewhere; default: those of the platform here. */
+  /** `name=url` of external services. Default: the services of the platform here. */
   readonly service?: readonly string[];
-  /** File for all that was seen. */
+  /** The file for all findings. */
   readonly bundle?: string;
 }
 
-/** What moves partitions or catches up is over after some seconds; what is still there then is told. */
+/** Moving partitions and catching up take some seconds. A sign that is still there after these checks is reported. */
 const LOOKS = 6;
 const LOOK_AGAIN_MS = 3_000;
 
 const MARK = { ok: '✔', warning: '!', failed: '✘', unknown: '?' } as const;
 
 /**
- * Looks at the platform that runs here, or at the services named, and says what is wrong and where to read on. Resolves with whether
- * nothing has failed.
+ * Checks the platform that runs here, or the named services, and reports problems with the page to read. Resolves with
+ * whether nothing has failed.
  * @throws CliError for a service that is not given as `name=url`, and when the bundle cannot be written.
  */
 export async function examine(dataDir: string, options: DoctorOptions, out: (line?: string) => void): Promise<boolean> {
@@ -63,7 +63,7 @@ export async function examine(dataDir: string, options: DoctorOptions, out: (lin
   return count('failed') === 0;
 }
 
-/** What the metrics tell, once it lasts. */
+/** The signs in the metrics that last. */
 async function lastingSigns(seen: readonly ServiceSeen[], services: readonly [string, string][]): Promise<Finding[]> {
   let latest = seen;
   for (let looks = 1; ; looks += 1) {

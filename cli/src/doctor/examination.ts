@@ -1,7 +1,7 @@
 import type { Finding } from './finding.js';
 import type { ServiceSeen } from './services.js';
 
-/** Everything that was looked at. */
+/** The results of all checks. */
 export interface Examination {
   readonly findings: readonly Finding[];
   readonly services: readonly ServiceSeen[];

@@ -1,11 +1,11 @@
-/** What one look found. */
+/** The result of one check. */
 export interface Finding {
-  /** What was looked at. */
+  /** The checked object. */
   readonly about: string;
   readonly status: 'ok' | 'warning' | 'failed' | 'unknown';
-  /** In one sentence. */
+  /** One sentence. */
   readonly text: string;
-  /** A file of docs/runbooks that says what to do, without its ending. */
+  /** The name of a file in docs/runbooks that says what to do, without its extension. */
   readonly runbook?: string;
 }
 

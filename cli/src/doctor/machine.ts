@@ -6,9 +6,9 @@ const MIB = 1024 ** 2;
 const LITTLE_MIB = 2_048;
 const NONE_MIB = 256;
 
-/** Looks at Node.js and at the disk of the data directory. Never rejects. */
+/** Checks Node.js and the disk of the data directory. Never rejects. */
 export async function seeMachine(dataDir: string): Promise<Finding[]> {
-  // The launcher refuses one that is too old.
+  // The launcher already refuses a version that is too old.
   return [ok('Node.js', `${process.version}.`), await disk(dataDir)];
 }
 

@@ -7,7 +7,10 @@ export interface Sample {
 
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$/;
 
-/** Reads Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/); leaves out what has no number. */
+/**
+ * Reads Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). Ignores lines without a
+ * number.
+ */
 export function samplesOf(text: string): Sample[] {
   const samples: Sample[] = [];
   for (const line of text.split('\n')) {

@@ -1,20 +1,20 @@
 import { failed, ok } from './finding.js';
 import type { Finding } from './finding.js';
 
-/** Long enough for a service that is busy; one that stands still must not hold the look at the others up. */
+/** Long enough for a busy service. A service that stands still must not delay the other checks. */
 const ANSWER_MS = 10_000;
 
-/** What a service says of itself. */
+/** The state of a service. */
 export interface ServiceSeen {
   readonly name: string;
   readonly finding: Finding;
-  /** In Prometheus' text format; undefined when it did not answer. */
+  /** In Prometheus' text format. Undefined when the service did not answer. */
   readonly metrics?: string;
 }
 
 const RUNBOOK_OF: Readonly<Record<string, string>> = { postgres: 'BatutaPostgresDown', nats: 'BatutaNatsDown' };
 
-/** Asks a service whether it is ready, and for its metrics. Never rejects. */
+/** Requests a service's readiness and metrics. Never rejects. */
 export async function seeService(name: string, url: string): Promise<ServiceSeen> {
   const about = `service ${name}`;
   try {

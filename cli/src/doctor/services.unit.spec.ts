@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, it } from '@jest/globals';
 import { seeService } from './services.js';
 
-/** Runs with the address of a service that answers so. */
+/** Runs work with the URL of a service that gives this answer. */
 async function withService(
   ready: { status: number; body: string },
   work: (url: string) => Promise<void>,
@@ -22,7 +22,7 @@ async function withService(
   }
 }
 
-it('says why a service is not ready, and where to read on', async () => {
+it('tells why a service is not ready, and which runbook to read', async () => {
   const body = JSON.stringify({ status: 'not_ready', checks: { nats: 'ok', postgres: 'connection refused' } });
   await withService({ status: 503, body }, async (url) => {
     expect(await seeService('execution', url)).toEqual({

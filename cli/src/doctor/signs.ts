@@ -2,15 +2,15 @@ import { failed, ok, unknown, warning } from './finding.js';
 import type { Finding } from './finding.js';
 import type { Sample } from './samples.js';
 
-/** A metric that says by itself, without a history, that something is wrong. */
+/** A metric whose present value alone shows a problem. */
 interface Sign {
   readonly metric: string;
-  /** How the values of all services and labels become one. */
+  /** How the values of all services and labels are combined. */
   readonly of: 'max' | 'sum' | 'distance';
-  /** Wrong when it is more than this: the limit of the alert of the same name in deploy/prometheus/rules.yml. */
+  /** A larger value is a problem. It is the limit of the alert of the same name in deploy/prometheus/rules.yml. */
   readonly above: number;
   readonly severity: 'failed' | 'warning';
-  /** The alert, and its page in docs/runbooks. */
+  /** The name of the alert and of its page in docs/runbooks. */
   readonly alert: string;
   readonly about: string;
   readonly says: (value: string) => string;
@@ -118,7 +118,7 @@ export const SIGNS: readonly Sign[] = [
   },
 ];
 
-/** What the metrics of all services say. */
+/** The findings from the metrics of all services. */
 export function readSigns(samples: readonly Sample[]): Finding[] {
   return SIGNS.map(({ metric, of, above, severity, alert, about, says }): Finding => {
     const values = samples.filter(({ name }) => name === metric).map(({ value }) => value);

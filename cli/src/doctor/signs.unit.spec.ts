@@ -26,7 +26,7 @@ describe('signs of trouble', () => {
   );
 
   it.each(SIGNS.map((sign) => [sign.metric, sign] as const))(
-    '%s is told as soon as it is over its limit',
+    '%s is reported as soon as it exceeds its limit',
     (_, sign) => {
       const found = (value: number): unknown =>
         readSigns(samplesOf(`# TYPE ${sign.metric} gauge\n${sign.metric}{a="b c"} ${value}\n`)).find(
@@ -38,7 +38,7 @@ describe('signs of trouble', () => {
     },
   );
 
-  it('adds what each process shows of its own, and takes the largest of what all show alike', () => {
+  it('adds values that each process reports for itself, and uses the largest of values that all report alike', () => {
     const text = 'batuta_engine_unowned_partitions 0\nbatuta_projection_lag_events{projection="a"} 6000\n';
     const other = 'batuta_engine_unowned_partitions 2\nbatuta_projection_lag_events{projection="b"} 6000\n';
     const found = readSigns([text, other].flatMap(samplesOf)).filter(({ status }) => status !== 'unknown');
@@ -48,7 +48,7 @@ describe('signs of trouble', () => {
     ]);
   });
 
-  it('says what it cannot tell when nobody shows a metric', () => {
+  it('reports unknown when no service has a metric', () => {
     expect(new Set(readSigns([]).map(({ status }) => status))).toEqual(new Set(['unknown']));
   });
 });

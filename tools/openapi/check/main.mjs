@@ -1,6 +1,7 @@
-// Checks docs/openapi.json with the tools that its readers use: redocly's recommended rules and spectral's find nothing, and the clients
-// that openapi-typescript, @hey-api/openapi-ts and openapi-python-client make of it compile, and run an execution with a platform.
-// `npm run openapi:check`, after `npm run build`. The tools are installed beside this file, which takes a network.
+// Checks docs/openapi.json with its readers' tools: redocly's recommended rules and spectral's rules find nothing; the
+// clients that openapi-typescript, @hey-api/openapi-ts and openapi-python-client generate can be compiled, and run an
+// execution on a platform. Run `npm run openapi:check` after `npm run build`. The tools are installed beside this file,
+// which needs a network.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,7 +47,7 @@ function installTools() {
   return installed;
 }
 
-/** The python of a virtual environment with the generator, or why there is none. */
+/** The python of a virtual environment with the generator, or the reason why there is none. */
 function installPython() {
   const venv = join(here, 'venv');
   const python = join(venv, 'bin/python');
@@ -58,7 +59,7 @@ function installPython() {
   return ok ? { python } : { why: `pip cannot install ${PYTHON_CLIENT}: ${output.trim().split('\n').at(-1)}` };
 }
 
-/** A platform: the one of BATUTA_URL and BATUTA_API_KEY, or one of its own. */
+/** Runs work with the platform of BATUTA_URL and BATUTA_API_KEY, or with a temporary one. */
 async function withPlatform(work) {
   const { BATUTA_URL: url, BATUTA_API_KEY: apiKey } = process.env;
   if (url !== undefined && apiKey !== undefined) return await work({ BATUTA_URL: url, BATUTA_API_KEY: apiKey });
@@ -93,7 +94,7 @@ async function withPlatform(work) {
 }
 
 if (installTools()) {
-  // Redocly ends with 0 although there are warnings, and says their number only in its report.
+  // Redocly exits with 0 even if there are warnings, and gives their number only in its report.
   const report = run(tool('redocly'), ['lint', document, '--config', 'redocly.yaml', '--format', 'json'], {
     env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' },
   });
