@@ -43,6 +43,7 @@ const places: Readonly<Record<string, (fields: object) => object>> = {
   Approval: (fields) => config({ steps: [{ id: 'a', name: 'a', approval: fields }] }),
   Wait: (fields) => config({ steps: [{ id: 'a', name: 'a', wait: { duration_ms: 1, ...fields } }] }),
   Signal: (fields) => config({ steps: [{ id: 'a', name: 'a', signal: { name: 'go', ...fields } }] }),
+  Repeat: (fields) => config({ steps: [step({ repeat: { until: 'input.a', ...fields } })] }),
   Orchestration: (fields) => config({ steps: [{ id: 'a', name: 'a', orchestration: { config: 'b', ...fields } }] }),
   Choice: (fields) => config({ steps: [{ id: 'a', name: 'a', choice: { ...CHOICE, ...fields } }] }),
   ChoiceBranch: (fields) =>

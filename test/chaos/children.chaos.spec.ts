@@ -22,18 +22,22 @@ const work = (id: string, dependencies: string[]) => ({
   retry: { max_attempts: 5, backoff_ms: 50 },
 });
 const PART = { name: 'chaos-part', strategy: 'sequential', steps: [work('a', []), work('b', ['a'])] };
+const ITERATIONS = 4;
 const WHOLE = {
   name: 'chaos-whole',
   strategy: 'parallel',
-  steps: ['left', 'right'].map((id) => ({
-    id,
-    name: id,
-    orchestration: { config: PART.name },
-    input: { ms: '{% input.ms %}' },
-  })),
+  steps: [
+    ...['left', 'right'].map((id) => ({
+      id,
+      name: id,
+      orchestration: { config: PART.name },
+      input: { ms: '{% input.ms %}' },
+    })),
+    { ...work('again', []), repeat: { until: `iteration = ${ITERATIONS}`, delay_ms: 50 } },
+  ],
 };
 
-describe('executions whose steps are executions survive', () => {
+describe('executions whose steps are executions, or run again, survive', () => {
   let cluster: Cluster;
   let api: Api;
   let database: pg.Pool;
@@ -65,7 +69,7 @@ describe('executions whose steps are executions survive', () => {
   };
 
   for (const [name, fault] of Object.entries(faults)) {
-    it(`${name}, at four moments: each child starts once, and its end comes once`, async () => {
+    it(`${name}, at four moments: each child starts once, its end comes once, and each iteration is done once`, async () => {
       for (let round = 1; round <= ROUNDS; round += 1) {
         const moment = random.integer(0, RUN_MS);
         const key = `${name.replaceAll(' ', '_')}-${random.seed}-${round}`;
@@ -94,6 +98,13 @@ describe('executions whose steps are executions survive', () => {
           [ids],
         );
         expect(ends.rows[0]?.count).toBe(PARENTS * 2);
+        const iterations = await database.query<{ numbers: number[] }>(
+          `SELECT array_agg((data->>'iteration')::int ORDER BY version) AS numbers FROM execution.events
+           WHERE execution_id = ANY($1::uuid[]) AND type = 'IterationCompleted' GROUP BY execution_id`,
+          [ids],
+        );
+        const each = Array.from({ length: ITERATIONS }, (_, index) => index + 1);
+        expect(iterations.rows.map(({ numbers }) => numbers)).toEqual(Array.from({ length: PARENTS }, () => each));
       }
     }, 600_000);
   }

@@ -53,6 +53,19 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       expect(outline(events, 'ChildRequested', 'ChildEnded')).toHaveLength(4);
     },
   },
+  repeat: {
+    input: { n: 2 },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { root: 1.4142 } });
+      expect(stepOf(execution, 'root')).toMatchObject({
+        attempt: 5,
+        retry_count: 0,
+        repeat: { iterations: 5, max_iterations: 20, results: [{ x: 2 }, { x: 1.5 }, {}, {}, {}] },
+      });
+      expect(outline(events, 'IterationCompleted')).toHaveLength(5);
+      expect(outline(events, 'IterationPlanned')).toHaveLength(4);
+    },
+  },
   parallel: completedWith({ mean: 3.5 }),
   approval: {
     input: { customer: 'ada', amount: 120 },

@@ -9,7 +9,7 @@ interface LogRow {
   readonly now: boolean | null;
 }
 
-const OUTCOMES = new Set(['StepCompleted', 'StepAttemptFailed', 'ModelAnswered']);
+const OUTCOMES = new Set(['StepCompleted', 'StepAttemptFailed', 'ModelAnswered', 'IterationCompleted']);
 const REOPENS: ReadonlySet<string> = new Set(['ExecutionRetried', 'ExecutionReopened']);
 const TERMINAL = new Set(['ExecutionCompleted', 'ExecutionFailed', 'ExecutionCancelled']);
 
@@ -110,12 +110,14 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     if (event.attempt === 0) {
       if (asked.get(step) !== true)
         throw new Error(
-          `execution ${id}: ${step} is completed without a decision, a wait, a signal, a choice or a child`,
+          `execution ${id}: ${step} is completed without a decision, a wait, a signal, a choice, a child or an iteration`,
         );
       asked.delete(step);
     } else if (OUTCOMES.has(event.type)) {
       outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);
     }
+    // The step itself completes after its last iteration.
+    if (event.type === 'IterationCompleted') asked.set(step, true);
   });
   for (const [attempt, count] of outcomes) {
     if (count !== 1) {

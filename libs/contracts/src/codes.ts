@@ -166,6 +166,7 @@ export const FAILURE_CODES = {
   modelAnswerInvalid: 'model_answer_invalid',
   contextTooLong: 'context_too_long',
   maxTurns: 'max_turns_reached',
+  maxIterations: 'max_iterations_reached',
   budgetTooSmall: 'budget_too_small',
 } as const;
 

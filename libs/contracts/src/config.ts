@@ -81,6 +81,7 @@ import type {
   CompensationJson,
   ConsensusGroupJson,
   OrchestrationDefinitionJson,
+  RepeatJson,
   RetryJson,
   SettingsJson,
   SignalJson,
@@ -128,6 +129,8 @@ export type Orchestration = Override<
   Wire<OrchestrationJson, 'config_version' | 'on_parent_close'>,
   { on_parent_close?: OnParentClose }
 >;
+/** A step runs again until an expression is true. */
+export type Repeat = Override<Wire<RepeatJson, Exclude<keyof RepeatJson, 'until'>>, { on_max?: 'fail' | 'complete' }>;
 export type ConsensusMode = 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge';
 export type FailurePolicy = 'abort' | 'continue' | 'fallback';
 export type ConsensusGroup = Override<
@@ -153,6 +156,7 @@ export type StepDefinition = Override<
     require?: 'any' | 'all';
     compensate?: Compensation;
     llm?: Llm;
+    repeat?: Repeat;
   }
 >;
 export type LlmTool = Override<Wire<LlmToolJson, Exclude<keyof LlmToolJson, 'name'>>, { retry?: Retry }>;

@@ -14,6 +14,8 @@ import {
   ExecutionStartedSchema,
   StepAttemptFailedSchema,
   ModelAnsweredSchema,
+  IterationCompletedSchema,
+  IterationPlannedSchema,
   ToolCalledSchema,
   StepCompletedSchema,
   StepFailedSchema,
@@ -58,6 +60,8 @@ import type {
   StepAttemptFailedJson,
   ModelAnsweredJson,
   ModelToolCallJson,
+  IterationCompletedJson,
+  IterationPlannedJson,
   ToolCalledJson,
   StepCompletedJson,
   StepFailedJson,
@@ -132,6 +136,11 @@ export type ModelAnswered = Override<
   { toolCalls?: ModelToolCall[]; next: 'tools' | 'model' | 'end' }
 >;
 export type ToolCalled = Wire<ToolCalledJson>;
+export type IterationCompleted = Wire<
+  IterationCompletedJson,
+  'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion' | 'inputTokens' | 'outputTokens'
+>;
+export type IterationPlanned = Wire<IterationPlannedJson>;
 export type StepCompleted = Wire<
   StepCompletedJson,
   'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion' | 'inputTokens' | 'outputTokens'
@@ -221,6 +230,8 @@ export interface EventData {
   StepScheduled: StepScheduled;
   ModelAnswered: ModelAnswered;
   ToolCalled: ToolCalled;
+  IterationCompleted: IterationCompleted;
+  IterationPlanned: IterationPlanned;
   StepCompleted: StepCompleted;
   StepAttemptFailed: StepAttemptFailed;
   StepFailed: StepFailed;
@@ -287,6 +298,8 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   StepScheduled: StepScheduledSchema,
   ModelAnswered: ModelAnsweredSchema,
   ToolCalled: ToolCalledSchema,
+  IterationCompleted: IterationCompletedSchema,
+  IterationPlanned: IterationPlannedSchema,
   StepCompleted: StepCompletedSchema,
   StepAttemptFailed: StepAttemptFailedSchema,
   StepFailed: StepFailedSchema,

@@ -66,6 +66,7 @@ import type {
   ReadLogRequestJson,
   StartSummaryJson,
   LlmViewJson,
+  RepeatViewJson,
   ToolCallViewJson,
   StepViewJson,
   WaitViewJson,
@@ -227,6 +228,7 @@ export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
 export type ListPoolsReply = Override<Wire<ListPoolsReplyJson, 'refused'>, { pools: PoolView[]; refused?: Refusal }>;
 export type ToolCallView = Override<Wire<ToolCallViewJson>, { status: 'waiting' | 'running' | 'done' }>;
 export type LlmView = Override<Wire<LlmViewJson, 'calls'>, { calls?: ToolCallView[] }>;
+export type RepeatView = Wire<RepeatViewJson, 'nextAt'>;
 export type StepView = Override<
   Wire<
     StepViewJson,
@@ -251,6 +253,7 @@ export type StepView = Override<
     | 'signal'
     | 'child'
     | 'llm'
+    | 'repeat'
     | 'skippedBy'
     | 'skipComment'
     | 'outputOmitted'
@@ -264,6 +267,7 @@ export type StepView = Override<
     signal?: SignalView;
     child?: ChildView;
     llm?: LlmView;
+    repeat?: RepeatView;
     outputOmitted?: Omitted;
     queued?: QueuedView;
   }

@@ -25,6 +25,8 @@ export const LIMITS = {
   dependencies: 100,
   /** Executions that are told of the end of one; what is beyond asks from time to time. */
   waiters: 1_000,
+  /** Iterations of a step with a repeat. */
+  iterations: 1_000,
 } as const;
 
 /** Limits of the knowledge base. Lengths are in characters (UTF-16 units). */

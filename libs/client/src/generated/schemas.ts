@@ -255,6 +255,8 @@ export interface Step {
   llm?: Llm | undefined;
   /** In place of an agent: an execution of another config, whose output is the step’s. */
   orchestration?: Orchestration | undefined;
+  /** Beside an agent or an orchestration: it runs again until an expression is true. */
+  repeat?: Repeat | undefined;
 }
 
 export interface Retry {
@@ -389,6 +391,17 @@ export interface Orchestration {
   config_version?: number | undefined;
   /** What becomes of the child when its step ends before it: `cancel` (default), `terminate` or `abandon`. */
   on_parent_close?: 'cancel' | 'terminate' | 'abandon' | undefined;
+}
+
+export interface Repeat {
+  /** JSONata over `iteration`, `result`, `results` and what an input mapping sees; looked at after each iteration. */
+  until: string;
+  /** Times that it runs at most. */
+  max_iterations?: number | undefined;
+  /** Milliseconds between the end of an iteration and the next one. */
+  delay_ms?: number | undefined;
+  /** When `until` is not true after `max_iterations`: `fail` (default), or `complete` with the last result. */
+  on_max?: 'fail' | 'complete' | undefined;
 }
 
 export interface Settings {
@@ -685,6 +698,8 @@ export interface StepView {
   signal?: SignalView | undefined;
   /** The execution that is this step. */
   child?: ChildView | undefined;
+  /** How far the repeat has come, once its first iteration is done. */
+  repeat?: RepeatView | undefined;
 }
 
 export interface ApprovalView {
@@ -791,6 +806,17 @@ export interface ChildView {
   status: 'starting' | 'running' | 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused';
   /** The step has ended without it. */
   closed?: boolean | undefined;
+}
+
+export interface RepeatView {
+  /** Iterations that are done. */
+  iterations: number;
+  /** Most that there may be. */
+  max_iterations: number;
+  /** Results of the latest iterations, oldest first: at most 100, and 262,144 bytes in all. */
+  results: unknown[];
+  /** When the next iteration begins; only between two. */
+  next_at?: string | null | undefined;
 }
 
 export interface ConsensusView {
@@ -1416,6 +1442,40 @@ export interface ToolCalled {
   index: number;
   /** The call, as the model names it. */
   call_id: string;
+}
+
+export interface IterationCompleted {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Its number, from 1. */
+  iteration: number;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** When it began to run; null before. */
+  started_at: string | null;
+  /** When its agent ended. */
+  finished_at: string | null;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Version of the agent, as its worker said. */
+  agent_version?: string | undefined;
+  /** Those of them that were read, where the agent tells them apart. */
+  input_tokens?: number | undefined;
+  /** Those of them that were written, where the agent tells them apart. */
+  output_tokens?: number | undefined;
+}
+
+export interface IterationPlanned {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** The one that follows. */
+  iteration: number;
+  /** It begins no earlier. */
+  start_at: string | null;
 }
 
 export interface StepCompleted {
@@ -2542,6 +2602,8 @@ export interface StepStatus {
   signal?: SignalView | undefined;
   /** The execution that is this step. */
   child?: ChildView | undefined;
+  /** How far the repeat has come, once its first iteration is done. */
+  repeat?: RepeatView | undefined;
   /** Why it failed; null when it did not. */
   error?: string | null | undefined;
 }
@@ -2644,6 +2706,8 @@ export interface StepDetail {
   signal?: SignalView | undefined;
   /** The execution that is this step. */
   child?: ChildView | undefined;
+  /** How far the repeat has come, once its first iteration is done. */
+  repeat?: RepeatView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** Of the execution, when the step was read. */
@@ -2719,6 +2783,36 @@ export interface ToolCalledEvent {
   at: string;
   /** What happened. */
   data: ToolCalled;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface IterationCompletedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'IterationCompleted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: IterationCompleted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface IterationPlannedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'IterationPlanned';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: IterationPlanned;
   /** In place of data that make the answer too large: where they are. */
   data_omitted?: Omitted | undefined;
 }
@@ -3239,6 +3333,8 @@ export type Event =
   | StepScheduledEvent
   | ModelAnsweredEvent
   | ToolCalledEvent
+  | IterationCompletedEvent
+  | IterationPlannedEvent
   | StepCompletedEvent
   | StepAttemptFailedEvent
   | StepFailedEvent

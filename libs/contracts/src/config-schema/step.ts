@@ -69,6 +69,7 @@ const commonFields: Readonly<Record<Exclude<keyof StepDefinition, KindName>, Doc
   schedule_to_start_ms: milliseconds('Milliseconds that an attempt may wait for a worker.'),
   schedule_to_close_ms: milliseconds('Milliseconds for all attempts of the step with their waits.'),
   heartbeat_ms: milliseconds('Milliseconds between two signs of life of the agent.'),
+  repeat: use('Repeat', 'Beside an agent or an orchestration: it runs again until an expression is true.'),
   metadata: use('Metadata', 'Anything of your own. Its keys are names.'),
 };
 

@@ -11,6 +11,11 @@ export interface ExpressionReferences {
 }
 
 const ROOTS = ['input', 'outputs', 'execution'];
+/** What else some expressions see. */
+const MORE_ROOTS: Readonly<Partial<Record<TextUse['sees'], readonly string[]>>> = {
+  compensation: ['output'],
+  loop: ['iteration', 'result', 'results'],
+};
 const EXECUTION_FIELDS = ['id', 'name'];
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
 
@@ -42,7 +47,7 @@ export class ReferenceCheck {
     for (const name of unknown) this.#unknownVariable(use, name);
     // A vote or a score is read from a member's output, which may hold anything.
     if (use.sees === 'member') return;
-    const roots = use.sees === 'compensation' ? [...ROOTS, 'output'] : ROOTS;
+    const roots = [...ROOTS, ...(MORE_ROOTS[use.sees] ?? [])];
     const told = new Set<string>();
     for (const path of paths) {
       const message = this.#mistake(use, path, roots);
@@ -95,7 +100,7 @@ export class ReferenceCheck {
     if (step !== undefined && owner !== undefined) {
       const why =
         owner === step
-          ? 'is what this step itself gives, after it has run'
+          ? `is what this step itself gives, after it has run${sees === 'loop' ? '; what its last iteration gave is result' : ''}`
           : `is given by "${owner.id ?? ''}", which "${step.id ?? ''}" does not depend on; add it to the dependencies`;
       return { code: 'not_a_dependency', text: `${written('outputs', key)} ${why}` };
     }

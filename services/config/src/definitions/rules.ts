@@ -214,6 +214,9 @@ interface KindWithoutAgent {
   readonly without: Readonly<Record<string, string>>;
 }
 
+/** Why steps of these kinds do not run again. */
+const REPEATS_NOT = 'an agent’s work or an orchestration is repeated';
+
 /** What an agent's attempts have, and what nobody attempts has not. `times` says where the time of the kind stands. */
 const withoutAttempts = (times: string, retry: string, compensate: string): Readonly<Record<string, string>> => ({
   timeout_ms: times,
@@ -222,6 +225,7 @@ const withoutAttempts = (times: string, retry: string, compensate: string): Read
   schedule_to_start_ms: times,
   schedule_to_close_ms: times,
   compensate,
+  repeat: REPEATS_NOT,
 });
 
 /** What a step may be instead of an agent's work. */
@@ -272,6 +276,7 @@ const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
     without: {
       input: 'the model is given llm.prompt or llm.messages',
       heartbeat_ms: 'a model gives no sign of life before its answer; timeout_ms is the time for one call',
+      repeat: REPEATS_NOT,
     },
   },
 };
@@ -352,6 +357,19 @@ export function reportSignals(outline: Outline, report: Report): void {
     else if (first.text !== text) {
       report.add(`${path}/schema`, 'contradiction', `differs from ${first.path}/schema, which is of the same signal`);
     }
+  }
+}
+
+/** What contradicts itself in a step that runs again. */
+export function reportRepeats(outline: Outline, report: Report): void {
+  for (const { index, source } of outline.steps) {
+    const { repeat } = source;
+    if (!isRecord(repeat) || repeat['max_iterations'] !== 1 || !repeat['delay_ms']) continue;
+    report.add(
+      `/steps/${index}/repeat/delay_ms`,
+      'contradiction',
+      'has no effect: with max_iterations 1 there is no second iteration to wait for',
+    );
   }
 }
 
@@ -550,7 +568,7 @@ export function schemasOf(outline: Outline): { readonly path: string; readonly s
 /** A text that may be evaluated or rendered, with the JSON Pointer of its place in the config. */
 export interface TextUse extends MappingText {
   /** Whose expressions it is among: that decides what stands at the root. */
-  readonly sees: 'step' | 'compensation' | 'member' | 'output';
+  readonly sees: 'step' | 'loop' | 'compensation' | 'member' | 'output';
   /** The step whose dependencies it sees; undefined for what belongs to no step. */
   readonly step: StepOutline | undefined;
 }
@@ -573,9 +591,10 @@ export function definitionTexts(outline: Outline): TextUse[] {
   for (const step of outline.steps) {
     const { index, source } = step;
     const path = `/steps/${index}`;
-    mapping(source, 'input', path, { sees: 'step', step }, textOf(source, 'agent'));
+    const { approval, choice, compensate, llm, repeat, wait } = source;
+    mapping(source, 'input', path, { sees: isRecord(repeat) ? 'loop' : 'step', step }, textOf(source, 'agent'));
     plain(source, 'when', path, { sees: 'step', step });
-    const { approval, choice, compensate, llm, wait } = source;
+    if (isRecord(repeat)) plain(repeat, 'until', `${path}/repeat`, { sees: 'loop', step });
     const branches = isRecord(choice) && Array.isArray(choice['branches']) ? (choice['branches'] as unknown[]) : [];
     for (const [place, branch] of branches.entries()) {
       if (isRecord(branch)) plain(branch, 'when', `${path}/choice/branches/${place}`, { sees: 'step', step });

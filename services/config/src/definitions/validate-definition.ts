@@ -20,6 +20,7 @@ import {
   reportApprovals,
   reportChoices,
   reportModels,
+  reportRepeats,
   reportDependencies,
   reportDuplicateIds,
   reportFallbacks,
@@ -178,6 +179,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportSignals(outline, report);
   reportChoices(outline, report);
   reportModels(outline, report);
+  reportRepeats(outline, report);
   reportGlobal(document, report);
   reportGroups(outline, report);
   reportWithoutEffect(outline, forest, report);

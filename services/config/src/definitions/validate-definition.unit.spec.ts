@@ -643,6 +643,67 @@ describe('orchestrations', () => {
   });
 });
 
+describe('repeats', () => {
+  const loop = (repeat: object, more: object = {}) => ({ id: 's', name: 'Loop', agent: 'echo', repeat, ...more });
+
+  it.each<[string, object]>([
+    ['an expression alone', loop({ until: 'result.done' })],
+    ['everything', loop({ until: '{% iteration > 2 %}', max_iterations: 1000, delay_ms: 5, on_max: 'complete' })],
+    [
+      'what its mapping sees',
+      loop({ until: '$count(results) = 2' }, { input: { a: '{% [iteration, result, results] %}' } }),
+    ],
+    ['retries and limits of its own', loop({ until: 'true' }, { retry: { max_attempts: 2 }, timeout_ms: 9 })],
+    ['a child', { id: 's', name: 'Loop', orchestration: { config: 'billing' }, repeat: { until: 'result.good' } }],
+  ])('are taken with %s', async (_, step) => {
+    expect(await mistakes(config([step]))).toEqual([]);
+  });
+
+  it.each<[string, object, string[]]>([
+    ['no expression', loop({}), ['/steps/0/repeat/until required']],
+    ['too many iterations', loop({ until: 'true', max_iterations: 1001 }), ['/steps/0/repeat/max_iterations out_of_range']],
+    ['another word', loop({ until: 'true', on_max: 'stop' }), ['/steps/0/repeat/on_max not_allowed']],
+    ['what cannot be read', loop({ until: 'a +' }), ['/steps/0/repeat/until bad_expression']],
+    ['what is not there', loop({ until: 'reslt.done' }), ['/steps/0/repeat/until unknown_reference']],
+    ['its own output', loop({ until: 'outputs.s.done' }), ['/steps/0/repeat/until not_a_dependency']],
+    [
+      'a loop in its condition',
+      loop({ until: 'true' }, { when: 'iteration = 1' }),
+      ['/steps/0/when unknown_reference'],
+    ],
+    [
+      'a delay before nothing',
+      loop({ until: 'true', max_iterations: 1, delay_ms: 5 }),
+      ['/steps/0/repeat/delay_ms contradiction'],
+    ],
+    [
+      'a delay that ends it',
+      loop({ until: 'true', delay_ms: 50 }, { schedule_to_close_ms: 9 }),
+      ['/steps/0/repeat/delay_ms contradiction'],
+    ],
+    [
+      'a wait',
+      { id: 's', name: 'W', wait: { duration_ms: 5 }, repeat: { until: 'true' } },
+      ['/steps/0/repeat contradiction'],
+    ],
+    [
+      'an llm',
+      { id: 's', name: 'W', llm: { model: 'm', prompt: 'a' }, repeat: { until: 'true' } },
+      ['/steps/0/repeat contradiction'],
+    ],
+  ])('are refused with %s', async (_, step, expected) => {
+    expect(await mistakes(config([step]))).toEqual(expected);
+  });
+
+  it('suggest what was meant', async () => {
+    expect((await messages(config([loop({ until: 'reslt.done' })])))[0]).toContain('did you mean "result"?');
+    expect((await messages(config([loop({ until: 'outputs.s.done' })])))[0]).toContain(
+      'what its last iteration gave is result',
+    );
+    expect(await messages(config([loop({ untill: 'true' })]))).toContainEqual(expect.stringContaining('"until"'));
+  });
+});
+
 describe('signals', () => {
   const signal = (rules: unknown, more: object = {}) => ({ id: 's', name: 'Wait', signal: rules, ...more });
   const schema = { type: 'object', required: ['amount'] };

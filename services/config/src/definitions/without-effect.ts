@@ -207,6 +207,7 @@ function reportTimes(outline: Outline, report: Report): void {
     const signal = isRecord(source['signal']) ? source['signal'] : {};
     const wait = isRecord(source['wait']) ? source['wait'] : {};
     const compensate = isRecord(source['compensate']) ? source['compensate'] : {};
+    const repeat = isRecord(source['repeat']) ? source['repeat'] : {};
     const retry = isRecord(source['retry']) ? source['retry'] : {};
     const places: [field: string, value: unknown][] = [
       ['timeout_ms', source['timeout_ms']],
@@ -218,6 +219,7 @@ function reportTimes(outline: Outline, report: Report): void {
       ['approval/timeout_ms', approval['timeout_ms']],
       ['wait/duration_ms', wait['duration_ms']],
       ['signal/timeout_ms', signal['timeout_ms']],
+      ['repeat/delay_ms', repeat['delay_ms']],
     ];
     const late = (field: string, first: string): void => {
       report.add(`${path}/${field}`, 'contradiction', `has no effect: ${first} comes first`);
@@ -228,7 +230,7 @@ function reportTimes(outline: Outline, report: Report): void {
       const limit = milliseconds(value);
       if (limit === undefined) continue;
       // The step's own rules say that of schedule_to_start_ms.
-      const within = ['timeout_ms', 'heartbeat_ms', 'retry/total_timeout_ms'].includes(field);
+      const within = ['timeout_ms', 'heartbeat_ms', 'retry/total_timeout_ms', 'repeat/delay_ms'].includes(field);
       if (limit > execution.limit) late(field, execution.name);
       else if (within && close !== undefined && limit > close) late(field, `schedule_to_close_ms of ${close}`);
       else if (field === 'heartbeat_ms' && limit > (attempt ?? DEFAULT_STEP_TIMEOUT_MS)) {

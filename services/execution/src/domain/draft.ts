@@ -81,7 +81,7 @@ export class Draft {
           compiled.retry,
           failure,
           current.failures + 1,
-          current.firstScheduledAt,
+          current.loop?.since || current.firstScheduledAt,
           this.at,
           this.command.seed,
           unit * 1009 + current.attempt,

@@ -19,10 +19,15 @@ export function taskOf(state: State, stepId: string, { partition, dispatch, chec
   if (unit === undefined) {
     return undefined;
   }
-  const { attempt, scheduledAt, conversation, call } = unitState(state, unit.index);
+  const { attempt, scheduledAt, conversation, call, loop } = unitState(state, unit.index);
   const asksModel = unit.work.kind === 'llm';
-  // Of a conversation each call is something else, and only its own attempts are the same again.
-  const part = asksModel ? `/${(conversation?.turn ?? 0) + 1}` : call === undefined ? '' : `/${call.since + 1}`;
+  // Of a conversation each call, and of a loop each iteration, is something else, and only its own attempts are the same again.
+  const number = asksModel
+    ? (conversation?.turn ?? 0) + 1
+    : unit.repeat === undefined
+      ? call && call.since + 1
+      : (loop?.done ?? 0) + 1;
+  const part = number === undefined ? '' : `/${number}`;
   return {
     executionId: state.executionId,
     stepId: unit.id,

@@ -28,6 +28,7 @@ export class StepAttempts {
         return;
       }
       case 'ModelAnswered':
+      case 'IterationCompleted':
       case 'StepCompleted': {
         const { stepId, attempt, startedAt, finishedAt, tokenCount, estimatedCost, agentVersion } = event.data;
         const open = this.#open(stepId, attempt);

@@ -782,8 +782,62 @@ export const faults = [
     patches: [
       {
         file: `${domain}/kinds/orchestration/child.ts`,
-        from: "before.ended !== 'deleted' && before.inputKey === inputKey",
-        to: "before.ended !== 'deleted' && before.inputKey !== inputKey",
+        from: '!isDone && before.inputKey === inputKey',
+        to: '!isDone && before.inputKey !== inputKey',
+      },
+    ],
+  },
+  {
+    name: 'an iteration done twice',
+    what: 'an iteration does not count, and is done again under its number',
+    seed: 14,
+    patches: [
+      {
+        file: `${domain}/repeat/iterate.ts`,
+        from: 'iteration: done + 1 }',
+        to: 'iteration: Math.max(1, done) }',
+      },
+    ],
+  },
+  {
+    name: 'a child for two iterations',
+    what: 'the next iteration takes up the child of the one before',
+    seed: 171,
+    patches: [
+      {
+        file: `${domain}/kinds/orchestration/child.ts`,
+        from: "(unit.repeat !== undefined && before?.ended === 'completed')",
+        to: "(unit.repeat !== undefined && before?.ended === 'deleted')",
+      },
+    ],
+  },
+  {
+    name: 'an iteration without its delay',
+    what: 'the next iteration begins at once',
+    seed: 14,
+    patches: [{ file: `${domain}/repeat/iterate.ts`, from: 'draft.at + delayMs', to: 'draft.at + 0 * delayMs' }],
+  },
+  {
+    name: 'one iteration too many',
+    what: 'a loop goes on after max_iterations',
+    seed: 70,
+    patches: [
+      {
+        file: `${domain}/repeat/iterate.ts`,
+        from: '} else if (iterations >= maxIterations) {',
+        to: '} else if (iterations > maxIterations) {',
+      },
+    ],
+  },
+  {
+    name: 'a retry that begins a loop anew',
+    what: 'a retry of an execution forgets the iterations that are done',
+    seed: 80,
+    patches: [
+      {
+        file: `${domain}/events/execution-retried.ts`,
+        from: "loop: old.phase === 'completed' ? undefined : loopAfterRetry(old.loop)",
+        to: "loop: old.phase === 'completed' ? undefined : loopAfterRetry(undefined)",
       },
     ],
   },

@@ -40,6 +40,9 @@ export class History {
   readonly #waits = new Map<string, number>();
   /** Answers of the models of steps that ask one. */
   readonly #turns = new Map<string, number>();
+  /** Iterations of steps with a repeat. */
+  readonly #iterations = new Map<string, number>();
+  #retried = false;
   readonly #commands = new Map<string, number>();
   readonly #statuses: ExecutionStatus[] = [];
   readonly #limits: ReadonlyMap<string, number>;
@@ -122,10 +125,11 @@ export class History {
     const [owner = '', , place] = task.stepId.split(':');
     const isCall = place !== undefined;
     const asks = this.#step(task.stepId)?.llm !== undefined;
-    const turn = this.#turns.get(owner) ?? 0;
-    const expected = `${this.id}/${task.stepId}${asks ? `/${turn + 1}` : ''}`;
+    const repeats = this.#step(task.stepId)?.repeat !== undefined;
+    const number = (asks ? this.#turns : this.#iterations).get(owner) ?? 0;
+    const expected = `${this.id}/${task.stepId}${asks || repeats ? `/${number + 1}` : ''}`;
     const fits = isCall ? task.idempotencyKey.startsWith(`${expected}/`) : task.idempotencyKey === expected;
-    // A task that is sent late may be one of an earlier turn.
+    // A task that is sent late may be one of an earlier turn or iteration.
     if (!fits && this.wanted(task.stepId, task.attempt)) {
       this.#violated('one idempotency key', `${task.stepId} has ${task.idempotencyKey}`);
     }
@@ -293,7 +297,11 @@ export class History {
         this.#failures.delete(stepId);
         return;
       }
+      case 'IterationPlanned':
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', event.data.stepId);
+        return;
       case 'ModelAnswered':
+      case 'IterationCompleted':
       case 'StepCompleted':
       case 'StepAttemptFailed': {
         if (event.type === 'ModelAnswered') {
@@ -301,8 +309,25 @@ export class History {
           if (turn !== (this.#turns.get(stepId) ?? 0) + 1) this.#violated('turns without gaps', `${stepId} ${turn}`);
           this.#turns.set(stepId, turn);
         }
+        if (event.type === 'IterationCompleted') {
+          const { stepId, iteration } = event.data;
+          const next = (this.#iterations.get(stepId) ?? 0) + 1;
+          const anew = this.#retried && iteration === 1;
+          if (iteration !== next && !anew) this.#violated('iterations without gaps', `${stepId} ${iteration}`);
+          this.#iterations.set(stepId, iteration);
+          if (event.data.attempt === 0) {
+            const child = this.#children.get(stepId) ?? '';
+            if (this.#childEnds.get(child) !== 'completed') this.#violated('done by its child', stepId);
+            this.#children.delete(stepId);
+            return;
+          }
+        }
         if (event.data.attempt === 0 && event.type === 'StepCompleted') {
           const { stepId } = event.data;
+          if (this.#step(stepId)?.repeat !== undefined) {
+            if (!this.#iterations.has(stepId)) this.#violated('done by its iterations', stepId);
+            return;
+          }
           if (this.#step(stepId)?.llm !== undefined) {
             if (!this.#turns.has(stepId)) this.#violated('done by its model', stepId);
             return;
@@ -341,7 +366,7 @@ export class History {
         known.outcome = event;
         known.wanted = false;
         this.#running.delete(stepId);
-        if (event.type === 'ModelAnswered') this.#failures.delete(stepId);
+        if (event.type === 'ModelAnswered' || event.type === 'IterationCompleted') this.#failures.delete(stepId);
         if (event.type === 'StepAttemptFailed') this.#failures.set(stepId, (this.#failures.get(stepId) ?? 0) + 1);
         return;
       }
@@ -378,6 +403,7 @@ export class History {
         if (event.data.events !== event.version - 1) this.#violated('a tombstone counts', `${event.data.events}`);
         return;
       case 'ExecutionRetried':
+        this.#retried = true;
         this.#status = this.#unmet.size > 0 ? 'pending' : 'running';
         this.#dependencyEnds.clear();
         this.#failures.clear();

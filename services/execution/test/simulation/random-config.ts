@@ -413,6 +413,49 @@ export function withChildren(definition: OrchestrationDefinition, random: Seeded
   };
 }
 
+/** Has some steps run again until an expression is true. */
+export function withRepeats(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) =>
+      (step.agent !== undefined || step.orchestration !== undefined) && random.chance(0.5)
+        ? repeatStep(step, random)
+        : step,
+    ),
+  };
+}
+
+function repeatStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const until = random.weighted({
+    'iteration > 1': 3,
+    'iteration = 3': 2,
+    result: 2,
+    'result.v': 1,
+    'result.missing': 2,
+    'input.flag': 1,
+    '1 = 2': 1,
+    '$error("boom")': 0.2,
+  });
+  return {
+    ...step,
+    ...(random.chance(0.5)
+      ? {
+          input: random.pick<JsonValue>([
+            { i: '{% iteration %}', last: '{% result %}' },
+            { n: '{% iteration + 1 %}', all: '{% results %}' },
+            '{% iteration %}',
+          ]),
+        }
+      : {}),
+    repeat: {
+      until,
+      max_iterations: random.between(1, 4),
+      ...(random.chance(0.6) ? { delay_ms: random.pick([0, 30, 400, 2_000]) } : {}),
+      ...(random.chance(0.5) ? { on_max: random.pick(['fail', 'complete'] as const) } : {}),
+    },
+  };
+}
+
 function childStep(step: StepDefinition, random: SeededRandom): StepDefinition {
   return {
     ...withoutAgent(step),

@@ -55,6 +55,8 @@ interface Node {
   talk: Talk | undefined;
   /** For the call of its model that is under way. */
   reserved: Budget | undefined;
+  /** Of a step with a repeat, from the end of its first iteration on. */
+  loop: Loop | undefined;
   /** The place in `alternatives` of the one whose turn it is. */
   turn: number;
   /** Of a step with a child: the latest. */
@@ -74,6 +76,20 @@ interface Talk {
   readonly places: Map<string, number>;
   /** No call of the model is under way. */
   calling: boolean;
+}
+
+/** How far a step with a repeat has come. */
+interface Loop {
+  done: number;
+  /** Iterations before the last retry of the execution. */
+  before: number;
+  readonly results: JsonValue[];
+  /** What follows the last iteration is not decided. */
+  between: boolean;
+  /** What the sandbox said of `until`. */
+  verdict: JsonValue | undefined;
+  /** The next iteration begins no earlier. */
+  from: number;
 }
 
 /** What the reference says about an execution. */
@@ -266,12 +282,18 @@ export class Reference {
       case 'ChildEnded':
         this.#childEnded(event);
         return false;
+      case 'IterationCompleted':
+        return this.#iterated(event);
+      case 'IterationPlanned':
+        this.#goesOn(event);
+        return false;
       case 'ModelAnswered':
         return this.#answered(event);
       case 'ToolCalled':
         this.#called(event);
         return false;
       case 'StepCompleted':
+        if (this.#nodes.get(event.data.stepId)?.step?.repeat !== undefined) return this.#loopEnds(event);
         if (this.#nodes.get(event.data.stepId)?.step?.wait !== undefined) return this.#timeCame(event);
         if (this.#nodes.get(event.data.stepId)?.step?.signal !== undefined && this.#missed(event)) return true;
         if (this.#nodes.get(event.data.stepId)?.step?.orchestration !== undefined) return this.#childGives(event);
@@ -317,6 +339,14 @@ export class Reference {
           const { code, message } = event.data.failure;
           this.#told(event.data.stepId, { error: { code, message } }, true);
           return false;
+        }
+        if (event.data.failure.code === 'max_iterations_reached') {
+          const { verdict, over } = this.#verdict(node);
+          const { repeat } = node.step ?? {};
+          this.#expect(verdict === false && over, `${node.id} has too many iterations: ${node.loop?.done}`);
+          this.#expect(repeat?.on_max !== 'complete', `${node.id} was to complete with its last result`);
+          this.#fail(node, event.data.failure);
+          return true;
         }
         if (this.#awaitsEnd.delete(node)) {
           const over = (node.talk?.turn ?? 0) >= (node.step?.llm?.max_turns ?? 10);
@@ -429,6 +459,7 @@ export class Reference {
           this.#mayStart(node),
           `${node.id} starts (attempt ${event.data.attempt}), and it may not: ${node.status}`,
         );
+        this.#expect(event.at >= (node.loop?.from ?? 0), `${node.id} goes on before ${node.loop?.from}`);
         node.running = true;
         this.#reserve(node, event.data.reserved);
         return false;
@@ -605,7 +636,8 @@ export class Reference {
       this.#expect(number === (child?.number ?? 0) + 1 && !resumed, `${stepId} has child ${number}`);
     } else {
       this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} has a child, and it may not: ${node.status}`);
-      const same = child !== undefined && child.given === given && child.ended !== 'deleted';
+      const done = child?.ended === 'deleted' || (node.step?.repeat !== undefined && child?.ended === 'completed');
+      const same = child !== undefined && child.given === given && !done;
       this.#expect(resumed === same, `${stepId} takes up ${resumed}, expected ${same}`);
       this.#expect(number === (child?.number ?? 0) + (same ? 0 : 1), `${stepId} has child ${number}`);
     }
@@ -620,6 +652,7 @@ export class Reference {
       Math.abs((budget?.maxCost ?? 0) - (cost ?? 0)) < 1e-6,
       `${stepId}: ${budget?.maxCost}, not ${cost} left`,
     );
+    this.#expect(event.at >= (node.loop?.from ?? 0), `${stepId} goes on before ${node.loop?.from}`);
     node.child = { id: childId, number, given, ended: undefined };
     node.waiting = true;
     node.decideBy = undefined;
@@ -636,6 +669,56 @@ export class Reference {
     }
     this.#failedDependency = true;
     return false;
+  }
+
+  /** A step is done for one time; its result is what its attempt, or its child, gave. */
+  #iterated(event: Extract<Event, { type: 'IterationCompleted' }>): boolean {
+    const { stepId, iteration, output = null } = event.data;
+    const node = this.#node(stepId);
+    const loop: Loop = (node.loop ??= { done: 0, before: 0, results: [], between: false, verdict: undefined, from: 0 });
+    this.#expect(node.step?.repeat !== undefined, `${stepId} has an iteration, and is no loop`);
+    const worked = node.step?.orchestration === undefined ? node.running : node.child?.ended === 'completed';
+    this.#expect(worked && !loop.between, `${stepId} has iteration ${iteration} of nothing`);
+    loop.done += 1;
+    this.#expect(iteration === loop.done, `${stepId} has iteration ${iteration}, expected ${loop.done}`);
+    loop.results.push(withoutCosts(output));
+    Object.assign(loop, { between: true, verdict: undefined });
+    Object.assign(node, { running: false, waiting: false, failedAttempts: 0 });
+    // What is undone does not go on.
+    if (this.#status === 'compensation') node.status = 'skipped';
+    return true;
+  }
+
+  /** Whether the last iteration is the end; undefined while the sandbox has not said so. `over`: there may not be another. */
+  #verdict(node: Node): { readonly verdict: boolean | undefined; readonly over: boolean } {
+    const { loop } = node;
+    const { until = '', max_iterations: most = 100 } = node.step?.repeat ?? {};
+    if (loop?.between !== true) return { verdict: undefined, over: false };
+    const value = isPlainPath(until) ? (evaluateExpression(until, this.#scope(node)) ?? null) : loop.verdict;
+    return { verdict: value === undefined ? undefined : isTrue(value), over: loop.done - loop.before >= most };
+  }
+
+  #goesOn(event: Extract<Event, { type: 'IterationPlanned' }>): void {
+    const { stepId, iteration, startAt } = event.data;
+    const node = this.#node(stepId);
+    const { verdict, over } = this.#verdict(node);
+    const runs = this.#status === 'running' && this.#cause === undefined && !this.#paused && node.status === 'open';
+    this.#expect(runs && verdict === false && !over, `${stepId} goes on, and its end is ${verdict}`);
+    this.#expect(iteration === (node.loop?.done ?? 0) + 1, `${stepId} goes on with iteration ${iteration}`);
+    const from = event.at + (node.step?.repeat?.delay_ms ?? 0);
+    this.#expect(startAt === from, `${stepId} goes on at ${startAt}, expected ${from}`);
+    if (node.loop !== undefined) Object.assign(node.loop, { between: false, verdict: undefined, from });
+    node.values = undefined;
+  }
+
+  #loopEnds({ data: { stepId, output = null } }: Extract<Event, { type: 'StepCompleted' }>): boolean {
+    const node = this.#node(stepId);
+    const { verdict, over } = this.#verdict(node);
+    const ends = verdict === true || (verdict === false && over && node.step?.repeat?.on_max === 'complete');
+    this.#expect(ends, `${stepId} completes after ${node.loop?.done} iterations, and its end is ${verdict}`);
+    this.#expect(same(output, node.loop?.results.at(-1)), `${stepId} gives ${canonical(output)}`);
+    this.#complete(node, output);
+    return true;
   }
 
   #childEnded({ data: { stepId, childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
@@ -744,6 +827,7 @@ export class Reference {
         this.#spent.cost += event.data.estimatedCost ?? 0;
         return;
       case 'ModelAnswered':
+      case 'IterationCompleted':
       case 'StepCompleted':
       case 'StepAttemptFailed': {
         const byEngine = event.type === 'StepAttemptFailed' && event.data.byEngine === true;
@@ -820,6 +904,7 @@ export class Reference {
     return [...this.#nodes.values()].some((node) => {
       if (node.status !== 'open') return false;
       if (node.running) return true;
+      if (node.loop?.between === true) return false;
       // Its child has a budget of its own.
       if (isFree(node.step) || node.waiting) return false;
       if (node.step === undefined) return node.members.length > 0 && node.members.every((member) => this.#done(member));
@@ -1150,6 +1235,11 @@ export class Reference {
         same(mine, node.condition),
         `${key} is ${JSON.stringify(node.condition)}, expected ${JSON.stringify(mine)}`,
       );
+    } else if (purpose === 'until') {
+      const mine = attempt(() => evaluateExpression(node.step?.repeat?.until ?? '', this.#scope(node)));
+      const value = values?.[0] ?? null;
+      this.#expect(same(mine, value), `${key} is ${canonical(value)}, expected ${canonical(mine)}`);
+      if (node.loop?.between === true) node.loop.verdict = value;
     } else {
       node.values = values;
     }
@@ -1210,6 +1300,7 @@ export class Reference {
       this.#waitsFor.size === 0 &&
       node.status === 'open' &&
       !node.waiting &&
+      node.loop?.between !== true &&
       this.#cause === undefined &&
       this.#status === 'running' &&
       this.#reached(node) &&
@@ -1268,7 +1359,10 @@ export class Reference {
 
   #scope(node: Node): JsonValue {
     const outputs = Object.fromEntries([...this.#ancestors(node)].map((above) => [above.key, this.#outputOf(above)]));
-    return { input: this.#input, outputs, execution: { id: this.id, name: this.#name } };
+    const scope = { input: this.#input, outputs, execution: { id: this.id, name: this.#name } };
+    if (node.step?.repeat === undefined) return scope;
+    const { done, between, results } = node.loop ?? { done: 0, between: false, results: [] };
+    return { ...scope, iteration: between ? done : done + 1, result: results.at(-1) ?? null, results: [...results] };
   }
 
   /** What an attempt of a step gets (ADR 0004); undefined for what is no step. */
@@ -1457,6 +1551,10 @@ export class Reference {
       node.running = false;
       node.waiting = false;
       if (stays(node)) continue;
+      if (node.status === 'completed') node.loop = undefined;
+      if (node.loop !== undefined) {
+        Object.assign(node.loop, { before: node.loop.done, between: false, verdict: undefined, from: 0 });
+      }
       Object.assign(node, {
         status: 'open',
         talk: undefined,
@@ -1529,6 +1627,7 @@ function newNode(
     talk: undefined,
     reserved: undefined,
     child: undefined,
+    loop: undefined,
     turn: -1,
     servedBy: undefined,
     decided: undefined,

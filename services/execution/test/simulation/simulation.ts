@@ -22,6 +22,7 @@ import {
   childConfigs,
   withApprovals,
   withChildren,
+  withRepeats,
   withChoices,
   withModels,
   withSignals,
@@ -90,6 +91,9 @@ const DEPENDENT: OrchestrationDefinition = {
     { id: 'b', name: 'B', agent: 'worker', timeout_ms: 4_000, retry: { max_attempts: 2 } },
   ],
 };
+/** The same for loops. With this number no seed that finds a fault of anything else has some. */
+const REPEAT_SALT = 4_026_080;
+const REPEAT_SHARE = 0.15;
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
 /** What schedules start: it ends soon, however its agent fares. */
@@ -139,6 +143,8 @@ class Simulation {
   readonly #models: SeededRandom | undefined;
   /** The same for children. */
   readonly #children: SeededRandom | undefined;
+  /** The same for loops. */
+  readonly #repeats: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -176,6 +182,8 @@ class Simulation {
     this.#models = models.chance(MODEL_SHARE) ? models : undefined;
     const children = new SeededRandom(seed + CHILD_SALT * 2 ** 32);
     this.#children = children.chance(CHILD_SHARE) ? children : undefined;
+    const repeats = new SeededRandom(seed + REPEAT_SALT * 2 ** 32);
+    this.#repeats = repeats.chance(REPEAT_SHARE) ? repeats : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -250,7 +258,8 @@ class Simulation {
       const signalled = this.#signals === undefined ? waiting : withSignals(waiting, this.#signals);
       const chosen = this.#choices === undefined ? signalled : withChoices(signalled, this.#choices);
       const nesting = this.#children === undefined ? chosen : withChildren(chosen, this.#children);
-      const definition = this.#models === undefined ? nesting : withModels(nesting, this.#models);
+      const modelled = this.#models === undefined ? nesting : withModels(nesting, this.#models);
+      const definition = this.#repeats === undefined ? modelled : withRepeats(modelled, this.#repeats);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));

@@ -101,6 +101,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.execution.v1.DependencyView.ended': ['completed', 'failed', 'cancelled'],
   'batuta.execution.v1.DependencyEnded.status': ['completed', 'failed', 'cancelled'],
   'batuta.execution.v1.ParentCommanded.command': ['pause', 'resume', 'cancel', 'terminate', 'retry'],
+  'batuta.config.v1.Repeat.on_max': ['fail', 'complete'],
   'batuta.config.v1.Choice.mode': ['first', 'all'],
   'batuta.config.v1.Signal.on_timeout': ['fail', 'continue'],
   'batuta.config.v1.Approval.on_timeout': ['reject', 'approve'],

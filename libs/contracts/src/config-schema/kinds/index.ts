@@ -2,6 +2,7 @@ import { approval } from './approval.js';
 import { choice, choiceBranch } from './choice.js';
 import { llm, llmTool } from './llm.js';
 import { orchestration } from './orchestration.js';
+import { repeat } from './repeat.js';
 import { signal } from './signal.js';
 import { wait } from './wait.js';
 
@@ -15,6 +16,7 @@ export const KIND_DEFINITIONS = {
   Orchestration: orchestration,
   Llm: llm,
   LlmTool: llmTool,
+  Repeat: repeat,
 } as const;
 
 /** Kinds of steps that replace the agent by a field of their own, with a description of each. */

@@ -26,7 +26,11 @@ export function recordEvaluation(draft: Draft, command: RecordEvaluation): Outco
   });
   const { purpose, subject } = parseKey(command.key);
   const index = state.config.unitIndex.get(subject);
-  if (failure !== undefined && index !== undefined && (purpose === 'when' || purpose === 'input')) {
+  if (
+    failure !== undefined &&
+    index !== undefined &&
+    (purpose === 'when' || purpose === 'input' || purpose === 'until')
+  ) {
     draft.failStep(index, failure);
   }
   return 'recorded';

@@ -2,6 +2,7 @@ import { FAILURE_CODES, LIMITS, type AttemptResult, type Failure, type StepCompl
 import type { FailAttempt, Outcome, RecordResult } from './command.js';
 import type { Draft } from '../draft.js';
 import { kindOf } from '../kinds/index.js';
+import { iterationCompleted } from '../repeat/iterate.js';
 import { compiledUnit } from '../state/nodes.js';
 import { jsonBytesBeyond } from '../structures/json.js';
 import { spendingProblem, takeFailureSpending, takeSpending } from '../budget/spending.js';
@@ -66,6 +67,10 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
     ? { agentVersion, attempt, finishedAt, output, startedAt, stepId }
     : { attempt, finishedAt, output, startedAt, stepId };
   const unit = compiledUnit(draft.state, index);
+  if (unit.repeat !== undefined) {
+    iterationCompleted(draft, unit, Object.assign(data, spending));
+    return 'recorded';
+  }
   const { finished } = kindOf(unit);
   if (finished !== undefined) {
     finished(draft, unit, unit.work.rules, Object.assign(data, spending));

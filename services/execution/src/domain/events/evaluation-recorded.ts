@@ -42,6 +42,13 @@ export const evaluationRecorded: EventDefinition<'EvaluationRecorded'> = {
       putUnit(next, index, { ...unit, phase: 'failing', failure: data.failure });
       return;
     }
+    if (purpose === 'until') {
+      const { loop } = unit;
+      if (loop !== undefined) {
+        putUnit(next, index, { ...unit, phase: 'calling', loop: { ...loop, verdict: { value: values[0] ?? null } } });
+      }
+      return;
+    }
     putUnit(
       next,
       index,

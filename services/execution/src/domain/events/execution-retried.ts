@@ -4,6 +4,7 @@ import { noteControl } from '../fold/controls.js';
 import { settleGroup, settleUnit } from '../fold/settle.js';
 import type { Group } from '../graph/compiled.js';
 import { isHeld, isMet } from '../state/dependencies.js';
+import { loopAfterRetry } from '../repeat/loop-state.js';
 import { putGroup, putUnit, rootNode } from '../state/nodes.js';
 import { servingUnit } from '../state/results.js';
 import { groupState, initialState, listItems, unitState, type Next, type State } from '../state/state.js';
@@ -183,6 +184,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
           tokenCount: old.tokenCount,
           cost: old.cost,
           child: old.child,
+          loop: old.phase === 'completed' ? undefined : loopAfterRetry(old.loop),
           granted: asked.has(index) ? grantOf(old) : old.granted,
         });
       }

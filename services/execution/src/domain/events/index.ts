@@ -23,6 +23,8 @@ import { executionReopened } from './execution-reopened.js';
 import { executionResumed } from './execution-resumed.js';
 import { executionRetried } from './execution-retried.js';
 import { executionStarted } from './execution-started.js';
+import { iterationCompleted } from './iteration-completed.js';
+import { iterationPlanned } from './iteration-planned.js';
 import { modelAnswered } from './model-answered.js';
 import { parentCommanded } from './parent-commanded.js';
 import { signalAwaited } from './signal-awaited.js';
@@ -47,6 +49,8 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   StepProgressed: stepProgressed,
   ModelAnswered: modelAnswered,
   ToolCalled: toolCalled,
+  IterationCompleted: iterationCompleted,
+  IterationPlanned: iterationPlanned,
   StepCompleted: stepCompleted,
   StepAttemptFailed: stepAttemptFailed,
   StepFailed: stepFailed,

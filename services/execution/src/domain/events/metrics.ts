@@ -1,4 +1,4 @@
-import type { ModelAnswered, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
+import type { IterationCompleted, ModelAnswered, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
 import type { State } from '../state/state.js';
 import type { Measure } from './definition.js';
 
@@ -89,7 +89,10 @@ const COST: Metric = {
   labels: ['agent'],
 };
 
-function ofAttempt(data: Readonly<StepCompleted | StepAttemptFailed | ModelAnswered>, state: State): Measure[] {
+function ofAttempt(
+  data: Readonly<StepCompleted | StepAttemptFailed | ModelAnswered | IterationCompleted>,
+  state: State,
+): Measure[] {
   const index = state.config.unitIndex.get(data.stepId) ?? -1;
   const unit = state.config.units[index];
   // What no agent did is no attempt.

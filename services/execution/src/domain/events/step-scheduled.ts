@@ -27,6 +27,7 @@ export const stepScheduled: EventDefinition<'StepScheduled'> = {
       progress: 0,
       progressMessage: '',
       retryAt: 0,
+      ...(unit.loop?.since === 0 ? { loop: { ...unit.loop, since: event.at } } : {}),
       ...(llmOf(compiled) === undefined
         ? {}
         : { conversation: { ...(unit.conversation ?? BEGINNING), reserved: data.reserved } }),

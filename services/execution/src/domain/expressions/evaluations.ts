@@ -2,6 +2,7 @@ import { setOwn } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from '../graph/compiled.js';
 import { sandboxed, valueAtPath, type Expression } from './expressions.js';
+import { loopScope } from '../repeat/loop-state.js';
 import { isObject } from '../structures/json.js';
 import { nodeOutputKey, nodeResult } from '../state/results.js';
 import { seenNodes } from '../graph/seen-nodes.js';
@@ -13,7 +14,9 @@ interface Evaluation {
   readonly context: JsonValue;
 }
 
-export type Purpose = 'when' | 'input' | 'vote' | 'output';
+export type Purpose = 'when' | 'input' | 'until' | 'vote' | 'output';
+
+const PURPOSES: ReadonlySet<string> = new Set<Purpose>(['when', 'input', 'until', 'vote', 'output']);
 
 /** Names one evaluation within an execution: `<purpose>:<step>`; the execution's output mapping is `output:`. */
 export function evaluationKey(purpose: Purpose, subject: string): string {
@@ -23,8 +26,7 @@ export function evaluationKey(purpose: Purpose, subject: string): string {
 export function parseKey(key: string): { purpose: Purpose | undefined; subject: string } {
   const colon = key.indexOf(':');
   const purpose = key.slice(0, colon);
-  const known = purpose === 'when' || purpose === 'input' || purpose === 'vote' || purpose === 'output';
-  return { purpose: known ? purpose : undefined, subject: key.slice(colon + 1) };
+  return { purpose: PURPOSES.has(purpose) ? (purpose as Purpose) : undefined, subject: key.slice(colon + 1) };
 }
 
 /** Main nodes that a node depends on, directly or not. */
@@ -58,7 +60,10 @@ function context(state: State, outputs: JsonObject): JsonObject {
   };
 }
 
-/** What the expressions of a step see: `{input, outputs, execution}`, the outputs being those of all its ancestors. */
+/**
+ * What the expressions of a step see: `{input, outputs, execution}`, the outputs being those of all its ancestors. In a repeat also
+ * `{iteration, result, results}`.
+ */
 export function unitContext(state: State, unit: Unit): JsonObject {
   if (unit.compensates !== -1) {
     const step = state.config.units[unit.compensates] as Unit;
@@ -67,7 +72,8 @@ export function unitContext(state: State, unit: Unit): JsonObject {
       output: unitState(state, unit.compensates).output ?? null,
     };
   }
-  return context(state, outputsOf(state, ancestors(state, seenNodes(state.config, unit))));
+  const scope = context(state, outputsOf(state, ancestors(state, seenNodes(state.config, unit))));
+  return unit.repeat === undefined ? scope : { ...scope, ...loopScope(unitState(state, unit.index).loop) };
 }
 
 /** What the execution's output mapping sees: the outputs of all steps and groups. */
@@ -105,6 +111,9 @@ export function evaluationOf(state: State, key: string): Evaluation | undefined 
   }
   if (purpose === 'when') {
     return evaluation(unit.when === undefined ? [] : [unit.when], unitContext(state, unit));
+  }
+  if (purpose === 'until') {
+    return evaluation(unit.repeat === undefined ? [] : [unit.repeat.until], unitContext(state, unit));
   }
   return evaluation(unit.input === undefined ? [] : sandboxed(unit.input), unitContext(state, unit));
 }
@@ -164,8 +173,11 @@ function fieldsNamed(sources: readonly string[], from: JsonObject): JsonObject {
   return part;
 }
 
-/** Which of a step's expressions is with the sandbox: the condition first, then the mapping. */
-export function pendingPurpose(state: State, unit: Unit): 'when' | 'input' {
+/** Which of a step's expressions is with the sandbox: the condition first, then the mapping; after an iteration `until`. */
+export function pendingPurpose(state: State, unit: Unit): 'when' | 'input' | 'until' {
+  if (unitState(state, unit.index).loop?.between === true) {
+    return 'until';
+  }
   if (unit.when === undefined || unitState(state, unit.index).whenEvaluated) {
     return 'input';
   }

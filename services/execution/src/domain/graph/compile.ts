@@ -11,6 +11,7 @@ import {
 import { toolRules } from '../kinds/llm/rules.js';
 import { approvalOf } from '../kinds/approval/rules.js';
 import { choiceOf } from '../kinds/choice/rules.js';
+import { compileRepeat } from '../repeat/rules.js';
 import { AGENT_WORK, kindOf, workOf } from '../kinds/index.js';
 import type { CompiledConfig, Group, Unit } from './compiled.js';
 import { parseExpression, parseTemplate } from '../expressions/expressions.js';
@@ -67,6 +68,7 @@ function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Dr
     retry: retryPolicy(step.retry ?? (work.kind === 'llm' ? MODEL_RETRY : undefined)),
     input: mapping(step),
     when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
+    repeat: compileRepeat(step),
     requireAll: step.require === 'all',
     chosenBy: [],
     outputKey: step.output_key || step.id,
@@ -101,6 +103,7 @@ function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge'
     retry: retryPolicy(undefined),
     input: undefined,
     when: undefined,
+    repeat: undefined,
     requireAll: false,
     chosenBy: [],
     outputKey: id,
@@ -387,6 +390,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     unitIndex,
     groupIndex,
     modelUnits: units.flatMap(({ index, work }) => (work.kind === 'llm' ? [index] : [])),
+    loopUnits: units.flatMap(({ index, repeat }) => (repeat === undefined ? [] : [index])),
     childUnits: units.flatMap(({ index, work }) => (work.kind === 'orchestration' ? [index] : [])),
     dependents,
     alternatives,

@@ -12,6 +12,7 @@ import type { Expression, Template } from '../expressions/expressions.js';
 import type { Heap } from '../structures/heap.js';
 import type { RetryPolicy } from '../failures/retry.js';
 import type { Work } from '../kinds/index.js';
+import type { RepeatRules } from '../repeat/rules.js';
 import type { GroupState, UnitState } from '../state/unit-state.js';
 import type { Vector } from '../structures/vector.js';
 
@@ -37,6 +38,8 @@ export interface Unit {
   /** As its kind asks for it; of an approval `{message, input?}`. */
   readonly input: Template | undefined;
   readonly when: Expression | undefined;
+  /** It runs again until an expression is true. */
+  readonly repeat: RepeatRules | undefined;
   readonly requireAll: boolean;
   /** Choices that name it: it runs when all of them have chosen it. */
   readonly chosenBy: readonly number[];
@@ -109,6 +112,8 @@ export interface CompiledConfig {
   readonly groupIndex: ReadonlyMap<string, number>;
   /** Steps that ask a model. */
   readonly modelUnits: readonly number[];
+  /** Steps with a repeat. */
+  readonly loopUnits: readonly number[];
   /** Steps that have a child. */
   readonly childUnits: readonly number[];
   /** Of each node: the units that wait for it. */

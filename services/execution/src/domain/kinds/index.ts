@@ -1,4 +1,4 @@
-import type { StepDefinition, StepView } from '@batuta/contracts';
+import { FAILURE_CODES, type StepDefinition, type StepView } from '@batuta/contracts';
 import type { Unit } from '../graph/compiled.js';
 import type { State } from '../state/state.js';
 import type { UnitState } from '../state/unit-state.js';
@@ -29,6 +29,11 @@ export type Work = {
   [K in keyof typeof KINDS]: { readonly kind: K; readonly rules: RulesOf<(typeof KINDS)[K]> };
 }[keyof typeof KINDS];
 
+/** Of a step that runs again, whatever its kind. */
+const REPEAT_FAILURES: StepKind<unknown>['failures'] = {
+  [FAILURE_CODES.maxIterations]: { happened: 'did not come to an end', is: 'error' },
+};
+
 const ALL: readonly StepKind<unknown>[] = Object.values(KINDS) as readonly StepKind<unknown>[];
 
 /** The kind of a unit. `work.rules` are rules of this kind, which the compiler cannot see through the table. */
@@ -57,5 +62,5 @@ export function ofKinds(state: State, unit: UnitState): Partial<StepView> {
 
 /** What a failure's code says when only one kind of step has it. */
 export function failureOfKind(code: string): StepKind<unknown>['failures'][string] | undefined {
-  return ALL.find(({ failures }) => Object.hasOwn(failures, code))?.failures[code];
+  return REPEAT_FAILURES[code] ?? ALL.find(({ failures }) => Object.hasOwn(failures, code))?.failures[code];
 }

@@ -7,7 +7,7 @@ import { jsonBytesBeyond } from '../structures/json.js';
 import { startOfCompensation } from './compensation.js';
 import { defaultOutput } from '../state/results.js';
 import { isActive } from '../state/nodes.js';
-import { request } from './start-unit.js';
+import { request } from './request.js';
 import { unitState, type State } from '../state/state.js';
 
 // An output up to this size goes into the final event too, so that whoever watches has it without asking.

@@ -9,10 +9,12 @@ import type { Draft } from '../draft.js';
 import { evaluationKey } from '../expressions/evaluations.js';
 import { nodeId } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
-import { isToRun, request, startUnit } from './start-unit.js';
+import { request } from './request.js';
+import { isToRun, startUnit, startWithInput } from './start-unit.js';
 import { failedDependency, isHeld, type DependencyState } from '../state/dependencies.js';
 import type { State } from '../state/state.js';
 import { callModel } from '../kinds/llm/model-call.js';
+import { judgeIteration } from '../repeat/iterate.js';
 import { advance, awaitsTurn } from '../kinds/llm/turn.js';
 import { hasFreeSlot, nextReady } from '../state/timers.js';
 
@@ -71,6 +73,9 @@ function step(draft: Draft): void {
     decideGroup(draft, state.decidable.head);
     return;
   }
+  if (state.config.loopUnits.length > 0 && judgeIteration(draft)) {
+    return;
+  }
   if (state.exceeded !== undefined) {
     goOnForNothing(draft, state.exceeded);
     return;
@@ -100,10 +105,15 @@ function step(draft: Draft): void {
   }
 }
 
-/** The next attempt of a unit. A call of a model is put together anew, since what it may spend is another sum. */
+/**
+ * The next attempt of a unit, or its next iteration. A call of a model is put together anew, since what it may spend is another
+ * sum; an iteration has an input of its own.
+ */
 function startAgain(draft: Draft, index: number): void {
   const unit = compiledUnit(draft.state, index);
-  if (unit.work.kind === 'llm') {
+  if (unit.repeat !== undefined) {
+    startWithInput(draft, unit);
+  } else if (unit.work.kind === 'llm') {
     callModel(draft, unit);
   } else {
     scheduleAttempt(draft, index);

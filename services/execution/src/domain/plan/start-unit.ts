@@ -6,14 +6,10 @@ import { truthy, valueAtPath } from '../expressions/expressions.js';
 import { unitInput } from '../expressions/inputs.js';
 import { isChosen } from '../kinds/choice/chosen.js';
 import { kindOf } from '../kinds/index.js';
+import { request } from './request.js';
 import { nodeResult } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
-
-/** Sends expressions to the sandbox. */
-export function request(draft: Draft, key: string): void {
-  draft.emit({ type: 'EvaluationRequested', data: { key } });
-}
 
 export function skip(draft: Draft, stepId: string, reason: string): void {
   draft.emit({ type: 'StepSkipped', data: { stepId, reason } });

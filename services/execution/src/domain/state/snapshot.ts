@@ -8,7 +8,7 @@ import { Vector } from '../structures/vector.js';
  * Goes up with every change to the fold or to the shape of the state: snapshots of another version are thrown away and
  * made anew from the events.
  */
-export const REDUCER_VERSION = 13;
+export const REDUCER_VERSION = 14;
 
 type Entry = readonly [key: number, item: number, tag: number];
 

@@ -13,7 +13,7 @@ function isReady(state: State, entry: Heap): boolean {
 
 function isDueRetry(state: State, entry: Heap): boolean {
   const unit = unitState(state, entry.item);
-  return unit.phase === 'backoff' && unit.attempt === entry.tag;
+  return unit.phase === 'backoff' && unit.attempt === entry.tag && unit.retryAt === entry.key;
 }
 
 /** Epoch ms by which the running attempt must have started or shown a sign of life; undefined for neither. */
@@ -44,9 +44,10 @@ function isLiveDeadline(state: State, entry: Heap): boolean {
     case 'backoff':
     case 'interrupted':
     case 'calling':
+    // Between two iterations.
+    case 'evaluating':
       return true;
     case 'waiting':
-    case 'evaluating':
     case 'completed':
     case 'failed':
     case 'skipped':

@@ -1,4 +1,5 @@
 import type { ChildState } from '../kinds/orchestration/child-state.js';
+import type { LoopState } from '../repeat/loop-state.js';
 import type { ConversationState } from '../kinds/llm/conversation.js';
 import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contracts';
 
@@ -7,7 +8,7 @@ import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contrac
  * evaluating: an expression is with the sandbox. running: an attempt is outstanding. failing: its last attempt failed and
  * what follows is about to be decided. backoff: waits for its next attempt. interrupted: stopped by a pause. awaiting: waits
  * for what no attempt brings, such as a human or a time. calling: a model has answered, and its tools work or it is
- * about to be asked again.
+ * about to be asked again; or an iteration is done, and what follows is about to be decided.
  */
 export type UnitPhase =
   | 'waiting'
@@ -106,6 +107,8 @@ export interface UnitState {
   readonly child: ChildState | undefined;
   /** Of a step that asks a model, from its first call on. */
   readonly conversation: ConversationState | undefined;
+  /** Of a step with a repeat, from the end of its first iteration on. */
+  readonly loop: LoopState | undefined;
   /** Of a place for calls of a tool: the one that it makes. `since` is its last attempt before. */
   readonly call:
     { readonly turn: number; readonly index: number; readonly input: JsonValue; readonly since: number } | undefined;
@@ -173,6 +176,7 @@ export function initialUnit(waitsFor: number, main: boolean): UnitState {
     awaited: undefined,
     child: undefined,
     conversation: undefined,
+    loop: undefined,
     call: undefined,
   };
 }

@@ -14,6 +14,7 @@ import type { Unit } from '../graph/compiled.js';
 import { ofKinds } from '../kinds/index.js';
 import { childView } from '../kinds/orchestration/orchestration.js';
 import { dependenciesView } from './dependencies.js';
+import { repeatView } from '../repeat/view.js';
 import { failedNode, shownFailure } from './failures.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { nodeId, nodeResult, servingUnit } from '../state/results.js';
@@ -127,10 +128,11 @@ function controlled(state: State): Partial<ExecutionView> {
   };
 }
 
-/** Attempts that were made again. A step that asks a model makes one at least for each of its answers. */
-function retries({ attempt, conversation, phase }: UnitState): number {
-  const first =
-    conversation === undefined ? 1 : conversation.turn + (phase === 'calling' || phase === 'completed' ? 0 : 1);
+/** Attempts that were made again. A step makes one at least for each answer of a model, and for each iteration. */
+function retries({ attempt, conversation, loop, phase }: UnitState): number {
+  const done = conversation?.turn ?? loop?.done ?? 0;
+  const isBetween = phase === 'calling' || phase === 'completed' || loop?.between === true;
+  const first = done + (done > 0 && isBetween ? 0 : 1);
   return Math.max(0, attempt - first);
 }
 
@@ -175,6 +177,7 @@ export function stepView(state: State, compiled: Unit): StepView {
     ...(unit.reused ? { reused: true } : {}),
     ...(unit.phase === 'backoff' ? { retryAt: unit.retryAt } : {}),
     ...ofKinds(state, unit),
+    ...repeatView(state, compiled, unit),
     ...(unit.child === undefined ? {} : { child: childView(compiled.id, unit.child, waitsForChild(state, unit)) }),
   };
 }

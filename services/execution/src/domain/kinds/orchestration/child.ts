@@ -3,6 +3,7 @@ import type { Budget, EndMessage, Failure, JsonValue } from '@batuta/contracts';
 import { budgetOf } from '../../budget/budget.js';
 import type { Draft } from '../../draft.js';
 import type { Unit } from '../../graph/compiled.js';
+import { iterationCompleted } from '../../repeat/iterate.js';
 import { unitState, type State } from '../../state/state.js';
 import { canonicalJson, jsonBytesBeyond } from '../../structures/json.js';
 import { textName } from '../../structures/random.js';
@@ -41,7 +42,9 @@ export function requestChild(draft: Draft, unit: Unit, rules: OrchestrationRules
   }
   const inputKey = textName(canonicalJson(input));
   const before = unitState(state, unit.index).child;
-  const resumed = before !== undefined && before.ended !== 'deleted' && before.inputKey === inputKey;
+  // The next iteration has a child of its own, also when it is given the same.
+  const isDone = before?.ended === 'deleted' || (unit.repeat !== undefined && before?.ended === 'completed');
+  const resumed = before !== undefined && !isDone && before.inputKey === inputKey;
   emitRequest(draft, unit, rules, {
     inputKey,
     number: resumed ? before.number : (before?.number ?? 0) + 1,
@@ -95,7 +98,7 @@ export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMe
       ...(tokens > 0 ? { tokenCount: tokens } : {}),
     },
   });
-  const { phase, startedAt } = unitState(draft.state, unit.index);
+  const { phase, scheduledAt, startedAt } = unitState(draft.state, unit.index);
   if (phase !== 'awaiting') {
     return;
   }
@@ -104,10 +107,12 @@ export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMe
     draft.failStep(unit.index, failure);
     return;
   }
-  draft.emit({
-    type: 'StepCompleted',
-    data: { attempt: 0, finishedAt: draft.at, output: end.output ?? null, startedAt, stepId: unit.id },
-  });
+  const data = { attempt: 0, finishedAt: draft.at, output: end.output ?? null, startedAt, stepId: unit.id };
+  if (unit.repeat === undefined) {
+    draft.emit({ type: 'StepCompleted', data });
+  } else {
+    iterationCompleted(draft, unit, { ...data, startedAt: scheduledAt });
+  }
 }
 
 /** Why the step fails with its child; undefined when the child has completed. */
