@@ -661,7 +661,11 @@ describe('repeats', () => {
 
   it.each<[string, object, string[]]>([
     ['no expression', loop({}), ['/steps/0/repeat/until required']],
-    ['too many iterations', loop({ until: 'true', max_iterations: 1001 }), ['/steps/0/repeat/max_iterations out_of_range']],
+    [
+      'too many iterations',
+      loop({ until: 'true', max_iterations: 1001 }),
+      ['/steps/0/repeat/max_iterations out_of_range'],
+    ],
     ['another word', loop({ until: 'true', on_max: 'stop' }), ['/steps/0/repeat/on_max not_allowed']],
     ['what cannot be read', loop({ until: 'a +' }), ['/steps/0/repeat/until bad_expression']],
     ['what is not there', loop({ until: 'reslt.done' }), ['/steps/0/repeat/until unknown_reference']],
