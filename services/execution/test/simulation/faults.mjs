@@ -790,7 +790,7 @@ export const faults = [
   {
     name: 'an iteration done twice',
     what: 'an iteration does not count, and is done again under its number',
-    seed: 14,
+    seed: 38,
     patches: [
       {
         file: `${domain}/repeat/iterate.ts`,
@@ -802,7 +802,7 @@ export const faults = [
   {
     name: 'a child for two iterations',
     what: 'the next iteration takes up the child of the one before',
-    seed: 171,
+    seed: 332,
     patches: [
       {
         file: `${domain}/kinds/orchestration/child.ts`,
@@ -814,13 +814,13 @@ export const faults = [
   {
     name: 'an iteration without its delay',
     what: 'the next iteration begins at once',
-    seed: 14,
+    seed: 88,
     patches: [{ file: `${domain}/repeat/iterate.ts`, from: 'draft.at + delayMs', to: 'draft.at + 0 * delayMs' }],
   },
   {
     name: 'one iteration too many',
     what: 'a loop goes on after max_iterations',
-    seed: 70,
+    seed: 74,
     patches: [
       {
         file: `${domain}/repeat/iterate.ts`,
@@ -832,7 +832,7 @@ export const faults = [
   {
     name: 'a retry that begins a loop anew',
     what: 'a retry of an execution forgets the iterations that are done',
-    seed: 80,
+    seed: 288,
     patches: [
       {
         file: `${domain}/events/execution-retried.ts`,
