@@ -303,16 +303,25 @@ export type {
   ReadLogReply,
   LifecycleNotice,
 } from './execution.js';
-export { CALLBACK_EVENTS, CALLBACK_TYPES, DELIVERY_STATUSES } from './notifications.js';
+export {
+  CALLBACK_EVENTS,
+  CALLBACK_SCHEMA,
+  CALLBACK_TYPES,
+  CHANNEL_TYPE_SCHEMA,
+  channelSchema,
+  EMAIL_ADDRESS,
+  fieldsOfAllChannels,
+  MAX_TEMPLATE_BYTES,
+} from './callback-schema.js';
+export type { CallbackEvent, CallbackType } from './callback-schema.js';
+export { DELIVERY_STATUSES } from './notifications.js';
 export type {
   AckInboxReply,
   AckInboxRequest,
   Callback,
   CallbackChannel,
   CallbackDelivery,
-  CallbackEvent,
   CallbackReply,
-  CallbackType,
   CreateCallbackRequest,
   DeliveryAttempt,
   DeliveryReply,

@@ -25,23 +25,7 @@ import type {
 } from './generated/batuta/notifications/v1/service_pb.js';
 import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
 import type { Override, Wire } from './wire.js';
-import type { EventType } from './events.js';
-
-export const CALLBACK_TYPES = ['webhook', 'email', 'sms', 'websocket'] as const;
-export type CallbackType = (typeof CALLBACK_TYPES)[number];
-
-/** The event of the log for each event that a callback can subscribe to. */
-export const CALLBACK_EVENTS = {
-  started: 'ExecutionStarted',
-  completed: 'ExecutionCompleted',
-  failed: 'ExecutionFailed',
-  cancelled: 'ExecutionCancelled',
-  paused: 'ExecutionPaused',
-  step_failed: 'StepFailed',
-  approval_requested: 'ApprovalRequested',
-  budget_exceeded: 'BudgetExceeded',
-} as const satisfies Record<string, EventType>;
-export type CallbackEvent = keyof typeof CALLBACK_EVENTS;
+import type { CallbackEvent, CallbackType } from './callback-schema.js';
 
 export const DELIVERY_STATUSES = ['pending', 'sent', 'delivered', 'failed', 'retrying'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];

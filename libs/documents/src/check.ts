@@ -147,7 +147,8 @@ function mistakeOf(error: ErrorObject, report: Report): Found[] {
   switch (keyword) {
     case 'required': {
       const name = String(params['missingProperty']);
-      return one('required', `${name} is required`, `${path}/${name}`);
+      const fields = parentSchema['properties'] as Readonly<Record<string, DocumentSchema>> | undefined;
+      return one('required', `${name} is required${hinted(fields?.[name])}`, `${path}/${name}`);
     }
     case 'additionalProperties': {
       const name = String(params['additionalProperty']);
@@ -172,7 +173,8 @@ function mistakeOf(error: ErrorObject, report: Report): Found[] {
       return one('too_long', `has ${characters(data as string)} characters; at most ${params['limit']} are allowed`);
     case 'minItems': {
       const least = Number(params['limit']);
-      return one('too_few', `must have at least ${least} ${least === 1 ? 'entry' : 'entries'}`);
+      const entries = least === 1 ? 'entry' : 'entries';
+      return one('too_few', `must have at least ${least} ${entries}${hinted(parentSchema as DocumentSchema)}`);
     }
     case 'maxItems':
       return one('too_many', `has ${(data as unknown[]).length} entries; at most ${params['limit']} are allowed`);
@@ -203,6 +205,9 @@ function mistakeOf(error: ErrorObject, report: Report): Found[] {
       throw new TypeError(`no words for the keyword ${keyword} of a schema`);
   }
 }
+
+const hinted = (schema: DocumentSchema | undefined): string =>
+  schema?.[HINT] === undefined ? '' : `; ${schema[HINT]}`;
 
 const TYPES: Readonly<Record<string, string>> = {
   string: 'a text',

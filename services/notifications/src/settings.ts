@@ -1,7 +1,9 @@
 import { LOG_LEVELS } from '@batuta/observability';
-import { boolean, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
+import { integer, list, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf, SettingsProblem } from '@batuta/settings';
 import { encryptionKeysOf } from '@batuta/service';
+import { CHANNEL_SETTINGS, CHANNELS } from './channels/index.js';
+import type { ChannelKind } from './channels/kind.js';
 
 const schema = {
   /** `postgres://user:password@host:5432/database`. Its schema `notifications` is made when it is missing. */
@@ -72,8 +74,6 @@ const schema = {
    * separated by commas: the first encrypts, all of them decrypt. Without a key, secrets are stored in the clear.
    */
   encryptionKeys: secret({ env: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS', optional: true }),
-  /** Private addresses that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
-  allowedAddresses: list({ env: 'BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES', default: [] }),
   /**
    * Name servers for the hosts of webhooks, mail and SMS: `10.0.0.53`, `[::1]:5353`. Default: those of
    * /etc/resolv.conf.
@@ -83,24 +83,7 @@ const schema = {
   dnsTimeoutMs: milliseconds({ env: 'BATUTA_DNS_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
   /** Threads that render users' templates. */
   sandboxThreads: integer({ env: 'BATUTA_NOTIFICATIONS_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
-  /** `smtp://user:password@host:587` or `smtps://…:465`; without it there is no email. */
-  smtpUrl: secret({ env: 'BATUTA_NOTIFICATIONS_SMTP_URL', optional: true }),
-  /** `Batuta <batuta@example.org>` or a bare address. */
-  smtpFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_FROM', optional: true }),
-  /**
-   * With `smtp://`: refuse to send when the server has no STARTTLS. Default: true, except for a server on this machine.
-   */
-  smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', optional: true }),
-  /** Switch it off only for servers with a self-signed certificate. */
-  smtpVerifyTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_VERIFY_TLS', default: true }),
-  /** File with PEM certificates of additional authorities that may sign the SMTP server's certificate. */
-  smtpCa: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_CA', optional: true }),
-  smtpConnections: integer({ env: 'BATUTA_NOTIFICATIONS_SMTP_CONNECTIONS', default: 5, min: 1, max: 100 }),
-  /** Base URL of an SMS provider with an API like Twilio's. Without it there is no SMS. */
-  smsUrl: url({ env: 'BATUTA_NOTIFICATIONS_SMS_URL', protocols: ['https', 'http'], optional: true }),
-  smsAccount: text({ env: 'BATUTA_NOTIFICATIONS_SMS_ACCOUNT', pattern: /^[A-Za-z0-9_-]{1,64}$/, optional: true }),
-  smsToken: secret({ env: 'BATUTA_NOTIFICATIONS_SMS_TOKEN', optional: true }),
-  smsFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMS_FROM', optional: true }),
+  ...CHANNEL_SETTINGS,
 } as const;
 
 export type NotificationsSettings = SettingsOf<typeof schema>;
@@ -119,21 +102,8 @@ function contradictions(settings: NotificationsSettings): SettingsProblem[] {
       expected: 'must be 32 bytes in Base64 (openssl rand -base64 32), or several of them separated by commas',
     });
   }
-  if (settings.smtpUrl !== undefined && settings.smtpFrom === undefined) {
-    problems.push({ variables: ['BATUTA_NOTIFICATIONS_SMTP_FROM'], expected: 'is required with an SMTP server' });
-  }
-  if (settings.smtpUrl !== undefined && !/^smtps?:\/\/\S+$/.test(settings.smtpUrl.reveal())) {
-    problems.push({
-      variables: ['BATUTA_NOTIFICATIONS_SMTP_URL'],
-      expected: 'must be a URL that begins with smtp:// or smtps://',
-    });
-  }
-  const sms = [settings.smsUrl, settings.smsAccount, settings.smsToken, settings.smsFrom];
-  if (sms.some((value) => value !== undefined) && sms.includes(undefined)) {
-    problems.push({
-      variables: ['URL', 'ACCOUNT', 'TOKEN', 'FROM'].map((name) => `BATUTA_NOTIFICATIONS_SMS_${name}`),
-      expected: 'must be set together or not at all',
-    });
+  for (const kind of Object.values<ChannelKind<NotificationsSettings>>(CHANNELS)) {
+    problems.push(...(kind.contradictions?.(settings) ?? []));
   }
   return problems;
 }

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { subjects } from '@batuta/contracts';
-import type { CallbackType, LifecycleNotice } from '@batuta/contracts';
+import { CALLBACK_TYPES, subjects } from '@batuta/contracts';
+import type { LifecycleNotice } from '@batuta/contracts';
 import {
   natsMicroservice,
   servePatternsLocally,
@@ -9,23 +9,18 @@ import {
   secretSource,
 } from '@batuta/control';
 import { connectNats, controlClientOver, endProcess, isConnected, onLost, onReconnect } from '@batuta/messaging';
-import type { SecretSource } from '@batuta/control';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
-import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
+import { HostNames } from '@batuta/outbound-http';
 import type { Resolve } from '@batuta/outbound-http';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import type { DataSource } from 'typeorm';
 import { NotificationsModule } from './app.module.js';
 import { CallbackHeaders } from './callbacks/callback-headers.js';
 import { encryptionKeysOf, SecretCipher, tellUnsecured } from '@batuta/service';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
-import type { Channel } from './channels/channel.js';
-import { emailChannel, emailOptions } from './channels/email.js';
-import { smsChannel, twilioProvider } from './channels/sms.js';
-import { webhookChannel } from './channels/webhook.js';
-import { webSocketChannel } from './channels/websocket.js';
+import { CHANNELS } from './channels/index.js';
+import type { ChannelKind } from './channels/kind.js';
 import {
   NotificationsRows,
   migrate,
@@ -114,7 +109,8 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const headers = new CallbackHeaders(rows, secretCipher);
     await renewSecrets(secrets, headers, secretCipher, logger);
     const publish = (subject: string, payload: string): void => nats.publish(subject, payload);
-    const channels = openChannels(settings, {
+    const names = new HostNames({ servers: settings.dnsServers, timeoutMs: settings.dnsTimeoutMs });
+    const parts = {
       dataSource: rows.everybody,
       templates,
       secrets,
@@ -122,16 +118,19 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       headers,
       publish,
       logger,
-      ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
-    });
+      resolve: options.resolve ?? names.resolve,
+      lookup: names.lookup,
+    };
+    const channels = Object.values<ChannelKind<NotificationsSettings>>(CHANNELS).flatMap(
+      (kind) => kind.open(settings, parts) ?? [],
+    );
     for (const channel of channels) opened.push(async () => channel.close?.());
-    const types: readonly CallbackType[] = ['email', 'sms'];
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       NotificationsModule.register({
         rows,
         control,
         callbackRules: {
-          unavailable: new Set(types.filter((type) => !channels.some((channel) => channel.type === type))),
+          unavailable: new Set(CALLBACK_TYPES.filter((type) => !channels.some((channel) => channel.type === type))),
           secretOverlapMs: settings.secretOverlapMs,
         },
         deliveryRules: settings,
@@ -261,41 +260,4 @@ function noticeOf(data: Uint8Array): Partial<LifecycleNotice> | undefined {
   } catch {
     return undefined;
   }
-}
-
-interface ChannelParts {
-  readonly dataSource: DataSource;
-  readonly templates: Templates;
-  readonly secrets: SigningSecrets;
-  readonly secretSource: SecretSource;
-  readonly headers: CallbackHeaders;
-  readonly publish: (subject: string, payload: string) => void;
-  readonly logger: Logger;
-  readonly resolve?: Resolve;
-}
-
-function openChannels(settings: NotificationsSettings, parts: ChannelParts): Channel[] {
-  const { dataSource, templates, secrets, headers, publish, logger } = parts;
-  const names = new HostNames({ servers: settings.dnsServers, timeoutMs: settings.dnsTimeoutMs });
-  const policy = addressPolicy(settings.allowedAddresses);
-  const channels = [
-    webhookChannel({
-      client: new GuardedClient(policy, parts.resolve ?? names.resolve),
-      logger,
-      templates,
-      secrets: parts.secretSource,
-      signing: (tenantId, callbackId) => secrets.signing(tenantId, callbackId),
-      headers: (tenantId, callbackId, channelIndex) => headers.sending(tenantId, callbackId, channelIndex),
-    }),
-    webSocketChannel({ dataSource, templates, publish }),
-  ];
-  const email = emailOptions(settings, templates, names.lookup);
-  if (email !== undefined) channels.push(emailChannel(email));
-  const { smsUrl: url, smsAccount: account, smsToken, smsFrom: from } = settings;
-  if (url !== undefined && account !== undefined && smsToken !== undefined && from !== undefined) {
-    channels.push(
-      smsChannel(twilioProvider({ url, account, token: smsToken.reveal(), from, lookup: names.lookup }), templates),
-    );
-  }
-  return channels;
 }

@@ -1896,11 +1896,11 @@ export interface ExecutionCancelled {
 
 /** Exactly one of `config_id` and `execution_id` is required. */
 export interface CallbackBody {
-  /** The config, by id or name, whose executions it tells of. */
+  /** The config whose executions it is about. */
   config_id?: string | undefined;
-  /** The one execution that it tells of. */
+  /** The execution that it is about. */
   execution_id?: string | undefined;
-  /** What it tells of. */
+  /** What it tells. */
   events: (
     | 'started'
     | 'completed'
@@ -1911,49 +1911,49 @@ export interface CallbackBody {
     | 'approval_requested'
     | 'budget_exceeded'
   )[];
-  /** Which kind it is. */
-  type: 'webhook' | 'email' | 'sms' | 'websocket';
-  /** Webhooks: where to. */
-  callback_url?: string | undefined;
-  /** Method of the request; default `POST`. */
-  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
-  /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
-  callback_headers?: Record<string, string> | undefined;
-  /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
-  callback_body_template?: string | undefined;
-  /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
-  to?: string | string[] | undefined;
-  /** Email: Liquid, one line. */
-  subject_template?: string | undefined;
-  /** Email: Liquid; values are escaped. */
-  html_template?: string | undefined;
-  /** How often a failed attempt is made again. */
-  max_retries?: number | undefined;
   /** Channels that take over in turn when the one before has not succeeded in time. */
   fallback?:
     | {
-        /** Which kind it is. */
+        /** The channel. */
         type: 'webhook' | 'email' | 'sms' | 'websocket';
-        /** Webhooks: where to. */
-        callback_url?: string | undefined;
-        /** Method of the request; default `POST`. */
-        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
-        /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
-        callback_headers?: Record<string, string> | undefined;
-        /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
-        callback_body_template?: string | undefined;
-        /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
-        to?: string | string[] | undefined;
-        /** Email: Liquid, one line. */
-        subject_template?: string | undefined;
-        /** Email: Liquid; values are escaped. */
-        html_template?: string | undefined;
-        /** How often a failed attempt is made again. */
+        /** Attempts after the first. */
         max_retries?: number | undefined;
-        /** Milliseconds that the channel before has. */
+        /** Milliseconds that the channel before it has. */
         after_ms: number;
+        /** Where to send the request: an http or https URL. */
+        callback_url?: string | undefined;
+        /** The method of the request. */
+        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+        /** Sent with each request. Values of headers that carry credentials are shown as `***`. */
+        callback_headers?: Record<string, string> | undefined;
+        /** webhook: Liquid over `event` and `execution`: the body of the request. email: Liquid: the text of the email. sms: Liquid: the text of the message. websocket: Liquid: the content of the notification, as JSON or text. */
+        callback_body_template?: string | undefined;
+        /** email: Email addresses. sms: One phone number, such as +4915112345678 (E.164). websocket: One user id. Default: the user who started the execution. */
+        to?: string | string[] | undefined;
+        /** Liquid: the subject, on one line. */
+        subject_template?: string | undefined;
+        /** Liquid: the email as HTML. Values are escaped. */
+        html_template?: string | undefined;
       }[]
     | undefined;
+  /** The channel. */
+  type: 'webhook' | 'email' | 'sms' | 'websocket';
+  /** Attempts after the first. */
+  max_retries?: number | undefined;
+  /** Where to send the request: an http or https URL. */
+  callback_url?: string | undefined;
+  /** The method of the request. */
+  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+  /** Sent with each request. Values of headers that carry credentials are shown as `***`. */
+  callback_headers?: Record<string, string> | undefined;
+  /** webhook: Liquid over `event` and `execution`: the body of the request. email: Liquid: the text of the email. sms: Liquid: the text of the message. websocket: Liquid: the content of the notification, as JSON or text. */
+  callback_body_template?: string | undefined;
+  /** email: Email addresses. sms: One phone number, such as +4915112345678 (E.164). websocket: One user id. Default: the user who started the execution. */
+  to?: string | string[] | undefined;
+  /** Liquid: the subject, on one line. */
+  subject_template?: string | undefined;
+  /** Liquid: the email as HTML. Values are escaped. */
+  html_template?: string | undefined;
 }
 
 /** Exactly one of `config_id` and `execution_id` is required. */
@@ -1962,11 +1962,11 @@ export interface Callback {
   id: string;
   /** The tenant that it belongs to. */
   tenant_id: string;
-  /** The config that is run. */
+  /** The config whose executions it is about. */
   config_id?: string | undefined;
-  /** The execution, a UUID that sorts by time of creation. */
+  /** The execution that it is about. */
   execution_id?: string | undefined;
-  /** What it tells of. */
+  /** What it tells. */
   events: (
     | 'started'
     | 'completed'
@@ -1977,49 +1977,49 @@ export interface Callback {
     | 'approval_requested'
     | 'budget_exceeded'
   )[];
-  /** Which kind it is. */
-  type: 'webhook' | 'email' | 'sms' | 'websocket';
-  /** Webhooks: where to. */
-  callback_url?: string | undefined;
-  /** Method of the request; default `POST`. */
-  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
-  /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
-  callback_headers?: Record<string, string> | undefined;
-  /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
-  callback_body_template?: string | undefined;
-  /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
-  to?: string | string[] | undefined;
-  /** Email: Liquid, one line. */
-  subject_template?: string | undefined;
-  /** Email: Liquid; values are escaped. */
-  html_template?: string | undefined;
-  /** How often a failed attempt is made again. */
-  max_retries?: number | undefined;
   /** Channels that take over in turn when the one before has not succeeded in time. */
   fallback?:
     | {
-        /** Which kind it is. */
+        /** The channel. */
         type: 'webhook' | 'email' | 'sms' | 'websocket';
-        /** Webhooks: where to. */
-        callback_url?: string | undefined;
-        /** Method of the request; default `POST`. */
-        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
-        /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
-        callback_headers?: Record<string, string> | undefined;
-        /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
-        callback_body_template?: string | undefined;
-        /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
-        to?: string | string[] | undefined;
-        /** Email: Liquid, one line. */
-        subject_template?: string | undefined;
-        /** Email: Liquid; values are escaped. */
-        html_template?: string | undefined;
-        /** How often a failed attempt is made again. */
+        /** Attempts after the first. */
         max_retries?: number | undefined;
-        /** Milliseconds that the channel before has. */
+        /** Milliseconds that the channel before it has. */
         after_ms: number;
+        /** Where to send the request: an http or https URL. */
+        callback_url?: string | undefined;
+        /** The method of the request. */
+        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+        /** Sent with each request. Values of headers that carry credentials are shown as `***`. */
+        callback_headers?: Record<string, string> | undefined;
+        /** webhook: Liquid over `event` and `execution`: the body of the request. email: Liquid: the text of the email. sms: Liquid: the text of the message. websocket: Liquid: the content of the notification, as JSON or text. */
+        callback_body_template?: string | undefined;
+        /** email: Email addresses. sms: One phone number, such as +4915112345678 (E.164). websocket: One user id. Default: the user who started the execution. */
+        to?: string | string[] | undefined;
+        /** Liquid: the subject, on one line. */
+        subject_template?: string | undefined;
+        /** Liquid: the email as HTML. Values are escaped. */
+        html_template?: string | undefined;
       }[]
     | undefined;
+  /** The channel. */
+  type: 'webhook' | 'email' | 'sms' | 'websocket';
+  /** Attempts after the first. */
+  max_retries?: number | undefined;
+  /** Where to send the request: an http or https URL. */
+  callback_url?: string | undefined;
+  /** The method of the request. */
+  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+  /** Sent with each request. Values of headers that carry credentials are shown as `***`. */
+  callback_headers?: Record<string, string> | undefined;
+  /** webhook: Liquid over `event` and `execution`: the body of the request. email: Liquid: the text of the email. sms: Liquid: the text of the message. websocket: Liquid: the content of the notification, as JSON or text. */
+  callback_body_template?: string | undefined;
+  /** email: Email addresses. sms: One phone number, such as +4915112345678 (E.164). websocket: One user id. Default: the user who started the execution. */
+  to?: string | string[] | undefined;
+  /** Liquid: the subject, on one line. */
+  subject_template?: string | undefined;
+  /** Liquid: the email as HTML. Values are escaped. */
+  html_template?: string | undefined;
   /** Whether it is called. */
   enabled: boolean;
   /** Why it is not. */
@@ -2039,11 +2039,11 @@ export interface NewCallback {
   id: string;
   /** The tenant that it belongs to. */
   tenant_id: string;
-  /** The config that is run. */
+  /** The config whose executions it is about. */
   config_id?: string | undefined;
-  /** The execution, a UUID that sorts by time of creation. */
+  /** The execution that it is about. */
   execution_id?: string | undefined;
-  /** What it tells of. */
+  /** What it tells. */
   events: (
     | 'started'
     | 'completed'
@@ -2054,49 +2054,49 @@ export interface NewCallback {
     | 'approval_requested'
     | 'budget_exceeded'
   )[];
-  /** Which kind it is. */
-  type: 'webhook' | 'email' | 'sms' | 'websocket';
-  /** Webhooks: where to. */
-  callback_url?: string | undefined;
-  /** Method of the request; default `POST`. */
-  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
-  /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
-  callback_headers?: Record<string, string> | undefined;
-  /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
-  callback_body_template?: string | undefined;
-  /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
-  to?: string | string[] | undefined;
-  /** Email: Liquid, one line. */
-  subject_template?: string | undefined;
-  /** Email: Liquid; values are escaped. */
-  html_template?: string | undefined;
-  /** How often a failed attempt is made again. */
-  max_retries?: number | undefined;
   /** Channels that take over in turn when the one before has not succeeded in time. */
   fallback?:
     | {
-        /** Which kind it is. */
+        /** The channel. */
         type: 'webhook' | 'email' | 'sms' | 'websocket';
-        /** Webhooks: where to. */
-        callback_url?: string | undefined;
-        /** Method of the request; default `POST`. */
-        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
-        /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
-        callback_headers?: Record<string, string> | undefined;
-        /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
-        callback_body_template?: string | undefined;
-        /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
-        to?: string | string[] | undefined;
-        /** Email: Liquid, one line. */
-        subject_template?: string | undefined;
-        /** Email: Liquid; values are escaped. */
-        html_template?: string | undefined;
-        /** How often a failed attempt is made again. */
+        /** Attempts after the first. */
         max_retries?: number | undefined;
-        /** Milliseconds that the channel before has. */
+        /** Milliseconds that the channel before it has. */
         after_ms: number;
+        /** Where to send the request: an http or https URL. */
+        callback_url?: string | undefined;
+        /** The method of the request. */
+        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+        /** Sent with each request. Values of headers that carry credentials are shown as `***`. */
+        callback_headers?: Record<string, string> | undefined;
+        /** webhook: Liquid over `event` and `execution`: the body of the request. email: Liquid: the text of the email. sms: Liquid: the text of the message. websocket: Liquid: the content of the notification, as JSON or text. */
+        callback_body_template?: string | undefined;
+        /** email: Email addresses. sms: One phone number, such as +4915112345678 (E.164). websocket: One user id. Default: the user who started the execution. */
+        to?: string | string[] | undefined;
+        /** Liquid: the subject, on one line. */
+        subject_template?: string | undefined;
+        /** Liquid: the email as HTML. Values are escaped. */
+        html_template?: string | undefined;
       }[]
     | undefined;
+  /** The channel. */
+  type: 'webhook' | 'email' | 'sms' | 'websocket';
+  /** Attempts after the first. */
+  max_retries?: number | undefined;
+  /** Where to send the request: an http or https URL. */
+  callback_url?: string | undefined;
+  /** The method of the request. */
+  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+  /** Sent with each request. Values of headers that carry credentials are shown as `***`. */
+  callback_headers?: Record<string, string> | undefined;
+  /** webhook: Liquid over `event` and `execution`: the body of the request. email: Liquid: the text of the email. sms: Liquid: the text of the message. websocket: Liquid: the content of the notification, as JSON or text. */
+  callback_body_template?: string | undefined;
+  /** email: Email addresses. sms: One phone number, such as +4915112345678 (E.164). websocket: One user id. Default: the user who started the execution. */
+  to?: string | string[] | undefined;
+  /** Liquid: the subject, on one line. */
+  subject_template?: string | undefined;
+  /** Liquid: the email as HTML. Values are escaped. */
+  html_template?: string | undefined;
   /** Whether it is called. */
   enabled: boolean;
   /** Why it is not. */

@@ -28,7 +28,7 @@ export const ifThen = (test: DocumentSchema, then: DocumentSchema, otherwise?: D
   ...(otherwise === undefined ? {} : { else: otherwise }),
 });
 
-/** Advice for a number that `exclusiveMinimum` refuses by a small amount. It follows "must be above …". */
+/** Advice that follows a message and a semicolon: for a number that is too small by a small amount, or for what is missing. */
 export const HINT = Symbol('hint');
 
 /** A JSON Schema (draft 2020-12) against which the platform checks its own documents. */

@@ -1,52 +1,26 @@
-import { CALLBACK_EVENTS, CALLBACK_TYPES } from '@batuta/contracts';
+import { CALLBACK_SCHEMA, fieldsOfAllChannels } from '@batuta/contracts';
 import type { OpenApiSchema } from './openapi-schema.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
 const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });
-const template = (description: string): OpenApiSchema => ({ type: 'string', maxLength: 65_536, description });
 const cursor: OpenApiSchema = { type: ['string', 'null'], description: 'Give it as `cursor` for the next page.' };
 
-const channel: OpenApiSchema = {
-  type: { type: 'string', enum: [...CALLBACK_TYPES] },
-  callback_url: { type: 'string', format: 'uri', maxLength: 2048, description: 'Webhooks: where to.' },
-  callback_method: { type: 'string', enum: ['POST', 'PUT', 'PATCH'], default: 'POST' },
-  callback_headers: {
-    type: 'object',
-    description: 'Sent with each webhook. Values of headers that carry credentials are shown as `***`.',
-    additionalProperties: { type: 'string' },
-  },
-  callback_body_template: template(
-    'Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content.',
-  ),
-  to: {
-    description: 'Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it.',
-    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
-  },
-  subject_template: template('Email: Liquid, one line.'),
-  html_template: template('Email: Liquid; values are escaped.'),
-  max_retries: { type: 'integer', minimum: 0, maximum: 50 },
-};
+const about = CALLBACK_SCHEMA['properties'] as Record<string, OpenApiSchema>;
+const description = CALLBACK_SCHEMA['description'];
 
 const callbackBody: OpenApiSchema = {
   type: 'object',
   required: ['type', 'events'],
-  description: 'Exactly one of `config_id` and `execution_id` is required.',
+  description,
   properties: {
-    config_id: { type: 'string' },
-    execution_id: { type: 'string' },
-    events: { type: 'array', items: { type: 'string', enum: Object.keys(CALLBACK_EVENTS) } },
-    ...channel,
+    ...about,
+    ...fieldsOfAllChannels({ isFallback: false }),
     fallback: {
-      type: 'array',
-      maxItems: 5,
-      description: 'Channels that take over in turn when the one before has not succeeded in time.',
+      ...about['fallback'],
       items: {
         type: 'object',
         required: ['type', 'after_ms'],
-        properties: {
-          ...channel,
-          after_ms: { type: 'integer', minimum: 1, description: 'Milliseconds that the channel before has.' },
-        },
+        properties: fieldsOfAllChannels({ isFallback: true }),
       },
     },
   },
@@ -67,7 +41,7 @@ export const REPEATED: OpenApiSchema = {
 /** Schemas of callbacks, deliveries and notifications, beside those made from the contract's messages. */
 export function callbackSchemas(): Record<string, OpenApiSchema> {
   const secret = { type: 'string', description: 'Signing secret (Standard Webhooks), shown only now.' };
-  const { properties, description, example: _example } = callbackBody as Record<string, OpenApiSchema>;
+  const properties = callbackBody['properties'] as Record<string, OpenApiSchema>;
   return {
     CallbackBody: callbackBody,
     Callback: {

@@ -3,18 +3,60 @@ import { readFileSync } from 'node:fs';
 import { BlockList, connect, isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
-import { SettingsError } from '@batuta/settings';
+import { EMAIL_ADDRESS } from '@batuta/contracts';
+import { boolean, integer, secret, SettingsError, text } from '@batuta/settings';
+import type { SettingsOf, SettingsProblem } from '@batuta/settings';
 import { createTransport } from 'nodemailer';
 import type { SMTPPoolOptions } from 'nodemailer';
-import type { NotificationsSettings } from '../settings.js';
 import { cutTo, defaultContent, oneLine, summaryOf, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
-import { EMAIL_ADDRESS } from '../callbacks/validate-callback.js';
 import { reasonOf } from './channel.js';
 import type { Channel, Outcome } from './channel.js';
+import type { ChannelKind } from './kind.js';
 
-export interface EmailOptions {
+const settings = {
+  /** `smtp://user:password@host:587` or `smtps://…:465`; without it there is no email. */
+  smtpUrl: secret({ env: 'BATUTA_NOTIFICATIONS_SMTP_URL', optional: true }),
+  /** `Batuta <batuta@example.org>` or a bare address. */
+  smtpFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_FROM', optional: true }),
+  /**
+   * With `smtp://`: refuse to send when the server has no STARTTLS. Default: true, except for a server on this machine.
+   */
+  smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', optional: true }),
+  /** Switch it off only for servers with a self-signed certificate. */
+  smtpVerifyTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_VERIFY_TLS', default: true }),
+  /** File with PEM certificates of additional authorities that may sign the SMTP server's certificate. */
+  smtpCa: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_CA', optional: true }),
+  smtpConnections: integer({ env: 'BATUTA_NOTIFICATIONS_SMTP_CONNECTIONS', default: 5, min: 1, max: 100 }),
+} as const;
+
+type EmailSettings = SettingsOf<typeof settings> & { readonly attemptTimeoutMs: number };
+
+export const email = {
+  settings,
+  contradictions({ smtpUrl, smtpFrom }) {
+    const problems: SettingsProblem[] = [];
+    if (smtpUrl !== undefined && smtpFrom === undefined) {
+      problems.push({ variables: ['BATUTA_NOTIFICATIONS_SMTP_FROM'], expected: 'is required with an SMTP server' });
+    }
+    if (smtpUrl !== undefined && !/^smtps?:\/\/\S+$/.test(smtpUrl.reveal())) {
+      problems.push({
+        variables: ['BATUTA_NOTIFICATIONS_SMTP_URL'],
+        expected: 'must be a URL that begins with smtp:// or smtps://',
+      });
+    }
+    return problems;
+  },
+  open(own, { templates, lookup }) {
+    const options = emailOptions(own, templates, lookup);
+    return options === undefined ? undefined : emailChannel(options);
+  },
+  templates: { subject_template: 'text', callback_body_template: 'text', html_template: 'html' },
+  target: ({ to = [] }) => `mailto:${to.join(',')}`,
+} satisfies ChannelKind<EmailSettings>;
+
+interface EmailOptions {
   /** `smtp://` or `smtps://`, with user and password. */
   readonly url: string;
   readonly from: string;
@@ -44,7 +86,7 @@ const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
 
 /** The options of an email channel; undefined when no SMTP server is set. Throws a `SettingsError`. */
 export function emailOptions(
-  settings: NotificationsSettings,
+  settings: EmailSettings,
   templates: Templates,
   lookup: LookupFunction,
 ): EmailOptions | undefined {
@@ -84,7 +126,7 @@ function authoritiesIn(file: string): string[] {
 }
 
 /** Email over a pool of SMTP connections. */
-export function emailChannel(options: EmailOptions): Channel {
+function emailChannel(options: EmailOptions): Channel {
   const server = new URL(options.url);
   const secure = server.protocol === 'smtps:';
   const { templates } = options;

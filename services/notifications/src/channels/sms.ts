@@ -1,3 +1,5 @@
+import { secret, text, url } from '@batuta/settings';
+import type { SettingsOf } from '@batuta/settings';
 import type { LookupFunction } from 'node:net';
 import { Agent as Dispatcher, request } from 'undici';
 import { cutTo, summaryOf, valuesOf } from '../templates/message.js';
@@ -5,15 +7,40 @@ import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
 import { reasonOf } from './channel.js';
 import type { Channel, Outcome } from './channel.js';
+import type { ChannelKind } from './kind.js';
+
+const settings = {
+  /** Base URL of an SMS provider with an API like Twilio's. Without it there is no SMS. */
+  smsUrl: url({ env: 'BATUTA_NOTIFICATIONS_SMS_URL', protocols: ['https', 'http'], optional: true }),
+  smsAccount: text({ env: 'BATUTA_NOTIFICATIONS_SMS_ACCOUNT', pattern: /^[A-Za-z0-9_-]{1,64}$/, optional: true }),
+  smsToken: secret({ env: 'BATUTA_NOTIFICATIONS_SMS_TOKEN', optional: true }),
+  smsFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMS_FROM', optional: true }),
+} as const;
+
+export const sms = {
+  settings,
+  contradictions({ smsUrl, smsAccount, smsToken, smsFrom }) {
+    const all = [smsUrl, smsAccount, smsToken, smsFrom];
+    if (all.every((value) => value === undefined) || !all.includes(undefined)) return [];
+    const variables = ['URL', 'ACCOUNT', 'TOKEN', 'FROM'].map((name) => `BATUTA_NOTIFICATIONS_SMS_${name}`);
+    return [{ variables, expected: 'must be set together or not at all' }];
+  },
+  open({ smsUrl, smsAccount: account, smsToken, smsFrom: from }, { templates, lookup }) {
+    if (smsUrl === undefined || account === undefined || smsToken === undefined || from === undefined) return undefined;
+    return smsChannel(twilioProvider({ url: smsUrl, account, token: smsToken.reveal(), from, lookup }), templates);
+  },
+  templates: { callback_body_template: 'text' },
+  target: ({ to: [number = ''] = [] }) => `tel:${number}`,
+} satisfies ChannelKind<SettingsOf<typeof settings>>;
 
 /** Sends text messages. */
-export interface SmsProvider {
+interface SmsProvider {
   /** Hands one message over. Expected failures are outcomes. */
   send(to: string, text: string, signal: AbortSignal): Promise<Outcome>;
   close(): Promise<void>;
 }
 
-export interface TwilioOptions {
+interface TwilioOptions {
   readonly url: string;
   readonly account: string;
   readonly token: string;
@@ -25,7 +52,7 @@ const MAX_CHARACTERS = 1_600;
 const READ_BYTES = 64 * 1024;
 
 /** A provider with Twilio's Messages resource: https://www.twilio.com/docs/messaging/api/message-resource. */
-export function twilioProvider({ url, account, token, from, lookup }: TwilioOptions): SmsProvider {
+function twilioProvider({ url, account, token, from, lookup }: TwilioOptions): SmsProvider {
   const resource = `${url.replace(/\/+$/, '')}/2010-04-01/Accounts/${encodeURIComponent(account)}/Messages.json`;
   const dispatcher = new Dispatcher({ connect: { lookup } });
   return {
@@ -61,7 +88,7 @@ export function twilioProvider({ url, account, token, from, lookup }: TwilioOpti
   };
 }
 
-export function smsChannel(provider: SmsProvider, templates: Templates): Channel {
+function smsChannel(provider: SmsProvider, templates: Templates): Channel {
   return {
     type: 'sms',
     async send({ settings, message, signal }) {

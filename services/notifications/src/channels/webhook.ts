@@ -3,14 +3,17 @@ import { SecretMissingError } from '@batuta/control';
 import type { SecretSource } from '@batuta/control';
 import { hideEverywhere } from '@batuta/observability';
 import type { HiddenValues, Logger } from '@batuta/observability';
-import { addressRefusal, GuardedClient, InvalidCallError } from '@batuta/outbound-http';
+import { addressPolicy, addressRefusal, GuardedClient, InvalidCallError } from '@batuta/outbound-http';
 import type { CallAnswer } from '@batuta/outbound-http';
+import { list } from '@batuta/settings';
+import type { SettingsOf } from '@batuta/settings';
 import { Webhook } from 'standardwebhooks';
 import { defaultContent, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
 import { reasonOf } from './channel.js';
 import type { Channel, Outcome, Outgoing } from './channel.js';
+import type { ChannelKind } from './kind.js';
 
 /** How many bytes of an answer are read, and how many characters of it are stored. */
 const READ_BYTES = 64 * 1024;
@@ -18,7 +21,37 @@ const KEPT_CHARACTERS = 4_096;
 /** Statuses that concern the destination as a whole and not this message. */
 const UNREACHABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-export interface WebhookOptions {
+const settings = {
+  /** Private addresses that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
+  allowedAddresses: list({ env: 'BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES', default: [] }),
+} as const;
+
+export const webhook = {
+  settings,
+  open: ({ allowedAddresses }, { templates, secrets, secretSource, headers, logger, resolve }) =>
+    webhookChannel({
+      client: new GuardedClient(addressPolicy(allowedAddresses), resolve),
+      logger,
+      templates,
+      secrets: secretSource,
+      signing: (tenantId, callbackId) => secrets.signing(tenantId, callbackId),
+      headers: (tenantId, callbackId, channelIndex) => headers.sending(tenantId, callbackId, channelIndex),
+    }),
+  templates: { callback_body_template: 'text' },
+  kept: ({ callback_url: url = '', callback_method: method = 'POST', callback_headers: headers = {}, ...rest }) => ({
+    ...rest,
+    // A URL that refers to a secret stays as it is written until the secret stands in it.
+    callback_url: secretNames(url).length > 0 ? url : new URL(url).href,
+    callback_method: method,
+    callback_headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name.toLowerCase(), text])),
+  }),
+  target: ({ callback_url: url }) => url ?? '',
+  // One tenant's calls to one server.
+  destination: ({ callback_url: url = '' }, tenantId) =>
+    `webhook ${tenantId} ${URL.canParse(url) ? new URL(url).origin : 'invalid'}`,
+} satisfies ChannelKind<SettingsOf<typeof settings>>;
+
+interface WebhookOptions {
   readonly client: GuardedClient;
   readonly logger: Logger;
   readonly templates: Templates;
@@ -34,14 +67,7 @@ export interface WebhookOptions {
 }
 
 /** Webhooks according to Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks. */
-export function webhookChannel({
-  client,
-  logger,
-  templates,
-  secrets: source,
-  signing,
-  headers,
-}: WebhookOptions): Channel {
+function webhookChannel({ client, logger, templates, secrets: source, signing, headers }: WebhookOptions): Channel {
   return {
     type: 'webhook',
     async send(outgoing) {

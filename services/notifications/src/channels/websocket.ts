@@ -7,8 +7,18 @@ import { defaultContent, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
 import type { Channel } from './channel.js';
+import type { ChannelKind } from './kind.js';
 
-export interface WebSocketOptions {
+export const websocket = {
+  settings: {},
+  open: (_settings, { dataSource, templates, publish }) => webSocketChannel({ dataSource, templates, publish }),
+  templates: { callback_body_template: 'text' },
+  target: ({ to: [user] = [] }, userId) => `user:${user ?? userId}`,
+  // Only an inbox can still be acknowledged by its user. An email is done when the server has accepted it.
+  isConfirmed: true,
+} satisfies ChannelKind<object>;
+
+interface WebSocketOptions {
   readonly dataSource: DataSource;
   readonly templates: Templates;
   readonly publish: (subject: string, payload: string) => void;
@@ -18,7 +28,7 @@ export interface WebSocketOptions {
  * Notifications in a user's inbox. They are kept until the user's client acknowledges them, and gateways hear of them
  * at once. Most are stored already when their deliveries are made (`DeliveryQueue.add`); the others come through here.
  */
-export function webSocketChannel({ dataSource, templates, publish }: WebSocketOptions): Channel {
+function webSocketChannel({ dataSource, templates, publish }: WebSocketOptions): Channel {
   const inbox = new GroupCommit<Addition, Added | undefined>((additions) => addAll(dataSource, additions));
   return {
     type: 'websocket',

@@ -12,6 +12,7 @@ import { FindOpenExecutions1700000000003 } from './migrations/1700000000003-find
 import { IndexDeliveryStatus1700000000010 } from './migrations/1700000000010-index-delivery-status.js';
 import { RememberIdempotencyKeys1700000000020 } from './migrations/1700000000020-remember-idempotency-keys.js';
 import { IndexInboxExecutions1700000000030 } from './migrations/1700000000030-index-inbox-executions.js';
+import { AnyChannel1700000000040 } from './migrations/1700000000040-any-channel.js';
 
 export const SCHEMA = 'notifications' as const;
 /** Key of the lock for changes to this service's schema. Any fixed number that no other service uses. */
@@ -47,6 +48,7 @@ export function notificationsDataSource(options: {
       IndexDeliveryStatus1700000000010,
       RememberIdempotencyKeys1700000000020,
       IndexInboxExecutions1700000000030,
+      AnyChannel1700000000040,
     ],
     migrationsTableName: 'migrations',
   });

@@ -8,6 +8,9 @@ import { GroupCommit } from '../database/group-commit.js';
 import { withoutHeaderValues } from '../callbacks/callback-headers.js';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Outcome } from '../channels/channel.js';
+import { CHANNELS } from '../channels/index.js';
+import type { ChannelKind } from '../channels/kind.js';
+import type { NotificationsSettings } from '../settings.js';
 import type { InboxEntry } from '../inbox/inbox-entry.js';
 import { defaultContent } from '../templates/message.js';
 import type { Message } from '../templates/message.js';
@@ -110,27 +113,9 @@ export interface Finished {
   readonly nextIsDue: boolean;
 }
 
-/** The destination of a channel, as a URL. */
-export function targetOf(channel: ChannelDefinition, userId: string): string {
-  switch (channel.type) {
-    case 'webhook':
-      return channel.callback_url ?? '';
-    case 'email':
-      return `mailto:${(channel.to ?? []).join(',')}`;
-    case 'sms':
-      return `tel:${channel.to?.[0] ?? ''}`;
-    case 'websocket':
-      return `user:${channel.to?.[0] ?? userId}`;
-    default:
-      return channel.type satisfies never;
-  }
-}
-
-/** The unit of the circuit breaker: one tenant's calls to one server, or a provider of the platform. */
-function destinationOf(channel: ChannelDefinition, tenantId: string): string {
-  if (channel.type !== 'webhook') return channel.type;
-  const url = channel.callback_url ?? '';
-  return `webhook ${tenantId} ${URL.canParse(url) ? new URL(url).origin : 'invalid'}`;
+function isConfirmed(type: CallbackType): boolean {
+  const kind: ChannelKind<NotificationsSettings> = CHANNELS[type];
+  return kind.isConfirmed ?? false;
 }
 
 /** Milliseconds to wait before retry `retry` (1 for the first): exponential backoff with full jitter, by AWS's
@@ -373,8 +358,7 @@ export class DeliveryQueue {
       attempt: delivery.attempt,
       ms: durationMs,
       result: outcome.result,
-      // Only an inbox can still be acknowledged by its user. An email is done when the server has accepted it.
-      waits: delivery.type === 'websocket' && outcome.result === 'sent',
+      waits: isConfirmed(delivery.type) && outcome.result === 'sent',
       response_status: outcome.responseStatus ?? null,
       response_body: outcome.responseBody ?? null,
       error: 'error' in outcome ? outcome.error : null,
@@ -396,7 +380,8 @@ export class DeliveryQueue {
     // Credentials are stored only in the callback, encrypted.
     const channel = withoutHeaderValues(whole);
     const fallback = others.map(withoutHeaderValues);
-    const target = targetOf(channel, delivery.userId);
+    const kind: ChannelKind<NotificationsSettings> = CHANNELS[channel.type];
+    const target = kind.target(channel, delivery.userId);
     const [next] = fallback;
     return {
       id: newId(),
@@ -417,7 +402,7 @@ export class DeliveryQueue {
       channel_settings: channel,
       fallback,
       fallback_after_ms: next === undefined ? null : (next.after_ms ?? 0),
-      destination: destinationOf(channel, delivery.tenantId),
+      destination: kind.destination?.(channel, delivery.tenantId) ?? channel.type,
       order_key: createHash('sha256')
         .update(JSON.stringify([delivery.executionId, channel.type, target]))
         .digest('base64url'),

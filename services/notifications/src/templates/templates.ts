@@ -1,7 +1,7 @@
+import { MAX_TEMPLATE_BYTES } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import type { Sandbox } from '@batuta/sandbox';
 
-export const MAX_TEMPLATE_BYTES = 64 * 1024;
 /** Most characters of a rendered template. */
 const MAX_RENDERED = 1024 * 1024;
 
