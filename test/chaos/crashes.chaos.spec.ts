@@ -8,7 +8,7 @@ import { allHaveStatus, startSurely } from '../support/running.js';
 
 const EXECUTIONS = 50;
 const ROUNDS = 5;
-/** About how long the executions of a round run without a fault; the moments of the faults are drawn from it. */
+/** Approximate duration of a round without a fault. The moments of the faults are drawn from it. */
 const RUN_MS = 1_200;
 const STEPS = ['first', 'left', 'right', 'last'] as const;
 
@@ -23,7 +23,7 @@ const CONFIG = {
   ].map((step) => ({
     ...step,
     timeout_ms: 20_000,
-    // A process that dies with an attempt running spends nothing, but one that is killed three times in a row does.
+    // An attempt that is lost with its process does not count, unless it is lost three times in a row.
     retry: { max_attempts: 5, backoff_ms: 50 },
   })),
 };

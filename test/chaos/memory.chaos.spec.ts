@@ -9,14 +9,14 @@ const API = '/api/v1/orchestrations';
 const LIMITED = ['gateway', 'execution', 'step-runner'] as const;
 const EXECUTIONS = 64;
 const ROUNDS = 3;
-/** Nearly a mebibyte, which is as much as a request may have. It does not repeat itself, so that nothing keeps it smaller. */
+/** Nearly a mebibyte, the maximum of a request. The text does not repeat itself, so that nothing compresses it. */
 const TEXT = Array.from({ length: (2 ** 20 - 4_096) / 8 }, (_, index) =>
   ((index * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, '0'),
 ).join('');
 const SHARE_OF_LIMIT = 0.9;
 const LOOK_MS = 100;
 
-// Elsewhere it counts as skipped.
+// Skipped on systems without such groups.
 const whereGroupsCanBeMade = MemoryGroup.possible ? describe : describe.skip;
 
 whereGroupsCanBeMade(`${EXECUTIONS} executions with a mebibyte of input and output each, at once`, () => {
@@ -61,7 +61,7 @@ whereGroupsCanBeMade(`${EXECUTIONS} executions with a mebibyte of input and outp
     for (const [name, { limit, kills }] of groups) {
       const used = most.get(name) ?? 0;
       expect([name, kills]).toEqual([name, 0]);
-      // A figure of 0 would say that the processes are not in the group.
+      // A value of 0 would mean that the processes are not in the group.
       expect(used).toBeGreaterThan(0);
       expect(used / limit).toBeLessThan(SHARE_OF_LIMIT);
     }

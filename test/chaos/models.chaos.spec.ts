@@ -21,9 +21,9 @@ interface Message {
   readonly content: string;
 }
 
-/** A model and a tool behind one server. It keeps each call in the order in which the calls came. */
+/** A model and a tool behind one server. It records the calls in their order. */
 class PaidServer {
-  /** Calls as `<execution>/<turn>`, where the model is asked in turn 0, 2, 4 … and the tool in 1, 3, 5 … */
+  /** Calls as `<execution>/<turn>`: the model is called in the turns 0, 2, 4 … and the tool in 1, 3, 5 … */
   readonly calls: { readonly run: string; readonly turn: number }[] = [];
   readonly #server: Server = createServer((request, response) => {
     this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
@@ -134,7 +134,7 @@ describe('conversations with a model survive, and no call that was recorded is m
           startSurely(api, CONFIG, `${key}-${index}`, { run: `${key}-${index}` }),
         ),
       );
-      // The calls of a run that nothing disturbs, and where in them the kills come.
+      // The number of calls of an undisturbed run, and the calls at which the kills happen.
       const calls = EXECUTIONS * (2 * TURNS + 1);
       const moments = Array.from({ length: KILLS }, () => random.integer(1, calls - EXECUTIONS));
       for (const moment of moments.toSorted((a, b) => a - b)) {
@@ -156,10 +156,10 @@ describe('conversations with a model survive, and no call that was recorded is m
       const made = server.calls.slice(before);
       for (let index = 0; index < EXECUTIONS; index += 1) {
         const turns = made.filter(({ run }) => run === `${key}-${index}`).map(({ turn }) => turn);
-        // The next call shows that the one before was recorded: from then on that one must not come again.
+        // A call shows that the previous one was recorded, so the previous one must not come again.
         expect(turns).toEqual(turns.toSorted((a, b) => a - b));
         expect(new Set(turns)).toEqual(new Set(Array.from({ length: 2 * TURNS + 1 }, (_, turn) => turn)));
-        // Only what was under way when something was killed may be made again.
+        // Only calls that were running during a kill may be repeated.
         expect(turns.length - (2 * TURNS + 1)).toBeLessThanOrEqual(KILLS);
       }
       const facts = await checkLog(cluster.stack.databaseUrl, ids);

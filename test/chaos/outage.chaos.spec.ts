@@ -39,7 +39,7 @@ describe('while PostgreSQL is away', () => {
     approvals: () => api.get(`${API}/approvals`),
   });
 
-  it('every request is answered with 503 and when to come again, and works when it is back', async () => {
+  it('every request is answered with 503 and a time for a retry, and works again afterwards', async () => {
     await cluster.postgres.stop();
     const answers = await Promise.all(
       Object.entries(requests()).map(async ([name, ask]): Promise<unknown[]> => {
@@ -53,7 +53,7 @@ describe('while PostgreSQL is away', () => {
       async () => {
         for (const ask of Object.values(requests())) {
           const { status, body } = await ask();
-          // The start and the config of before may have been taken after all.
+          // The earlier start and config may have been stored after all.
           if (status >= 500) throw new Error(JSON.stringify(body));
         }
       },

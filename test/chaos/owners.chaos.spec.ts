@@ -88,7 +88,7 @@ describe('two execution processes', () => {
     await cluster?.stop();
   }, 300_000);
 
-  it('share the partitions, and the one that is left takes all when the other is killed', async () => {
+  it('share the partitions, and one takes over all when the other is killed', async () => {
     const ids = await startMany('killed', 40, 200);
     await cluster.process('execution', 0).end('SIGKILL');
     await ownedBy('execution-1', 64);
@@ -101,7 +101,7 @@ describe('two execution processes', () => {
     await completed(await startMany('after', 20, 1));
   }, 300_000);
 
-  it('fence the one that slept past its lease: nothing it tries on waking takes effect', async () => {
+  it('fence a process that slept past its lease: nothing that it tries after waking takes effect', async () => {
     const sleeper = cluster.process('execution', 0);
     const ids = await startMany('asleep', 40, 300);
     const before = new Map((await partitions()).map((row) => [row.id, row]));
@@ -125,7 +125,8 @@ describe('two execution processes', () => {
     };
     const length = await lengthOf();
 
-    // Results of the paused executions wait in its socket: it will try to record what the other has recorded.
+    // Results of the paused executions wait in its socket, so it will try to record what the other process has
+    // recorded.
     sleeper.resume();
     await eventually(
       async () => {
@@ -139,7 +140,7 @@ describe('two execution processes', () => {
     await ownedBy('execution-0', 32);
     expect(await lengthOf()).toBe(length);
     await completed(ids);
-    // And as an owner with new epochs it works again.
+    // As an owner with new epochs it works again.
     await completed(await startMany('awake', 20, 1));
   }, 300_000);
 });

@@ -15,12 +15,12 @@ interface Execution {
   readonly failure?: { readonly code: string; readonly message: string; readonly details?: unknown };
 }
 
-/** Step-runners that are started again when they end, as a supervisor does. */
+/** Step-runners that are restarted when they end, as a supervisor does. */
 class Workers {
   readonly #running = new Map<number, Child>();
   readonly #children: Child[] = [];
   #stopped = false;
-  /** Ends of processes. */
+  /** Number of processes that have ended. */
   ends = 0;
 
   constructor(
@@ -54,7 +54,7 @@ class Workers {
     this.#running.get(index)?.process.kill(signal);
   }
 
-  /** How often the agent of each execution began. */
+  /** How many times the agent of each execution has started. */
   begun(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const [, id = ''] of this.#children.flatMap(({ output }) => [...output().matchAll(/^begins (\S+)/gm)])) {
@@ -118,7 +118,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     });
   };
 
-  it('an agent that ends its process fails alone, and none of its neighbours with it', async () => {
+  it('an agent that ends its process fails alone, without its neighbours', async () => {
     const good = await startMany(GOOD / 2, { ms: 1_500 });
     const bad = await start('ends_all', { ms: 300 });
     good.push(...(await startMany(GOOD / 2, { ms: 1_500 })));
@@ -133,7 +133,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     expect(workers.ends).toBeLessThanOrEqual(4);
   }, 300_000);
 
-  it('an agent that ends its process at once is found as well', async () => {
+  it('an agent that ends its process at once is identified too', async () => {
     const bad = await start('ends_all', { ms: 0 });
     await allHaveStatus(api, [bad], 'failed');
     const { failure } = expectStatus(await api.get<Execution>(`${BASE}/executions/${bad}`), 200);
@@ -141,7 +141,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     expect(workers.ends).toBeLessThanOrEqual(5);
   }, 300_000);
 
-  it('three stalls of three seconds fail nothing and let nothing run twice', async () => {
+  it('three stalls of three seconds fail nothing, and nothing runs twice', async () => {
     const ids = await startMany(30, { ms: 16_000 });
     await begunBy(ids);
     for (let stall = 0; stall < 3; stall += 1) {
@@ -155,7 +155,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     expect(workers.ends).toBe(0);
   }, 300_000);
 
-  it('a stall of ten seconds fails nothing, and nothing runs twice meanwhile', async () => {
+  it('a stall of ten seconds fails nothing, and nothing runs twice', async () => {
     const ids = await startMany(30, { ms: 5_000 });
     await begunBy(ids);
     workers.signal(0, 'SIGSTOP');

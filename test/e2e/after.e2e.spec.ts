@@ -41,7 +41,7 @@ describe('executions that wait for others, through the gateway', () => {
       return after?.[0]?.state === state;
     }, PATIENT);
 
-  it('are pending with the reason, and begin when the other one has ended as asked', async () => {
+  it('are pending with the reason, and start when the other one has ended as required', async () => {
     const first = await run.start('work');
     const second = await run.start('work', { after: [{ execution: first }] });
     await waitsFor(second, 'waiting');
@@ -59,8 +59,9 @@ describe('executions that wait for others, through the gateway', () => {
     expect(done).not.toHaveProperty('pending_reason');
   }, 180_000);
 
-  // Elsewhere what waited was skipped or stuck for good once the other one had failed, and a cleared one did not wake it.
-  it('fail clearly when the other one fails, and go on after both are retried', async () => {
+  // In other engines, waiting executions were skipped or stuck when the other one had failed, and clearing that one did
+  // not wake them.
+  it('fail with a clear reason when the other one fails, and continue after a retry of both', async () => {
     const first = await run.start('work');
     const second = await run.start('work', { after: [{ execution: first }] });
     await waitsFor(second, 'waiting');
@@ -92,7 +93,7 @@ describe('executions that wait for others, through the gateway', () => {
     await complete(both);
   }, 180_000);
 
-  it('can be cancelled while they wait, and are not begun by the end of the other one', async () => {
+  it('can be cancelled while they wait, and are then not started by the end of the other one', async () => {
     const first = await run.start('work');
     const second = await run.start('work', { after: [{ execution: first }] });
     await api.client.executions.cancel(second, { reason: 'not needed' });
@@ -101,7 +102,7 @@ describe('executions that wait for others, through the gateway', () => {
     expect((await run.get(second)).status).toBe('cancelled');
   }, 180_000);
 
-  it('are refused with the place when the tenant has no such execution, or the entry is wrong', async () => {
+  it('are refused with the place of the mistake when the tenant has no such execution, or the entry is wrong', async () => {
     const missing = '0198c0de-0000-7000-8000-00000000dead';
     const known = await run.start('work');
     const refused = async (after: unknown): Promise<unknown> => {
@@ -127,7 +128,7 @@ describe('executions that wait for others, through the gateway', () => {
     await api.client.executions.cancel(known, {});
   }, 180_000);
 
-  it('are not told of executions of another tenant', async () => {
+  it('do not learn anything about executions of another tenant', async () => {
     const { secret } = await api.client.apiKeys.create({
       tenant_id: 'elsewhere',
       user_id: 'eve',

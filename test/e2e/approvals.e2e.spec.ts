@@ -99,7 +99,7 @@ describe('approvals, through the whole platform', () => {
     await called.stop();
   }, 300_000);
 
-  it('is asked for, told, listed and watched, survives a kill -9 of the engine, and is decided by an approver', async () => {
+  it('is requested, notified, listed and watched, survives a kill -9 of the engine, and is decided by an approver', async () => {
     const grace = await userKey('grace', 'operator');
     const eve = await userKey('eve', 'operator');
     const viewer = await userKey('grace', 'viewer');
@@ -190,7 +190,7 @@ describe('approvals, through the whole platform', () => {
     }
   }, 300_000);
 
-  it('may be decided in a pause, asked for again by a retry, skipped, and withdrawn by an end', async () => {
+  it('can be decided during a pause, requested again by a retry, skipped, and withdrawn by the end', async () => {
     const rejected = await start();
     await waits(rejected);
     expect(await run.command(rejected, 'pause', { now: true })).toMatchObject({ http: 200, status: 'paused' });
@@ -225,7 +225,7 @@ describe('approvals, through the whole platform', () => {
     await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 60_000 });
   }, 300_000);
 
-  it('lets nobody but an approver past it: no skip, fork, retry, pause or end leads to what comes after', async () => {
+  it('lets only an approver past it: no skip, fork, retry, pause or end leads to the next steps', async () => {
     const grace = await userKey('grace', 'operator');
     const eve = new Orchestrations(await userKey('eve', 'operator'));
     const echoes = (id: string, dependencies: string[], input: object) => ({
@@ -297,7 +297,7 @@ describe('approvals, through the whole platform', () => {
     const paid = await begin(20);
     await approve(paid);
     expect(await run.ended(paid)).toMatchObject({ status: 'completed', output: { paid: 20 } });
-    // The same amount was approved, whatever else the input holds; another one was not.
+    // The same amount was approved, whatever else the input contains. Another amount was not.
     const same = await run.ended(await forked(paid, 20));
     expect(same).toMatchObject({ status: 'completed', output: { paid: 20 } });
     expect(stepOf(same, 'gate')).toMatchObject({ reused: true, approval: { status: 'approved', decided_by: 'grace' } });
@@ -319,7 +319,7 @@ describe('approvals, through the whole platform', () => {
     });
   }, 300_000);
 
-  it('has one answer when two decide at the same time', async () => {
+  it('has one outcome when two decide at the same time', async () => {
     const ids = await Promise.all(Array.from({ length: 6 }, () => start()));
     await Promise.all(
       ids.map(async (id) => {

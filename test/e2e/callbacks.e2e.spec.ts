@@ -38,7 +38,7 @@ describe('callbacks, through the whole platform', () => {
       env: {
         BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1',
         BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1',
-        // An attempt that dies with its process is made again soon.
+        // An attempt that is lost with its process is repeated soon.
         BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT: '2s',
         BATUTA_NOTIFICATIONS_LEASE: '3s',
         BATUTA_NOTIFICATIONS_RETRY_BASE: '100ms',
@@ -99,7 +99,7 @@ describe('callbacks, through the whole platform', () => {
       await eventually(() => messages.length === 2);
       const left = expectStatus(await api.get<{ notifications: object[] }>('/api/v1/notifications'), 200);
       expect(left.notifications).toEqual([]);
-      // That a delivery was taken is recorded after the one who took it knows.
+      // A delivery is recorded as done after its receiver has got it.
       await eventually(
         async () => {
           const { deliveries } = expectStatus(
@@ -116,7 +116,7 @@ describe('callbacks, through the whole platform', () => {
     }
   }, 300_000);
 
-  it('tell of each end of an execution that is retried after it had failed', async () => {
+  it('report each end of an execution that is retried after a failure', async () => {
     expectStatus(
       await api.post(`${BASE}/configs`, {
         name: 'failing',
@@ -146,7 +146,7 @@ describe('callbacks, through the whole platform', () => {
     expect(deliveries.map(({ event_type: type }) => type)).toEqual(['failed', 'failed']);
   }, 300_000);
 
-  it('tell that a budget is exceeded, counted across a kill of the engine, and show it to who watches', async () => {
+  it('report an exceeded budget, counted across a kill of the engine, and show it to watchers', async () => {
     const { id: configId } = expectStatus(
       await api.post<{ id: string }>(`${BASE}/configs`, {
         name: 'thrifty',
@@ -215,7 +215,7 @@ describe('callbacks, through the whole platform', () => {
       const metrics = await (await fetch(`${cluster.process('execution').url}/metrics`)).text();
       expect(metrics).toMatch(/^batuta_budgets_exceeded_total\{resource="tokens"\} 1$/m);
 
-      // Who retries consents: what was spent before does not count, and the step that failed fails no more.
+      // A retry is a consent: earlier spending does not count, and the failed step succeeds now.
       expectStatus(await api.post(`${BASE}/executions/${id}/retry`, {}), 200);
       await eventually(
         async () =>
@@ -231,7 +231,7 @@ describe('callbacks, through the whole platform', () => {
     }
   }, 300_000);
 
-  it('reach their receiver in order, with one id each, though every process and server is killed meanwhile', async () => {
+  it('reach their receiver in order, with one id each, although every process and server is killed meanwhile', async () => {
     const config = expectStatus(
       await api.post<{ id: string }>(`${BASE}/configs`, {
         name: 'shaken',
@@ -281,7 +281,7 @@ describe('callbacks, through the whole platform', () => {
       await start();
       await start();
       await crash();
-      // The way in is open again.
+      // The gateway works again.
       await eventually(async () => expectStatus(await api.get(`${BASE}/configs/shaken`), 200), { timeoutMs: 60_000 });
     }
     const toldOf = (id: string): { id: string; type: string }[] =>
@@ -298,7 +298,7 @@ describe('callbacks, through the whole platform', () => {
       { timeoutMs: 90_000, describe: 'every execution is told to its end' },
     );
     for (const id of ids) {
-      // An attempt whose outcome could not be recorded is made again, with the same id; nothing is told out of order.
+      // An attempt whose outcome could not be recorded is repeated with the same id. The order stays correct.
       const told = [...new Map(toldOf(id).map((one) => [one.id, one.type])).values()];
       expect(told).toEqual(['execution.started', 'execution.completed']);
       const { deliveries } = expectStatus(

@@ -44,7 +44,7 @@ describe('executions that are steps of others, through the gateway', () => {
     await cluster?.stop();
   }, 300_000);
 
-  /** The child of a step, once it is there. */
+  /** Waits until the child of a step exists. */
   const childOf = async (id: string, step = 'part'): Promise<string> => {
     let found = '';
     await eventually(async () => {
@@ -103,7 +103,7 @@ describe('executions that are steps of others, through the gateway', () => {
     ['cancel', undefined, 'cancelled'],
     ['terminate', 'terminate', 'cancelled'],
     ['cancel', 'abandon', 'running'],
-  ])('after %s of the parent, told to %s, are %s', async (command, way, status) => {
+  ])('after %s of the parent, with on_parent_close %s, are %s', async (command, way, status) => {
     const name = `closes-${command}-${way ?? 'default'}`;
     await run.save({
       name,
@@ -123,7 +123,7 @@ describe('executions that are steps of others, through the gateway', () => {
     expect(await run.get(id)).toMatchObject({ status: 'cancelled', children: [{ execution_id: part, closed: true }] });
   });
 
-  it('fail their step by name, and a retry of the parent goes on inside of them', async () => {
+  it('are named in the failure of their step, and continue in a retry of the parent', async () => {
     const id = await run.start('whole');
     const part = await childOf(id);
     (await lab.attempt(part, 'a')).finish({ v: 1 });
@@ -136,7 +136,7 @@ describe('executions that are steps of others, through the gateway', () => {
       ) as unknown,
     });
     expect(await run.command(id, 'retry')).toMatchObject({ http: 200 });
-    // Step a is done: only b runs again.
+    // Step a is done, so only b runs again.
     (await lab.attempt(part, 'b', 2)).finish({ v: 3 });
     expect(await run.ended(id)).toMatchObject({
       status: 'completed',
@@ -154,7 +154,7 @@ describe('executions that are steps of others, through the gateway', () => {
     ).toEqual(['retry']);
   });
 
-  it('begin anew in a retry when they are deleted', async () => {
+  it('start again in a retry when they were deleted', async () => {
     const id = await run.start('whole');
     const part = await childOf(id);
     (await lab.attempt(part, 'a')).fail('no_luck');
@@ -172,7 +172,7 @@ describe('executions that are steps of others, through the gateway', () => {
     expect(await run.ended(id)).toMatchObject({ status: 'completed', output: { again: true } });
   });
 
-  it('are not started when their config is gone or their input does not fit, which the step says', async () => {
+  it('are not started when their config is deleted or their input is invalid, which the step reports', async () => {
     const strict = {
       name: 'strict',
       strategy: 'sequential',
@@ -193,7 +193,7 @@ describe('executions that are steps of others, through the gateway', () => {
     expect(gone.failure?.message).toContain('cannot be started (not_found)');
   });
 
-  it('are refused at saving when no config has the name, with the name that was meant', async () => {
+  it('are refused when the config is saved if no config has the name, with a suggestion', async () => {
     const answer = await api.post<{ errors: { path: string; code: string; message: string }[] }>(
       '/api/v1/orchestrations/configs',
       {
@@ -207,7 +207,7 @@ describe('executions that are steps of others, through the gateway', () => {
     expect(answer.body.errors[0]?.message).toContain('"whole"');
   });
 
-  it('end in a clear failure where a config starts itself without an end', async () => {
+  it('fail with a clear reason when a config starts itself without end', async () => {
     await run.save({ name: 'endless', strategy: 'sequential', steps: [child('again', { config: 'endless' })] });
     const execution = await run.ended(await run.start('endless'));
     expect(execution).toMatchObject({ status: 'failed', failure: { code: 'child_failed' } });

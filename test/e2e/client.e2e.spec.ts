@@ -38,7 +38,7 @@ describe('the client, with a platform', () => {
     expect(events.map(({ type }) => type)).toEqual(
       expect.arrayContaining(['ExecutionStarted', 'StepScheduled', 'StepCompleted', 'ExecutionCompleted']),
     );
-    // From the middle, as a client does that was away.
+    // From the middle, like a client that was disconnected.
     const rest: number[] = [];
     for await (const { version } of client.executions.follow(id, { fromVersion: 3 })) rest.push(version);
     expect(rest).toEqual(events.slice(2).map(({ version }) => version));
@@ -69,7 +69,7 @@ describe('the client, with a platform', () => {
     expect(names.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => `paged-${name}`));
   }, 300_000);
 
-  it('says why an execution cannot be followed', async () => {
+  it('tells why an execution cannot be followed', async () => {
     const none = '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f';
     await expect(client.executions.follow(none).next()).rejects.toMatchObject({ code: 'not_found' });
     const wrong = (await platform.user('other', 'viewer')).client;

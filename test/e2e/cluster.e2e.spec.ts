@@ -4,17 +4,17 @@ import { eventually } from '@batuta/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Cluster } from '../support/cluster.js';
 
-/** A cluster of the config service alone. */
+/** A cluster with the config service only. */
 const CONFIG_ALONE = { gateway: 0, execution: 0, 'step-runner': 0 };
 
-/** What these tests rest on themselves: a service that dies must not go unnoticed, nor its log be lost. */
+/** The other tests depend on this: they must notice a service that dies, and its log must not be lost. */
 describe('a cluster of service processes', () => {
   let kept: string | undefined;
   afterEach(() => {
     if (kept !== undefined) rmSync(kept, { recursive: true, force: true });
   });
 
-  /** The log that an error names; it is removed after the test. */
+  /** The log that an error names. It is removed after the test. */
   const logOf = (message: string): string => {
     const [, log = ''] = /Its log, (\S+), ends:/.exec(message) ?? [];
     if (log !== '') kept = dirname(dirname(log));
@@ -37,7 +37,7 @@ describe('a cluster of service processes', () => {
     expect(existsSync(logOf(message))).toBe(true);
   }, 300_000);
 
-  it('fails at its end, and keeps the logs, when a service died by itself, but not for what the test has killed', async () => {
+  it('fails at its end, and keeps the logs, when a service died by itself, but not when the test killed it', async () => {
     const cluster = await Cluster.start({ instances: CONFIG_ALONE });
     const config = cluster.process('config');
     await config.end('SIGKILL');

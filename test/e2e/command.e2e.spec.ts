@@ -64,7 +64,7 @@ describe('the batuta command', () => {
     for (const service of ['gateway', 'config', 'execution', 'step-runner', 'notifications']) {
       expect(output).toMatch(new RegExp(`\\| ${service} \\| up \\| 200 \\| [\\d.]+ ms \\|`));
     }
-    // What PostgreSQL itself has just written.
+    // The log that PostgreSQL has just written.
     expect(output).toMatch(/\| \d+ \| info \| .*database system is ready to accept connections/);
     expect(output).toMatch(/\.md, lines \d+–\d+/);
     for (const step of ['Collect Job Status', 'Analyze Logs', 'Search Knowledge Base', 'Synthesize Response']) {
@@ -76,12 +76,12 @@ describe('the batuta command', () => {
     await nothingRuns();
   }, 300_000);
 
-  it('start keeps the platform up, says when it runs already, and Ctrl-C ends all of it', async () => {
+  it('start keeps the platform running, refuses a second start, and ends everything on Ctrl-C', async () => {
     const start = batuta(['start', '--port', '0']);
     await start.says(/Batuta is ready at http/);
     const run = runFile();
     expect(run.pid).toBe(start.child.pid);
-    // The key of signing secrets is made once and stays with the data.
+    // The key for signing secrets is created once and stays with the data.
     const key = readFileSync(join(dir, 'notifications.key'), 'utf8');
     expect(Buffer.from(key, 'base64')).toHaveLength(32);
     expect(statSync(join(dir, 'notifications.key')).mode & 0o777).toBe(0o600);
@@ -92,7 +92,7 @@ describe('the batuta command', () => {
     expect(statSync(join(dir, 'run.json')).mode & 0o077).toBe(0);
     expect((await fetch(`${run.url}/docs`)).status).toBe(200);
     const api = new Api(run.url, readFileSync(run.api_key_file, 'utf8').trim());
-    // The demo's execution is still there: a restart loses nothing.
+    // The demo's execution is still there, because a restart loses nothing.
     const list = expectStatus(
       await api.get<{ executions: { status: string }[] }>('/api/v1/orchestrations/executions'),
       200,
@@ -119,7 +119,7 @@ describe('the batuta command', () => {
     expect(gone.output).toContain('No platform is running here');
   }, 300_000);
 
-  /** It finds nothing wrong, names what is, and keeps secrets to itself. */
+  /** The doctor finds no problem here, names problems that exist, and does not reveal secrets. */
   async function doctorLooks(run: RunFile): Promise<void> {
     const bundle = join(dir, 'support.json.gz');
     const secret = 'a-token-of-somebody-else';
@@ -158,7 +158,7 @@ describe('the batuta command', () => {
     expect(wrong.output).toMatch(/--service is a name and an address/);
   }
 
-  it('start makes its data directory', async () => {
+  it('start creates its data directory', async () => {
     const start = new BatutaCommand(['start', '--port', '0'], join(dir, 'of', 'its', 'own'));
     opened.push(start);
     await start.says(/Batuta is ready at http/);

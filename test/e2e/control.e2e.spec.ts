@@ -55,7 +55,7 @@ describe('commands to a running execution, through the gateway', () => {
   }, 300_000);
 
   describe('pause and resume', () => {
-    it('lets running steps finish, starts nothing new, and goes on at the resume', async () => {
+    it('lets running steps finish, starts nothing new, and continues at the resume', async () => {
       const id = await start('chain');
       const a = await lab.attempt(id, 'a');
       expect(await run.command(id, 'pause', { reason: 'lunch' })).toMatchObject({ http: 200, status: 'paused' });
@@ -70,20 +70,20 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.ended(id)).toMatchObject({ status: 'completed', output: { b: { from: 'b' } } });
     }, 300_000);
 
-    it('with now stops running attempts, which run again without spending one', async () => {
+    it('with now stops running attempts, which run again without counting', async () => {
       const id = await start('chain');
       const first = await lab.attempt(id, 'a');
       expect(await run.command(id, 'pause', { now: true })).toMatchObject({ http: 200, status: 'paused' });
       await eventually(() => first.signal.aborted, { timeoutMs: 60_000, describe: 'the agent is told to stop' });
       expect(stepOf(await run.get(id), 'a').status).toBe('paused');
       await run.command(id, 'resume');
-      // The step allows one attempt in all: the stopped one did not count.
+      // The step allows one attempt in total, and the stopped one did not count.
       (await lab.attempt(id, 'a', 2)).finish(1);
       (await lab.attempt(id, 'b')).finish(2);
       expect(await run.ended(id)).toMatchObject({ status: 'completed' });
     }, 300_000);
 
-    it('has one clear answer when it races with the completion', async () => {
+    it('has one clear outcome when it races with the completion', async () => {
       await run.save({ name: 'single', strategy: 'sequential', steps: [held('only')] });
       const ids = await Promise.all(Array.from({ length: 10 }, () => start('single')));
       const outcomes = await Promise.all(
@@ -92,7 +92,7 @@ describe('commands to a running execution, through the gateway', () => {
           attempt.finish(7);
           const paused = await run.command(id, 'pause');
           if (paused.http === 200) {
-            // What finished during the pause ends the execution at the resume.
+            // A step that finished during the pause ends the execution at the resume.
             await eventually(async () => stepOf(await run.get(id), 'only').status === 'completed', {
               timeoutMs: 60_000,
             });
@@ -116,7 +116,7 @@ describe('commands to a running execution, through the gateway', () => {
     ['pause', { now: true }],
     ['steps/only/skip', {}],
   ])(
-    '%s %j that races with the completion has one answer, and the execution is what it says',
+    '%s %j that races with the completion has one answer, and the execution agrees with it',
     async (command, body) => {
       const name = `race-${command.replaceAll('/', '-')}-${Object.keys(body).join('')}`;
       await run.save({ name, strategy: 'sequential', steps: [held('only', { compensate: { agent: 'echo' } })] });
@@ -150,7 +150,7 @@ describe('commands to a running execution, through the gateway', () => {
           }
           expect(after.status).toBe('cancelled');
           const undoes = Object.keys(body).length > 0;
-          // An attempt in flight reports before anything is undone.
+          // A running attempt is reported before anything is undone.
           if (undoes) expect(after.compensation).toEqual({ compensated: ['only'], not_compensated: [] });
           else expect(stepOf(after, 'only').status).not.toBe('completed');
         }),
@@ -160,7 +160,7 @@ describe('commands to a running execution, through the gateway', () => {
   );
 
   describe('cancel and terminate', () => {
-    it('fires the abort signals, is final, and a second one says so', async () => {
+    it('fires the abort signals, is final, and a second one is refused', async () => {
       const id = await start('chain');
       const a = await lab.attempt(id, 'a');
       expect(await run.command(id, 'cancel', { reason: 'mistake' })).toMatchObject({ http: 200, status: 'cancelled' });
@@ -179,7 +179,7 @@ describe('commands to a running execution, through the gateway', () => {
       ['resume', {}, { status: 'running' }],
       ['retry', {}, { status: 'running' }],
     ])(
-      '%s %j, sent three times with one key, takes effect once and is answered alike',
+      '%s %j, sent three times with one key, takes effect once and gets the same answer',
       async (command, body, shown) => {
         const id = await start('chain');
         await lab.attempt(id, 'a');
@@ -199,7 +199,7 @@ describe('commands to a running execution, through the gateway', () => {
       300_000,
     );
 
-    it('takes effect once however often it is sent with one key, also at the same time', async () => {
+    it('takes effect once, however often it is sent with one key, even at the same time', async () => {
       const id = await start('chain');
       await lab.attempt(id, 'a');
       const answers = await Promise.all(
@@ -208,13 +208,13 @@ describe('commands to a running execution, through the gateway', () => {
       expect(answers.every(({ http, status }) => http === 200 && status === 'cancelled')).toBe(true);
       expect(answers.filter(({ repeated }) => repeated !== true)).toHaveLength(1);
       expect(outline(await run.events(id), 'ExecutionCancelled')).toHaveLength(1);
-      // Without a key, all but one of eight at once are told that it is cancelled already.
+      // Without a key, seven of eight simultaneous requests are told that the execution is cancelled already.
       const other = await start('chain');
       const codes = await Promise.all(Array.from({ length: 8 }, () => run.command(other, 'cancel')));
       expect(codes.map(({ http }) => http).toSorted()).toEqual([200, ...Array.from({ length: 7 }, () => 409)]);
     }, 300_000);
 
-    it('terminate ends an execution that is being undone, and says what was undone until then', async () => {
+    it('terminate ends an execution that is being undone, and lists what was undone until then', async () => {
       await run.save({
         name: 'undo-slowly',
         strategy: 'sequential',
@@ -230,7 +230,7 @@ describe('commands to a running execution, through the gateway', () => {
         http: 200,
         status: 'compensation',
       });
-      // It was in flight: the undoing waits for it.
+      // The step was running, so the compensation waits for it.
       three.finish('late');
       const undoing = await lab.attempt(id, 'one:compensate');
       expect(await run.command(id, 'cancel')).toMatchObject({ http: 409, code: 'compensating' });
@@ -248,7 +248,7 @@ describe('commands to a running execution, through the gateway', () => {
   });
 
   describe('compensation', () => {
-    it('undoes on a cancel in reverse order of completion, attempts in flight included', async () => {
+    it('undoes steps on a cancel in reverse order of completion, including running attempts', async () => {
       const undo = { compensate: { agent: 'undo', input: { step: '{% output.done %}' } } };
       await run.save({
         name: 'undo-all',
@@ -272,7 +272,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.command(id, 'retry')).toMatchObject({ http: 409, code: 'already_compensated' });
     }, 300_000);
 
-    it('one that fails for good stops the rest, and the result lists what was not undone', async () => {
+    it('stops when one of them fails for good, and lists what was not undone', async () => {
       await run.save({
         name: 'undo-breaks',
         strategy: 'sequential',
@@ -305,7 +305,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(result.body).toMatchObject({
         compensation: { compensated: ['third'], not_compensated: ['second', 'first'] },
       });
-      // Whatever held it up is still there, then it is gone.
+      // The obstacle still exists first, and is then removed.
       expect(await run.command(id, 'compensate')).toMatchObject({ http: 200, status: 'compensation' });
       expect(await run.ended(id)).toMatchObject({ status: 'failed', compensation: { compensated: ['third'] } });
       lab.undoFails = false;
@@ -332,7 +332,7 @@ describe('commands to a running execution, through the gateway', () => {
   });
 
   describe('skip', () => {
-    it('stops a running step, whose dependents see null; what is finished cannot be skipped', async () => {
+    it('stops a running step, whose dependents see null; a finished step cannot be skipped', async () => {
       const id = await start('chain');
       const a = await lab.attempt(id, 'a');
       expect(await run.command(id, 'steps/a/skip')).toMatchObject({ http: 200, status: 'running' });
@@ -359,7 +359,7 @@ describe('commands to a running execution, through the gateway', () => {
       (await lab.attempt(id, 'a')).finish({ once: true });
       (await lab.attempt(id, 'b')).fail('down');
       expect(await run.ended(id)).toMatchObject({ status: 'failed', failure: { code: 'down' } });
-      // Two at once: one runs it again, the other is told that it runs.
+      // Of two simultaneous retries, one runs the execution again and the other is refused because it is running.
       const both = await Promise.all([run.command(id, 'retry'), run.command(id, 'retry')]);
       expect(both.map(({ http }) => http).toSorted()).toEqual([200, 409]);
       const b = await lab.attempt(id, 'b', 2);
@@ -368,7 +368,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.ended(id)).toMatchObject({ status: 'completed', output: { b: { second: true } } });
       expect(await run.command(id, 'retry')).toMatchObject({ http: 409, code: 'already_completed' });
       expect(lab.held.filter(({ executionId, stepId }) => executionId === id && stepId === 'a')).toHaveLength(1);
-      // Whoever watches it from the first event gets both ends, and is let go at the last one.
+      // A follower from the first event gets both ends, and is disconnected at the last one.
       const events: Event[] = [];
       for await (const event of api.client.executions.follow(id)) events.push(event);
       expect(events.map(({ version }) => version)).toEqual(events.map((_event, index) => index + 1));
@@ -391,7 +391,7 @@ describe('commands to a running execution, through the gateway', () => {
   });
 
   describe('fork', () => {
-    it('starts from a middle step with edited input and takes over what was completed before it', async () => {
+    it('starts from a middle step with edited input and takes over the steps that were completed before it', async () => {
       const source = await start('chain', { input: { n: 1 }, metadata: { team: 'ops' } });
       (await lab.attempt(source, 'a')).finish({ kept: true });
       (await lab.attempt(source, 'b')).finish({ of: 'source' });
@@ -418,7 +418,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(other).toMatchObject({ http: 422, code: 'idempotency_mismatch' });
     }, 300_000);
 
-    it('is refused for a step or an execution that does not exist, and for input that does not fit', async () => {
+    it('is refused for a step or an execution that does not exist, and for invalid input', async () => {
       await run.save({
         name: 'typed',
         strategy: 'sequential',
@@ -451,7 +451,7 @@ describe('commands to a running execution, through the gateway', () => {
   });
 
   describe('start options and the past', () => {
-    it('starts nothing before start_at, and takes the priority of the start', async () => {
+    it('starts nothing before start_at, and uses the priority of the start', async () => {
       const startAt = new Date(Date.now() + 3_000);
       const id = await start('chain', { start_at: startAt.toISOString(), priority: 'high' });
       expect(await run.get(id)).toMatchObject({ status: 'pending', priority: 'high', start_at: startAt.toISOString() });
@@ -500,7 +500,7 @@ describe('commands to a running execution, through the gateway', () => {
         { timeoutMs: 60_000 },
       );
       expect(outline(await run.events(id), 'StepProgressed')).toEqual(['StepProgressed a']);
-      // However soon after each other: the last one is what is kept.
+      // The last heartbeat is kept, however quickly they follow each other.
       a.heartbeat(0.5, 'half');
       a.heartbeat(0.75, 'nearly all');
       a.finish(1);
@@ -512,7 +512,7 @@ describe('commands to a running execution, through the gateway', () => {
       });
     }, 300_000);
 
-    it('fails a step that nobody starts in time, and one whose runner started it goes on', async () => {
+    it('fails a step that no runner starts in time, and continues one that a runner has started', async () => {
       expectStatus(await api.call('PUT', '/api/v1/agents/nobody', { pool: 'empty' }), 201);
       await run.save({
         name: 'unstarted',
@@ -537,7 +537,7 @@ describe('commands to a running execution, through the gateway', () => {
   });
 
   describe('an engine that is killed', () => {
-    it('in the middle of a consensus decides as it would have, with every vote counted once', async () => {
+    it('in the middle of a consensus decides in the same way, with every vote counted once', async () => {
       const member = { consensus_group: 'jury' };
       await run.save({
         name: 'jury',
@@ -570,7 +570,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(outline(await run.events(id), 'ConsensusReached')).toEqual(['ConsensusReached jury']);
     }, 300_000);
 
-    it('in the middle of an undoing goes on with it, each compensation once and in order', async () => {
+    it('in the middle of a compensation continues it, each step once and in order', async () => {
       const undo = { compensate: { agent: 'held' } };
       await run.save({
         name: 'undo-killed',
@@ -603,13 +603,13 @@ describe('commands to a running execution, through the gateway', () => {
     }, 300_000);
   });
 
-  it('left a log that keeps its promises', async () => {
+  it('left a log without broken guarantees', async () => {
     const { ended } = await checkLog(cluster.stack.databaseUrl, all);
     expect(Object.values(ended).reduce((sum, count) => sum + count, 0)).toBe(all.length);
     expect(Object.keys(ended).toSorted()).toEqual(['ExecutionCancelled', 'ExecutionCompleted', 'ExecutionFailed']);
   });
 
-  it('left read models and snapshots that equal the fold of the log, and verify would notice if not', async () => {
+  it('left read models and snapshots that equal the fold of the log, and verify finds differences', async () => {
     const verify = async (which: string): Promise<{ code: number | null; output: string }> => {
       const command = new BatutaCommand(['verify', which], cluster.dir, { DATABASE_URL: cluster.stack.databaseUrl });
       return { code: await command.exited(), output: command.output };

@@ -36,7 +36,10 @@ const container = (name: string): Container => {
   return found;
 };
 
-/** The platform of docker-compose.yml as processes of this machine: its environment, files and commands, but for addresses and places. */
+/**
+ * The platform of docker-compose.yml as processes of this machine, with its environment, files and commands, except for
+ * addresses and paths.
+ */
 class ComposePlatform {
   readonly dir = mkdtempSync(join(tmpdir(), 'batuta-compose-'));
   readonly credentials = join(this.dir, 'credentials');
@@ -56,9 +59,9 @@ class ComposePlatform {
   }
 
   async start(): Promise<void> {
-    // PostgreSQL's own user passes through.
+    // PostgreSQL's own user passes through this directory.
     chmodSync(this.dir, 0o711);
-    // Makes the user that PostgreSQL runs as, where that is another than this one.
+    // Creates the user that PostgreSQL runs as, if it is not this one.
     this.#postgres = await startPostgres({ home: join(this.dir, 'postgres') });
     this.makeCredentials();
     chmodSync(this.credentials, 0o711);
@@ -83,7 +86,7 @@ class ComposePlatform {
     }
   }
 
-  /** What the container `credentials` does. */
+  /** Does the work of the container `credentials`. */
   makeCredentials(...more: string[]): string {
     const [, ...args] = container('credentials').entrypoint ?? [];
     const owner = (name: string, fallback: number): number => {
@@ -104,7 +107,7 @@ class ComposePlatform {
     return made.stdout;
   }
 
-  /** The environment of a container, with the places and ports of here. */
+  /** The environment of a container, with the paths and ports of this machine. */
   environmentOf(name: string): Record<string, string> {
     const { OTEL_EXPORTER_OTLP_ENDPOINT: _, ...environment } = container(name).environment ?? {};
     const env = Object.entries(environment).map(([variable, value]) => [variable, this.#filled(name, value)] as const);
@@ -126,7 +129,7 @@ class ComposePlatform {
     return new Api(this.process('gateway').url, readFileSync(join(this.dir, 'admin/admin.key'), 'utf8').trim());
   }
 
-  /** Starts a service once more, under this environment, and waits for its end. */
+  /** Starts a service again with this environment, and waits for its end. */
   async endOf(service: DeployableService, env: Record<string, string>): Promise<{ code: number | null; said: string }> {
     const child = spawn(process.execPath, [join(ROOT, `services/${service}/dist/main.js`)], {
       env: { ...this.environmentOf(service), ...env },
@@ -172,7 +175,7 @@ class ComposePlatform {
       .replace('tls://nats:4222', this.nats.url);
   }
 
-  /** Starts PostgreSQL with the settings and the file of who may connect that its container has. */
+  /** Starts PostgreSQL with the settings and the access file of its container. */
   async #encryptPostgres(): Promise<void> {
     const settings = (container('postgres').command ?? [])
       .filter((arg) => arg.includes('='))
@@ -190,7 +193,7 @@ class ComposePlatform {
     await client.end();
   }
 
-  /** What the container `database` does. */
+  /** Does the work of the container `database`. */
   #prepareDatabase(): void {
     const { entrypoint = [], command = [] } = container('database');
     const [program = '', ...args] = entrypoint;
@@ -232,7 +235,7 @@ describe('the platform as Compose runs it', () => {
     );
   }, 300_000);
 
-  it('gives workers of a pool credentials and whom to trust, and nothing without', async () => {
+  it('gives workers of a pool credentials and the trusted authority, and refuses others', async () => {
     const api = platform.api();
     const text = { pool: 'text', description: 'Counts' };
     expect((await api.call('PUT', '/api/v1/agents/word_count', text)).status).toBe(201);
@@ -273,7 +276,7 @@ describe('the platform as Compose runs it', () => {
     }
   }, 300_000);
 
-  it('ends a service that has no business there with one sentence', async () => {
+  it('ends a service without valid credentials with one sentence', async () => {
     const elsewhere = join(platform.dir, 'elsewhere');
     await writeDeployment({ directory: elsewhere });
     const foreignCa = join(elsewhere, 'gateway/ca.crt');
@@ -291,7 +294,7 @@ describe('the platform as Compose runs it', () => {
     }
   }, 600_000);
 
-  it('goes on with new certificates, of a new authority too, when its servers start again', async () => {
+  it('continues with new certificates, even of a new authority, when its servers restart', async () => {
     for (const what of ['--renew-certificates', '--new-authority']) {
       expect(platform.makeCredentials(what)).toContain('nats/tls.crt');
       await platform.nats.end();
@@ -307,7 +310,7 @@ describe('the platform as Compose runs it', () => {
     expect(platform.makeCredentials()).toBe('everything is there already\n');
   }, 300_000);
 
-  it('revokes what a service had when it gets new credentials, and knows it after a restart of nats-server', async () => {
+  it('revokes a service’s old credentials when it gets new ones, even across a restart of nats-server', async () => {
     const before = join(platform.dir, 'stolen.creds');
     copyFileSync(join(platform.credentials, 'gateway/nats.creds'), before);
     const enter = async (): Promise<string> => {

@@ -40,13 +40,13 @@ interface Exception {
   readonly document: string | RegExp;
   readonly command: RegExp;
   readonly reason: string;
-  /** What runs in its place. */
+  /** The command that runs instead. */
   readonly instead?: (command: string) => string;
-  /** A mistake that can be found without running it. */
+  /** A mistake that can be found without running the command. */
   readonly check?: (command: string) => string | undefined;
 }
 
-/** Scripts of package.json that a command names have to be there. */
+/** Scripts of package.json that a command names must exist. */
 const scriptsExist = (command: string): string | undefined => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
@@ -58,17 +58,17 @@ const scriptsExist = (command: string): string | undefined => {
   return named.map(([, name = '']) => name).find((name) => scripts[name] === undefined);
 };
 
-/** What begins a line that somebody is to type. */
+/** The beginning of a line that a reader would type. */
 const COMMAND =
   /^\s*(?:\$ |npm |npx |node |batuta |curl |docker |kubectl |kind |psql |git |cd |cp |export |eval |openssl |systemctl |sudo |apt|[A-Z_]+=\S* )|^\s*(?:SELECT|INSERT|UPDATE|DELETE|ALTER|CREATE|DROP|GRANT) .*;/m;
 
-/** The commands of `batuta`, also those of a group such as `retention list`. */
+/** The commands of `batuta`, including those of a group such as `retention list`. */
 const BATUTA_COMMANDS: readonly string[] = commandLine({} as Actions).commands.flatMap((command) => [
   command.name(),
   ...command.commands.map((each) => `${command.name()} ${each.name()}`),
 ]);
 
-/** Scripts and commands of `batuta` that a piece of text names and that are not there. */
+/** Scripts and commands of `batuta` that a text names and that do not exist. */
 function unknownCommands(text: string): string[] {
   const script = scriptsExist(text);
   const [, words = ''] =
@@ -82,7 +82,7 @@ function unknownCommands(text: string): string[] {
   ];
 }
 
-/** Services of docker-compose.yml and programs that a command names have to be there. */
+/** Services of docker-compose.yml and programs that a command names must exist. */
 const composeKnows = (command: string): string | undefined => {
   const { services } = parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')) as { services: object };
   const taken = command
@@ -102,7 +102,7 @@ const programExists = (command: string): string | undefined =>
 
 const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
 
-/** Objects of the rendered overlays that a command names have to be there. */
+/** Objects of the rendered overlays that a command names must exist. */
 const clusterKnows = (command: string): string | undefined => {
   if (!hasKubectl) return undefined;
   const folder = /apply -k (\S+)/.exec(command)?.[1];
@@ -211,7 +211,7 @@ const NOT_RUN: readonly Exception[] = [
 const exceptionFor = (document: Document, command: Command): Exception | undefined =>
   NOT_RUN.find((each) => document.path.search(each.document) === 0 && each.command.test(command.text));
 
-/** The script of a block without what cannot run here; lines keep their numbers. */
+/** The script of a block without the commands that cannot run here. Line numbers stay the same. */
 function runnable(document: Document, block: Block): string {
   const lines = block.text.split('\n');
   for (const command of commandsOf(block)) {
@@ -224,7 +224,7 @@ function runnable(document: Document, block: Block): string {
   return lines.join('\n');
 }
 
-/** Begins the names of the configs in which a step is tried. */
+/** The prefix for the names of configs in which a step is tried. */
 const STEP_CONFIG = 'step ';
 
 const wordOf = (block: Block, name: string): string | undefined =>
@@ -233,14 +233,14 @@ const wordOf = (block: Block, name: string): string | undefined =>
 describe('the documents', () => {
   const blocks = documents.flatMap((document) => document.blocks().map((block) => ({ document, block })));
 
-  it('give every block of code a language that says how it is checked', () => {
+  it('give every block of code a language that determines how it is checked', () => {
     const known = new Set(['sh', 'json', 'js', 'ts', 'sql', 'text']);
     const wrong = blocks.filter(({ block }) => block.language === undefined || !known.has(block.language));
     expect(wrong.map(({ document, block }) => `${document.path}:${block.line}`)).toEqual([]);
     expect(blocks.length).toBeGreaterThan(40);
   });
 
-  it('hide no command in a block that nothing runs', () => {
+  it('hide no command in a block that is not run', () => {
     const hidden = blocks.filter(({ block }) => block.language === 'text' && COMMAND.test(block.text));
     expect(hidden.map(({ document, block }) => `${document.path}:${block.line}`)).toEqual([]);
     for (const text of ['npm run x', 'first\n  curl -s http://a', "DELETE FROM a.b WHERE c = 'd';", 'A=b node c']) {
@@ -248,7 +248,7 @@ describe('the documents', () => {
     }
   });
 
-  it('name commands in their sentences that exist', () => {
+  it('name existing commands in their sentences', () => {
     const named = documents.flatMap((document) =>
       document.inlineCode().map(({ text, line }) => ({ place: `${document.path}:${line}`, text })),
     );
@@ -259,11 +259,11 @@ describe('the documents', () => {
     expect(unknownCommands('batuta nothing <x>')).toEqual(['batuta nothing']);
   });
 
-  it('link to files and headings that exist', () => {
+  it('link to existing files and headings', () => {
     expect(documents.flatMap((document) => document.brokenLinks())).toEqual([]);
   });
 
-  it('name files of this repository that exist', () => {
+  it('name existing files of this repository', () => {
     const path = /^(?:services|libs|cli|test|tools|deploy|examples|proto|bench|docs)\/[\w./-]*[\w-]$/;
     const missing = documents.flatMap((document) =>
       document
@@ -274,7 +274,7 @@ describe('the documents', () => {
     expect(missing).toEqual([]);
   });
 
-  it('name settings that something reads', () => {
+  it('name settings that the code reads', () => {
     const skipped = ['node_modules', 'dist', '.git', 'docs'].map((name) => `--exclude-dir=${name}`);
     const places = ['services', 'libs', 'cli', 'bench', 'tools', 'deploy', 'docker-compose.yml', 'Dockerfile'];
     const found = spawnSync('grep', ['-rhoE', ...skipped, 'BATUTA_[A-Z_]*[A-Z]', ...places], {
@@ -302,7 +302,7 @@ describe('the documents', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('have commands for every exception of this test, and such commands make no mistake that can be seen', () => {
+  it('have commands for every exception of this test, and these commands have no visible mistake', () => {
     const commands = blocks
       .filter(({ block }) => block.language === 'sh')
       .flatMap(({ document, block }) => commandsOf(block).map((command) => ({ document, block, command })));
@@ -318,7 +318,7 @@ describe('the documents', () => {
   });
 });
 
-describe('what the documents tell a reader to do works:', () => {
+describe('the instructions of the documents work:', () => {
   let platform: LocalPlatform;
 
   beforeAll(async () => {
@@ -337,7 +337,7 @@ describe('what the documents tell a reader to do works:', () => {
         ([, method = '', path = '']) => ({ document: document.path, method, path: path.replace(/[.,;:)]+$/, '') }),
       ),
     );
-    // Of a shortened path the given end has to fit, or the beginning: `…/steps`, `…/executions/{id}/…`.
+    // Of a shortened path, the given end or beginning must match: `…/steps`, `…/executions/{id}/…`.
     const fits = (path: string): RegExp => {
       const [start = '', ...rest] = path
         .replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`)
@@ -348,7 +348,7 @@ describe('what the documents tell a reader to do works:', () => {
     };
     const unknown = named.filter(
       ({ method, path }) =>
-        // For operators and the scaler, on ports of their own.
+        // For operators and the scaler, on separate ports.
         !['/log-level', '/demand'].includes(path) &&
         !routes.some((route) => route.method === method && fits(path).test(route.path)),
     );
@@ -358,14 +358,14 @@ describe('what the documents tell a reader to do works:', () => {
 
   const withCode = documents.filter((document) => document.blocks().some(({ language }) => language !== 'text'));
 
-  /** Who leaves a config of a name behind. */
+  /** The documents that create a config of each name. */
   const madeBy = new Map<string, string[]>();
   const makes = async (who: string, api: Api): Promise<void> => {
     for await (const { name } of api.client.configs.list())
       if (!name.startsWith(STEP_CONFIG)) madeBy.set(name, [...(madeBy.get(name) ?? []), who]);
   };
 
-  it('the demo, which most of them come after', async () => {
+  it('the demo, which most of them require', async () => {
     const demo = new BatutaCommand(['demo'], platform.dir);
     expect([await demo.exited(), demo.output]).toEqual([0, expect.stringContaining('● execution completed')]);
     await makes('the demo', platform.admin());
@@ -393,7 +393,7 @@ describe('what the documents tell a reader to do works:', () => {
       session.close();
     });
 
-    /** Runs a script, and fails with all that went wrong in it. */
+    /** Runs a script, and fails with all problems that occurred. */
     const run = async (script: string, line: number, refused: readonly number[] = []): Promise<Outcome> => {
       const outcome = await session.run(script, line);
       const mistakes = [
@@ -484,28 +484,28 @@ describe('what the documents tell a reader to do works:', () => {
     it.each(titled)(
       'line %i: %s',
       async (_line, language, block) => {
-        // Each mistake throws: a refused request, a command that fails, an answer that differs.
+        // Each mistake throws: a refused request, a failed command, a different answer.
         await expect(Promise.resolve(checks[language]?.(block))).resolves.toBeUndefined();
       },
       300_000,
     );
   });
 
-  it('one after the other on the same platform: no two make a config of the same name, the demo neither', () => {
+  it('one after the other on the same platform: no two of them, including the demo, create a config of the same name', () => {
     expect(madeBy.size).toBeGreaterThan(10);
     const twice = [...madeBy].filter(([, who]) => who.length > 1);
     expect(twice.map(([name, who]) => `${name}: ${who.join(', ')}`)).toEqual([]);
   });
 });
 
-/** What the last of several JSON documents says. curl prints one after the other, without line ends between them. */
+/** The last of several JSON documents. curl prints them one after the other without line ends. */
 function lastAnswer(output: string): unknown {
   const starts = [...output.matchAll(/(?:^|\n|[}\]])\s*(?=[{[])/g)].map(({ index, 0: text }) => index + text.length);
   for (const start of starts.toReversed()) {
     try {
       return JSON.parse(output.slice(start));
     } catch {
-      // It begins within a document.
+      // The text begins within a document.
     }
   }
   throw new Error(`no JSON was printed:\n${output}`);

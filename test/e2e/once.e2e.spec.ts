@@ -11,14 +11,14 @@ import { Orchestrations, stepOf } from '../support/orchestration.js';
 
 const BASE = '/api/v1/orchestrations';
 
-/** What a request is sent to, and its body; `other` is another request to the same path. */
+/** A request and its body. `other`: the body of another request to the same path. */
 interface Post {
   readonly path: string;
   readonly body?: object;
   readonly other: object;
 }
 
-/** Fields of an answer that say how far something has come. */
+/** Fields of an answer that change as time goes on. */
 const MOVING = new Set([
   'status',
   'version',
@@ -77,7 +77,7 @@ describe('an Idempotency-Key', () => {
 
   afterAll(() => platform?.stop(), 300_000);
 
-  /** An execution that waits for a human. */
+  /** Starts an execution that waits for a human. */
   const waiting = async (): Promise<string> => {
     const id = await run.start('asks');
     await eventually(async () => stepOf(await run.get(id), 'asked').status === 'running', { timeoutMs: 60_000 });
@@ -162,7 +162,7 @@ describe('an Idempotency-Key', () => {
       return Promise.resolve({ path: `${BASE}/callbacks`, body, other: { ...body, events: ['failed'] } });
     },
     [`${BASE}/callbacks/deliveries/{id}/redrive`]: async () => {
-      // Loopback is refused for good, so the first attempt makes a dead letter of it.
+      // A callback to loopback is refused permanently, so the first attempt makes it a dead letter.
       const { execution_id: about } = expectStatus(
         await api.post<{ execution_id: string }>(`${BASE}/execute/fails`, { callback_url: 'http://127.0.0.1:9/' }),
         202,
@@ -206,15 +206,15 @@ describe('an Idempotency-Key', () => {
       }),
   };
   const refused = '/api/v1/pools/{pool}/credentials';
-  /** Asks and makes nothing, so that a key has nothing to hold. */
+  /** It creates nothing, so a key has no effect. */
   const asking = '/api/v1/schedules/preview';
 
-  it('is tried below with every POST that there is', () => {
+  it('is tested below with every POST route', () => {
     expect([...Object.keys(prepare), refused, asking].toSorted()).toEqual(everyPost.toSorted());
   });
 
   it.each(Object.entries(prepare))(
-    'of POST %s has it done once, also by many at a time: every repeat says so, and another request is refused',
+    'makes POST %s take effect once, even for simultaneous requests: every repeat gets the answer, and another request is refused',
     async (route, ready) => {
       const { path, body, other } = await ready();
       const key = { 'idempotency-key': route };
@@ -225,13 +225,13 @@ describe('an Idempotency-Key', () => {
       expect([others.length, repeats.length]).toEqual([0, 4]);
       expect(first?.status).toBeLessThan(300);
       const { secret, ...told } = first?.body ?? {};
-      // What goes on meanwhile is shown as it is by then.
+      // Fields that change are shown with their present value.
       const shown = Object.fromEntries(Object.entries(told).filter(([name]) => !MOVING.has(name)));
       for (const repeat of repeats) {
         expect(repeat.status).toBe(first?.status);
         expect(repeat.body).toMatchObject({ ...shown, repeated: true });
         if (secret !== undefined) expect(repeat.body).not.toHaveProperty('secret');
-        // The entity tag of a schedule says how far it has come, too.
+        // The entity tag of a schedule changes too as time goes on.
         for (const name of route.startsWith('/api/v1/schedules/') ? ['location'] : ['location', 'etag'])
           expect(repeat.headers.get(name)).toBe(first?.headers.get(name) ?? null);
       }
@@ -248,7 +248,7 @@ describe('an Idempotency-Key', () => {
     300_000,
   );
 
-  it('in the first message of a WebSocket starts once as well, and the result of a repeat says so', async () => {
+  it('in the first message of a WebSocket starts once too, and a repeat gets the same result', async () => {
     const resultOf = (input: object): Promise<Record<string, unknown>> =>
       new Promise((resolve, reject) => {
         const socket = new WebSocket(`${platform.url.replace('http', 'ws')}/api/v1/orchestrations/ws/execute/fails`, {
@@ -268,7 +268,7 @@ describe('an Idempotency-Key', () => {
     expect(await resultOf({ n: 2 })).toMatchObject({ type: 'error', problem: { code: 'idempotency_mismatch' } });
   }, 300_000);
 
-  it('is refused where the answer cannot be given again, and what is made there is where Location says', async () => {
+  it('is refused if the answer cannot be repeated, and Location names the created resource', async () => {
     const path = refused.replace('{pool}', 'own-workers');
     const answer = await api.post(path, {}, { 'idempotency-key': 'one' });
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ path: '/headers/idempotency-key' }] } });

@@ -56,7 +56,9 @@ interface Shape {
   readonly anyOf?: readonly Shape[];
 }
 
-/** Fields whose texts are no names: sentences, documents, expressions and templates, and what somebody else has named. */
+/**
+ * Fields whose texts are not names: sentences, documents, expressions and templates, and names that others have given.
+ */
 const FREE_TEXTS = new Set(
   (
     'description reason comment title content message prompt system when score vote_key model base_url api_key value ' +
@@ -67,7 +69,7 @@ const FREE_TEXTS = new Set(
 const API = '/api/v1/orchestrations';
 const EXECUTION = `${API}/executions/{id}`;
 
-/** What has no example of its own because it names an execution that has to be made first: the config to run, and until when. */
+/** The config for routes that need an existing execution and therefore have no example of their own. */
 const SLOW = {
   name: 'slow',
   strategy: 'sequential',
@@ -108,7 +110,7 @@ describe('the OpenAPI document', () => {
       Object.entries(item).map(([method, operation]) => ({ method, path, operation })),
     );
 
-  it('is the one that is committed', () => {
+  it('equals the committed one', () => {
     expect(document).toEqual(JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8')));
   });
 
@@ -148,7 +150,7 @@ describe('the OpenAPI document', () => {
     expect(missing).toEqual([]);
   });
 
-  it('fills in no parameter that may be left out, since the page would send it', () => {
+  it('has no example for optional parameters, because the page would send them', () => {
     const parameters = operations().flatMap(({ operation }) => operation.parameters ?? []);
     const filled = parameters.filter(
       ({ required, example, schema }) => required !== true && (example ?? schema?.example) !== undefined,
@@ -175,7 +177,7 @@ describe('the OpenAPI document', () => {
     expect(examples).toBeGreaterThan(200);
   });
 
-  /** Paths of the texts of a schema that are no words of a list. */
+  /** Paths of the texts in a schema that are not one of a list of words. */
   function textsOf(schema: Shape | undefined, path: readonly (string | number)[] = []): (string | number)[][] {
     if (schema === undefined || path.length > 6) return [];
     if (schema.$ref !== undefined) {
@@ -191,7 +193,7 @@ describe('the OpenAPI document', () => {
     ];
   }
 
-  /** A copy of a body with a value at a path; undefined when something else stands on the way. */
+  /** A copy of a body with a value at a path. Undefined when the path does not exist. */
   function withField(body: unknown, [key, ...rest]: readonly (string | number)[], value: unknown): unknown {
     if (key === undefined) return value;
     const holder = body ?? (typeof key === 'number' ? [] : {});
@@ -201,7 +203,7 @@ describe('the OpenAPI document', () => {
     return Array.isArray(holder) ? [child, ...holder.slice(1)] : { ...holder, [key]: child };
   }
 
-  /** Sends what the document shows. `Api` compares the answer with what it says. */
+  /** Sends the example of the document. `Api` compares the answer with the document. */
   async function tryOut(method: string, path: string, parameters: Record<string, string> = {}): Promise<Answer> {
     const operation = document.paths[path]?.[method];
     if (operation === undefined) throw new Error(`there is no ${method} ${path}`);
@@ -228,11 +230,11 @@ describe('the OpenAPI document', () => {
     return answer;
   }
 
-  /** What was made is where the answer says. */
+  /** Checks that the created resource is at the URL in the answer. */
   async function expectPlace({ headers, body }: Answer): Promise<void> {
     const place = headers.get('location') ?? '';
     expect(place).toMatch(/^\/api\/v1\//);
-    // What GET says of credentials is not what POST says, which has the file itself.
+    // GET on credentials does not return the file, so its answer differs from that of POST.
     if (place.includes('/credentials/')) {
       const there = await fetch(`${api.url}${place}`, { method: 'OPTIONS' });
       expect([there.status, there.headers.get('allow')]).toEqual([204, 'DELETE, GET, HEAD, OPTIONS']);
@@ -266,8 +268,8 @@ describe('the OpenAPI document', () => {
     return id;
   };
 
-  it('has bodies that a fresh platform takes, and answers that are as it says', async () => {
-    // All that take a body, make something, or show a secret.
+  it('has examples of bodies that a new platform accepts, and answers that match it', async () => {
+    // All routes that accept a body, create something, or show a secret.
     const left = new Set(
       operations().flatMap(({ method, path, operation }) =>
         operation.requestBody || operation.responses['201'] !== undefined || path.endsWith('/rotate')
@@ -333,7 +335,7 @@ describe('the OpenAPI document', () => {
       ].toSorted(),
     );
 
-    // What is read shows its fields as documented, with all kinds of executions there.
+    // Reads must show their fields as documented, with all kinds of executions.
     await running('asking');
     const status = expectStatus(await api.get(`${API}/executions/${slow}`), 200);
     const parameters = { id, step_id: 'again', trace_id: String(status['trace_id']) };
@@ -368,12 +370,12 @@ describe('the OpenAPI document', () => {
     await tryOut('get', `${API}/configs/{id}`);
   }, 300_000);
 
-  it('has one rule for all names: none of what there is now is called by a space that only looks like one', async () => {
+  it('has one rule for all names: no name may contain a character that only looks like a space', async () => {
     const taken: string[] = [];
     let tried = 0;
     for (const { method, path, operation } of operations()) {
       const [media, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
-      // What names an execution or a schedule that has to be made first takes no name but those of a start.
+      // Routes of an existing execution or schedule accept no names except those of a start.
       if (content === undefined || /\/(executions|schedules)\/\{id\}/.test(path)) continue;
       const target = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
         name === 'tenant' ? 'default' : (operation.parameters?.find((each) => each.name === name)?.example ?? 'none'),

@@ -13,7 +13,7 @@ const GUIDE = readFileSync(new URL('../../docs/orchestrations.md', import.meta.u
 
 interface Example {
   readonly input?: unknown;
-  /** What a human says about a step that waits for one. */
+  /** The decision for a step that waits for a human. */
   readonly signals?: { readonly name: string; readonly payload: unknown; readonly wrong: unknown };
   readonly approves?: { readonly step: string; readonly body: Record<string, unknown> };
   check(execution: ExecutionView, events: readonly Event[]): void;
@@ -23,7 +23,7 @@ const completedWith = (output: unknown): Example => ({
   check: (execution) => expect(execution).toMatchObject({ status: 'completed', output }),
 });
 
-/** What each example of docs/orchestrations.md must come to. */
+/** The expected outcome of each example of docs/orchestrations.md. */
 const EXAMPLES: Readonly<Record<string, Example>> = {
   sequential: {
     input: { topic: 'otters' },
@@ -313,14 +313,14 @@ describe('the examples of docs/orchestrations.md', () => {
     await cluster?.stop();
   }, 300_000);
 
-  it('are all in the guide, and all have an outcome here', () => {
+  it('are all in the guide, and all have an expected outcome here', () => {
     const files = readdirSync(FOLDER).map((file) => file.replace('.json', ''));
     expect(files.toSorted()).toEqual(Object.keys(EXAMPLES).toSorted());
     for (const file of files) expect(GUIDE).toContain(`examples/orchestrations/${file}.json`);
   });
 
   it.each(Object.keys(EXAMPLES))(
-    '%s runs and comes to what the guide says',
+    '%s runs and has the outcome of the guide',
     async (name) => {
       const definition = JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8')) as { name: string };
       const config = await orchestrations.save({ ...definition });
@@ -340,7 +340,7 @@ describe('the examples of docs/orchestrations.md', () => {
           code: 'input_invalid',
         });
         expect(await orchestrations.command(id, `signals/${signal}x`, { payload })).toMatchObject({ http: 404 });
-        // Early or in time: it counts.
+        // The signal may arrive before or while the step waits. It counts in both cases.
         expect(await orchestrations.command(id, `signals/${signal}`, { payload })).toMatchObject({ http: 200 });
       }
       const execution = await orchestrations.ended(id);
@@ -390,7 +390,7 @@ describe('the examples of docs/orchestrations.md', () => {
       from_step_id: 'approval',
       input: { text: 'other', patience_ms: 0 },
     });
-    // The draft was completed before, so it is that of the first one.
+    // The draft was completed earlier, so it is the draft of the first execution.
     expect(await orchestrations.ended(fork.execution_id ?? '')).toMatchObject({
       status: 'completed',
       output: { published: 'Hello' },
@@ -421,7 +421,7 @@ describe('the examples of docs/orchestrations.md', () => {
     expect(steps.body).toMatchObject({ steps: [{ token_count: 120, estimated_cost: 0.0125 }, { token_count: 30 }] });
   });
 
-  it('fails a step whose expression is hostile, names it, and goes on serving others meanwhile', async () => {
+  it('fails a step with a hostile expression, names it, and continues to serve others', async () => {
     const hostile = [
       '($f := function($n) { $f($n + 1) + 1 }; $f(0))',
       '($f := function($n) { $f($n) }; $f(0))',
@@ -441,7 +441,7 @@ describe('the examples of docs/orchestrations.md', () => {
         ),
       );
     }
-    // All of them are in the sandbox now, or wait for it; this one needs the engine alone.
+    // All of them are in the sandbox now, or wait for it. This execution needs only the engine.
     const plain = await api.post('/api/v1/orchestrations/execute/example-cost?wait=30s', {});
     expect(expectStatus(plain, 200)).toMatchObject({ status: 'completed' });
     for (const [index, id] of ids.entries()) {
@@ -456,7 +456,7 @@ describe('the examples of docs/orchestrations.md', () => {
     }
   }, 300_000);
 
-  it('fails a step that divides by zero, and has the Base64 of UTF-8 texts', async () => {
+  it('fails a step that divides by zero, and encodes UTF-8 texts as Base64', async () => {
     const run = async (
       name: string,
       input: object,
@@ -477,7 +477,7 @@ describe('the examples of docs/orchestrations.md', () => {
     });
   }, 300_000);
 
-  it('answers a waiting start with votes, alternatives and what was undone, as it answers later', async () => {
+  it('answers a waiting start with votes, alternatives and compensations, like later requests', async () => {
     for (const name of ['example-consensus-unanimous', 'example-compensation', 'example-cost', 'example-mapping']) {
       const body = { input: { on_duty: 'Ada', customer: 'Ann', items: [] } };
       const waited = await api.post<{ execution_id: string }>(`/api/v1/orchestrations/execute/${name}?wait=30s`, body);

@@ -70,7 +70,7 @@ describe('the platform, through its gateway', () => {
     await cluster?.stop();
   }, 300_000);
 
-  it('answers a start with ids and the status, and with the result when asked to wait', async () => {
+  it('answers a start with ids and the status, and with the result if it waits', async () => {
     const started = expectStatus(await api.post<Started>(`${EXECUTE}/plain`, { input: { n: 1 } }), 202);
     expect(started.trace_id).toMatch(/^[\da-f]{32}$/);
     const waited = expectStatus(await api.post<Started>(`${EXECUTE}/plain?wait=30s`, { input: { n: 2 } }), 200);
@@ -90,7 +90,7 @@ describe('the platform, through its gateway', () => {
     ]);
   });
 
-  it('runs the version that a PUT has just answered, every time', async () => {
+  it('always runs the version that a PUT has just answered', async () => {
     const made = expectStatus(await api.post<{ id: string }>(CONFIGS, echo('moving')), 201);
     for (let round = 1; round <= 25; round += 1) {
       const mapped = {
@@ -103,7 +103,7 @@ describe('the platform, through its gateway', () => {
     }
   }, 300_000);
 
-  it('makes one execution of a start that is repeated with its key, and refuses another body', async () => {
+  it('starts one execution when a start is repeated with its key, and refuses another body', async () => {
     const headers = { 'idempotency-key': 'order-17' };
     const first = expectStatus(await api.post<Started>(`${EXECUTE}/plain`, { input: { n: 1 } }, headers), 202);
     const second = expectStatus(await api.post<Started>(`${EXECUTE}/plain`, { input: { n: 1 } }, headers), 202);
@@ -112,7 +112,7 @@ describe('the platform, through its gateway', () => {
     expect(expectStatus(other, 422).code).toBe('idempotency_mismatch');
   });
 
-  it('refuses an input that does not fit the schema, with every violation, and starts nothing', async () => {
+  it('refuses an invalid input with every violation, and starts nothing', async () => {
     const schema = {
       type: 'object',
       required: ['city', 'days'],
@@ -281,7 +281,7 @@ describe('the platform, through its gateway', () => {
     }
   });
 
-  it('fails a step whose agent misbehaves, with a reason that a person understands', async () => {
+  it('fails a step whose agent misbehaves, with an understandable reason', async () => {
     expectStatus(
       await api.post(CONFIGS, {
         name: 'failing',

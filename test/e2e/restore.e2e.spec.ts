@@ -38,10 +38,10 @@ const CONFIGS = [
 const READ_MODELS = ['execution.orchestration_executions', 'execution.orchestration_step_runs'];
 const SERVICES: readonly DeployableService[] = ['gateway', 'notifications', 'step-runner', 'execution', 'config'];
 
-/** Rows of a table in an order of their own: a table has none, and an update may move its row. */
+/** Sorted rows of a table. A table has no order, and an update may move a row. */
 const sorted = (copy: DatabaseCopy, table: string): string[] => (copy.get(table) ?? '').split('\n').toSorted();
 
-/** Those that belong to these executions. */
+/** The rows of these executions. */
 function rowsOf(copy: DatabaseCopy, table: string, ids: readonly string[]): string[] {
   return sorted(copy, table).filter((row) => ids.some((id) => row.includes(id)));
 }
@@ -65,7 +65,7 @@ describe('a backup', () => {
   const get = async (path: string): Promise<unknown> =>
     expectStatus(await api.get(`/api/v1/orchestrations/executions/${path}`), 200);
 
-  it('brings back what was in it after everything was dropped, and its open executions go on', async () => {
+  it('restores its data after everything was dropped, and its open executions continue', async () => {
     const { databaseUrl } = cluster.stack;
     const quick = await Promise.all([1, 2, 3, 4, 5].map((n) => startSurely(api, 'quick', `quick-${n}`, { n })));
     const broken = await startSurely(api, 'broken', 'broken', {});
@@ -102,7 +102,7 @@ describe('a backup', () => {
     const late = await startSurely(api, 'quick', 'after-the-dump', {});
     await allHaveStatus(api, [late], 'completed');
 
-    // As docs/operations.md says: everything stops, the database is made anew and filled, the queue is dropped.
+    // As in docs/operations.md: everything stops, the database is recreated and filled, and the queue is dropped.
     for (const service of SERVICES) expect(await cluster.process(service).end('SIGTERM')).toBe(0);
     await recreateDatabase(databaseUrl);
     const passwords = ['owner', 'config', 'execution', 'notifications'].map((role) => [

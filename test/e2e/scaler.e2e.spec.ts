@@ -11,10 +11,10 @@ const { spec } = parse(read('deploy/k8s/autoscaling/step-runner.yaml')) as {
   spec: { triggers: { type: string; metadata: { url: string; valueLocation: string; format: string } }[] };
 };
 const SLOTS = 4;
-/** Long enough to be looked at; what still runs at the end is cancelled. */
+/** Long enough to be observed. Executions that still run at the end are cancelled. */
 const LONG_MS = 120_000;
 
-/** What KEDA's metrics-api scaler is told, asked as it asks: https://keda.sh/docs/latest/scalers/metrics-api/ */
+/** The answers to KEDA's metrics-api scaler, requested in its way: https://keda.sh/docs/latest/scalers/metrics-api/ */
 describe('the autoscaler of a runner pool', () => {
   let cluster: Cluster;
   let api: Api;
@@ -59,7 +59,7 @@ describe('the autoscaler of a runner pool', () => {
     const body = (await response.json()) as Record<string, unknown>;
     return body[trigger.metadata.valueLocation];
   };
-  /** Both engines say so, whichever has the executions. */
+  /** Both engines must report it, whichever has the executions. */
   const demandIs = (demand: number, engines = [0, 1]): Promise<unknown> =>
     eventually(
       async () => {
@@ -68,7 +68,7 @@ describe('the autoscaler of a runner pool', () => {
       { timeoutMs: 60_000, describe: `the demand is ${demand}` },
     );
 
-  it('is told the tasks that wait and run, by every engine, with runners and without, also of an engine that ended', async () => {
+  it('gets the waiting and running tasks from every engine, with and without runners, including those of an engine that ended', async () => {
     await demandIs(0);
     const started = async (config: string): Promise<string> => {
       const answer = await api.post<{ execution_id: string }>(`/api/v1/orchestrations/execute/${config}`, {
@@ -76,16 +76,16 @@ describe('the autoscaler of a runner pool', () => {
       });
       return expectStatus(answer, 202).execution_id;
     };
-    // They fit into the slots, so they go straight to a runner.
+    // They fit into the slots, so they are sent directly to a runner.
     const ids = [await started('few')];
     await demandIs(3);
-    // More than there are slots for: the others wait.
+    // There are more tasks than slots, so the others wait.
     ids.push(await started('many'));
     await demandIs(23);
-    // An engine ends; the other has its partitions, and says the same.
+    // An engine ends. The other takes over its partitions, and reports the same.
     await cluster.process('execution', 1).end('SIGKILL');
     await demandIs(23, [0]);
-    // No runner is left: all of it waits for one.
+    // No runner is left, so all tasks wait.
     await cluster.process('step-runner', 0).end('SIGKILL');
     await cluster.process('step-runner', 1).end('SIGKILL');
     await demandIs(23, [0]);
@@ -97,7 +97,7 @@ describe('the autoscaler of a runner pool', () => {
     await demandIs(0, [0]);
   }, 300_000);
 
-  it('is told clearly what it asked wrongly', async () => {
+  it('gets a clear answer to a wrong request', async () => {
     const response = await fetch(`${cluster.process('execution').url}/demand?pool=no%20pool`);
     expect(response.status).toBe(400);
     expect(await response.json()).toEqual({ error: 'pool must be the name of a pool' });

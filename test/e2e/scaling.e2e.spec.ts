@@ -10,10 +10,13 @@ import { allHaveStatus, startSurely } from '../support/running.js';
 
 const STEP_MS = 200;
 const STEPS = 20;
-/** Attempts at once of one runner: few, so that the runners are what is short, and not the machine under the test. */
+/**
+ * Number of simultaneous attempts of one runner. It is small, so that the runners are the bottleneck and not the
+ * machine of the test.
+ */
 const SLOTS = 4;
 
-/** Steps that depend on nothing, so that all of them lie in the queue at once. */
+/** Independent steps, so that all of them are in the queue at once. */
 const BACKLOG = {
   name: 'backlog',
   strategy: 'parallel',
@@ -28,7 +31,7 @@ const BACKLOG = {
   })),
 };
 
-describe('step-runners as processes of their own, wired as a deployment wires them', () => {
+describe('step-runners as separate processes, configured as in a deployment', () => {
   let cluster: Cluster;
   let api: Api;
   let database: pg.Client;
@@ -52,7 +55,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
   const startBacklog = (name: string, executions: number): Promise<string[]> =>
     Promise.all(Array.from({ length: executions }, (_, index) => startSurely(api, 'backlog', `${name}-${index}`, {})));
 
-  /** How many outcomes these executions have in the log. */
+  /** The number of outcomes of these executions in the log. */
   const outcomesOf = async (ids: readonly string[]): Promise<number> => {
     const { rows } = await database.query<{ count: string }>(
       `SELECT count(*) AS count
@@ -62,7 +65,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     return Number(rows[0]?.count ?? 0);
   };
 
-  /** The largest number of steps of these executions that ran at the same time. */
+  /** The largest number of these executions' steps that ran at the same time. */
   const mostAtOnce = async (ids: readonly string[]): Promise<number> => {
     const { rows } = await eventually(
       async () => {
@@ -87,7 +90,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     }
   };
 
-  it('do more at the same time the more of them there are', async () => {
+  it('run more steps at the same time when there are more of them', async () => {
     const atOnce: number[] = [];
     for (const count of [1, 2, 4]) {
       await runningOnly(count);
@@ -97,7 +100,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
       expect(facts).toEqual({ ended: { ExecutionCompleted: ids.length }, outcomes: ids.length * STEPS });
       atOnce.push(await mostAtOnce(ids));
     }
-    // Not their speed, which is that of the machine: every runner that is added has steps of its own in hand.
+    // The test does not measure speed, which depends on the machine. Each added runner must have steps of its own.
     const [one = 0, two = 0, four = 0] = atOnce;
     expect(one).toBeGreaterThan(0);
     expect(one).toBeLessThanOrEqual(SLOTS);
@@ -107,7 +110,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     expect(four).toBeLessThanOrEqual(4 * SLOTS);
   }, 300_000);
 
-  it('lose and double no outcome when some of them are stopped and others killed under a backlog', async () => {
+  it('neither lose nor double an outcome when some of them are stopped and others killed under a backlog', async () => {
     await runningOnly(4);
     const ids = await startBacklog('removed', 20);
     const total = ids.length * STEPS;
@@ -133,7 +136,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     expect(facts).toEqual({ ended: { ExecutionCompleted: ids.length }, outcomes: total });
   }, 300_000);
 
-  it('export every metric and label that the dashboards and alerts ask for', async () => {
+  it('export every metric and label that the dashboards and alerts use', async () => {
     await runningOnly(1);
     const exposed = await Promise.all(
       (['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const).map(async (service) => {
@@ -145,7 +148,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     const lines = exposed.flatMap((text) => text.split('\n'));
     const names = new Set(lines.flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []));
     const missing = expressions.flatMap(selectionsOf).flatMap(({ from, metric, labels }) => {
-      // What Prometheus adds itself.
+      // Added by Prometheus itself.
       if (metric === 'up') return [];
       const samples = lines.filter((line) => line.startsWith(`${metric}{`) || line.startsWith(`${metric} `));
       if (!names.has(metric) && !names.has(metric.replace(/_(bucket|sum|count)$/, ''))) return [`${from}: ${metric}`];

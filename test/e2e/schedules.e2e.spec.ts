@@ -43,7 +43,7 @@ const events = async (id: string): Promise<{ type: string; data: Record<string, 
     .events;
 
 describe('schedules', () => {
-  it('start executions with their input, and know how they ended', async () => {
+  it('start executions with their input, and show how they ended', async () => {
     const { id } = await made(SOON);
     await eventually(async () => ((await shown(id)).counts['completed'] ?? 0) >= 2, {
       describe: 'two executions have completed',
@@ -103,7 +103,7 @@ describe('schedules', () => {
     expect(replaced.version).toBe(2);
   }, 120_000);
 
-  it('refuse what contradicts itself, each mistake with its place', async () => {
+  it('refuse contradictions, each with its place', async () => {
     const refused = async (body: object): Promise<string[]> => {
       const answer = expectStatus(await api.post('/api/v1/schedules', body), 400) as unknown as {
         errors: { path: string; code: string }[];

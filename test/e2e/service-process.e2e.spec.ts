@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A service whose close, start or settings misbehave as its argument says. */
+/** A service whose stop, start or settings fail, depending on its argument. */
 const PROGRAM = `
 import { loadSettings, oneOf, integer } from ${JSON.stringify(join(ROOT, 'libs/settings/dist/index.js'))};
 import { runService } from ${JSON.stringify(join(ROOT, 'libs/service/dist/index.js'))};
@@ -82,7 +82,7 @@ describe('a service process', () => {
     expect(service.output()).not.toContain('enormous');
   });
 
-  it('ends with 1 and says why when it cannot start', async () => {
+  it('ends with 1 and the reason when it cannot start', async () => {
     const service = run('no-start');
     expect(await service.exited).toBe(1);
     expect(service.output()).toContain('the port is taken');
@@ -96,7 +96,7 @@ describe('a service process', () => {
     expect(service.output()).toContain('stuck transaction');
   });
 
-  it('ends at once when it is asked a second time', async () => {
+  it('ends at once at the second signal', async () => {
     const service = run('slow-stop');
     await service.says('started');
     service.process.kill('SIGINT');
@@ -105,7 +105,7 @@ describe('a service process', () => {
     expect(await service.exited).toBe(1);
   });
 
-  it('ends with 1 on a rejection that nobody handles', async () => {
+  it('ends with 1 on an unhandled rejection', async () => {
     const service = run('rejects');
     expect(await service.exited).toBe(1);
     expect(service.output()).toContain('nobody caught this');

@@ -42,7 +42,7 @@ describe('the example of the source document', () => {
 
   afterAll(() => cluster?.stop(), 300_000);
 
-  /** What a WebSocket hears until it closes; or the status and the body of a refused upgrade. */
+  /** The messages of a WebSocket until it closes, or the status and body of a refused upgrade. */
   function talk(path: string, first?: unknown): Promise<{ status: number; messages: Record<string, unknown>[] }> {
     return new Promise((resolve) => {
       const messages: Record<string, unknown>[] = [];
@@ -61,7 +61,7 @@ describe('the example of the source document', () => {
     });
   }
 
-  /** Runs the example in a strategy and gives its status, as its clients ask for it. */
+  /** Runs the example with a strategy and returns its status, like its clients. */
   async function run(strategy: string, body: { input: unknown }): Promise<Status> {
     const name = `${EXAMPLE.name}-${strategy}-${Object.keys(body.input as object).length}`;
     expectStatus(await api.post(`${API}/configs`, { ...EXAMPLE, name, strategy }), 201);
@@ -75,7 +75,7 @@ describe('the example of the source document', () => {
   }
 
   it.each(STRATEGIES)(
-    'runs as it stands in strategy %s',
+    'runs unchanged with strategy %s',
     async (strategy) => {
       const status = await run(strategy, START);
       expect(status).toMatchObject({ status: 'completed', session_id: 'session-42', input: START.input });
@@ -87,7 +87,7 @@ describe('the example of the source document', () => {
       expect(report).toContain('## Step 1');
       expect(report).toContain('The log has 1 error in 2 lines.');
       expect(report).toContain('runbooks/import.md');
-      // A field of an output stands in the input twice, and is told once.
+      // A field of an output occurs twice in the input, and is reported once.
       expect(report).not.toContain('## Passages');
 
       const log = await inputOf(status, 'step_2');
@@ -104,7 +104,7 @@ describe('the example of the source document', () => {
   );
 
   it.each(STRATEGIES)(
-    'goes on in strategy %s without what failed, and tells the steps after it why',
+    'continues with strategy %s without the failed step, and tells later steps the reason',
     async (strategy) => {
       const { job_name: _job, query: _query, ...input } = START.input;
       const status = await run(strategy, { input });
@@ -124,7 +124,7 @@ describe('the example of the source document', () => {
     300_000,
   );
 
-  it('is found in lists by offset, with how many there are', async () => {
+  it('is found in lists by offset, with the total number', async () => {
     interface Page {
       readonly configs?: { name: string; steps_count: number }[];
       readonly executions?: { config_name: string }[];

@@ -13,7 +13,7 @@ interface Frame {
   readonly line: number;
 }
 
-/** The frames of a stack that lie in this repository. */
+/** The frames of a stack trace that are in this repository. */
 function framesOf(stack: string): Frame[] {
   return [...stack.matchAll(/^\s+at .*?\(?((?:file:\/\/)?\/[^\s():]+):(\d+)(?::\d+)?\)?$/gm)]
     .map(([, path = '', line = '']) => ({
@@ -23,10 +23,10 @@ function framesOf(stack: string): Frame[] {
     .filter(({ file }) => file.startsWith(ROOT) && !file.includes('/node_modules/'));
 }
 
-/** The text of the line that a frame names. Throws when the file is not there. */
+/** The text of a frame's line. Throws when the file does not exist. */
 const lineAt = ({ file, line }: Frame): string | undefined => readFileSync(file, 'utf8').split('\n')[line - 1];
 
-describe('stacks of the bundles that npm start runs', () => {
+describe('stack traces of the bundles that npm start runs', () => {
   let platform: LocalPlatform;
 
   beforeAll(async () => {
@@ -35,7 +35,7 @@ describe('stacks of the bundles that npm start runs', () => {
 
   afterAll(() => platform?.stop(), 300_000);
 
-  it('name in error_trace source files that exist, and the lines where it happened', async () => {
+  it('name existing source files and the right lines in error_trace', async () => {
     const api = platform.admin();
     const config = { name: 'broken', strategy: 'sequential', steps: [{ id: 'a', name: 'A', agent: 'fail' }] };
     expectStatus(await api.post('/api/v1/orchestrations/configs', config), 201);
@@ -65,7 +65,7 @@ describe('stacks of the bundles that npm start runs', () => {
     }
     expect(trace).toContain('broken on purpose');
     const frames = framesOf(trace);
-    // The first frame is where the agent throws, and the next ones are the runner's.
+    // The first frame is the place where the agent throws. The next ones belong to the runner.
     expect(frames[0]?.file).toBe(join(ROOT, 'services/step-runner/src/agents/fail.ts'));
     expect(frames[0] === undefined ? '' : lineAt(frames[0])).toMatch(/new (Retryable|Terminal)Error\(/);
     expect(frames.length).toBeGreaterThan(1);
@@ -76,7 +76,7 @@ describe('stacks of the bundles that npm start runs', () => {
     }
   }, 300_000);
 
-  it('name in the logs of the services source files that exist', async () => {
+  it('name existing source files in the logs of the services', async () => {
     const run = JSON.parse(readFileSync(join(platform.dir, 'run.json'), 'utf8')) as { database_url: string };
     const client = new pg.Client({ connectionString: run.database_url });
     await client.connect();
@@ -105,7 +105,7 @@ describe('stacks of the bundles that npm start runs', () => {
       expect(frame.file).toMatch(/\/src\/.*\.ts$/);
       expect([frame, lineAt(frame)]).toEqual([frame, expect.stringMatching(/\S/)]);
     }
-    // Of what others wrote as well.
+    // Including code of others.
     const all = stacks.flatMap((stack) => [
       ...stack.matchAll(/(?:\(| )((?:file:\/\/)?\/[^\s():]+):\d+(?::\d+)?\)?$/gm),
     ]);

@@ -14,7 +14,7 @@ import { processesNaming } from '../support/processes.js';
 import { Terminal } from '../support/terminal.js';
 import type { TerminalOptions } from '../support/terminal.js';
 
-// Whole starts, and a first build, on a machine that may do other things.
+// Complete starts and a first build, on a machine that may be busy.
 jest.setTimeout(600_000);
 
 const COLOUR = '\u001B[';
@@ -39,7 +39,7 @@ async function nothingNames(text: string): Promise<void> {
   );
 }
 
-/** Runs a command in a terminal to its end. */
+/** Runs a command in a terminal until it ends. */
 async function ended(terminal: Terminal): Promise<{ code: number | null; shown: string }> {
   return { code: await terminal.exited(), shown: terminal.shown };
 }
@@ -48,7 +48,7 @@ afterEach(() => {
   for (const { child } of opened.splice(0)) child.kill('SIGKILL');
 });
 
-/** script(1) makes the pseudo-terminals: that of util-linux. */
+/** The pseudo-terminals are made by script(1) of util-linux. */
 const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;
 
 (hasTerminals ? describe : describe.skip)("the README's commands in a terminal", () => {
@@ -74,7 +74,7 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     await nothingRuns();
   });
 
-  it('npm run demo -- agents shows each turn of a scripted model and what it calls, and says that it is scripted', async () => {
+  it('npm run demo -- agents shows each turn of a scripted model and its calls, and says that it is scripted', async () => {
     const { code, shown } = await ended(type('npm run demo -- agents'));
     expect({ code, shown }).toMatchObject({ code: 0, shown: expect.stringMatching(/^Model: SCRIPTED\. /m) });
     expect(shown).toMatch(/◆ Investigate +turn 1: calls read_log, search_runbooks\n/);
@@ -84,7 +84,7 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     await nothingRuns();
   });
 
-  it('npm start runs until Ctrl-C, which ends all of it, and a demonstration says what it may not do there', async () => {
+  it('npm start runs until Ctrl-C, which ends everything, and a demonstration explains what it may not do there', async () => {
     const start = type('npm start -- --port 0');
     await start.says(/Batuta is ready at http/);
     const demo = await ended(type('npm run demo -- agents'));
@@ -98,9 +98,9 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     await nothingRuns();
   });
 
-  it('Ctrl-C ends all of it also while it starts', async () => {
+  it('Ctrl-C ends everything even during the start', async () => {
     const start = type('npm start -- --port 0');
-    // The first service that says something: others are still starting.
+    // Waits for the output of the first service, while others are still starting.
     await start.says(/service started|gateway listens/);
     start.controlC();
     await start.exited();
@@ -131,7 +131,7 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     }
   });
 
-  it('env prints what curl and a worker need, and a shell that keeps it can start the platform again', async () => {
+  it('env prints the variables for curl and a worker, and a shell with them can start the platform again', async () => {
     const none = await ended(type('npm run -s batuta env'));
     expect(none).toMatchObject({ code: 1, shown: expect.stringMatching(/^No platform is running here\./) });
 
@@ -160,7 +160,7 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     await nothingRuns();
   });
 
-  it('says in a sentence or two which port is taken, also when it runs already', async () => {
+  it('names the taken port in one or two sentences, even when the platform is already running', async () => {
     const other = createServer();
     other.listen(0, '127.0.0.1');
     await once(other, 'listening');
@@ -184,10 +184,10 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     await nothingRuns();
   });
 
-  it('says in its first lines that its usual port is taken, and where it is instead', async () => {
+  it('reports in its first lines that its usual port is taken, and its actual address', async () => {
     const other = createServer();
     const listening = once(other.listen(3000, '127.0.0.1'), 'listening');
-    // Somebody else of this machine may have it: that is as good.
+    // Another program of this machine may have the port, which has the same effect.
     await listening.catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('EADDRINUSE'));
     try {
       const start = type('npm start');
@@ -219,7 +219,7 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     ],
     ['a wrong setting', { BATUTA_EXECUTION_LEASE: 'soon' }, /BATUTA_EXECUTION_LEASE must be a duration/],
     ['an unknown layout', { BATUTA_LAYOUT: 'gateway|engine' }, /unknown service "engine"/],
-  ])('says what to do about %s, without a stack', async (_, env: Record<string, string>, expected) => {
+  ])('tells what to do about %s, without a stack trace', async (_, env: Record<string, string>, expected) => {
     const { code, shown } = await ended(type('npm start -- --port 0', { env }));
     expect({ code, shown }).toMatchObject({ code: 1, shown: expect.stringMatching(expected) });
     expect(shown).not.toMatch(STACK);
@@ -228,7 +228,7 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
   });
 });
 
-// Debian's user of nothing; its files are in a directory of this test.
+// Debian's user without rights. Its files are in a directory of this test.
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
 const canSwitchUser =
@@ -236,7 +236,7 @@ const canSwitchUser =
   process.getuid?.() === 0 &&
   spawnSync('setpriv', [...asNobody, process.execPath, '--version']).status === 0;
 
-/** As root only: nobody else may become another user. */
+/** As root only, because only root can become another user. */
 (canSwitchUser ? describe : describe.skip)("the README's commands of an ordinary user, in a new checkout", () => {
   let checkout: string;
   const type = (line: string): Terminal => open(line, { cwd: checkout, account: NOBODY });
@@ -267,13 +267,13 @@ const canSwitchUser =
     await start.exited();
     expect(start.shown).not.toMatch(STACK);
     await nothingNames(checkout);
-    // On a busy machine the build may have come to its end before.
+    // On a busy machine the build may have finished earlier.
     for (const built of ['cli/dist', 'services/standalone/dist']) {
       rmSync(join(checkout, built), { recursive: true, force: true });
     }
   });
 
-  it('npm run demo says that it builds, and shows the report', async () => {
+  it('npm run demo reports that it builds, and shows the report', async () => {
     const demo = type('npm run demo');
     await demo.says(/Building \(first time; takes .*\) …/);
     const { code, shown } = await ended(demo);
@@ -282,7 +282,7 @@ const canSwitchUser =
     await nothingNames(checkout);
   });
 
-  it('npm start builds nothing again and runs until Ctrl-C, which ends all of it', async () => {
+  it('npm start does not build again, and runs until Ctrl-C, which ends everything', async () => {
     const start = type('npm start -- --port 0');
     await start.says(/Batuta is ready at http/);
     expect(start.shown).not.toContain('first time');
@@ -291,7 +291,7 @@ const canSwitchUser =
     await nothingNames(checkout);
   });
 
-  it('says whose checkout it is when the user may not write in it', async () => {
+  it('names the owner of the checkout when the user may not write in it', async () => {
     const { code, shown } = await ended(open('npm start', { cwd: ROOT, account: NOBODY, env: { HOME: checkout } }));
     expect(code).toBe(1);
     expect(shown).toMatch(/may not write in .*Run it as the owner/);

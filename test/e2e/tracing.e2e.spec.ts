@@ -26,7 +26,7 @@ const SECRET = `secret-${randomBytes(12).toString('hex')}`;
 const CALLER = { traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
 const CONFIGS = '/api/v1/orchestrations/configs';
 const WEBSOCKET_SPAN = 'GET /api/v1/orchestrations/ws/execute/:config_id';
-/** Waits, agrees, waits for a human until time decides, goes on, waits a moment, fails and is undone. */
+/** Waits, agrees, waits for a human until time decides, continues, waits a moment, fails and is undone. */
 const UNDONE = {
   name: 'undone',
   strategy: 'consensus',
@@ -60,7 +60,7 @@ const FAILING = {
   ],
 };
 const JAEGER = 'http://jaeger.example:16686';
-/** Asks a model, which wants one tool called and is then done. */
+/** Uses a model, which calls one tool and is then done. */
 const CONVERSATION = {
   name: 'conversation',
   strategy: 'sequential',
@@ -70,7 +70,7 @@ const CONVERSATION = {
 };
 const TALK = '/v1/chat/completions';
 
-/** What the model answers, by how often it was asked before. */
+/** The model's answer, by the number of earlier requests. */
 function answerOfModel(earlier: number): string {
   const call = { id: 'c1', type: 'function', function: { name: 'look', arguments: '{"at":"the sky"}' } };
   const message =
@@ -99,7 +99,7 @@ interface Row {
   readonly optional: readonly string[];
 }
 
-/** What stands in the documentation for parents, as the first words of their spans. */
+/** The documentation's words for parents, with a pattern for the names of their spans. */
 const PARENTS: Readonly<Record<string, RegExp>> = {
   execution: /^(execution |(retry|compensation) of execution$)/,
   request: /^(GET|POST) \//,
@@ -185,7 +185,7 @@ describe('what a platform shows of itself', () => {
   const parentOf = (span: CollectedSpan): CollectedSpan | undefined =>
     collector.trace(span.traceId).find((other) => other.spanId === span.parentSpanId);
 
-  /** A command that REST has no route for, as the gateway would send it. */
+  /** A command that has no REST route, sent as the gateway would send it. */
   const command = async (body: Partial<CommandRequest>, executionId = execution.execution_id): Promise<void> => {
     const logger = createLogger({ service: 'test', level: 'silent' });
     const nats = await connectNats({
@@ -209,7 +209,7 @@ describe('what a platform shows of itself', () => {
     }
   };
 
-  /** Waits until what is exported is as told: each process exports in its own time. */
+  /** Waits until the exported spans pass the check, because each process exports in its own time. */
   const exported = (check: () => void): Promise<unknown> =>
     eventually(
       () => {
@@ -231,7 +231,7 @@ describe('what a platform shows of itself', () => {
       const startAt = Date.now() + delayMs;
       await command({ start: { ...config, traceId: delayed.traceId, startAt } }, delayed.id);
       undone += 1;
-      // Taken before its time, so it waits.
+      // It was accepted before its time, so it waits.
       if (Date.now() < startAt) return;
     }
   };
@@ -314,7 +314,7 @@ describe('what a platform shows of itself', () => {
     await eventually(
       () => {
         if (called.to('/held').length === 0) throw new Error('not called yet');
-        // Commits are recorded from memory: this one must be out before the engine is killed.
+        // Commits are recorded in memory, so this one must be exported before the engine is killed.
         if (!collector.spans.some((span) => span.name === 'commit' && span.attributes['batuta.event.version'] === 1)) {
           throw new Error('the commit of the start is not exported yet');
         }
@@ -322,7 +322,7 @@ describe('what a platform shows of itself', () => {
       { timeoutMs: 60_000, describe: 'the held step runs' },
     );
     await command({ pause: { reason: 'a human looks' } });
-    // Nothing is exported from here until the engine is killed: what it had to export, the next one must.
+    // Nothing is exported from here until the kill of the engine, so the next engine must export it.
     collector.down = true;
     const engine = cluster.process('execution');
     await engine.end('SIGKILL');
@@ -349,7 +349,7 @@ describe('what a platform shows of itself', () => {
         const ofCaller = collector.trace(CALLER.traceId).map((span) => span.name);
         if (ofCaller.length < 2) throw new Error(`of the caller's trace only: ${ofCaller.join(', ')}`);
         if (names.filter((name) => name === 'callback webhook').length < 2) throw new Error('not both callbacks');
-        // Each process exports on its own: what is there of one says nothing about another.
+        // Each process exports its own spans, so one process's spans say nothing about another's.
         if (names.filter((name) => name === 'GET').length < 4) throw new Error('not all calls');
         for (const part of ['queue wait', 'run ']) {
           if (names.filter((name) => name.startsWith(part)).length < 6) throw new Error(`not every "${part}"`);
@@ -373,7 +373,7 @@ describe('what a platform shows of itself', () => {
     );
   });
 
-  it('has the request in the trace of its caller, and each trace leads to the other', () => {
+  it('has the request in the trace of its caller, and the traces link to each other', () => {
     const root = only('execution traced');
     const [request, command, ...more] = collector
       .trace(CALLER.traceId)
@@ -406,7 +406,7 @@ describe('what a platform shows of itself', () => {
       expect(wait?.end).toBe(run?.start);
       const calls = under(run as CollectedSpan);
       expect(calls.map((span) => span.name)).toEqual(['GET']);
-      // The called server was told the span of this very call.
+      // The called server got the span of this call.
       expect(called.to('/flaky').map(({ headers }) => headers['traceparent'])).toContain(
         `00-${execution.trace_id}-${calls[0]?.spanId}-01`,
       );
@@ -443,7 +443,7 @@ describe('what a platform shows of itself', () => {
     expect(under(only('command start')).map((span) => span.name)).toEqual(['commit']);
   });
 
-  it('tells what agents spent by the GenAI conventions, on the run, the step and the execution', () => {
+  it('shows what agents spent by the GenAI conventions, on the run, the step and the execution', () => {
     const spender = only('step spender');
     const run = spans.find(
       (span) => span.name === 'run echo' && span.attributes['batuta.step.id'] === 'spender',
@@ -461,7 +461,7 @@ describe('what a platform shows of itself', () => {
     }
   });
 
-  it('gives one tree also for a start by WebSocket, a retry of what failed, a delay, a consensus and a compensation', async () => {
+  it('gives one tree for a start by WebSocket, a retry of failed steps, a delay, a consensus and a compensation', async () => {
     const config = expectStatus(await api.post<{ id: string; version: number }>(CONFIGS, UNDONE), 201);
     const delayed = { id: randomUUID(), traceId: randomBytes(16).toString('hex') };
     const { id: configId, version: configVersion } = config;
@@ -507,7 +507,7 @@ describe('what a platform shows of itself', () => {
     expect(linked).toEqual(['command record_result', 'command wake']);
   }, 300_000);
 
-  it('shows a conversation with a model by the GenAI conventions, and nothing of what was said', async () => {
+  it('shows a conversation with a model by the GenAI conventions, without its content', async () => {
     const model = { provider: 'openai_compatible', model: 'scripted', base_url: `${base}/v1` };
     expectStatus(await api.call('PUT', '/api/v1/models/scripted', model), 201);
     expectStatus(await api.post(CONFIGS, CONVERSATION), 201);
@@ -546,7 +546,7 @@ describe('what a platform shows of itself', () => {
     expect(parentOf(tool)?.name).toBe('invoke_agent ask');
   }, 300_000);
 
-  it('shows how long a child took in the trace of its parent, and leads to the trace of the child', async () => {
+  it('shows the duration of a child in the trace of its parent, and links to the trace of the child', async () => {
     const steps = [{ id: 'part', name: 'Part', orchestration: { config: 'conversation' } }];
     expectStatus(await api.post(CONFIGS, { name: 'parent', strategy: 'sequential', steps }), 201);
     const { trace_id: traceId, status } = expectStatus(
@@ -570,7 +570,7 @@ describe('what a platform shows of itself', () => {
     });
   });
 
-  /** What the exported spans and the table of the documentation say differently. */
+  /** The differences between the exported spans and the table of the documentation. */
   function compareWithDocumentation(): { problems: string[]; unseen: string[] } {
     const rows = documentedSpans();
     const problems: string[] = [];
@@ -603,7 +603,7 @@ describe('what a platform shows of itself', () => {
     return { problems: [...new Set(problems)], unseen };
   }
 
-  it('links the status to Jaeger and hands the trace to the webhook', async () => {
+  it('links the status to Jaeger and passes the trace on to the webhook', async () => {
     const status = expectStatus(
       await api.get<{ trace_url: string }>(`/api/v1/orchestrations/status/${execution.trace_id}`),
       200,
@@ -617,7 +617,7 @@ describe('what a platform shows of itself', () => {
     );
   });
 
-  it('shows every documented metric at its service, none that is not, and no id in any label', async () => {
+  it('shows exactly the documented metrics at each service, and no id in any label', async () => {
     const rows = tableUnder(DOCS, 'Exported metrics');
     const problems: string[] = [];
     const texts = new Map<string, string>();
@@ -650,7 +650,7 @@ describe('what a platform shows of itself', () => {
       expect(text).not.toContain(SECRET);
     }
     expect(problems).toEqual([]);
-    // The engine was started anew in the middle: it counts what happened since.
+    // The engine was restarted in the middle, and counts from then on.
     const engine = texts.get('execution') ?? '';
     expect(engine).toMatch(/^batuta_executions_total\{status="completed"\} 4$/m);
     expect(engine).toMatch(/^batuta_tokens_total\{agent="echo"\} 42$/m);
@@ -660,11 +660,11 @@ describe('what a platform shows of itself', () => {
     expect(engine).toContain(`\nbatuta_approvals_total{outcome="requested"} ${undone}\n`);
     expect(engine).toContain(`\nbatuta_approvals_total{outcome="approved_by_timeout"} ${undone}\n`);
     expect(engine).toContain(`\nbatuta_approval_wait_seconds_count{outcome="approved_by_timeout"} ${undone}\n`);
-    // A human is no agent.
+    // A human is not an agent.
     expect(engine).not.toContain('agent=""');
     expect(engine).toMatch(/^batuta_engine_partitions 64$/m);
     expect(engine).toMatch(/^batuta_engine_takeovers_total 64$/m);
-    // What projections and the queue say follows a little later.
+    // Metrics of projections and the queue follow a little later.
     await eventually(async () => {
       const later = await (await fetch(`${cluster.process('execution').url}/metrics`)).text();
       expect(later).toMatch(/^batuta_approvals_waiting 0$/m);
@@ -676,7 +676,7 @@ describe('what a platform shows of itself', () => {
     );
   }, 300_000);
 
-  it('keeps payloads out of logs and traces at every level, and takes another level while it runs', async () => {
+  it('keeps payloads out of logs and traces at every level, and changes the level at run time', async () => {
     const folder = join(cluster.dir, 'logs');
     let lines = 0;
     for (const file of readdirSync(folder)) {

@@ -68,20 +68,20 @@ describe('an agent served by a worker of its own', () => {
     if (worker !== undefined && worker.exitCode === null) {
       const ended = once(worker, 'exit');
       worker.kill('SIGTERM');
-      // It ends by itself, which this test would otherwise leave to chance.
+      // Checks that it ends by itself.
       expect((await ended)[0]).toBe(0);
     }
     await cluster?.stop();
   }, 300_000);
 
-  it('gives its output when both fit their schemas', async () => {
+  it('returns its output when input and output are valid', async () => {
     expect(await run({ text: 'one two  three' })).toMatchObject({
       status: 'completed',
       output: { words: 3, characters: 14 },
     });
   }, 300_000);
 
-  it('shows its pool with a worker and room for a task, though it sends no beats', async () => {
+  it('shows its pool with a worker and room for a task, although it sends no beats', async () => {
     const { pools } = expectStatus(
       await api.get<{ pools: { pool: string; workers: number; slots: number; free: number }[] }>('/api/v1/pools'),
       200,
@@ -92,7 +92,7 @@ describe('an agent served by a worker of its own', () => {
     expect(text?.free).toBeGreaterThanOrEqual(1);
   }, 300_000);
 
-  it('says in a sentence that its credentials are missing, are for another pool, or that no server is there', async () => {
+  it('reports in one sentence that its credentials are missing or for another pool, or that no server is there', async () => {
     const say = async (args: readonly string[], env: Record<string, string>): Promise<string> => {
       const child = spawn(process.execPath, [WORKER, ...args], { env: { PATH: process.env['PATH'], ...env } });
       let said = '';
@@ -108,7 +108,7 @@ describe('an agent served by a worker of its own', () => {
     expect(await say(['other'], other)).toMatch(/^These credentials do not let a worker serve the pool other: /);
   }, 300_000);
 
-  it('is not asked about an input that does not fit', async () => {
+  it('gets no invalid input', async () => {
     const finished = await run({ text: 3 });
     expect(finished).toMatchObject({
       status: 'failed',
@@ -122,7 +122,7 @@ describe('an agent served by a worker of its own', () => {
     expect(failed[0]?.data).toMatchObject({ by_engine: true });
   }, 300_000);
 
-  it('fails after its retries when its outputs do not fit the schema of a new revision', async () => {
+  it('fails after its retries when its outputs are invalid by the schema of a new revision', async () => {
     expect(await register({ ...COUNTS, required: ['words', 'characters', 'sentences'] })).toBe(2);
     const finished = await run({ text: 'one two' });
     expect(finished).toMatchObject({

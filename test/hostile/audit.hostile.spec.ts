@@ -74,7 +74,7 @@ describe('the audit log', () => {
     await cluster?.stop();
   }, 120_000);
 
-  /** All that is there, newest first. */
+  /** All entries, newest first. */
   async function entriesOf(api: Api, query = ''): Promise<Entry[]> {
     const entries: Entry[] = [];
     for (let cursor = ''; ;) {
@@ -86,7 +86,7 @@ describe('the audit log', () => {
     }
   }
 
-  /** Waits for an entry, which comes after its answer. */
+  /** Waits for an entry, because it is recorded after the answer. */
   const found = (api: Api, wanted: Partial<Entry>, query = ''): Promise<Entry> =>
     eventually(
       async () => {
@@ -107,7 +107,7 @@ describe('the audit log', () => {
       .replace('{id}', '01900000-0000-7000-8000-000000000000')
       .replaceAll(/\{[a-z_]+\}/g, 'nothing');
 
-  it('has every operation that changes something, refused for the role, the key, and the body', async () => {
+  it('has every changing operation, refused because of the role, the key, and the body', async () => {
     expect(operations.length).toBeGreaterThan(40);
     const anybody = new Api(platform.url, 'batuta_wrong');
     for (const operation of operations) {
@@ -118,7 +118,7 @@ describe('the audit log', () => {
         [anybody, 'anybody'],
       ] as const) {
         const headers = { 'x-request-id': `${kind}-${operation.name}`, 'x-secret': SECRET };
-        // What takes no body ignores it; none of these is what the operation wants.
+        // A route without a body ignores it. No other operation accepts this body.
         const answer = await api.call(operation.method, pathOf(operation), { nonsense: SECRET }, headers);
         if (kind === 'anybody') expect([401, 429]).toContain(answer.status);
       }
@@ -148,7 +148,7 @@ describe('the audit log', () => {
     );
   }, 300_000);
 
-  it('says who, what, from where and what became of it', async () => {
+  it('shows who did what, from where and with which outcome', async () => {
     const name = 'AUDITED_TOKEN';
     const put = await admin.call('PUT', `/api/v1/secrets/${name}`, { value: SECRET }, { 'x-request-id': 'put-secret' });
     expect(put.status).toBe(201);
@@ -184,7 +184,7 @@ describe('the audit log', () => {
     await found(admin, { action: 'executions.cancel', outcome: 'refused' });
   }, 120_000);
 
-  it('has what comes over WebSockets, and those that are refused', async () => {
+  it('has requests over WebSockets, and refused WebSockets', async () => {
     const url = `${platform.url.replace('http', 'ws')}/api/v1/orchestrations/ws/execute/audited`;
     const open = (key: string): Promise<unknown> =>
       new Promise((resolve) => {
@@ -212,7 +212,7 @@ describe('the audit log', () => {
     await found(platform, { channel: 'websocket', outcome: 'refused', code: 'unauthenticated' });
   }, 60_000);
 
-  it('is read by admins of the tenant and of the platform, and by nobody else', async () => {
+  it('can be read only by admins of the tenant and of the platform', async () => {
     for (const api of [viewer, operator]) {
       expect((await api.get('/api/v1/audit')).status).toBe(403);
       expect((await api.get('/api/v1/audit/export')).status).toBe(403);
@@ -221,12 +221,12 @@ describe('the audit log', () => {
       expect((await mallory.get(path)).status).toBe(403);
     }
     expect((await entriesOf(mallory)).filter(({ tenant_id: tenant }) => tenant !== 'mallory')).toEqual([]);
-    // A cursor of another tenant leads into the own log alone.
+    // A cursor of another tenant only leads into the reader's own log.
     const page = await admin.get<{ next_cursor: string }>('/api/v1/audit?limit=1');
     const stolen = await mallory.get<{ entries: Entry[] }>(`/api/v1/audit?limit=200&cursor=${page.body.next_cursor}`);
     expect(expectStatus(stolen, 200).entries.filter(({ tenant_id: tenant }) => tenant !== 'mallory')).toEqual([]);
     expect((await entriesOf(platform, '&tenant_id=acme')).length).toBe((await entriesOf(admin)).length);
-    // That they were refused is in the log of those who tried.
+    // The refusal is in the log of the tenant that tried.
     await found(mallory, { action: 'audit.list', outcome: 'refused', code: 'forbidden' });
     await found(admin, { action: 'audit.export', user_id: 'acme-viewer', outcome: 'refused' });
   }, 60_000);
@@ -255,7 +255,7 @@ describe('the audit log', () => {
     ).toEqual([]);
   }, 60_000);
 
-  it('holds no value of anybody, and is a chain without a gap', async () => {
+  it('contains no user’s values, and is a chain without gaps', async () => {
     for (const [api, tenant] of [
       [admin, 'acme'],
       [platform, 'default'],
@@ -274,7 +274,7 @@ describe('the audit log', () => {
     }
   }, 60_000);
 
-  it('is changed by no role of a service, nor by the owner of the tables', async () => {
+  it('cannot be changed by a service’s role, nor by the owner of the tables', async () => {
     const statements = [
       `UPDATE config.audit_entries SET user_id = 'somebody else'`,
       `DELETE FROM config.audit_entries`,
@@ -287,7 +287,7 @@ describe('the audit log', () => {
       for (const service of POSTGRES_SERVICES) {
         await client.query(`SET ROLE ${postgresRole(service)}`);
         for (const statement of statements) await expect(client.query(statement)).rejects.toThrow(/permission denied/);
-        // What lets the owner remove old entries lets a service remove none.
+        // The setting with which the owner removes old entries has no effect for a service.
         await client.query(
           `SELECT set_config('batuta.erased_tenant', 'acme', false), set_config('batuta.audit_before', '3000-01-01', false)`,
         );

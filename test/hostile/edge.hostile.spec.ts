@@ -11,7 +11,7 @@ import { LocalPlatform } from '../support/local-platform.js';
 
 const CONFIGS = '/api/v1/orchestrations/configs';
 
-describe('what anybody may try at the edge of a local platform', () => {
+describe('attacks on the edge of a local platform', () => {
   let platform: LocalPlatform;
   let viewer: Api;
   let services: Record<string, string>;
@@ -25,7 +25,7 @@ describe('what anybody may try at the edge of a local platform', () => {
 
   afterAll(() => platform?.stop(), 300_000);
 
-  /** The answer to what is written as it stands; the connection ends after it. */
+  /** Sends a text unchanged and returns the answer. The connection ends after it. */
   const raw = (text: string): Promise<string> =>
     new Promise((resolve, reject) => {
       let said = '';
@@ -39,13 +39,13 @@ describe('what anybody may try at the edge of a local platform', () => {
       socket.on('error', reject).on('close', () => resolve(said));
     });
 
-  /** Lines of the gateway's own count of its answers. */
+  /** Lines of the gateway's own counter of answers. */
   const answered = async (status: RegExp): Promise<string[]> =>
     (await (await fetch(`${services['gateway'] ?? ''}/metrics`)).text())
       .split('\n')
       .filter((line) => line.startsWith('batuta_gateway_http_request_seconds_count') && status.test(line));
 
-  it('answers paths that are none, with an upgrade and without, as not found', async () => {
+  it('answers invalid paths, with and without an upgrade, as not found', async () => {
     for (const path of [
       '//',
       '///',
@@ -74,7 +74,7 @@ describe('what anybody may try at the edge of a local platform', () => {
     expect(await answered(/status="5/)).toEqual([]);
   }, 300_000);
 
-  it('counts uploads that are cut off as the end of who sent them', async () => {
+  it('counts uploads that are cut off as ended by their sender', async () => {
     const key = readFileSync(join(platform.dir, 'admin.key'), 'utf8').trim();
     const { port, hostname } = new URL(platform.url);
     for (const [body, length] of [
@@ -89,7 +89,7 @@ describe('what anybody may try at the edge of a local platform', () => {
               `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
           ),
         );
-        // The answer to `Expect` tells that the request has begun.
+        // The answer to `Expect` shows that the request has begun.
         socket.once('data', () => socket.destroy());
         socket.once('error', reject).once('close', () => resolve());
       });
@@ -101,7 +101,7 @@ describe('what anybody may try at the edge of a local platform', () => {
     expect(await answered(/status="5/)).toEqual([]);
   }, 300_000);
 
-  it('never says a key in the answer to an upgrade', async () => {
+  it('never repeats a key in the answer to an upgrade', async () => {
     const url = `${platform.url.replace('http', 'ws')}/ws/notifications`;
     const key = `batuta.bearer.${viewer.key}`;
     const open = (protocols: string[]): Promise<{ protocol: string; headers: string }> =>
@@ -132,7 +132,7 @@ describe('what anybody may try at the edge of a local platform', () => {
     }
   }, 300_000);
 
-  it('lets pages of other origins open no WebSocket, whatever key they have', async () => {
+  it('refuses WebSockets of pages of other origins, whatever their key', async () => {
     const url = `${platform.url.replace('http', 'ws')}/ws/notifications`;
     for (const origin of [
       'http://evil.example',
@@ -162,7 +162,7 @@ describe('what anybody may try at the edge of a local platform', () => {
     }
   }, 300_000);
 
-  it('changes the log level of no service for a page, for whom a proxy speaks, or from another machine', async () => {
+  it('refuses changes of a log level from a page, through a proxy, and from another machine', async () => {
     const put = (url: string, headers: Record<string, string>): Promise<number | undefined> =>
       new Promise((resolve, reject) => {
         const asked = request(`${url}/log-level?level=silent`, { method: 'PUT', headers }, (answer) => {
@@ -191,7 +191,7 @@ describe('what anybody may try at the edge of a local platform', () => {
       const status = await put(elsewhere, {}).catch((error: NodeJS.ErrnoException) => error.code);
       expect([service, status]).toEqual([service, 'ECONNREFUSED']);
     }
-    // A level of silence would end these lines.
+    // A silent level would suppress these lines.
     await viewer.get('/api/v1/orchestrations/executions');
     expect((await put(platform.url, { authorization: `Bearer ${viewer.key}` })) ?? 0).toBeGreaterThanOrEqual(400);
   }, 300_000);

@@ -6,7 +6,7 @@ import { allHaveStatus } from '../support/running.js';
 
 const CONFIGS = '/api/v1/orchestrations/configs';
 const EXECUTE = '/api/v1/orchestrations/execute';
-/** Far more than the threads that expressions have. */
+/** Many more than the threads for expressions. */
 const AT_ONCE = 80;
 
 interface Ended {
@@ -37,7 +37,7 @@ describe('a tenant whose expressions never end', () => {
     await platform?.stop();
   }, 300_000);
 
-  it('fails its own steps for their time, and nobody’s because a thread was busy', async () => {
+  it('fails its own steps because of their time, and nobody’s steps because a thread was busy', async () => {
     const starts = await Promise.all(
       Array.from({ length: AT_ONCE }, () => hostile.post<{ execution_id: string }>(`${EXECUTE}/mapped`, { input: {} })),
     );

@@ -14,7 +14,7 @@ interface Ended {
   readonly failure?: { readonly code: string };
 }
 
-/** Every secret or log that the platform keeps below its data directory, relative to it. */
+/** Every secret or log in the platform's data directory, relative to it. */
 const KEPT = [
   'admin.key',
   'run.json',
@@ -60,9 +60,9 @@ describe("a tenant's agents and the platform's files", () => {
     expect(await analyze('own.log')).toMatchObject({ status: 'completed', output: { source: 'own.log' } });
   });
 
-  it.each(KEPT)('never reads %s, whatever way it is named', async (kept) => {
+  it.each(KEPT)('never reads %s, however it is named', async (kept) => {
     const real = join(dir, kept);
-    // Where the secret lies elsewhere, the test would prove nothing.
+    // The test would prove nothing if the secret were elsewhere.
     expect([kept, existsSync(real)]).toEqual([kept, true]);
     const link = join(dir, 'files', 'mallory', kept.replaceAll('/', '-'));
     symlinkSync(real, link);
@@ -82,7 +82,7 @@ describe("a tenant's agents and the platform's files", () => {
 
   it("writes no user's data into PostgreSQL's log", async () => {
     const secret = 'a-value-that-is-nobodys-business';
-    // A name that is taken makes PostgreSQL report an error about the very value.
+    // A name that is taken makes PostgreSQL report an error with that value.
     for (let round = 0; round < 2; round += 1) {
       await operator.post(CONFIGS, {
         name: secret,

@@ -26,14 +26,14 @@ const callbackOf = (config: string): object => ({
   callback_url: 'https://example.org/hooks',
 });
 
-/** A platform whose admin publishes configs, and a tenant that has not asked for any. */
+/** A platform whose admin publishes configs, and a tenant that has not requested any. */
 describe('global configs', () => {
   let cluster: Cluster;
   let platform: Api;
   let admin: Api;
   let operator: Api;
   let otherGateway: Api;
-  /** Published in its second version; the first is a draft of the platform's own. */
+  /** Published in its second version. The first one is a draft of the platform's own. */
   let published: string;
 
   beforeAll(async () => {
@@ -66,7 +66,7 @@ describe('global configs', () => {
   const codeOf = ({ status, body }: Answer<object>): unknown => [status, (body as { code?: string }).code];
   const NOT_FOUND = [404, 'not_found'];
 
-  it('are not there for a tenant that has not allowed them, on any way', async () => {
+  it('do not exist in any way for a tenant that has not allowed them', async () => {
     for (const config of ['report', published]) {
       for (const api of [operator, otherGateway, admin]) {
         expect(codeOf(await run(api, config))).toEqual(NOT_FOUND);
@@ -90,18 +90,18 @@ describe('global configs', () => {
     expect(executions).toEqual([]);
   }, 120_000);
 
-  it('are there once an admin of the tenant has allowed them, and gone again at once', async () => {
+  it('exist once an admin of the tenant has allowed them, and disappear at once', async () => {
     await allow(true);
     expect(await listed(operator, '')).toBe(true);
     for (const config of ['report', published]) expectStatus(await run(operator, config), 200);
     expectStatus(await operator.get(`${CONFIGS}/report`), 200);
-    // One of the tenant's own executions, which it tells to the tenant alone.
+    // One of the tenant's own executions, about which only the tenant is notified.
     expectStatus(await operator.post(CALLBACKS, callbackOf(published)), 201);
-    // The draft of before is the platform's own: read, forked or scheduled.
+    // The earlier draft belongs to the platform: it cannot be read, forked or scheduled.
     expect(codeOf(await operator.get(`${CONFIGS}/${published}/versions/1`))).toEqual(NOT_FOUND);
     const draft = { name: 'draft', config: published, config_version: 1, timetable: { every_ms: 60_000 } };
     expect(codeOf(await operator.post(SCHEDULES, draft))).toEqual([400, 'validation_failed']);
-    // Both gateways hold leases of the config when it is forbidden.
+    // Both gateways have leases of the config when it is forbidden.
     for (let round = 0; round < 5; round += 1) {
       await allow(true);
       for (const api of [operator, otherGateway]) expectStatus(await run(api, 'report'), 200);
@@ -110,7 +110,7 @@ describe('global configs', () => {
     }
   }, 120_000);
 
-  it('are not begun by a fork, nor by a schedule, of when they were allowed', async () => {
+  it('are not started by a fork or a schedule from the time when they were allowed', async () => {
     await allow(true);
     const { execution_id: source } = expectStatus(await run(operator, 'report'), 200);
     const fork = `${EXECUTIONS}/${source}/fork?wait=60s`;
@@ -135,7 +135,7 @@ describe('global configs', () => {
     for (const id of schedules) {
       const { refused: before = 0 } = await countsOf(id);
       const refusedOf = async (): Promise<number> => (await countsOf(id))['refused'] ?? 0;
-      // What was let through before has ended by then.
+      // Starts that were admitted earlier have ended by then.
       await eventually(async () => expect(await refusedOf()).toBeGreaterThan(before + 1), more);
       const { completed } = await countsOf(id);
       await eventually(async () => expect(await refusedOf()).toBeGreaterThan(before + 3), more);
@@ -147,11 +147,11 @@ describe('global configs', () => {
       expect(JSON.stringify(events)).toContain('not_found');
       await operator.call('DELETE', `${SCHEDULES}/${id}`);
     }
-    // What has run is still the tenant's own.
+    // Earlier executions still belong to the tenant.
     expectStatus(await operator.get(`${EXECUTIONS}/${source}`), 200);
   }, 180_000);
 
-  it('are answered as before where a start or a fork is repeated, and start nothing more', async () => {
+  it('answer a repeated start or fork as before, and start nothing more', async () => {
     await allow(true);
     const key = { 'idempotency-key': 'once' };
     const { execution_id: first } = expectStatus(await run(operator, 'report', key), 200);
@@ -172,7 +172,7 @@ describe('global configs', () => {
     expect(await count()).toBe(before);
   }, 120_000);
 
-  it('do not come in the place of a config of the tenant that is deleted', async () => {
+  it('do not replace a deleted config of the tenant', async () => {
     const own = expectStatus(
       await operator.post<{ id: string }>(CONFIGS, named('report', { metadata: { own: true } })),
       201,
@@ -183,7 +183,7 @@ describe('global configs', () => {
     expect(codeOf(await run(otherGateway, 'report'))).toEqual(NOT_FOUND);
   }, 60_000);
 
-  it('are allowed by admins alone, and by none of another tenant', async () => {
+  it('can be allowed only by admins of the tenant', async () => {
     const settings = '/api/v1/tenants/acme/settings';
     const body = { global_configs: true };
     expect((await operator.call('PUT', settings, body)).status).toBe(403);
@@ -198,7 +198,7 @@ describe('global configs', () => {
     expect((await mallory.call('PUT', settings, body)).status).toBe(404);
     expect((await mallory.get(settings)).status).toBe(404);
     expect(expectStatus(await admin.get(settings), 200)).toEqual({ tenant_id: 'acme', global_configs: false });
-    // Nor does another tenant publish, in whichever way.
+    // Another tenant cannot publish in any way.
     const made = expectStatus(await mallory.post<{ id: string }>(CONFIGS, named('mine')), 201);
     expect((await mallory.post(CONFIGS, named('theirs', { is_global: true }))).status).toBe(403);
     expect((await mallory.call('PUT', `${CONFIGS}/${made.id}`, named('mine', { is_global: true }))).status).toBe(403);
@@ -210,7 +210,7 @@ describe('global configs', () => {
     return configs.some(({ id }) => id === published);
   }
 
-  /** The code of the refusal, or what came first else. */
+  /** The code of the refusal, or the first other message. */
   async function startOverSocket(api: Api, config: string): Promise<string> {
     const url = `${api.url.replace('http', 'ws')}/api/v1/orchestrations/ws/execute/${config}`;
     const socket = new WebSocket(url, { headers: { authorization: `Bearer ${api.key}` } });

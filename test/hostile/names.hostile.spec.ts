@@ -13,11 +13,11 @@ interface Ended {
   readonly failure?: { readonly code: string; readonly message: string };
 }
 
-/** Far more than a call takes on a busy machine, and less than one lookup that nobody answers. */
+/** Much longer than a call takes on a busy machine, and shorter than a lookup without an answer. */
 const QUIET_MS = 20_000;
 const LOOKUP_MS = 40_000;
 
-describe('a tenant whose host names nobody answers for', () => {
+describe('a tenant whose host names get no answer', () => {
   const names = new NameServer((name) =>
     name.endsWith('.silent.test')
       ? 'silent'
@@ -64,7 +64,7 @@ describe('a tenant whose host names nobody answers for', () => {
   const call = async (api: Api, url: string, more: object = {}): Promise<Ended> =>
     expectStatus(await api.post<Ended>(`${EXECUTE}/call?wait=60s`, { input: { url }, ...more }), 200);
 
-  it("leaves another tenant's calls and webhooks as they were", async () => {
+  it("does not affect another tenant's calls and webhooks", async () => {
     for (let index = 0; index < 120; index += 1) {
       const input = { url: `http://n${index}.silent.test/` };
       expectStatus(await mallory.post(`${EXECUTE}/call`, { input }), 202);
@@ -72,7 +72,7 @@ describe('a tenant whose host names nobody answers for', () => {
       const callback_url = `http://h${index}.silent.test/`;
       expectStatus(await mallory.post(`${EXECUTE}/done`, { input: {}, callback_url }), 202);
     }
-    // More than the four threads of libuv wait for an answer by now.
+    // More lookups than libuv has threads (four) wait for an answer now.
     await eventually(
       () => {
         const asked = new Set(names.questions.filter((question) => question.endsWith('.silent.test')));
@@ -96,8 +96,8 @@ describe('a tenant whose host names nobody answers for', () => {
     }
   }, 300_000);
 
-  it("leaves another tenant's calls as they were when a server keeps its own waiting", async () => {
-    // More than one tenant may have connections to one place at once.
+  it("does not affect another tenant's calls when a server keeps its own calls waiting", async () => {
+    // More connections than one tenant may have to one place at once.
     const held = 100;
     for (let index = 0; index < held; index += 1) {
       const input = { url: `http://good.test:${port}/held` };
@@ -116,7 +116,7 @@ describe('a tenant whose host names nobody answers for', () => {
     called.release();
   }, 300_000);
 
-  it('tells nothing of the addresses that names have inside', async () => {
+  it('does not reveal the internal addresses of names', async () => {
     for (const host of ['inside.test', '10.11.12.13', '127.0.0.1', 'localhost', '[::1]', '169.254.169.254']) {
       const { status, failure } = await call(quiet, `http://${host}:9/`);
       expect([host, status, failure]).toEqual([
@@ -131,7 +131,7 @@ describe('a tenant whose host names nobody answers for', () => {
     }
   }, 300_000);
 
-  it('refuses a callback_url that holds a password, wherever one is given', async () => {
+  it('refuses a callback_url with a password everywhere', async () => {
     const withPassword = `http://user:secret@good.test:${port}/`;
     expectStatus(await quiet.post(`${EXECUTE}/call`, { input: {}, callback_url: withPassword }), 400);
     const steps = [{ id: 'only', name: 'Only', agent: 'echo' }];

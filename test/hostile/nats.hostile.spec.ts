@@ -19,7 +19,7 @@ const TABLE = tableUnder(new URL('../../docs/operations.md', import.meta.url), '
 const USERS = [...NATS_SERVICES, 'workers'] as const;
 type User = (typeof USERS)[number];
 type NatsConnection = Awaited<ReturnType<typeof connectNats>>;
-/** The pool that each user serves, and one that nobody does. */
+/** The pool that each user serves, and one that none of them serves. */
 const POOL: Partial<Record<User, string>> = { 'step-runner': 'default', workers: 'text' };
 const FOREIGN = 'other';
 
@@ -29,10 +29,10 @@ const filled = (subject: string, pool: string): string =>
 
 const CREDENTIALS = '/api/v1/pools/text/credentials';
 
-/** A nats-server with users of its own, or several. */
+/** One nats-server with users, or several. */
 interface Servers {
   readonly url: string;
-  /** The file of a service's credentials, `{service}` for its name. */
+  /** The file of a service's credentials. `{service}` stands for its name. */
   readonly credentials: string | undefined;
   readonly tlsCa?: string;
   readonly accounts: NatsAccounts | undefined;
@@ -41,7 +41,7 @@ interface Servers {
 
 const newer = newerNatsServer();
 const local = (): Promise<Servers> => startTestNats({ users: { pools: ['default'] } });
-/** Whoever starts nats-servers, with the program that is there or undefined. */
+/** The ways to start nats-servers. Undefined when the program is missing. */
 const STARTED: readonly [string, (() => Promise<Servers>) | undefined][] = [
   ['npm start', local],
   ...(Object.keys(DEPLOYED) as (keyof typeof DEPLOYED)[]).flatMap(
@@ -84,7 +84,7 @@ function as(user: User): NatsConnection {
   return connection;
 }
 
-/** Which of the subjects the server lets the user publish to. */
+/** Those subjects to which the server lets the user publish. */
 async function publishable(user: User, wanted: readonly string[]): Promise<string[]> {
   const connection = as(user);
   const refused = new Set<string>();
@@ -96,14 +96,14 @@ async function publishable(user: User, wanted: readonly string[]): Promise<strin
   })();
   for (const subject of wanted) connection.publish(subject, '');
   await connection.flush();
-  // What the server said before the answer to the ping has been read, and the watcher gets its turn.
+  // The server's earlier messages have been read by the answer to the ping, and the watcher gets its turn.
   await new Promise((resolve) => setTimeout(resolve, 50));
   (status as unknown as { stop(): void }).stop();
   await watching;
   return wanted.filter((subject) => !refused.has(subject));
 }
 
-/** Which of the subjects the server lets the user subscribe to. */
+/** Those subjects to which the server lets the user subscribe. */
 async function subscribable(user: User, wanted: readonly string[]): Promise<string[]> {
   const connection = as(user);
   const refused = new Set<string>();
@@ -135,7 +135,7 @@ for (const [name, start] of STARTED) {
       await nats?.close();
     }, 60_000);
 
-    it.each(USERS)('%s may publish and subscribe to what the documentation says, and to nothing else', async (user) => {
+    it.each(USERS)('%s may publish and subscribe to exactly the documented subjects', async (user) => {
       const pool = POOL[user] ?? FOREIGN;
       const rows = TABLE.map((row) => ({
         subject: filled(row['subject'] ?? '', pool),
@@ -147,7 +147,7 @@ for (const [name, start] of STARTED) {
       expect(await subscribable(user, all)).toEqual(rows.filter((row) => row.subscribes).map(({ subject }) => subject));
     });
 
-    it.each(['step-runner', 'workers'] as const)('%s has nothing of a pool that it does not serve', async (user) => {
+    it.each(['step-runner', 'workers'] as const)('%s has no access to a pool that it does not serve', async (user) => {
       const foreign = TABLE.map((row) => row['subject'] ?? '')
         .filter((subject) => subject.includes('<pool>'))
         .map((subject) => filled(subject, FOREIGN));
@@ -156,7 +156,7 @@ for (const [name, start] of STARTED) {
       expect(await subscribable(user, foreign)).toEqual([]);
     });
 
-    it('lets nobody subscribe to everything, and nobody but the services to what spans pools or tenants', async () => {
+    it('lets nobody subscribe to everything, and only services to subjects across pools or tenants', async () => {
       const wide = [
         '>',
         '*',
@@ -173,7 +173,7 @@ for (const [name, start] of STARTED) {
       for (const user of ['step-runner', 'workers'] as const) expect(await subscribable(user, tenants)).toEqual([]);
     });
 
-    it('knows nobody without credentials, and nobody whose credentials have expired', async () => {
+    it('refuses clients without credentials or with expired ones', async () => {
       await expect(connectAs(undefined)).rejects.toThrow(/authorization/i);
       const file = await writePoolCredentials(nats.accounts!, directory, 'late', -60_000);
       await expect(connectAs(file)).rejects.toThrow(/authorization|expired/i);
@@ -191,7 +191,7 @@ for (const [name, start] of STARTED) {
         return answer.json();
       };
 
-      it('never have a filter for tasks of another pool, nor another name', async () => {
+      it('cannot have a filter for tasks of another pool, nor another name', async () => {
         const stream = { name: 'STEPS', subjects: [subjects.allSteps], retention: 'workqueue', storage: 'memory' };
         await as('execution').request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 30_000 });
         const own = { name: 'text-high', durable_name: 'text-high', ack_policy: 'explicit' };
@@ -232,7 +232,7 @@ describe('the table of subjects', () => {
   });
 });
 
-/** What nats-server says to a client that does not encrypt; ends when the server hangs up. */
+/** Talks to nats-server without encryption. Ends when the server closes the connection. */
 function talkPlainly(url: string, credentials: string): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -243,7 +243,7 @@ function talkPlainly(url: string, credentials: string): Promise<string> {
       socket.write(`CONNECT ${JSON.stringify({ jwt: credentials, verbose: true })}\r\nPING\r\n`),
     );
     socket.on('data', (text: string) => void (said += text));
-    // It hangs up with or without ceremony.
+    // The server may close or reset the connection.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNRESET') reject(error);
     });
@@ -265,7 +265,7 @@ describe('the TLS of a deployment', () => {
 
   const gateway = (): string => natsCredentialsFile(deployed.credentials, 'gateway') ?? '';
 
-  it('lets in nobody who does not encrypt', async () => {
+  it('refuses clients that do not encrypt', async () => {
     const said = await talkPlainly(deployed.url, readFileSync(gateway(), 'utf8'));
     expect(said).toMatch(/^INFO .*"tls_required":true/);
     expect(said).not.toContain('PONG');
@@ -275,7 +275,7 @@ describe('the TLS of a deployment', () => {
   it.each([
     ['trusts no authority of this installation', undefined],
     ['trusts the authority of another one', 'elsewhere'],
-  ])('is not talked to by a client that %s', async (_, elsewhere) => {
+  ])('is refused by a client that %s', async (_, elsewhere) => {
     const tlsCa = elsewhere === undefined ? {} : { tlsCa: join(other, 'gateway', 'ca.crt') };
     for (const url of [deployed.url, deployed.url.replace('tls:', 'nats:')]) {
       await expect(connectAs(gateway(), { url, ...tlsCa })).rejects.toThrow(
@@ -284,7 +284,7 @@ describe('the TLS of a deployment', () => {
     }
   });
 
-  it('is asked for: a client with an authority takes no server without TLS', async () => {
+  it('is obligatory for a client with an authority: it refuses a server without TLS', async () => {
     const plain = await startTestNats();
     try {
       const url = new URL(plain.url);
@@ -298,7 +298,7 @@ describe('the TLS of a deployment', () => {
     }
   });
 
-  it('says which file of certificates cannot be used', async () => {
+  it('names the file of certificates that cannot be used', async () => {
     const url = deployed.url;
     await expect(connectAs(gateway(), { url, tlsCa: '/none/ca.crt' })).rejects.toThrow(
       /BATUTA_NATS_TLS_CA.*\/none\/ca\.crt/,
@@ -306,7 +306,7 @@ describe('the TLS of a deployment', () => {
     await expect(connectAs(gateway(), { url, tlsCa: gateway() })).rejects.toThrow(/holds no certificate in PEM/);
   });
 
-  it('is no reason to believe users of another installation', async () => {
+  it('does not make users of another installation valid', async () => {
     for (const service of NATS_SERVICES) {
       await expect(connectAs(join(other, service, 'nats.creds'), deployed)).rejects.toThrow(/authorization/i);
     }
@@ -360,7 +360,7 @@ describe('a worker with the credentials of its pool', () => {
     await expect(worker.request(subject, '{}', { timeout: 10_000 })).rejects.toThrow(/permissions violation/i);
   });
 
-  it('cannot end a step of another pool, nor learn whether it is there', async () => {
+  it('cannot end a step of another pool, nor learn whether it exists', async () => {
     const admin = platform.admin();
     const config = {
       name: 'waits',
@@ -375,7 +375,7 @@ describe('a worker with the credentials of its pool', () => {
     const { execution_id: executionId } = started;
     const id = { executionId, stepId: 'wait', attempt: 1 };
     const result = { ...id, ok: true, output: { forged: true }, startedAt: Date.now(), finishedAt: Date.now() };
-    // The platform of one machine has 16 partitions.
+    // The platform on one machine has 16 partitions.
     const partition = partitionOf(executionId, 16);
     for (const token of [undefined, 'x'.repeat(43)]) {
       const ask = async (subject: string, body: object): Promise<unknown> =>
@@ -403,9 +403,9 @@ describe('a worker with the credentials of its pool', () => {
     expect(JSON.stringify(ended.output)).toContain('"output"');
   }, 300_000);
 
-  it('is out when its credentials are revoked', async () => {
+  it('is disconnected when its credentials are revoked', async () => {
     await revoke();
-    // A busy server may give up on a client before it has looked at its credentials, which says nothing of them.
+    // A busy server may give up on a client before it has checked the credentials, which says nothing about them.
     const refusal = await eventually(
       async () => {
         const outcome = await enter().then(

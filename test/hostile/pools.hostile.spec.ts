@@ -25,7 +25,7 @@ describe("a tenant that wants the answers of another's workers", () => {
 
   const put = (api: Api, name: string, pool: string) => api.call<Agent>('PUT', `/api/v1/agents/${name}`, { pool });
 
-  it('cannot put an agent into their pool, new or moved, nor after its owner has left it', async () => {
+  it('cannot put a new or moved agent into their pool, even after its owner has left it', async () => {
     expectStatus(await put(owner, 'count', 'counters'), 201);
     expectStatus(await put(mallory, 'mine', 'mallorys'), 201);
     for (const name of ['count', 'mine', 'another']) {
@@ -34,12 +34,12 @@ describe("a tenant that wants the answers of another's workers", () => {
     expect(expectStatus(await mallory.get<Agent>('/api/v1/agents/mine'), 200).pool).toBe('mallorys');
     expectStatus(await owner.call('DELETE', '/api/v1/agents/count'), 200);
     expectStatus(await put(mallory, 'count', 'counters'), 409);
-    // The platform's own tenant is no exception: the workers are not its.
+    // The platform's own tenant is no exception, because the workers do not belong to it.
     expectStatus(await put(platform.admin(), 'count', 'counters'), 409);
     expectStatus(await put(owner, 'count', 'counters'), 201);
   });
 
-  it('shares the pools that the settings share, and the built-in one', async () => {
+  it('can use the pools that the settings share, and the built-in one', async () => {
     for (const pool of ['commons', 'default']) {
       for (const api of [owner, mallory]) expect([200, 201]).toContain((await put(api, 'common', pool)).status);
     }

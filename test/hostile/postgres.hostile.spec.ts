@@ -9,7 +9,7 @@ import { LocalPlatform } from '../support/local-platform.js';
 
 const NO_RIGHT = '42501';
 
-describe("what a stolen password of a service's role of PostgreSQL is good for", () => {
+describe("a stolen password of a service's PostgreSQL role", () => {
   let platform: LocalPlatform;
   let admin: pg.Client;
   let host: string;
@@ -23,7 +23,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     readFileSync(join(platform.dir, 'postgres', 'passwords', name), 'utf8').trim();
   const as = (service: PostgresService): Promise<pg.Client> => connect(postgresRole(service), passwordOf(service));
 
-  /** What PostgreSQL answers to each statement: the code of its refusal, or `done`. */
+  /** PostgreSQL's answer to each statement: the code of its refusal, or `done`. */
   async function outcomes(service: PostgresService, statements: readonly string[]): Promise<Record<string, string>> {
     const client = await as(service);
     const said: Record<string, string> = {};
@@ -74,7 +74,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     await platform?.stop();
   }, 60_000);
 
-  it('is not the one that the processes of the platform log in with as an administrator', async () => {
+  it('is not the password of an administrator', async () => {
     const { rows } = await admin.query<{ name: string; usename: string }>(
       `SELECT DISTINCT application_name AS name, usename FROM pg_stat_activity
        WHERE application_name LIKE 'batuta%' AND backend_type = 'client backend'`,
@@ -88,7 +88,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     }
   });
 
-  it.each(POSTGRES_SERVICES)('%s: reads and writes no table of another service', async (service) => {
+  it.each(POSTGRES_SERVICES)('%s: cannot read or write a table of another service', async (service) => {
     const foreign = POSTGRES_SERVICES.filter((other) => other !== service).flatMap((other) =>
       Object.keys(POSTGRES_RIGHTS[other]).map((table) => `${other}.${table}`),
     );
@@ -104,7 +104,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     );
   });
 
-  it.each(POSTGRES_SERVICES)('%s: changes and removes no row that is written once', async (service) => {
+  it.each(POSTGRES_SERVICES)('%s: cannot change or remove a row that is written once', async (service) => {
     const kept = Object.entries(POSTGRES_RIGHTS[service]).filter(([, rights]) => !rights.includes('UPDATE'));
     for (const [table, rights] of kept) {
       const { rows } = await admin.query<{ name: string }>(
@@ -123,7 +123,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     expect(kept.length).toBeGreaterThan(1);
   });
 
-  it.each(POSTGRES_SERVICES)('%s: runs no program, and reads and writes no file of the server', async (service) => {
+  it.each(POSTGRES_SERVICES)('%s: cannot run a program, nor read or write a file of the server', async (service) => {
     await expectRefused(
       service,
       [
@@ -144,18 +144,18 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
         `CREATE EXTENSION file_fdw SCHEMA ${service}`,
         `CREATE EXTENSION plpython3u SCHEMA ${service}`,
       ],
-      // A file that is not there, or a name that this server lacks, tells the same: nobody gets in.
+      // A missing file, or a name that this server does not know, has the same meaning: no access.
       [NO_RIGHT, '58P01', '0A000', '22023'],
     );
   });
 
-  it.each(POSTGRES_SERVICES)('%s: makes nothing that could run as somebody else', async (service) => {
+  it.each(POSTGRES_SERVICES)('%s: cannot create anything that could run as somebody else', async (service) => {
     await expectRefused(
       service,
       [
         `CREATE FUNCTION ${service}.evil() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'`,
         `CREATE FUNCTION public.evil() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
-        // pg_temp is a schema of one's own, unless the database refuses it.
+        // pg_temp is a schema for each session, unless the database refuses it.
         `CREATE FUNCTION pg_temp.evil() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
         `CREATE TEMP TABLE evil (a int)`,
         `CREATE TEMP VIEW evil AS SELECT 1`,
@@ -179,7 +179,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
   });
 
   it.each(POSTGRES_SERVICES)(
-    '%s: becomes no other role, gives nothing away, and switches nothing off',
+    '%s: cannot become another role, grant rights, or disable protections',
     async (service) => {
       const others = [
         'batuta',
@@ -222,7 +222,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     },
   );
 
-  it.each(POSTGRES_SERVICES)('%s: gets into no other database of the server', async (service) => {
+  it.each(POSTGRES_SERVICES)('%s: cannot connect to another database of the server', async (service) => {
     for (const database of ['postgres', 'template1']) {
       await expect(connect(postgresRole(service), passwordOf(service), database)).rejects.toMatchObject({
         code: NO_RIGHT,
@@ -230,7 +230,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     }
   });
 
-  it.each(POSTGRES_SERVICES)('%s: sees no statement of another role', async (service) => {
+  it.each(POSTGRES_SERVICES)('%s: cannot see statements of another role', async (service) => {
     const client = await as(service);
     const { rows } = await client.query<{ query: string }>(
       `SELECT DISTINCT query FROM pg_stat_activity WHERE usename IS NOT NULL AND usename <> current_user`,
@@ -239,7 +239,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     expect(rows).toEqual([{ query: '<insufficient privilege>' }]);
   });
 
-  it('does not open the login of another service, nor the administrator’s', async () => {
+  it('does not work for another service or the administrator', async () => {
     for (const user of ['batuta', 'batuta_owner', 'batuta_config', 'batuta_notifications']) {
       await expect(connect(user, passwordOf('execution'))).rejects.toMatchObject({ code: '28P01' });
     }

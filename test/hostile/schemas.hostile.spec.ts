@@ -12,9 +12,9 @@ interface Ended {
   readonly code?: string;
 }
 
-/** Checks that wait at once. First come first served, the quiet tenant would wait for all of them. */
+/** Number of simultaneous checks. With first come, first served, the quiet tenant would wait for all of them. */
 const AT_ONCE = 40;
-/** Each item is compared with each other one. */
+/** Each item is compared with every other one. */
 const LIST = Array.from({ length: 2_500 }, (_, n) => ({ n }));
 
 describe('a tenant whose inputs take long to check', () => {
@@ -38,7 +38,7 @@ describe('a tenant whose inputs take long to check', () => {
     await platform?.stop();
   }, 300_000);
 
-  it('does not move the checks of another tenant behind its own, and is itself told to try again at worst', async () => {
+  it('does not delay the checks of another tenant, and is itself told to try again at worst', async () => {
     const answers: { readonly status: number; readonly code?: string | undefined }[] = [];
     let attacking = true;
     const attack = Array.from({ length: AT_ONCE }, async () => {
@@ -64,7 +64,7 @@ describe('a tenant whose inputs take long to check', () => {
       attacking = false;
       await Promise.all(attack);
     }
-    // No execution failed for want of a thread, and no input was refused for that.
+    // No execution failed, and no input was refused, because a thread was missing.
     for (const answer of answers) {
       expect([
         { status: 200, code: 'completed' },

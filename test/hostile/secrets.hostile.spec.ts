@@ -19,7 +19,7 @@ const VALUE = 'Zq9!tök/en+q7xwz"secret"value';
 const REF = '{{secret:LEAKED}}';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
-/** Forms in which a value must stand nowhere. */
+/** Forms of the value that must not appear anywhere. */
 const FORMS = [
   VALUE,
   JSON.stringify(VALUE).slice(1, -1),
@@ -38,7 +38,7 @@ interface Ended {
   readonly failure?: { readonly code: string };
 }
 
-/** Sends back all it was told, in every form that it can think of. */
+/** Sends back everything that it received, in every form. */
 function reflect(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -103,7 +103,7 @@ describe('the value of a secret', () => {
     await new Promise((resolve) => server.close(resolve));
   }, 300_000);
 
-  it('reaches what a config sends it to', async () => {
+  it('reaches the target to which a config sends it', async () => {
     const target = `${url}/ok?key=${REF}`;
     const input = { url: target, method: 'POST', headers: { 'x-token': 'Bearer {{secret:ASCII}}' }, body: { a: REF } };
     expectStatus(keep(await admin.call('PUT', '/api/v1/secrets/ASCII', { value: 'plain-ascii-q7xwz' })), 201);
@@ -116,7 +116,7 @@ describe('the value of a secret', () => {
     expect(JSON.stringify(ended.output)).toContain('***');
   }, 300_000);
 
-  it('is taken out of what agents say with it, however they say it', async () => {
+  it('is removed from the output of agents, in whatever form', async () => {
     await save('echoes', [{ id: 'a', name: 'A', agent: 'echo', input: { [`x`]: REF, y: [`${REF}${REF}`] } }]);
     expect((await run('echoes')).output).toEqual({ x: '***', y: ['******'] });
     await save('fails', [
@@ -150,7 +150,7 @@ describe('the value of a secret', () => {
     expect((await run('invalid')).status).toBe('failed');
   }, 300_000);
 
-  it('is not told to whoever writes a reference into an input, an output or an expression', async () => {
+  it('is not revealed by a reference in an input, an output or an expression', async () => {
     await save('given', [
       { id: 'a', name: 'A', agent: 'echo' },
       {
@@ -208,14 +208,14 @@ describe('the value of a secret', () => {
     });
   }, 300_000);
 
-  it('is missing when it was deleted', async () => {
+  it('is missing after its deletion', async () => {
     await save('misses', [{ id: 'a', name: 'A', agent: 'echo', input: { x: '{{secret:ASCII}}' } }]);
     expectStatus(keep(await admin.call('DELETE', '/api/v1/secrets/ASCII')), 200);
     const code = await eventually(async () => (await run('misses')).failure?.code ?? false, { timeoutMs: 120_000 });
     expect(code).toBe('secret_missing');
   }, 300_000);
 
-  it('stands in no table, log, span or answer', async () => {
+  it('does not appear in any table, log, span or answer', async () => {
     keep(await admin.get('/api/v1/secrets'));
     keep(await admin.get('/api/v1/secrets/LEAKED'));
     const found: string[] = [];
@@ -236,7 +236,7 @@ describe('the value of a secret', () => {
     expect(tables.length).toBeGreaterThan(15);
     for (const { name } of tables) {
       const { rows } = await client.query<{ row: string }>(`SELECT t::text AS row FROM ${name} AS t`);
-      // Columns of bytes are shown as hexadecimal digits.
+      // Binary columns are shown as hexadecimal digits.
       for (const { row } of rows) look(name, row);
     }
     await client.end();

@@ -16,7 +16,7 @@ interface Ended {
   readonly failure?: { readonly code: string };
 }
 
-describe('what status_handler reaches on the machine of a local platform', () => {
+describe('status_handler on the machine of a local platform', () => {
   let platform: LocalPlatform;
   let operator: Api;
   let run: { url: string; services: Record<string, string>; nats_url: string; database_url: string };
@@ -58,7 +58,7 @@ describe('what status_handler reaches on the machine of a local platform', () =>
     }
   }, 300_000);
 
-  it('reaches no other port of loopback: not NATS, not PostgreSQL, not a program of the user', async () => {
+  it('cannot reach other ports of loopback: NATS, PostgreSQL or a program of the user', async () => {
     const own = (listener.address() as AddressInfo).port;
     const ports = [new URL(run.nats_url).port, new URL(run.database_url).port, String(own), '8222'];
     for (const port of ports) {

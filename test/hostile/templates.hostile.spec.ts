@@ -13,7 +13,7 @@ interface Ended {
   readonly failure?: { readonly code: string };
 }
 
-/** Each asks for minutes of work with a few characters: filters that take an expression, over lists of the input. */
+/** Each takes minutes of work with a few characters: filters with an expression, over lists of the input. */
 const ENDLESS: Readonly<Record<string, string>> = {
   find_exp: `{% assign d='z>999' %}{% assign c='l|find_exp:"z",d' %}{% assign b='l|find_exp:"y",c' %}{% assign a='l|find_exp:"x",b' %}{{l|find_exp:"w",a}}`,
   has_exp: `{% assign d='z>999' %}{% assign c='l|has_exp:"z",d' %}{% assign b='l|has_exp:"y",c' %}{% assign a='l|has_exp:"x",b' %}{{l|has_exp:"w",a}}`,
@@ -56,12 +56,12 @@ describe('a template that never ends', () => {
     300_000,
   );
 
-  it('leaves the others their turn while many of them run', async () => {
+  it('does not delay others while many of them run', async () => {
     const attack = Promise.all(
       Object.keys(ENDLESS).map((name) => hostile.post<Ended>(`${EXECUTE}/${name}?wait=60s`, { input: {} })),
     );
     for (let round = 0; round < 5; round += 1) {
-      // The limit is the platform's own for a request: a process that stands still answers nothing at all.
+      // The limit is the platform's own for a request. A process that stands still would not answer at all.
       const ended = expectStatus(await quiet.post<Ended>(`${EXECUTE}/quiet?wait=60s`, { input: { who: 'you' } }), 200);
       expect(ended).toMatchObject({ status: 'completed', output: { report: 'Hello you!' } });
       expectStatus(await quiet.get('/health/ready'), 200);

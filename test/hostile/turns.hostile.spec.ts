@@ -22,7 +22,8 @@ const SLOTS = 4;
 const REQUESTS = 4;
 const STEPS = 60;
 
-// How many attempts of the hostile tenant may begin while one of the quiet tenant's waits. Of all 240, those with workers go first.
+// The maximum number of the hostile tenant's attempts that may start while one of the quiet tenant's waits. Of all 240,
+// those that workers already have go first.
 describe.each([
   { direct: 'on', most: 3 * SLOTS },
   { direct: 'off', most: 40 },
@@ -49,7 +50,7 @@ describe.each([
     expectStatus(await api.get<Execution>(`${EXECUTIONS}/${id}`), 200);
   const stepsOf = async (api: Api, id: string): Promise<readonly Step[]> => (await get(api, id)).steps;
 
-  it("does not move another tenant's executions behind its own", async () => {
+  it("does not delay another tenant's executions", async () => {
     const large: string[] = [];
     for (let n = 0; n < REQUESTS; n += 1) {
       const body = { input: { ms: 250 } };
@@ -84,7 +85,7 @@ describe.each([
       );
       expect(between.length).toBeLessThanOrEqual(most);
     }
-    // Nothing is lost for that: all of it is done in the end.
+    // Nothing is lost: all of them are completed in the end.
     await eventually(
       async () => {
         const steps = (await Promise.all(large.map((id) => stepsOf(mallory, id)))).flat();
