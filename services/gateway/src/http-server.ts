@@ -31,10 +31,13 @@ import { SECURITY_HEADERS, securityHeadersFor } from './http/security-headers.js
 import type { RequestTracing } from './http/request-tracing.js';
 import type { RouteTable } from './http/route-table.js';
 
-/** Bytes of a request's line and headers together: the longest search takes 18,000 in a URL when it is Japanese. */
+/**
+ * Most bytes of the request line and headers together. The longest search takes 18,000 bytes in a URL when it is
+ * Japanese.
+ */
 const MAX_HEADER_BYTES = 32 * 1024;
 
-/** The Fastify instance under Nest with the edge's limits: sizes, times, JSON, keys. */
+/** The Fastify instance under Nest with the gateway's limits: sizes, times, JSON, keys. */
 export function createHttpAdapter(
   settings: GatewaySettings,
   authenticator: Authenticator,
@@ -51,7 +54,7 @@ export function createHttpAdapter(
     bodyLimit: settings.bodyLimit,
     requestTimeout: settings.requestTimeoutMs,
     keepAliveTimeout: 72_000,
-    // Its own answer is no problem document: see `authenticateRequests`.
+    // Fastify's own answer is not a problem document: see `authenticateRequests`.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1024 },
@@ -73,7 +76,7 @@ export function createHttpAdapter(
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser(['application/json', MERGE_PATCH], { parseAs: 'buffer' }, (request, body, done) => {
-    // Clients that always send a content type send it without a body too.
+    // Some clients send a content type even without a body.
     if (body.length === 0) {
       done(null, undefined);
       return;
@@ -97,7 +100,7 @@ export function createHttpAdapter(
   });
   answerBelowRoutes(fastify.server);
   welcomeRequests(fastify);
-  // A plugin is loaded after those before it: who asks from another origin is told so also when the key is wrong.
+  // A plugin is loaded after the ones before it. So a page of another origin can also read the refusal of a wrong key.
   allowOrigins(fastify, settings.corsOrigins);
   void fastify.register(
     inSameScope((instance, _options, done) => {
@@ -116,17 +119,17 @@ export function createHttpAdapter(
 
 function problemOfFramework(error: FastifyError): Problem {
   if (error.code === 'FST_ERR_BAD_URL') return badUrl();
-  // An id longer than any there can be is not found, like any other that is not there.
+  // An id that is too long cannot exist, so it is not found like any other missing id.
   if (error.statusCode === 414) return new Problem('not_found', 'There is nothing at this path.');
   return problemOfStatus(error.statusCode ?? 400, error.message);
 }
 
-/** A plugin whose hooks hold for all routes. */
+/** Makes the hooks of a plugin apply to all routes. */
 function inSameScope(plugin: FastifyPluginCallback): FastifyPluginCallback {
   return Object.assign(plugin, { [Symbol.for('skip-override')]: true });
 }
 
-/** What every answer has, whatever it says. */
+/** Sets the headers of every answer. */
 function welcomeRequests(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers(securityHeadersFor(request.raw.url ?? '/')).header(REQUEST_ID, request.id);
@@ -139,7 +142,7 @@ function welcomeRequests(fastify: FastifyInstance): void {
   });
 }
 
-/** OPTIONS says what a path takes, without a key: browsers ask so before they send one. */
+/** OPTIONS lists the methods of a path, without a key, because browsers ask this before they send one. */
 function answerOptions(fastify: FastifyInstance, routes: RouteTable): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.method !== 'OPTIONS') {
@@ -165,14 +168,14 @@ function requireUtf8(contentType: string | undefined): void {
   }
 }
 
-/** A merge patch says how something that is there changes: it is no body of any other request. */
+/** A merge patch describes a change of an existing document, so other methods do not take it. */
 function requireJson({ method, headers }: FastifyRequest): void {
   if (method !== 'PATCH' && headers['content-type']?.toLowerCase().startsWith(MERGE_PATCH) === true) {
     throw unsupported('content-type', `${MERGE_PATCH} is for PATCH; send application/json.`);
   }
 }
 
-/** Whether the percent-encoding of a URL is right and gives UTF-8. */
+/** Whether the percent-encoding of a URL is valid and decodes to UTF-8. */
 function isDecodable(url: string): boolean {
   if (!url.includes('%')) return true;
   try {
@@ -183,7 +186,7 @@ function isDecodable(url: string): boolean {
   }
 }
 
-/** What Node would refuse without a body: expectations other than `100-continue`, and `CONNECT`. */
+/** Answers requests that Node would refuse without a body: expectations other than `100-continue`, and `CONNECT`. */
 function answerBelowRoutes(server: Server): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     const message = 'may only be 100-continue';
@@ -192,7 +195,7 @@ function answerBelowRoutes(server: Server): void {
     });
     const requestId = requestIdOf(request.headers);
     const body = JSON.stringify(problem.body(pathOf(request.url), requestId));
-    // The body that would have come is not read.
+    // The body of the request is not read.
     response
       .writeHead(problem.getStatus(), {
         ...SECURITY_HEADERS,
@@ -211,7 +214,7 @@ function answerBelowRoutes(server: Server): void {
   });
 }
 
-/** Keys are checked before the body is read: who has none cannot make the gateway parse. */
+/** Checks keys before the body is read, so that a client without a key cannot make the gateway parse a body. */
 function authenticateRequests(
   fastify: FastifyInstance,
   authenticator: Authenticator,
@@ -245,21 +248,21 @@ function authenticateRequests(
   });
 }
 
-/** Bytes of a body that anybody may send at any time. */
+/** Bodies up to this size are always accepted. */
 const SMALL_BODY_BYTES = 16 * 1024;
 
-/** Large bodies wait unread until there is room for them, so that memory holds however many come at once. */
+/** Large bodies wait unread until there is room for them, so that many of them at once do not use up the memory. */
 function makeRoomForBodies(
   fastify: FastifyInstance,
   { bodiesAtOnce, bodyLimit, requestTimeoutMs }: GatewaySettings,
 ): void {
-  // The time that a request may take to arrive goes on while it waits.
+  // The time limit for receiving the request also runs while it waits.
   const room = new BodyRoom(bodiesAtOnce, requestTimeoutMs / 2);
   fastify.addHook('onRequest', (request: AuthenticatedRequest, reply, done) => {
     const { headers } = request.raw;
     const length = headers['content-length'];
     const bytes = length === undefined && headers['transfer-encoding'] !== undefined ? bodyLimit : Number(length ?? 0);
-    // What is too large is refused by its length, and what has no length that can be read as well.
+    // A body that is too large, or whose length is not valid, is refused later.
     if (!(bytes > SMALL_BODY_BYTES) || bytes > bodyLimit) {
       done();
       return;
@@ -282,7 +285,10 @@ function measureRequests(fastify: FastifyInstance): void {
   });
 }
 
-/** Answers what Node's parser refused before any handler: bad syntax, headers too large or too slow. */
+/**
+ * Answers requests that Node's parser refused before any handler: bad syntax, or headers that are too large or too
+ * slow.
+ */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();

@@ -6,7 +6,7 @@ import { GatewayModule } from './app.module.js';
 import type { GatewayParts } from './app.module.js';
 import { openApiDocument } from './openapi/openapi.js';
 
-/** The API's OpenAPI document without a platform: Nest reads the routes and makes nothing of what serves them. */
+/** The API's OpenAPI document without a platform: Nest reads the routes but creates no services. */
 export async function writtenOpenApi(): Promise<OpenAPIObject> {
   const app = await NestFactory.create(GatewayModule.register({} as GatewayParts), new FastifyAdapter(), {
     preview: true,

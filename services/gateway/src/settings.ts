@@ -10,9 +10,15 @@ const schema = {
   /** 0 takes a free port. */
   port: integer({ env: 'BATUTA_GATEWAY_HTTP_PORT', default: 3000, min: 0, max: 65_535 }),
   natsUrl: secret({ env: 'NATS_URL' }),
-  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  /**
+   * A file of NATS credentials, in addition to or instead of user and password in the URL; `{service}` stands for this
+   * service.
+   */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
-  /** A file with certificates of those who may vouch for the NATS server; it must have TLS then. */
+  /**
+   * A file with the certificates of authorities that may sign the NATS server's certificate. The server must use TLS
+   * then.
+   */
   natsTlsCa: text({ env: 'BATUTA_NATS_TLS_CA', optional: true }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   /** Bearer token for PUT /log-level; without it only this machine may change the level. */
@@ -23,37 +29,37 @@ const schema = {
     min: 1024,
     max: LIMITS.natsMaxPayloadBytes / 2,
   }),
-  /** Bytes of large bodies (over 16 KiB) that are handled at a time; more of them wait unread. */
+  /** Bytes of large bodies (over 16 KiB) that are handled at a time. Other bodies wait unread. */
   bodiesAtOnce: bytes({
     env: 'BATUTA_GATEWAY_BODIES_AT_ONCE',
     default: 16 * 1024 * 1024,
     min: 1024,
     max: 4 * 1024 * 1024 * 1024,
   }),
-  /** Receiving the headers of one request: a client slower than this is cut off. */
+  /** Time limit for receiving the headers of a request. A slower client is cut off. */
   headersTimeoutMs: milliseconds({
     env: 'BATUTA_GATEWAY_HEADERS_TIMEOUT',
     default: 10_000,
     min: 100,
     max: 600_000,
   }),
-  /** Receiving one whole request. */
+  /** Time limit for receiving a whole request. */
   requestTimeoutMs: milliseconds({
     env: 'BATUTA_GATEWAY_REQUEST_TIMEOUT',
     default: 30_000,
     min: 100,
     max: 600_000,
   }),
-  /** One question to the config or execution service. */
+  /** Time limit for one query to the config or execution service. */
   queryTimeoutMs: milliseconds({ env: 'BATUTA_GATEWAY_QUERY_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
-  /** From a command's first sending until the gateway answers 503. */
+  /** Time from the first sending of a command until the gateway answers 503. */
   commandDeadlineMs: milliseconds({
     env: 'BATUTA_GATEWAY_COMMAND_DEADLINE',
     default: 20_000,
     min: 100,
     max: 120_000,
   }),
-  /** How long a known key is believed without asking again. */
+  /** How long a known key is accepted without asking again. */
   keyCacheMs: milliseconds({ env: 'BATUTA_GATEWAY_KEY_CACHE', default: 5_000, min: 0, max: 300_000 }),
   /** How long an unknown key is refused without asking again. */
   unknownKeyCacheMs: milliseconds({
@@ -62,19 +68,19 @@ const schema = {
     min: 0,
     max: 60_000,
   }),
-  /** Wrong keys that one address may send a minute before it is told to wait; 0 sets no limit. */
+  /** Wrong keys that one address may send each minute before it must wait. 0 means no limit. */
   wrongKeysPerMinute: integer({ env: 'BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE', default: 60, min: 0, max: 1_000_000 }),
-  /** Whose `X-Forwarded-For` says where a request came from: addresses, CIDR ranges, `loopback`, `uniquelocal`. */
+  /** Proxies whose `X-Forwarded-For` is trusted: addresses, CIDR ranges, `loopback`, `uniquelocal`. */
   trustedProxies: list({ env: 'BATUTA_GATEWAY_TRUSTED_PROXIES', default: [] }),
-  /** Entries of the audit log that wait to be stored at most; then nothing may be changed until they are. */
+  /** How many entries of the audit log may wait to be stored. With more, no change is allowed. */
   auditBuffer: integer({ env: 'BATUTA_GATEWAY_AUDIT_BUFFER', default: 10_000, min: 100, max: 1_000_000 }),
-  /** Whether starts that were accepted are in the audit log too: they are events of their executions already. */
+  /** Whether the audit log records accepted starts too. They are events of their executions already. */
   auditStarts: boolean({ env: 'BATUTA_GATEWAY_AUDIT_STARTS', default: false }),
   /** Origins whose pages may call the API from a browser, such as https://console.example; `*` for all. */
   corsOrigins: list({ env: 'BATUTA_GATEWAY_CORS_ORIGINS', default: [] }),
   /** How often the versions of everything watched are compared with the log. */
   compareEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_COMPARE_EVERY', default: 2_000, min: 20, max: 60_000 }),
-  /** Unsent bytes after which a WebSocket client that follows live is closed as too slow. */
+  /** With more unsent bytes than this, a live WebSocket client is closed as too slow. */
   socketBufferBytes: bytes({
     env: 'BATUTA_GATEWAY_SOCKET_BUFFER',
     default: 1024 * 1024,
@@ -83,10 +89,10 @@ const schema = {
   }),
   maxSockets: integer({ env: 'BATUTA_GATEWAY_MAX_SOCKETS', default: 20_000, min: 1, max: 1_000_000 }),
   pingEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_PING_EVERY', default: 25_000, min: 50, max: 600_000 }),
-  /** A second port for operators alone, with /log-level besides /health and /metrics; none when left out, 0 a free one. */
+  /** A second port only for operators, with /log-level, /health and /metrics. Absent: none. 0: a free port. */
   opsPort: integer({ env: 'BATUTA_GATEWAY_OPS_PORT', optional: true, min: 0, max: 65_535 }),
   opsHost: text({ env: 'BATUTA_GATEWAY_OPS_HOST', default: '127.0.0.1' }),
-  /** Address of Jaeger's UI as users reach it: the status of an execution then links to its trace. */
+  /** Address of Jaeger's UI for users. The status of an execution then links to its trace. */
   jaegerUrl: url({ env: 'BATUTA_JAEGER_URL', optional: true, protocols: ['http', 'https'] }),
   /** How long requests and sockets may take to end when the gateway stops. */
   shutdownLimitMs: milliseconds({ env: 'BATUTA_GATEWAY_SHUTDOWN_LIMIT', default: 10_000, min: 0, max: 120_000 }),
@@ -94,7 +100,7 @@ const schema = {
 
 export type GatewaySettings = SettingsOf<typeof schema>;
 
-/** The gateway's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
+/** The gateway's settings from environment variables. Throws a `SettingsError` that names each wrong variable. */
 export function loadGatewaySettings(env: Readonly<Record<string, string | undefined>> = process.env): GatewaySettings {
   return loadSettings(schema, env, ({ headersTimeoutMs, requestTimeoutMs, trustedProxies, corsOrigins }) => {
     const problems: SettingsProblem[] = [];

@@ -45,16 +45,16 @@ import { SocketServer } from './realtime/socket-server.js';
 import { loadGatewaySettings } from './settings.js';
 import type { GatewaySettings } from './settings.js';
 
-/** Gateways whose sockets were not told for three times as long count as gone. */
+/** A gateway that has not reported its sockets for three times this long counts as gone, in milliseconds. */
 const TELL_SOCKETS_MS = 5_000;
-/** What waits for the audit log when the gateway stops. */
+/** Time to store waiting audit entries when the gateway stops, in milliseconds. */
 const AUDIT_LIMIT_MS = 5_000;
 
 export interface StartGatewayOptions {
   /** Default: from the environment. */
   readonly settings?: GatewaySettings;
   readonly logger?: Logger;
-  /** A connection to NATS is lost for good; default: the process ends. */
+  /** Called when a connection to NATS is lost for good; default: the process ends. */
   readonly onLost?: (error: Error) => void;
 }
 
@@ -64,7 +64,7 @@ export interface Gateway {
   readonly port: number;
   /** Port for operators, when it has one. */
   readonly opsPort: number | undefined;
-  /** Ends what is under way within the shutdown limit, then everything else. */
+  /** Ends running requests within the shutdown limit, then everything else. */
   close(): Promise<void>;
 }
 
@@ -89,7 +89,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   try {
     const control = controlClientOver(nats);
     const backend = new Backend({ nats, control, logger, requestTracing, ...settings });
-    // Gate and terms know each other: what a new limit counts is told at once.
+    // The gate and the terms need each other, because the use of a new limit must be reported at once.
     const gate: { limits?: TenantLimitGate } = {};
     terms = new TenantTerms({
       connection: nats,
@@ -211,8 +211,8 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       opsPort: ops?.port,
       close: once(async () => {
         executions.stopWaiting();
-        // The idle connections are closed at once. One whose last answer comes after that would be kept alive, and would hold
-        // the gateway up until the cut.
+        // Idle connections are closed at once. A connection with a later answer would be kept alive and delay the
+        // gateway until the cut.
         server.keepAliveTimeout = 1;
         const cut = setTimeout(() => server.closeAllConnections(), settings.shutdownLimitMs);
         try {

@@ -59,7 +59,7 @@ describe('bad input', () => {
     expect(body['detail']).toContain(`position ${position}`);
   });
 
-  it('refuses no body where one is needed, and bytes that are not UTF-8', async () => {
+  it('refuses a missing body, and bytes that are not UTF-8', async () => {
     await expectRefusal(under.call('POST', CONFIGS, { raw: '' }), 400, 'validation_failed');
     await expectRefusal(under.call('POST', CONFIGS), 400, 'validation_failed');
     await expectRefusal(post(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])), 400, 'malformed_json');
@@ -87,7 +87,7 @@ describe('bad input', () => {
     ['a\r\nb', 'invalid_character'],
     ['o\u0308', 'bad_format'],
     [' a', 'bad_format'],
-  ])('refuses %j wherever a name stands', async (name, code) => {
+  ])('refuses %j as a name, everywhere', async (name, code) => {
     const admin = { key: KEYS.admin };
     const fork = '/api/v1/orchestrations/executions/00000000-0000-7000-8000-000000000000/fork';
     const named: [string, Promise<Answer>][] = [
@@ -106,7 +106,7 @@ describe('bad input', () => {
     }
   });
 
-  it('takes null in a field that may be left out as if it were', async () => {
+  it('treats null in an optional field as absent', async () => {
     const body = { session_id: null, metadata: null, callback_url: null, start_at: null, priority: null };
     const answer = await under.call('POST', EXECUTE, {
       body: { ...body, input: { kept: null }, budget: { max_tokens: 5, max_cost: null } },
@@ -128,7 +128,7 @@ describe('bad input', () => {
     await expectRefusal(under.call('POST', CONFIGS, { raw }), 400, 'validation_failed');
   });
 
-  it('refuses a callback_url that is no http URL', async () => {
+  it('refuses a callback_url that is not an http URL', async () => {
     await expectRefusal(
       under.call('POST', EXECUTE, { body: { callback_url: 'file:///etc/passwd' } }),
       400,
@@ -137,7 +137,7 @@ describe('bad input', () => {
   });
 
   it.each(['http://user:pw@hooks.example/', 'https://user@hooks.example/', 'https://:pw@hooks.example/'])(
-    'refuses %s as callback_url: it would be stored and shown',
+    'refuses %s as callback_url, because it would be stored and shown',
     async (callback_url) => {
       await expectRefusal(under.call('POST', EXECUTE, { body: { callback_url } }), 400, 'validation_failed');
     },
@@ -173,7 +173,7 @@ describe('bad input', () => {
     expect(body.errors?.[0]?.path).toBe(path);
   });
 
-  it('takes emoji, escaped pairs and duplicate keys', async () => {
+  it('accepts emoji, escaped pairs and duplicate keys', async () => {
     under.fake.finishAtOnce = true;
     const answer = await under.call('POST', `${EXECUTE}?wait=5s`, {
       raw: '{"input":1,"input":"\\ud83d\\ude00 \u{1f600}"}',
@@ -198,7 +198,7 @@ describe('bad input', () => {
     }
   });
 
-  it('answers 401 to wrong keys before it looks at anything else', async () => {
+  it('answers 401 to wrong keys before any other check', async () => {
     for (const key of [null, 'wrong-key-wrong-key', '', 'x'.repeat(1000)]) {
       const got = await expectRefusal(
         under.call('POST', '/api/v1/nothing/here', { key, raw: '{' }),
@@ -276,7 +276,7 @@ describe('bad input', () => {
     '2030-01-01T00:00:00+24:00',
     '2030-01-01T00:00:00-10:60',
     '2030-01-01',
-  ])('refuses the time %s, which does not exist, wherever a time is taken', async (time) => {
+  ])('refuses the time %s, which does not exist, everywhere', async (time) => {
     const encoded = encodeURIComponent(time);
     const answers = {
       '/start_at': under.call('POST', EXECUTE, { body: { start_at: time } }),
@@ -299,7 +299,7 @@ describe('bad input', () => {
     await expectRefusal(under.call('POST', `${EXECUTE}?wait=${wait}`, { body: {} }), 400, 'validation_failed');
   });
 
-  it('refuses wrong headers of its own', async () => {
+  it('refuses wrong values of its own headers', async () => {
     const key = await expectRefusal(post('{}', { 'idempotency-key': 'two words' }), 400, 'validation_failed');
     expect(key.body.errors).toMatchObject([{ path: '/headers/idempotency-key', code: 'bad_format' }]);
     const put = under.call('PUT', `${CONFIGS}/greeting`, { body: {}, headers: { 'if-match': 'three' } });
@@ -336,7 +336,7 @@ describe('bad input', () => {
     }
   }
 
-  /** What the server writes to raw bytes until it closes the connection. */
+  /** What the server writes in answer to raw bytes until it closes the connection. */
   function exchange(bytes: string, { gateway } = under): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = createConnection(gateway.port, '127.0.0.1', () => socket.write(bytes));
@@ -347,7 +347,7 @@ describe('bad input', () => {
     });
   }
 
-  /** Status, code and mistakes of an answer that came as bytes; it must be a problem document of its length. */
+  /** Status, code and mistakes of a raw answer. It must be a problem document with the right length. */
   function problemIn(answer: string): unknown {
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     expect(head).toContain('application/problem+json; charset=utf-8');
@@ -429,7 +429,7 @@ describe('bad input', () => {
       `POST ${EXECUTE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEYS.operator}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
     ],
   ])('refuses %s, as a problem document', async (_, bytes) => {
-    // A gateway of its own: whatever a busy machine sends slowly would be refused so too.
+    // A gateway with short limits of its own, because a busy test machine may send slowly.
     const hasty = await startUnderTest({
       BATUTA_GATEWAY_HEADERS_TIMEOUT: '400ms',
       BATUTA_GATEWAY_REQUEST_TIMEOUT: '800ms',
@@ -447,7 +447,7 @@ describe('bad input', () => {
   });
 
   it.each(['pause', 'steps/a.b/skip', 'steps/a%20b/approve', `steps/${'x'.repeat(65)}/reject`])(
-    'knows no step that cannot exist: %s',
+    'does not find a step with an invalid id: %s',
     async (path) => {
       const execution = '/api/v1/orchestrations/executions/00000000-0000-7000-8000-000000000000';
       const isStep = path.startsWith('steps/');
@@ -455,7 +455,7 @@ describe('bad input', () => {
     },
   );
 
-  it('serves a request that offers another protocol as if it had not', async () => {
+  it('ignores the offer of another protocol', async () => {
     const body = '{"input":1}';
     const answer = await exchange(
       `POST ${EXECUTE} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n` +

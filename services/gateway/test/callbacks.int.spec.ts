@@ -15,7 +15,7 @@ import { startUnderTest } from './gateway-under-test.js';
 import type { UnderTest } from './gateway-under-test.js';
 
 let under: UnderTest;
-/** The fake user's inbox: what is not acknowledged. */
+/** The fake user's inbox: notifications that are not acknowledged. */
 let inbox: InboxNotification[];
 let sockets: WebSocket[];
 
@@ -103,7 +103,7 @@ const publish = (one: InboxNotification | undefined): void => {
 };
 
 describe('callbacks over REST', () => {
-  it('are made by operators, who see the secret once, in the form in which they were written', async () => {
+  it('are made by operators, who see the secret once, and are shown as they were written', async () => {
     const asked: CreateCallbackRequest[] = [];
     under.fake.handlers.set(operations.callbacks.create.subject, ((request: CreateCallbackRequest) => {
       asked.push(request);
@@ -148,7 +148,7 @@ describe('callbacks over REST', () => {
     expect(answer.body.errors).toEqual([{ path: '/events', code: 'required', message: 'must be a list' }]);
   });
 
-  it('show deliveries, their attempts and the dead letters, which are driven again', async () => {
+  it('show deliveries, their attempts and dead letters, and send dead letters again', async () => {
     const { handlers } = under.fake;
     handlers.set(operations.deliveries.deliveries.subject, (({ deadLetter }: { deadLetter?: boolean }) => ({
       deliveries: deadLetter === true ? [delivery] : [],
@@ -204,7 +204,7 @@ describe('callbacks over REST', () => {
 });
 
 describe('/ws/notifications', () => {
-  it('sends what waits, then what comes, and again at the next connect until it is acknowledged', async () => {
+  it('sends open notifications, then new ones, and repeats them at the next connect until they are acknowledged', async () => {
     inbox = [notification(1), notification(2)];
     const first = await connect();
     await eventually(() => first.messages.length === 2);
@@ -239,7 +239,7 @@ describe('/ws/notifications', () => {
     expect(messages[0]?.id).toBe(notification(1).id);
   });
 
-  it('sends no more than a client can have open, and the rest when it acknowledges', async () => {
+  it('sends a limited number of open notifications, and the rest when the client acknowledges', async () => {
     inbox = Array.from({ length: 1_500 }, (_, index) => notification(index + 1));
     const { socket, messages } = await connect();
     await eventually(() => messages.length === 1_000, { timeoutMs: 60_000 });

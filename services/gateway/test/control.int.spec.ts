@@ -59,7 +59,7 @@ describe('commands to an execution at the edge', () => {
     },
   );
 
-  it('hands the body on, and gives the same command the same id under one key only', async () => {
+  it('passes the body on, and gives the same command the same id only under the same key', async () => {
     const send = async (command: string, body: object, key?: string): Promise<Record<string, unknown>> => {
       under.fake.asked.length = 0;
       await under.call('POST', `${path}/${command}`, {
@@ -111,7 +111,7 @@ describe('commands to an execution at the edge', () => {
     expect(third?.['deleteExecution']).toEqual({});
   });
 
-  it('holds the payload of a signal to its schema, and hands it on as it was said', async () => {
+  it('checks the payload of a signal against its schema, and passes it on unchanged', async () => {
     const schema = { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] };
     const steps = [{ id: 'paid', name: 'Paid', signal: { name: 'payment', schema } }];
     under.fake.putConfig('ordering', { steps });
@@ -143,7 +143,7 @@ describe('commands to an execution at the edge', () => {
     expect(third).not.toBe(first);
   });
 
-  it('holds the data of an approval to its schema, and those of a rejection to none', async () => {
+  it('checks the data of an approval against its schema, but not those of a rejection', async () => {
     const schema = { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] };
     under.fake.putConfig('refund', { steps: [{ id: 'gate', name: 'Gate', approval: { schema } }] });
     const started = await under.call('POST', '/api/v1/orchestrations/execute/refund', { body: {} });
@@ -163,7 +163,7 @@ describe('commands to an execution at the edge', () => {
     expect(commands()).toHaveLength(2);
   });
 
-  it('hands a decision on as it was said, with an id that is the decider’s', async () => {
+  it('passes a decision on unchanged, with an id that belongs to the user who decided', async () => {
     const decide = async (verdict: string, options: object): Promise<Record<string, unknown>> => {
       under.fake.asked.length = 0;
       const answer = await under.call('POST', `${path}/steps/one/${verdict}`, options);
@@ -252,7 +252,7 @@ describe('commands to an execution at the edge', () => {
     expect(schemas['Step']?.properties).toHaveProperty('approval');
   });
 
-  it('forks with what the source had, unless told otherwise', async () => {
+  it('forks with the fields of the source, unless the request sets others', async () => {
     const forked = await under.call('POST', `${path}/fork`, { body: { from_step_id: 'one', priority: 'low' } });
     expect(forked.status).toBe(202);
     expect(forked.headers.get('location')).toBe(
@@ -272,7 +272,7 @@ describe('commands to an execution at the edge', () => {
     expect([none.status, none.body['errors']]).toMatchObject([400, [{ path: '/from_step_id', code: 'required' }]]);
   });
 
-  it('hands the budget of a start on, shows it, and gives a fork the limits of its source unless told otherwise', async () => {
+  it('passes the budget of a start on, shows it, and gives a fork the limits of its source unless the request sets others', async () => {
     const limits = (): unknown => (commands().at(-1)?.['start'] as { budget?: unknown } | undefined)?.budget;
     const execute = '/api/v1/orchestrations/execute/greeting';
     const started = await under.call('POST', execute, { body: { budget: { max_tokens: 100, max_cost: 0.5 } } });

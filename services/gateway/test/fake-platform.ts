@@ -44,7 +44,7 @@ interface FakeExecution {
   readonly events: Event[];
 }
 
-/** How the fake treats each published message: what the network could do. */
+/** How the fake delivers each published message, to imitate a network. */
 export type Delivery = (message: EventsPublished, publish: (message: EventsPublished) => void) => void;
 
 interface Packet {
@@ -58,8 +58,8 @@ type Handler = (data: never) => unknown;
 const notFound: Refusal = { code: 'not_found', message: 'There is no such thing.' };
 
 /**
- * Config and execution services as the gateway sees them, on a real NATS: an engine in memory that starts, appends events,
- * answers questions, and publishes as `deliver` says.
+ * The config and execution services as the gateway sees them, on a real NATS: an in-memory engine that starts
+ * executions, appends events, answers queries, and publishes as `deliver` says.
  */
 export class FakePlatform {
   readonly executions = new Map<string, FakeExecution>();
@@ -67,18 +67,18 @@ export class FakePlatform {
   readonly asked: { pattern: string; data: Record<string, unknown> }[] = [];
   readonly revoked = new Set<string>();
   readonly handlers = new Map<string, Handler>();
-  /** Runs each started execution to its end at once; otherwise the test appends. */
+  /** Runs each started execution to its end at once. Otherwise the test appends events. */
   finishAtOnce = true;
-  /** What the list of waiting approvals answers. */
+  /** The answer of the list of waiting approvals. */
   approvals: ApprovalSummary[] = [];
-  /** Who is to be told of an execution's end; cleared, it is an owner that has just taken over. */
+  /** Where to report an execution's end. When cleared, it acts like an owner that has just taken over. */
   readonly ends = new Map<string, string>();
   deliver: Delivery = (message, publish) => publish(message);
-  /** Awaited before a command is answered; it is done before that. */
+  /** Awaited before a command is answered. The command has taken effect by then. */
   holdCommands: Promise<void> | undefined;
-  /** Called when a command was answered. */
+  /** Called after a command was answered. */
   afterCommand: () => void = () => undefined;
-  /** Awaited before an answer is sent; what it says is read before that. */
+  /** Awaited before an answer is sent. The answer is read before that. */
   hold: Promise<void> | undefined;
   #position = 0;
 
@@ -136,7 +136,7 @@ export class FakePlatform {
     return appended as Event[];
   }
 
-  /** A running execution without a start through the gateway. */
+  /** A running execution that was not started through the gateway. */
   seed(executionId: string, tenantId = 'default', events = 1): void {
     this.executions.set(executionId, {
       tenantId,
@@ -287,7 +287,7 @@ export class FakePlatform {
     const known = this.executions.get(executionId);
     if (start !== undefined) {
       if (known !== undefined) {
-        // As the engine does: a command id that is known is a repeat, whatever comes with it.
+        // Like the engine: a known command id is a repeat, whatever else the request contains.
         if (known.startedBy !== request.commandId && known.requestHash !== start.requestHash) {
           return { rejected: { code: 'idempotency_mismatch', message: 'Another body.' } };
         }
@@ -318,7 +318,7 @@ export class FakePlatform {
     if (known.events.some(({ type }) => isTerminalEventType(type))) {
       return { rejected: { code: 'already_completed', message: 'The execution has completed.' } };
     }
-    // That a step waits is for the engine to know: here every decision is taken.
+    // Only the engine knows whether a step waits, so the fake accepts every decision.
     if (request.decideApproval !== undefined) return { accepted: this.#accepted(executionId, known, false) };
     this.append(executionId, 'ExecutionCancelled', { reason: cancel?.reason ?? '', by: principal.userId });
     return { accepted: this.#accepted(executionId, known, false) };

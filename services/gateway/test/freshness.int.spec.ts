@@ -4,7 +4,7 @@ import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
 import type { UnderTest } from './gateway-under-test.js';
 
-describe('what the gateway remembers', () => {
+describe('the caches of the gateway', () => {
   let under: UnderTest;
   beforeAll(async () => {
     under = await startUnderTest({ BATUTA_GATEWAY_KEY_CACHE: '60s' });
@@ -25,12 +25,12 @@ describe('what the gateway remembers', () => {
     let release: () => void = () => undefined;
     under.fake.hold = new Promise((resolve) => (release = resolve));
     const before = under.fake.count('batuta.config.resolve');
-    // The lookup of the first one has read version 1 when the version changes.
+    // The first lookup has read version 1 when the version changes.
     const early = execute();
     await eventually(() => under.fake.count('batuta.config.resolve') === before + 1);
     under.fake.putConfig('greeting');
     const late = Array.from({ length: 20 }, execute);
-    // Nothing tells that requests have reached the gateway, but these share its event loop with the later ping.
+    // Nothing shows that the requests have reached the gateway, but they share its event loop with the later ping.
     await under.call('GET', '/health/live', { key: null });
     under.fake.hold = undefined;
     release();

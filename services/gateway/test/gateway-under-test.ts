@@ -16,7 +16,7 @@ export interface UnderTest {
 export interface CallOptions {
   readonly key?: string | null;
   readonly body?: unknown;
-  /** The body's bytes as they are. */
+  /** The raw bytes of the body. */
   readonly raw?: string | Buffer;
   readonly headers?: Record<string, string>;
 }
@@ -25,7 +25,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  // The tests look into whatever came back.
+  // The tests read the bodies of any answer.
   readonly body: Record<string, unknown> & { errors?: { path: string; code: string; message: string }[] };
 }
 
@@ -47,7 +47,7 @@ export async function startUnderTest(env: Record<string, string> = {}): Promise<
   };
 }
 
-/** A gateway of the same platform. */
+/** Another gateway of the same platform. */
 export async function startGatewayOn(
   nats: TestNats,
   env: Record<string, string> = {},
@@ -56,7 +56,7 @@ export async function startGatewayOn(
   const settings = loadGatewaySettings({
     BATUTA_GATEWAY_HTTP_PORT: '0',
     BATUTA_GATEWAY_COMPARE_EVERY: '100ms',
-    // What a busy machine answers late is an answer.
+    // On a busy machine a late answer is still an answer.
     BATUTA_GATEWAY_QUERY_TIMEOUT: '10s',
     BATUTA_GATEWAY_COMMAND_DEADLINE: '15s',
     NATS_URL: nats.url,

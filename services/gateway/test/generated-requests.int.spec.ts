@@ -24,7 +24,7 @@ interface Route {
   readonly operation: Operation;
 }
 
-/** Values that are nearly right, and some that no place takes. */
+/** Values that are almost valid, and values that are never valid. */
 const text = fc.oneof(
   fc.constantFrom('greeting', 'a', SEEDED, '1', '50', '0', '-1', '30s', 'true', 'completed', 'parallel'),
   fc.constantFrom(
@@ -62,7 +62,7 @@ const body = fc.oneof(
   },
 );
 
-/** A request of a route, or of its path with another method. */
+/** A request to a route, or to its path with another method. */
 const requestOf = (route: Route) =>
   fc.record({
     route: fc.constant(route),
@@ -100,7 +100,7 @@ describe('requests made from the OpenAPI document', () => {
     under = await startUnderTest({ BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE: '0', BATUTA_GATEWAY_BODY_LIMIT: '64KiB' });
     under.fake.putConfig('greeting');
     under.fake.seed(SEEDED, 'default', 3);
-    // What a service that has nothing yet answers.
+    // The answers of a service that has no data yet.
     const replies: [string, object][] = [
       [operations.agents.put.subject, { agent: { name: 'a', pool: 'default', revision: 1 } }],
       [operations.callbacks.create.subject, { callback: { id: SEEDED, channel: { type: 'websocket' } } }],
@@ -133,14 +133,14 @@ describe('requests made from the OpenAPI document', () => {
     await under.close();
   });
 
-  it('are each answered as it says: a documented status, and a problem with a known code and its mistakes', async () => {
+  it('each get a documented status, and problems have a known code and their mistakes', async () => {
     expect(routes.length).toBeGreaterThan(35);
     const undocumented = new Set<string>();
     for (const route of routes) {
       const property = fc.asyncProperty(requestOf(route), async ({ parts, query, headers, body: raw, key }) => {
         let place = 0;
         const path = route.path.replaceAll(/\{[^}]+\}/g, () => encodeURIComponent(parts[(place += 1) % 4] ?? 'a'));
-        // What is only dots is no segment: every client removes it.
+        // A segment of dots is not a segment, because every client removes it.
         fc.pre(!/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path));
         const search = query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
         const { operation, method } = route;

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => under?.close());
 
-/** Sends these bytes and gives all that comes back until the end. */
+/** Sends these bytes and returns everything that comes back until the end. */
 function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(under.gateway.port, '127.0.0.1', () => socket.write(text));
@@ -38,7 +38,7 @@ interface Plain {
   readonly body: Buffer;
 }
 
-/** A request whose answer is left as it came, without decompression. */
+/** A request whose answer is not decompressed. */
 function plain(method: string, path: string, headers: Record<string, string> = {}): Promise<Plain> {
   return new Promise((resolve, reject) => {
     const sent = httpRequest(`${under.gateway.url}${path}`, { method, headers }, (answer) => {
@@ -57,7 +57,7 @@ describe('headers that decide whose a request is', () => {
     ['Host', 'Host: a\r\nHost: b\r\n'],
     ['host in another case', 'Host: a\r\nhOST: a\r\n'],
     ['Authorization', `Host: a\r\nAuthorization: Bearer ${KEYS.viewer}\r\nauthorization: Bearer ${KEYS.admin}\r\n`],
-  ])('are refused when there are two of them: %s', async (_, headers) => {
+  ])('are refused when they occur twice: %s', async (_, headers) => {
     for (const upgrade of ['', 'Connection: Upgrade\r\nUpgrade: websocket\r\n']) {
       const answer = await raw(
         `GET ${CONFIGS} HTTP/1.1\r\n${headers}${upgrade === '' ? 'Connection: close\r\n' : upgrade}\r\n`,
@@ -114,7 +114,7 @@ describe('methods', () => {
     }
   });
 
-  it('answers 404 to OPTIONS where nothing is, and to ids that are too long', async () => {
+  it('answers 404 to OPTIONS of an unknown path, and to ids that are too long', async () => {
     expect((await plain('OPTIONS', '/nothing')).status).toBe(404);
     for (const path of [`${CONFIGS}/${'a'.repeat(2_000)}`, `/api/v1/agents/${'a'.repeat(3_000)}`]) {
       const answer = await under.call('GET', path);
@@ -128,7 +128,7 @@ describe('paths of WebSockets', () => {
     '/ws/notifications',
     '/ws/executions/0193aaaa-0000-7000-8000-000000000000/monitor',
     '/api/v1/orchestrations/ws/execute/greeting',
-  ])('%s asked for without an upgrade is 426', async (path) => {
+  ])('%s without an upgrade gets 426', async (path) => {
     const answer = await under.call('GET', path);
     expect([answer.status, answer.body['code']]).toEqual([426, 'upgrade_required']);
     const bare = await plain('GET', path, auth);
@@ -139,7 +139,7 @@ describe('paths of WebSockets', () => {
   });
 
   it.each(['//', '//ws/notifications', '//evil.example/ws/notifications', '/%'])(
-    'an upgrade of %s is no failure of ours',
+    'an upgrade of %s is not an internal error',
     async (path) => {
       const answer = await raw(
         `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
@@ -169,7 +169,7 @@ describe('paths of WebSockets', () => {
 });
 
 describe('X-Request-Id', () => {
-  it('is the caller’s when it is sane, and else a new one, in every answer', async () => {
+  it('is the caller’s when it is valid, and else a new one, in every answer', async () => {
     for (const [path, status] of [
       [`${CONFIGS}/greeting`, 200],
       [`${CONFIGS}/none`, 404],
@@ -226,7 +226,7 @@ describe('compression', () => {
     expect(put.status).toBe(404);
   });
 
-  it('lets who edits a compressed answer save it, once', async () => {
+  it('lets a client edit a compressed answer and save it, once', async () => {
     under.fake.putConfig('edited', { description: 'long '.repeat(1_000) });
     const seen = await under.call('GET', `${CONFIGS}/edited`);
     expect(seen.headers.get('content-encoding')).not.toBeNull();
@@ -239,7 +239,7 @@ describe('compression', () => {
     expect((await save()).status).toBe(412);
   });
 
-  it('leaves small answers, codings that are refused, and secrets as they are', async () => {
+  it('does not compress small answers, secrets, or for clients that refuse the coding', async () => {
     const coded = async (path: string, accept: string) =>
       (await plain('GET', path, { ...auth, 'accept-encoding': accept })).headers['content-encoding'];
     expect(await coded('/health/live', 'gzip')).toBeUndefined();
@@ -279,7 +279,7 @@ async function withHandler(pattern: string, handler: () => unknown, work: () => 
 }
 
 describe('GETs', () => {
-  it('of whatever there is answer 304 to who has seen it', async () => {
+  it('of every resource answer 304 to a reader with the current tag', async () => {
     const started = await under.call('POST', '/api/v1/orchestrations/execute/greeting', { body: {} });
     const id = String(started.body['execution_id']);
     for (const path of [
@@ -371,14 +371,14 @@ describe('security headers', () => {
     expect(policy).toContain("script-src 'self'");
     const page = (await plain('GET', '/docs')).body.toString();
     expect(page).not.toMatch(/<script(?![^>]*\bsrc=)/);
-    // The key stays over a reload of the page.
+    // The page keeps the key when it is reloaded.
     const start = (await plain('GET', '/docs/swagger-ui-init.js')).body.toString();
     expect(start).toMatch(/"persistAuthorization":\s*true/);
   });
 });
 
 describe('an upload that is cut off', () => {
-  it('is counted as the client’s end, and is no failure of ours', async () => {
+  it('is counted as closed by the client, and not as an internal error', async () => {
     const counted = async (): Promise<string[]> =>
       (await under.call('GET', '/metrics', { key: null })).text
         .split('\n')
@@ -389,7 +389,7 @@ describe('an upload that is cut off', () => {
           'Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"name": ',
       );
     });
-    // The answer to `Expect` tells that the request has begun.
+    // The answer to `Expect` shows that the request has begun.
     socket.once('data', () => socket.destroy());
     await eventually(async () => (await counted()).some((line) => line.includes('status="499"')));
     expect((await counted()).filter((line) => /status="5/.test(line))).toEqual([]);

@@ -3,7 +3,7 @@ import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
 import type { UnderTest } from './gateway-under-test.js';
 
-describe('what the gateway has for operators', () => {
+describe('the gateway’s port and links for operators', () => {
   let under: UnderTest;
 
   beforeAll(async () => {

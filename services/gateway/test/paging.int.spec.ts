@@ -7,7 +7,7 @@ import type { UnderTest } from './gateway-under-test.js';
 const EXECUTION = '01900000-0000-7000-8000-000000000001';
 const idOf = (n: number): string => `01900000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 
-/** Lists that the gateway makes the cursors of, and what of each item tells it from the others. */
+/** Lists with cursors that the gateway makes, and the key of each item. */
 const LISTS: readonly (readonly [path: string, items: string, key: string])[] = [
   [`/api/v1/orchestrations/executions/${EXECUTION}/events`, 'events', 'version'],
   ['/api/v1/orchestrations/configs/greeting/versions', 'versions', 'version'],
@@ -22,7 +22,7 @@ describe('paging', () => {
     const { handlers } = under.fake;
     handlers.set(operations.configs.versions.subject, (({ limit = 50, beforeVersion = 0 }: ListVersionsRequest) => {
       const newest = beforeVersion === 0 ? 7 : beforeVersion - 1;
-      // Shorter than asked, as when the documents are large.
+      // Shorter than requested, as when the documents are large.
       const page = Array.from({ length: Math.min(newest, limit, 3) }, (_, index) => ({
         id: 'greeting',
         version: newest - index,
@@ -40,7 +40,7 @@ describe('paging', () => {
     await under.close();
   });
 
-  it.each(LISTS)('reads all of %s by next_cursor, each item once', async (path, name, key) => {
+  it.each(LISTS)('reads all of %s with next_cursor, each item once', async (path, name, key) => {
     const seen: unknown[] = [];
     let pages = 0;
     let cursor = '';
@@ -57,7 +57,7 @@ describe('paging', () => {
     expect(pages).toBeGreaterThan(1);
   });
 
-  it.each(LISTS)('refuses for %s what is no cursor of it', async (path, name) => {
+  it.each(LISTS)('refuses for %s a cursor of another list', async (path, name) => {
     const others = ['x', '5', encodeCursor('configs', '5'), encodeCursor(name, ''), encodeCursor(`${name}s`, '5')];
     for (const cursor of others) {
       if (name === 'notifications' && cursor === encodeCursor(name, '')) continue;
@@ -66,7 +66,7 @@ describe('paging', () => {
     }
   });
 
-  it('has one style: every list of pages takes limit and cursor and answers next_cursor', async () => {
+  it('has one style: every list takes limit and cursor and answers with next_cursor', async () => {
     interface Operation {
       readonly parameters?: { readonly name: string; readonly in: string }[];
       readonly responses: Record<string, { content?: Record<string, { schema?: { $ref?: string } }> }>;

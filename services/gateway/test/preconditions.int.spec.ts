@@ -31,7 +31,7 @@ afterAll(() => under.close());
 
 describe('preconditions of changes', () => {
   it.each(['if-match', 'if-none-match'])(
-    'are refused where OpenAPI does not have %s, whatever they say',
+    'are refused where OpenAPI does not have %s, with any value',
     async (header) => {
       const refused: string[] = [];
       for (const { method, path, compares } of changes) {

@@ -25,7 +25,7 @@ describe('the REST edge', () => {
     expect(created.status).toBe(201);
     expect(created.headers.get('etag')).toBe('"1"');
     expect(created.body).toMatchObject({ ...definition, version: 1, created_at: '2023-11-14T22:13:20.000Z' });
-    // What a GET answered may be sent back as it is.
+    // The answer of a GET may be sent back unchanged.
     const changed = await under.call('PUT', '/api/v1/orchestrations/configs/fresh', {
       body: { ...created.body, description: 'new' },
       headers: { 'if-match': '"1"' },
@@ -44,13 +44,13 @@ describe('the REST edge', () => {
     expect(list.body).toMatchObject({ configs: [{ name: 'greeting' }, { name: 'fresh' }], next_cursor: null });
   });
 
-  it('takes back what a GET answered, and ignores in every PUT what the platform keeps beside it', async () => {
+  it('accepts the answer of a GET in a PUT, and ignores the fields that the platform maintains', async () => {
     const shown = { name: 'gpu', pool: 'gpus', revision: 3, built_in: false, tenant_id: 'default', updated_at: 'x' };
     await under.call('PUT', '/api/v1/agents/gpu', { body: shown, key: KEYS.admin });
     const sent = under.fake.asked.findLast(({ pattern }) => pattern === operations.agents.put.subject);
     expect(sent?.data).toMatchObject({ name: 'gpu', body: { pool: 'gpus' } });
     expect(Object.keys(sent?.data['body'] as object)).toEqual(['pool']);
-    // Another name is a mistake, which the service names.
+    // Another name is a mistake, which the service reports.
     await under.call('PUT', '/api/v1/agents/gpu', { body: { name: 'cpu', pool: 'gpus' }, key: KEYS.admin });
     const other = under.fake.asked.findLast(({ pattern }) => pattern === operations.agents.put.subject);
     expect(other?.data).toMatchObject({ body: { name: 'cpu', pool: 'gpus' } });
@@ -104,12 +104,12 @@ describe('the REST edge', () => {
       body: { reason: 'enough' },
     });
     expect([cancelled.status, cancelled.body['status']]).toEqual([200, 'cancelled']);
-    // Also with a content type and nothing behind it.
+    // Also with a content type but without a body.
     const again = await under.call('POST', `/api/v1/orchestrations/executions/${id}/cancel`, { raw: '' });
     expect([again.status, again.body['code']]).toEqual([409, 'already_completed']);
   });
 
-  it('says after a wait in vain which steps no worker has taken, and looks at the queue only then', async () => {
+  it('says after a wait without a result which steps no worker has taken, and reads the queue only then', async () => {
     under.fake.finishAtOnce = false;
     const get = under.fake.handlers.get(operations.executions.get.subject);
     const asked: unknown[] = [];
@@ -135,7 +135,7 @@ describe('the REST edge', () => {
       expect((await under.call('GET', result)).body).not.toHaveProperty('queued');
       expect((await under.call('POST', path, { body: {} })).body).not.toHaveProperty('queued');
       expect(asked).toEqual(['own', 'result', 'own', 'result']);
-      // The execution was started, whatever becomes of the question.
+      // The execution was started, even when this query fails.
       under.fake.handlers.set(operations.executions.get.subject, () => ({
         refused: { code: 'unavailable', message: 'not now' },
       }));
@@ -145,7 +145,7 @@ describe('the REST edge', () => {
     }
   });
 
-  it('hears the end of a waiting execution though its message was lost', async () => {
+  it('notices the end of an awaited execution although its message was lost', async () => {
     under.fake.finishAtOnce = false;
     const waiting = under.call('POST', '/api/v1/orchestrations/execute/greeting?wait=20s', { body: {} });
     const before = new Set(under.fake.executions.keys());
@@ -229,7 +229,7 @@ describe('the REST edge', () => {
     expect(under.fake.count('batuta.config.version')).toBe(1);
   });
 
-  it('gives the own output whole, whatever its size, and links to what was left out', async () => {
+  it('shows its own output whole, of any size, and links to the payloads that were left out', async () => {
     const started = await under.call('POST', '/api/v1/orchestrations/execute/greeting', { body: { input: { a: 1 } } });
     const id = String(started.body['execution_id']);
     const { handlers } = under.fake;
@@ -285,7 +285,7 @@ describe('the REST edge', () => {
     }
   });
 
-  it('lets each role do what it may and nothing more', async () => {
+  it('lets each role do its operations and nothing more', async () => {
     const execute = (key: string) => under.call('POST', '/api/v1/orchestrations/execute/greeting', { key, body: {} });
     expect((await execute(KEYS.viewer)).status).toBe(403);
     expect((await execute(KEYS.operator)).status).toBe(202);

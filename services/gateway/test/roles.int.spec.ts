@@ -36,7 +36,7 @@ afterAll(() => under.close());
 const urlOf = (path: string): string => path.replaceAll(/\{[^}]+\}/g, UUID);
 
 describe('the role of every route', () => {
-  it('is in OpenAPI, and the gateway asks for it and for no more', async () => {
+  it('is in OpenAPI, and the gateway requires exactly this role', async () => {
     const api = operations.filter(({ path }) => path.startsWith('/api/'));
     expect(api.length).toBeGreaterThan(40);
     for (const { method, path, role, description } of api) {
@@ -60,7 +60,7 @@ describe('the role of every route', () => {
     }
   });
 
-  it('is the one that operators and newcomers know', () => {
+  it('is the same as before for well-known routes', () => {
     const roleOf = (method: string, path: string): Role | undefined =>
       operations.find((each) => each.method === method && each.path === path)?.role;
     expect(roleOf('PUT', '/api/v1/agents/{name}')).toBe('admin');
@@ -72,7 +72,7 @@ describe('the role of every route', () => {
     expect(roleOf('POST', '/api/v1/notifications/ack')).toBe('viewer');
   });
 
-  it('takes no key where there is none to ask for', async () => {
+  it('needs no key where no role is required', async () => {
     const open = operations.filter(({ path }) => !path.startsWith('/api/'));
     expect(open.length).toBeGreaterThan(3);
     for (const { method, path, role } of open) {

@@ -10,7 +10,7 @@ interface Connections {
 }
 
 describe('the end of an execution that a start waits for', () => {
-  // What is not heard would be found by comparing: here a minute later, so not at all.
+  // A missed end would be found by the comparison. Here that is a minute later, so in effect never.
   const env = { BATUTA_GATEWAY_COMPARE_EVERY: '60s' };
   let under: UnderTest;
 
@@ -24,7 +24,7 @@ describe('the end of an execution that a start waits for', () => {
     const { connections } = (await answer.json()) as Connections;
     return connections.flatMap(({ subscriptions_list: list = [] }) => list);
   };
-  /** Subjects of events of executions that gateways are subscribed to. */
+  /** Subjects of execution events that gateways are subscribed to. */
   const followed = async (): Promise<string[]> =>
     (await subscriptions()).filter((subject) => subject.startsWith('batuta.event.'));
   const running = (count: number): Promise<string[]> =>
@@ -45,12 +45,12 @@ describe('the end of an execution that a start waits for', () => {
     await under.close();
   });
 
-  it('comes without a subscription to its events, to each of many its own', async () => {
+  it('comes without a subscription to its events, and each of many starts gets its own', async () => {
     const waiting = Array.from({ length: 30 }, () => startOn(under));
     const ids = await running(30);
     expect(await followed()).toEqual([]);
     expect(new Set(under.fake.ends.values()).size).toBe(1);
-    // Nothing but the owner's word to the gateway itself.
+    // Only the owner's report to the gateway itself.
     under.fake.deliver = () => undefined;
     for (const id of ids) complete(id, `output of ${id}`);
     for (const { status, body } of await Promise.all(waiting)) {
@@ -60,14 +60,14 @@ describe('the end of an execution that a start waits for', () => {
     expect(await followed()).toEqual([]);
   });
 
-  it('comes when it is told before the start is answered', async () => {
+  it('comes when it is reported before the start is answered', async () => {
     under.fake.finishAtOnce = true;
     under.fake.deliver = () => undefined;
     const { status, body } = await startOn(under);
     expect([status, body['output']]).toEqual([200, { echoed: { a: 1 } }]);
   });
 
-  it('comes though what is told to the gateway cannot be read, or is of no execution here', async () => {
+  it('comes although the gateway also gets reports that are unreadable or of unknown executions', async () => {
     const waiting = startOn(under);
     const [id = ''] = await running(1);
     const end = under.fake.ends.get(id) ?? '';
@@ -79,7 +79,7 @@ describe('the end of an execution that a start waits for', () => {
     expect((await waiting).body).toMatchObject({ status: 'completed', output: 'told' });
   });
 
-  it('comes when the owner is replaced meanwhile, who knows of nobody to tell', async () => {
+  it('comes when a new owner takes over that does not know where to report it', async () => {
     const waiting = startOn(under);
     const [id = ''] = await running(1);
     expect(await followed()).toEqual([]);
@@ -89,7 +89,7 @@ describe('the end of an execution that a start waits for', () => {
     complete(id, 'of the new owner');
     expect((await waiting).body).toMatchObject({ status: 'completed', output: 'of the new owner' });
     await eventually(async () => expect(await followed()).toEqual([]));
-    // Whoever starts from now on is told again.
+    // Later starts are reported again.
     const next = startOn(under);
     const [, second = ''] = await running(2);
     expect(await followed()).toEqual([]);
@@ -97,7 +97,7 @@ describe('the end of an execution that a start waits for', () => {
     expect((await next).body).toMatchObject({ output: 'told' });
   });
 
-  it('makes owners publish the events only of what somebody has to listen to, again after a change of owners', async () => {
+  it('makes owners publish only the events of followed executions, also after a change of owners', async () => {
     const follows: string[][] = [];
     under.fake.nats.subscribe(subjects.follow, {
       callback: (_error, message) => {
@@ -125,7 +125,7 @@ describe('the end of an execution that a start waits for', () => {
     const view = under.fake.handlers.get(operations.executions.get.subject) as (by: object) => object;
     under.fake.handlers.set(operations.executions.get.subject, (by: object) => {
       const shown = view(by);
-      // The end comes right after the gateway was told that the execution runs.
+      // The end comes right after the gateway has learned that the execution runs.
       if (under.fake.executions.get(id)?.events.length === 1) complete(id, 'unheard', false);
       return shown;
     });
@@ -134,7 +134,7 @@ describe('the end of an execution that a start waits for', () => {
     expect((await waiting).body).toMatchObject({ output: 'unheard' });
   });
 
-  it('comes when it came between two owners and was told to nobody', async () => {
+  it('comes when it happened between two owners and was not reported', async () => {
     const waiting = startOn(under);
     const [id = ''] = await running(1);
     complete(id, 'unheard', false);
@@ -142,7 +142,7 @@ describe('the end of an execution that a start waits for', () => {
     expect((await waiting).body).toMatchObject({ status: 'completed', output: 'unheard' });
   });
 
-  it('comes to two gateways when the start at one repeats that at the other', async () => {
+  it('comes to two gateways when a start at one repeats a start at the other', async () => {
     const other = await startGatewayOn(under.nats, env);
     try {
       const first = startOn(under, 'order-1');
@@ -157,7 +157,7 @@ describe('the end of an execution that a start waits for', () => {
       for (const { status, body } of await Promise.all([first, second])) {
         expect([status, body['execution_id'], body['output']]).toEqual([200, id, 'for both']);
       }
-      // Repeated after its end, it is answered at once, and nobody listens for anything.
+      // A repeat after the end is answered at once, and nobody subscribes.
       const late = await startOn(other, 'order-1');
       expect([late.status, late.body['output']]).toEqual([200, 'for both']);
       await eventually(async () => expect(await followed()).toEqual([]));
@@ -166,12 +166,12 @@ describe('the end of an execution that a start waits for', () => {
     }
   });
 
-  it('comes to a repeat though it came while the repeat was under way', async () => {
+  it('comes to a repeat although it happened while the repeat was running', async () => {
     const other = await startGatewayOn(under.nats, env);
     try {
       const first = startOn(under, 'order-2');
       const [id = ''] = await running(1);
-      // The answer to the repeat says that it runs; what happens then is published before anybody listens.
+      // The answer to the repeat says that it runs. Later events are published before anybody subscribes.
       under.fake.afterCommand = () => complete(id, 'unheard', false);
       expect((await startOn(other, 'order-2')).body).toMatchObject({ status: 'completed', output: 'unheard' });
       under.fake.nats.publish(subjects.taken, JSON.stringify({ partitions: [0] }));
@@ -181,7 +181,7 @@ describe('the end of an execution that a start waits for', () => {
     }
   });
 
-  it('comes to all who wait for the same execution at one gateway', async () => {
+  it('comes to all requests that wait for the same execution at one gateway', async () => {
     const first = startOn(under, 'order-3');
     const [id = ''] = await running(1);
     const second = startOn(under, 'order-3');

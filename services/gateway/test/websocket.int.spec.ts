@@ -15,11 +15,11 @@ interface Received {
   readonly [field: string]: unknown;
 }
 
-/** A WebSocket client that keeps what it got. */
+/** A WebSocket client that stores what it receives. */
 class Client {
   readonly received: Received[] = [];
   readonly ws: WebSocket;
-  /** The close code; or what the upgrade was answered with. */
+  /** The close code, or the HTTP answer to the upgrade. */
   readonly ended: Promise<{ code: number; reason: string }>;
   refused: { status: number; body: Record<string, unknown> } | undefined;
 
@@ -69,7 +69,7 @@ describe('WebSockets', () => {
   const monitor = (id: string, query = '', options: ConstructorParameters<typeof Client>[1] = {}): Client =>
     new Client(`${under.gateway.url}/ws/executions/${id}/monitor${query}`, options);
 
-  it('are opened by pages of its own origin and of those that are named, and refused to others', async () => {
+  it('are opened by pages of its own origin and of configured ones, and refused to others', async () => {
     const id = uuidV7();
     under.fake.seed(id, 'default', 3);
     for (const origin of [
@@ -187,7 +187,7 @@ describe('WebSockets', () => {
     expect(client.received.at(-1)).toMatchObject({ version: 2, data: { output: 'large' } });
   });
 
-  it('makes one subscription for all watchers of an execution and ends it with the last', async () => {
+  it('makes one subscription for all followers of an execution and ends it with the last', async () => {
     const id = uuidV7();
     under.fake.seed(id, 'default', 3);
     const gauge = async (): Promise<string | undefined> =>
@@ -257,7 +257,7 @@ describe('WebSockets', () => {
     }
   });
 
-  it('answers 404 to another tenant also while the execution is watched', async () => {
+  it('answers 404 to another tenant even while the execution is watched', async () => {
     const id = uuidV7();
     under.fake.seed(id, 'default', 2);
     const own = monitor(id);
@@ -279,7 +279,7 @@ describe('WebSockets', () => {
     expect(wrong.refused?.status).toBe(401);
   });
 
-  it('closes a client that does not read with 4008 and serves the others on', async () => {
+  it('closes a client that does not read with 4008 and continues to serve the others', async () => {
     const id = uuidV7();
     under.fake.seed(id);
     const slow = monitor(id);
@@ -292,7 +292,7 @@ describe('WebSockets', () => {
       /^batuta_gateway_websocket_slow_clients_total [1-9]/m.test(
         (await under.call('GET', '/metrics', { key: null })).text,
       );
-    // What the kernel buffers differs by system, so write until the gateway has had enough.
+    // The size of the kernel's buffers differs by system, so write until the gateway closes the client.
     await eventually(
       async () => {
         for (let times = 0; times < 20; times += 1) {
@@ -308,7 +308,7 @@ describe('WebSockets', () => {
     expect((await slow.ended).code).toBe(4008);
     expect(slow.versions).toEqual(upTo(slow.received.length));
     expect(slow.received.length).toBeLessThan(sent);
-    // It comes back where it was.
+    // It continues where it was.
     const back = monitor(id, `?from_version=${slow.received.length + 1}`);
     await eventually(() => back.versions.at(-1) === sent);
     expect(back.versions).toEqual(upTo(sent, slow.received.length + 1));
@@ -327,7 +327,7 @@ describe('WebSockets', () => {
     expect(operator.ws.readyState).toBe(WebSocket.OPEN);
   });
 
-  it('hears events again after nats-server was started anew', async () => {
+  it('receives events again after a restart of nats-server', async () => {
     const id = uuidV7();
     under.fake.seed(id);
     const client = monitor(id);
@@ -342,7 +342,7 @@ describe('WebSockets', () => {
     expect(client.versions).toEqual([1, 2, 3]);
   });
 
-  it('tells its clients with 1001 when it goes away, and lets requests finish', async () => {
+  it('closes its clients with 1001 when it stops, and lets requests finish', async () => {
     const id = uuidV7();
     under.fake.seed(id);
     under.fake.finishAtOnce = false;
@@ -356,7 +356,7 @@ describe('WebSockets', () => {
     await closing;
   });
 
-  it('is gone when the last request is answered that was under way: its connection is not kept alive', async () => {
+  it('ends when the last running request is answered, because its connection is not kept alive', async () => {
     under.fake.finishAtOnce = false;
     let answer: () => void = () => undefined;
     under.fake.holdCommands = new Promise((resolve) => {
@@ -375,7 +375,7 @@ describe('WebSockets', () => {
     );
     answer();
     expect((await waiting).status).toBe(202);
-    // Kept alive, it would hold the gateway until it cuts what is left: longer than a test may take.
+    // A connection that is kept alive would delay the gateway longer than a test may take.
     await closing;
   });
 });
@@ -400,7 +400,8 @@ describe('many WebSockets', () => {
         expect((await client.ended).code).toBe(1000);
         expect(client.versions).toEqual(upTo(31));
       }
-      // Late comers were served from memory and live ones from messages: the log was asked about once an execution.
+      // Late clients were served from memory and live ones from messages, so the log was read about once for each
+      // execution.
       expect(under.fake.count('batuta.execution.query.events')).toBe(asked);
       expect(asked).toBeLessThanOrEqual(3 * ids.length);
     } finally {

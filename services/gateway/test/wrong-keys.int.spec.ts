@@ -19,7 +19,7 @@ describe('wrong keys at the edge', () => {
       ...(from === undefined ? {} : { headers: { 'x-forwarded-for': from } }),
     });
 
-  it('are slowed down with 429 after too many from one address, before anybody is asked, while known keys work on', async () => {
+  it('get 429 after too many from one address, before any lookup, while known keys still work', async () => {
     under = await startUnderTest({ BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE: '3', BATUTA_GATEWAY_KEY_CACHE: '0' });
     expect((await under.call('GET', PATH)).status).toBe(200);
     for (const name of ['one', 'two', 'three']) expect((await wrong(name)).status).toBe(401);
@@ -31,7 +31,7 @@ describe('wrong keys at the edge', () => {
     const seconds = Number(refused.headers.get('retry-after'));
     expect(seconds).toBeGreaterThanOrEqual(1);
     expect(seconds).toBeLessThanOrEqual(20);
-    // Remembered as wrong, it is no better.
+    // A cached wrong key is refused in the same way.
     expect((await wrong('one')).status).toBe(429);
     expect(under.fake.count(operations.apiKeys.authenticate.subject)).toBe(asked);
     expect((await under.call('GET', PATH)).status).toBe(200);
@@ -51,7 +51,7 @@ describe('wrong keys at the edge', () => {
           request.destroy();
         });
         socket.on('open', () => reject(new Error('the key was let in')));
-        // What the test itself cuts off.
+        // Errors of connections that the test itself cuts off.
         socket.on('error', () => undefined);
       });
     expect((await upgrade()).status).toBe(401);
@@ -61,7 +61,7 @@ describe('wrong keys at the edge', () => {
     expect((await wrong('another')).status).toBe(429);
   });
 
-  it('count for the client that a trusted proxy names', async () => {
+  it('count for the client that a trusted proxy reports', async () => {
     under = await startUnderTest({
       BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE: '1',
       BATUTA_GATEWAY_TRUSTED_PROXIES: 'loopback',

@@ -6,10 +6,12 @@ import type { Problem } from './problem.js';
 import { REQUEST_ID, requestIdOf } from './request-id.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
-/** Headers that two parties may read differently when there are two of them; Node shows only the first. */
+/**
+ * Headers that must occur once, because two programs may read a repeated one differently. Node shows only the first.
+ */
 const SINGLE = new Set(['host', 'authorization']);
 
-/** @throws Problem validation_failed when a header is there twice that decides where a request goes or whose it is. */
+/** @throws Problem validation_failed when a header that decides the target or the caller occurs twice. */
 export function requireSingleHeaders({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): void {
   let seen = '';
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -22,12 +24,14 @@ export function requireSingleHeaders({ rawHeaders }: Pick<IncomingMessage, 'rawH
   }
 }
 
-/** HTTP/1.1 asks for a Host header, HTTP/1.0 does not know it (RFC 9112, 3.2). @throws Problem validation_failed. */
+/**
+ * HTTP/1.1 requires a Host header, and HTTP/1.0 does not have it (RFC 9112, 3.2). @throws Problem validation_failed.
+ */
 export function requireHost({ headers, httpVersion }: IncomingMessage): void {
   if (headers.host === undefined && httpVersion !== '1.0') throw mistake('/headers/host', 'required', 'is required');
 }
 
-/** Answers with problem details on a bare connection, and ends it. */
+/** Answers with problem details on a raw connection, and closes it. */
 export function endWithProblem(
   connection: Duplex,
   problem: Problem,
@@ -39,7 +43,7 @@ export function endWithProblem(
   }
   const status = problem.getStatus();
   const body = JSON.stringify(problem.body(path, requestId));
-  // The connection ends, whatever a problem's own header says of it.
+  // The connection is always closed, so the problem's own header does not count.
   const { connection: _connection, ...own } = problem.headers();
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,

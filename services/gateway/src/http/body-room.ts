@@ -6,21 +6,21 @@ interface Waiting {
 }
 
 /**
- * How many bytes of requests' bodies the gateway handles at a time. A body costs several times its size until its request is answered
- * (text, value, message), so many large ones at once would take all memory. Whoever finds no room waits unread: tenants in turn, the
- * requests of one in the order of coming.
+ * Limits how many bytes of request bodies the gateway handles at a time. Until its request is answered, a body takes
+ * several times its size (text, value, message), so many large ones at once would use up the memory. A request without
+ * room waits unread. Tenants take turns, and the requests of one tenant keep their order.
  */
 export class BodyRoom {
   readonly #waiting = new Map<string, Waiting[]>();
   #used = 0;
 
-  /** `limit`: bytes at a time; a larger body goes alone. `waitMs`: milliseconds to wait for room. */
+  /** `limit`: bytes at a time; a larger body is handled alone. `waitMs`: the longest wait for room, in milliseconds. */
   constructor(
     private readonly limit: number,
     private readonly waitMs: number,
   ) {}
 
-  /** Bytes handled now. */
+  /** Bytes that are handled now. */
   get used(): number {
     return this.#used;
   }
@@ -31,8 +31,8 @@ export class BodyRoom {
   }
 
   /**
-   * Calls `enter` once there is room, with what gives the room back, to be called once; or `refuse` when the time to wait is over.
-   * The function it returns ends the wait of a client that has left.
+   * Calls `enter` when there is room. Its argument gives the room back and must be called once. Calls `refuse` when the
+   * longest wait is over. The returned function ends the wait of a client that has left.
    */
   ask(tenantId: string, bytes: number, enter: (leave: () => void) => void, refuse: (why: Problem) => void): () => void {
     const wait: { timer?: NodeJS.Timeout } = {};
@@ -74,7 +74,7 @@ export class BodyRoom {
       const [first] = queue;
       if (first === undefined || !this.#fits(first.bytes)) return;
       queue.shift();
-      // Behind the others: the tenant's next request waits for their turns. A map is walked on to what is added meanwhile.
+      // The tenant goes to the end of the queue. Iterating over a map includes entries that are added meanwhile.
       this.#waiting.delete(tenantId);
       if (queue.length > 0) this.#waiting.set(tenantId, queue);
       first.enter();

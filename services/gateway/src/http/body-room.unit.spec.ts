@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { BodyRoom } from './body-room.js';
 
-/** Asks for room and remembers what became of it. */
+/** Asks for room and records the outcome. */
 function asker(room: BodyRoom) {
   const entered: string[] = [];
   const refused: string[] = [];
@@ -20,7 +20,7 @@ function asker(room: BodyRoom) {
 }
 
 describe('the room for bodies', () => {
-  it('lets in what fits, and the next when one leaves', () => {
+  it('accepts a body that fits, and the next when one leaves', () => {
     const room = new BodyRoom(100, 60_000);
     const { ask, entered, leave } = asker(room);
     ask('a', 't', 60);
@@ -33,7 +33,7 @@ describe('the room for bodies', () => {
     expect([entered, room.used, room.waiting]).toEqual([['a', 'b', 'c'], 50, 0]);
   });
 
-  it('lets one in alone that is larger than the room', () => {
+  it('accepts a body alone when it is larger than the room', () => {
     const room = new BodyRoom(100, 60_000);
     const { ask, entered, leave } = asker(room);
     ask('small', 't', 1);
@@ -46,7 +46,7 @@ describe('the room for bodies', () => {
     expect([entered, room.used]).toEqual([['small', 'large', 'late'], 1]);
   });
 
-  it('takes tenants in turn, however many requests one has', () => {
+  it('lets tenants take turns, however many requests one has', () => {
     const room = new BodyRoom(10, 60_000);
     const { ask, entered, leave } = asker(room);
     for (const name of ['a1', 'a2', 'a3', 'a4']) ask(name, 'a', 10);
@@ -57,7 +57,7 @@ describe('the room for bodies', () => {
     expect([room.used, room.waiting]).toEqual([0, 0]);
   });
 
-  it('refuses with 503 what has waited long enough, and forgets whoever has left', () => {
+  it('refuses with 503 after the longest wait, and forgets clients that have left', () => {
     jest.useFakeTimers();
     try {
       const room = new BodyRoom(10, 1_000);
@@ -77,7 +77,7 @@ describe('the room for bodies', () => {
     }
   });
 
-  it('lets those behind in when a large one at the head gives up', () => {
+  it('accepts later requests when a large one at the head gives up', () => {
     const room = new BodyRoom(10, 60_000);
     const { ask, entered } = asker(room);
     ask('a', 't', 5);

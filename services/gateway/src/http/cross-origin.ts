@@ -4,13 +4,13 @@ import type { FastifyInstance } from 'fastify';
 const isOrigin = (text: string): boolean =>
   URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol) && new URL(text).origin === text;
 
-/** Whether these can be set as origins: each as browsers send it, or `*` alone. */
+/** Whether these are valid origins: each in the form that browsers send, or `*` alone. */
 export const areOrigins = (origins: readonly string[]): boolean =>
   origins.every((origin) => isOrigin(origin) || (origin === '*' && origins.length === 1));
 
 /**
- * Whether a page of this origin may open a WebSocket, which CORS does not ask for: one of these, or one that came from the host that is
- * asked. Only browsers send an origin.
+ * Whether a page of this origin may open a WebSocket, because browsers do not use CORS for that. The origin must be in
+ * the list or belong to the requested host. Only browsers send an origin.
  */
 export function mayOpenSocket(origin: string | undefined, host: string, origins: readonly string[]): boolean {
   if (origin === undefined || origins[0] === '*' || origins.includes(origin)) return true;
@@ -18,8 +18,8 @@ export function mayOpenSocket(origin: string | undefined, host: string, origins:
 }
 
 /**
- * Lets pages of these origins call the API (the Fetch standard's CORS protocol). Keys come in a header that the page sets itself,
- * so browsers are never told to send what they keep (`credentials`), and `*` gives nobody more than they have.
+ * Lets pages of these origins call the API (the Fetch standard's CORS protocol). The page itself sets the header with
+ * the key, so browsers are never told to send stored `credentials`, and `*` gives a page no additional rights.
  */
 export function allowOrigins(fastify: FastifyInstance, origins: readonly string[]): void {
   if (origins.length === 0) return;
@@ -38,7 +38,7 @@ export function allowOrigins(fastify: FastifyInstance, origins: readonly string[
     ],
     exposedHeaders: ['ETag', 'Location', 'Retry-After', 'Allow', 'X-Request-Id'],
     maxAge: 600,
-    // Answered as every OPTIONS is.
+    // Answered like every OPTIONS request.
     preflightContinue: true,
     strictPreflight: false,
   });

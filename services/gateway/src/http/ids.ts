@@ -6,24 +6,27 @@ import { Problem } from './problem.js';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 
-/** Whether the text is a UUID as Batuta writes them (lower case). */
+/** Whether the text is a UUID in Batuta's form (lower case). */
 export const isUuid = (text: string): boolean => UUID.test(text);
 export const isTraceId = (text: string): boolean => TRACE_ID.test(text);
 
-/** The execution id in a path. An id that cannot exist is not found, like one that does not. @throws Problem not_found. */
+/**
+ * The execution id in a path. An id that is not valid is not found, like one that does not exist. @throws Problem
+ * not_found.
+ */
 export function executionIdOf(text: string): string {
   const id = text.toLowerCase();
   if (!isUuid(id)) throw new Problem('not_found', 'There is no such execution.');
   return id;
 }
 
-/** The step id in a path: one that cannot exist is not found either. @throws Problem step_not_found. */
+/** The step id in a path. An id that is not valid is not found. @throws Problem step_not_found. */
 export function stepIdOf(text: string): string {
   if (!TOKEN.test(text)) throw new Problem('step_not_found', 'The config has no such step.');
   return text;
 }
 
-/** The name of a signal in a path: what cannot be one, no step waits for. @throws Problem signal_not_found. */
+/** The name of a signal in a path. No step waits for a name that is not valid. @throws Problem signal_not_found. */
 export function signalNameOf(text: string): string {
   if (!TOKEN.test(text)) throw new Problem('signal_not_found', 'No step waits for such a signal.');
   return text;
@@ -33,8 +36,8 @@ const POOL = Buffer.allocUnsafe(4096);
 let used = POOL.length;
 
 /**
- * Where the next 16 random bytes begin in `POOL`; the caller may write over them. They are drawn from the system in blocks,
- * since one call a request costs more than the bytes.
+ * The offset of the next 16 random bytes in `POOL`. The caller may overwrite them. They come from the system in blocks,
+ * because one call for each request costs more than the bytes.
  */
 function sixteenBytes(): number {
   if (used + 16 > POOL.length) {
@@ -77,18 +80,18 @@ export function uuidV5(namespace: string, name: string): string {
   return dashed(bytes.toString('hex'));
 }
 
-/** Namespace of execution ids made from idempotency keys; fixed for ever. */
+/** Namespace of execution ids made from idempotency keys. It must never change. */
 const IDEMPOTENCY_NAMESPACE = '6f1c5e0a-2a0d-5b64-9c1f-8d7f5b3e4a21';
 
-/** The execution id of an `Idempotency-Key`: the same for the same tenant and key. */
+/** The execution id for an `Idempotency-Key`: the same for the same tenant and key. */
 export function executionIdOfKey(tenantId: string, key: string): string {
   return uuidV5(uuidV5(IDEMPOTENCY_NAMESPACE, tenantId), key);
 }
 
 /**
- * The id of a command: the same for the same request with the same `Idempotency-Key`, fresh without one. `request` is all
- * that tells one command from another. What stands before the colon is the key and what it was sent to: the engine refuses
- * another request there.
+ * The id of a command: the same for the same request with the same `Idempotency-Key`, and a new one without a key.
+ * `request` is everything that distinguishes the command from others. The part before the colon is the key and its
+ * target: the engine refuses a different request there.
  */
 export function commandIdOf(
   tenantId: string,

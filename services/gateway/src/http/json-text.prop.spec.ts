@@ -13,7 +13,7 @@ const parses = (text: string): boolean => {
 };
 
 describe('JSON text', () => {
-  it('has a mistake for the scanner exactly when it has one for JSON.parse', () => {
+  it('has a mistake for the scanner exactly when JSON.parse finds one', () => {
     const broken = fc
       .tuple(fc.json(), fc.nat(), fc.constantFrom('', ',', '}', ']', '"', '\\', '{', ':', '\u0001', 'e', '-', '.'))
       .map(([text, at, put]) => {
@@ -30,7 +30,7 @@ describe('JSON text', () => {
     );
   });
 
-  it('comes out as JSON.parse reads it, unless it is refused', () => {
+  it('gives the same value as JSON.parse, unless it is refused', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = JSON.stringify(value);

@@ -11,7 +11,7 @@ const WORD = /true|false|null/y;
 const SPACE = /[ \t\n\r]*/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** Where the string that begins at `start` ends, or the offset of its mistake. */
+/** The end of the string that begins at `start`, or the offset of its mistake. */
 function scanString(text: string, start: number): { end: number } | { mistake: number } {
   if (text[start] !== '"') return { mistake: start };
   for (let at = start + 1; at < text.length; at += 1) {
@@ -28,8 +28,8 @@ function scanString(text: string, start: number): { end: number } | { mistake: n
 }
 
 /**
- * Offset (UTF-16 units) of the first character that makes `text` no JSON (RFC 8259), or undefined when it is JSON.
- * `JSON.parse` names a position only for some mistakes. Iterative, so nesting cannot exhaust the stack.
+ * Offset (UTF-16 units) of the first character that makes `text` invalid JSON (RFC 8259). Undefined when it is valid.
+ * `JSON.parse` gives a position only for some mistakes. The scanner is iterative, so nesting cannot exhaust the stack.
  */
 export function jsonErrorOffset(text: string): number | undefined {
   let at = 0;
@@ -101,7 +101,7 @@ function place(text: string, offset: number): string {
 const pointer = (path: string, key: string | number): string =>
   `${path}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
-/** A key as it may be shown: what cannot be written down is replaced. */
+/** A key in printable form: characters that cannot be written are replaced. */
 const shown = (key: string): string => key.toWellFormed().replaceAll('\0', '\u2400');
 
 function textMistake(text: string): string | undefined {
@@ -116,7 +116,7 @@ interface Findings {
 
 function inspect(value: JsonValue, path: string, depth: number, escapes: boolean, found: Findings): void {
   if (typeof value === 'string') {
-    // Without escapes in the text, valid UTF-8 holds no surrogate, and JSON no raw control character.
+    // Valid UTF-8 without escapes contains no surrogates, and JSON contains no raw control characters.
     const mistake = escapes ? textMistake(value) : undefined;
     if (mistake !== undefined) found.others.push({ path, message: `the text ${mistake}`, code: 'invalid_character' });
     return;
@@ -163,9 +163,9 @@ function inspect(value: JsonValue, path: string, depth: number, escapes: boolean
 }
 
 /**
- * JSON from outside, checked: UTF-8, syntax (with the position of the mistake), depth, forbidden keys, NUL characters,
- * lone surrogates, numbers beyond a double. Duplicate keys: the last one stands.
- * @throws Problem malformed_json, too_deep, forbidden_key or validation_failed, naming every path (JSON Pointer).
+ * Parses JSON from outside and checks it: UTF-8, syntax (with the position of the mistake), depth, forbidden keys, NUL
+ * characters, lone surrogates, numbers beyond a double. Of duplicate keys the last one counts. @throws Problem
+ * malformed_json, too_deep, forbidden_key or validation_failed, with every path (JSON Pointer).
  */
 export function parseJsonText(source: Buffer): JsonValue {
   if (source.length === 0) throw new Problem('malformed_json', 'The body is empty; JSON is expected.');

@@ -27,7 +27,7 @@ describe('the offset of a JSON mistake', () => {
   });
 
   it.each(['{}', '[]', ' [1, {"a": [true, null, -0.5e+3]}, "\\ud83d\\ude00/\\/"] ', '0', '"x"', '{"a":{"b":[]}}'])(
-    'is none in %s',
+    'is undefined for %s',
     (text) => {
       expect(jsonErrorOffset(text)).toBeUndefined();
     },

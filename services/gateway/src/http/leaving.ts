@@ -1,19 +1,20 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 
-/** Told once when the client's connection is gone before it was answered. */
+/** Calls a listener once when the client's connection closes before the answer. */
 export interface Leaving {
   readonly gone: boolean;
-  /** Replaces the listener of before. */
+  /** Replaces the previous listener. */
   onGone(listener: (() => void) | undefined): void;
 }
 
-/** Watches the connection of an answer that takes its time. */
+/** Watches the connection of an answer that takes time. */
 export function leavingOf(reply: FastifyReply): Leaving {
   return new ResponseLeaving(reply.raw);
 }
 
-// V8 keeps what an object literal with a getter makes as a hash table, which cost more than all else here.
+// A class and not an object literal with a getter: V8 stores such a literal as a hash table, which cost more than
+// everything else here.
 class ResponseLeaving implements Leaving {
   gone: boolean;
   #listener: (() => void) | undefined;

@@ -8,7 +8,7 @@ export interface OffsetQuery {
   readonly limit: number;
 }
 
-/** What a list's query asks the service for. @throws Problem validation_failed for an offset beside a cursor. */
+/** The part of a list that a query asks for. @throws Problem validation_failed for an offset together with a cursor. */
 export function offsetOf({ offset, with_total: withTotal, cursor }: OffsetQuery): {
   offset?: number;
   withTotal?: boolean;
@@ -25,7 +25,7 @@ export function offsetOf({ offset, with_total: withTotal, cursor }: OffsetQuery)
   };
 }
 
-/** The counts of a page, when they were asked for. */
+/** The counts of a page, if the query asked for them. */
 export function countsOf({ offset, limit }: OffsetQuery, total: number | undefined): JsonObject {
   if (total === undefined) return {};
   return offset === undefined ? { total } : { total, limit, offset };

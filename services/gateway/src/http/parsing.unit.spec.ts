@@ -121,7 +121,7 @@ describe('an Authorization header without a key', () => {
 });
 
 describe('ids', () => {
-  it('makes UUIDs of the versions it should', () => {
+  it('makes UUIDs of the right versions', () => {
     const at = 1_700_000_000_000;
     const id = uuidV7(at);
     expect(isUuid(id)).toBe(true);
@@ -135,19 +135,19 @@ describe('ids', () => {
     expect(new Set(Array.from({ length: 2000 }, () => uuidV7())).size).toBe(2000);
   });
 
-  it('makes the same execution id of the same tenant and key, and another of any other', () => {
+  it('makes the same execution id for the same tenant and key, and a different one for any other', () => {
     expect(executionIdOfKey('default', 'k')).toBe(executionIdOfKey('default', 'k'));
     expect(executionIdOfKey('default', 'k')).not.toBe(executionIdOfKey('other', 'k'));
     expect(isUuid(executionIdOfKey('default', 'k'))).toBe(true);
   });
 
-  it('writes equal documents the same, whatever the order of their keys', () => {
+  it('writes equal documents identically, in any order of their keys', () => {
     expect(canonicalJson({ b: [1, { d: null, c: 'x' }], a: true })).toBe('{"a":true,"b":[1,{"c":"x","d":null}]}');
   });
 });
 
 describe('problems', () => {
-  it('have one status a code, 409 for what does not fit the present state', () => {
+  it('have one status for each code, and 409 for an unknown one', () => {
     expect(problemOfRefusal({ code: 'not_found', message: 'm' }).getStatus()).toBe(404);
     expect(problemOfRefusal({ code: 'already_paused', message: '' }).body('/x')).toEqual({
       type: 'urn:batuta:problem:already_paused',
@@ -160,7 +160,7 @@ describe('problems', () => {
     expect(problemOfRefusal({ code: 'from_the_future' as never, message: 'm' }).getStatus()).toBe(409);
   });
 
-  it('hide what a library says about a failure on our side', () => {
+  it('hide the message of a library for an internal failure', () => {
     expect(problemOfStatus(500, 'secret').body().detail).not.toContain('secret');
     expect(problemOfStatus(400, 'bad').body()).toMatchObject({ code: 'malformed_request', detail: 'bad' });
   });

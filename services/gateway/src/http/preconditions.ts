@@ -12,7 +12,9 @@ interface EntityTag {
 
 type Header = string | string[] | undefined;
 
-/** The content codings that answers may have; each makes another representation, with another strong tag (RFC 9110, 8.8.3.3). */
+/**
+ * The content codings of answers. Each makes another representation, with a different strong tag (RFC 9110, 8.8.3.3).
+ */
 export const CODINGS = ['br', 'gzip'] as const;
 export type Coding = (typeof CODINGS)[number];
 
@@ -20,12 +22,12 @@ export type Coding = (typeof CODINGS)[number];
 export const codedTag = (tag: string, coding: Coding): string => tag.replace(/"$/, `-${coding}"`);
 const withoutCoding = (opaque: string): string => opaque.replace(/-(?:br|gzip)$/, '');
 
-/** One element of a list of entity tags, with the comma after it; commas may stand within tags. */
+/** One element of a list of entity tags, with the comma after it. Tags may contain commas. */
 const ELEMENT = /[ \t]*(?:(W\/)?"([\x21\x23-\x7E\x80-\xFF]*)")?[ \t]*(,|$)/y;
 
 /**
- * The entity tags that an `If-Match` or `If-None-Match` names, or `*`; undefined when the header is absent.
- * @throws Problem validation_failed when it is neither. Source of the grammar: RFC 9110, 13.1.1, 8.8.3 and 5.6.1.
+ * The entity tags in an `If-Match` or `If-None-Match` header, or `*`. Undefined when the header is absent. @throws
+ * Problem validation_failed when it is neither. Source of the grammar: RFC 9110, 13.1.1, 8.8.3 and 5.6.1.
  */
 export function tagsOf(name: string, header: Header): '*' | readonly EntityTag[] | undefined {
   if (header === undefined) return undefined;
@@ -49,7 +51,10 @@ export function tagsOf(name: string, header: Header): '*' | readonly EntityTag[]
   );
 }
 
-/** A condition for the service that has the resource. If-Match compares strongly: weak tags match nothing (RFC 9110, 8.8.3.2). */
+/**
+ * A condition for the service that has the resource. If-Match compares strongly, so weak tags match nothing (RFC 9110,
+ * 8.8.3.2).
+ */
 function conditionOf(name: string, header: Header, strong: boolean): TagCondition | undefined {
   const tags = tagsOf(name, header);
   if (tags === undefined) return undefined;
@@ -57,7 +62,10 @@ function conditionOf(name: string, header: Header, strong: boolean): TagConditio
   return { tags: tags.filter(({ weak }) => !strong || !weak).map(({ opaque }) => withoutCoding(opaque)) };
 }
 
-/** What must hold before a request changes anything; undefined when it sets no conditions. @throws Problem validation_failed. */
+/**
+ * The conditions that must hold before a request changes anything. Undefined when it has none. @throws Problem
+ * validation_failed.
+ */
 export function preconditionsOf(headers: Readonly<Record<string, Header>>): Preconditions | undefined {
   const ifMatch = conditionOf('If-Match', headers['if-match'], true);
   const ifNoneMatch = conditionOf('If-None-Match', headers['if-none-match'], false);
@@ -67,8 +75,8 @@ export function preconditionsOf(headers: Readonly<Record<string, Header>>): Prec
 const HEADERS = ['if-match', 'if-none-match'] as const;
 
 /**
- * Of a change that compares nothing: whoever sets a condition there expects that the change is left out when it does not hold.
- * @throws Problem validation_failed when the request has one.
+ * For a change that compares no tags. A client that sets a condition expects it to be checked. @throws Problem
+ * validation_failed when the request has one.
  */
 export function refusePreconditions(headers: Readonly<Record<string, Header>>): void {
   for (const name of HEADERS) {
@@ -83,10 +91,10 @@ export function refusePreconditions(headers: Readonly<Record<string, Header>>): 
 
 const COMPARES = Symbol('compares');
 
-/** Marks a handler that holds preconditions against what it changes. */
+/** Marks a handler that checks preconditions of its change. */
 export const Compares: MethodDecorator = SetMetadata(COMPARES, true);
 
-/** Refuses preconditions of changes whose handler does not compare. */
+/** Refuses preconditions for changes whose handler does not check them. */
 @Injectable()
 export class PreconditionGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
@@ -101,14 +109,14 @@ export class PreconditionGuard implements CanActivate {
   }
 }
 
-/** The handler's parameter that takes the preconditions of a change. */
+/** Parameter decorator: the preconditions of a change. */
 export const Conditions = createParamDecorator((_: unknown, context: ExecutionContext) =>
   preconditionsOf(context.switchToHttp().getRequest<FastifyRequest>().headers),
 );
 
 /**
- * Whether somebody who reads has this already: `If-None-Match` compares weakly (RFC 9110, 13.1.2). A malformed one is as if it
- * were absent: the whole answer is never wrong.
+ * Whether the reader has the current representation already: `If-None-Match` compares weakly (RFC 9110, 13.1.2). A
+ * malformed header counts as absent, because sending the whole answer is never wrong.
  */
 export function isKnown(header: Header, etag: string): boolean {
   if (header === undefined) return false;

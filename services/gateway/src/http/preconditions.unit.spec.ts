@@ -51,7 +51,7 @@ describe('If-Match and If-None-Match', () => {
     });
   });
 
-  it('takes the tag of a compressed answer for that of the resource', () => {
+  it('accepts the tag of a compressed answer as that of the resource', () => {
     const coded = codedTag('"2-abc"', 'gzip');
     expect(coded).toBe('"2-abc-gzip"');
     expect(preconditionsOf({ 'if-match': `${coded}, ${codedTag('"1"', 'br')}` })).toEqual({
@@ -60,7 +60,7 @@ describe('If-Match and If-None-Match', () => {
     expect(isKnown(coded, '"2-abc"')).toBe(true);
   });
 
-  it('knows what a reader has', () => {
+  it('recognises the tag that a reader has', () => {
     expect(['*', '"1"', 'W/"1"', '"0", W/"1"'].map((header) => isKnown(header, '"1"'))).toEqual([
       true,
       true,

@@ -9,18 +9,21 @@ import { REQUEST_ID } from './request-id.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 import type { RouteTable } from './route-table.js';
 
-/** The path of a request, without the query, which may hold what is not for logs. */
+/** The path of a request without the query, because a query may contain data that must not be logged. */
 export const pathOf = (url: string | undefined): string => (url ?? '/').split('?', 1)[0] ?? '/';
 
-/** For logs and metrics alone, since nobody is there to read it: nginx's number for it. */
+/** Only for logs and metrics, because no client reads it. nginx uses the same number. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 export const METHODS_OF_SERVER = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-/** Whether the client has gone while it was sending. */
+/** Whether the client has closed the connection while it was sending. */
 export const hasLeft = ({ raw }: FastifyRequest): boolean => !raw.complete && raw.destroyed;
 
-/** Writes every refusal and every failure as problem details; what is not expected is logged and shown as nothing but 500. */
+/**
+ * Writes every refusal and every failure as problem details. An unexpected error is logged, and the client sees only a
+ * 500.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(
@@ -42,7 +45,7 @@ export class ProblemFilter implements ExceptionFilter {
       if (!reply.sent) void reply.send();
       return;
     }
-    // What the router cannot read comes without a hook before it.
+    // A URL that the router cannot parse reaches no hook before this filter.
     if (!reply.hasHeader(REQUEST_ID)) void reply.headers({ ...SECURITY_HEADERS, [REQUEST_ID]: id });
     if (method === 'OPTIONS' && path === '*') {
       void reply.code(204).header('allow', METHODS_OF_SERVER).send();
@@ -80,7 +83,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (method === 'GET' && this.routes.isSocket(path)) {
       return new Problem('upgrade_required', `${path} is a WebSocket: ask for it with an upgrade.`);
     }
-    // A route with the method that was not taken has a parameter of this path that is too long.
+    // If a route exists for the method, a parameter of this path is too long for it.
     if (allowed.length === 0 || allowed.includes(method))
       return new Problem('not_found', `There is nothing at ${path}.`);
     return new Problem('method_not_allowed', `${method} is not allowed at ${path}; allowed: ${allowed.join(', ')}.`, {

@@ -3,14 +3,17 @@ import type { JsonObject, MistakeCode, Refusal, RefusalCode, RefusalMeaning, Vio
 import { HttpException } from '@nestjs/common';
 import { limitReachedHeaders } from './rate-limit.js';
 
-/** Status and title of a code. One that a newer service has added says that the request does not fit the present state. */
+/**
+ * Status and title of a code. An unknown code, from a newer service, means that the request does not fit the current
+ * state.
+ */
 function meaningOf(code: RefusalCode): RefusalMeaning {
   if (Object.hasOwn(REFUSALS, code)) return REFUSALS[code];
   const words = String(code).replaceAll('_', ' ');
   return { status: 409, title: words.charAt(0).toUpperCase() + words.slice(1) };
 }
 
-/** The one HTTP status of a refusal code. */
+/** The HTTP status of a refusal code. Each code has exactly one. */
 export const statusOf = (code: RefusalCode): number => meaningOf(code).status;
 
 /** Problem details (RFC 9457) as Batuta writes them. */
@@ -34,7 +37,7 @@ export interface ProblemOptions {
   readonly details?: JsonObject;
 }
 
-/** A refusal on its way to the client; thrown anywhere below the edge, written once by the filter. */
+/** A refusal for the client. Any code below the edge may throw it; the filter writes it once. */
 export class Problem extends HttpException {
   override readonly name = 'Problem';
 
@@ -46,7 +49,7 @@ export class Problem extends HttpException {
     super(detail, statusOf(code));
   }
 
-  /** The problem's document; `instance` is the path that was asked for, `requestId` the answer's `X-Request-Id`. */
+  /** The problem's document. `instance` is the requested path, `requestId` the answer's `X-Request-Id`. */
   body(instance?: string, requestId?: string): ProblemBody {
     const { traceId, details } = this.extra;
     const errors = this.errors();
@@ -64,14 +67,17 @@ export class Problem extends HttpException {
     };
   }
 
-  /** Every mistake in the request with its place; one at least, when the request itself is wrong and not its moment. */
+  /**
+   * Every mistake in the request with its place. At least one when the request itself is wrong, and not only its
+   * timing.
+   */
   errors(): readonly Violation[] {
     const { errors = [] } = this.extra;
     const { mistake } = meaningOf(this.code);
     return errors.length > 0 || mistake === undefined ? errors : [{ path: '', message: this.detail, code: mistake }];
   }
 
-  /** Headers that belong to this problem, content type included. */
+  /** The headers of this problem, including the content type. */
   headers(): Readonly<Record<string, string>> {
     const own: Record<string, string> = { 'content-type': 'application/problem+json; charset=utf-8' };
     if (this.code === 'unauthenticated') own['www-authenticate'] = 'Bearer realm="batuta"';
@@ -82,7 +88,7 @@ export class Problem extends HttpException {
   }
 }
 
-/** What a service refused, as the client sees it. */
+/** A service's refusal in the form of the API. */
 export function problemOfRefusal(refusal: Refusal): Problem {
   const options = {
     ...(refusal.violations === undefined ? {} : { errors: refusal.violations }),
@@ -91,13 +97,13 @@ export function problemOfRefusal(refusal: Refusal): Problem {
   return new Problem(refusal.code, refusal.message || meaningOf(refusal.code).title, options);
 }
 
-/** The reply of a service, or the `Problem` of its refusal thrown. */
+/** The reply of a service. Throws the `Problem` when the reply is a refusal. */
 export function accepted<T extends { refused?: Refusal }>(reply: T): T {
   if (reply.refused !== undefined) throw problemOfRefusal(reply.refused);
   return reply;
 }
 
-/** What a library means that says nothing but a status. */
+/** The codes for errors of libraries that only have a status. */
 const CODE_OF_STATUS: ReadonlyMap<number, RefusalCode> = new Map([
   [400, 'malformed_request'],
   [401, 'unauthenticated'],
@@ -118,7 +124,7 @@ const CODE_OF_STATUS: ReadonlyMap<number, RefusalCode> = new Map([
   [503, 'unavailable'],
 ]);
 
-/** Problem details for an error that a library reported with nothing but a status. */
+/** Problem details for a library's error that only has a status. */
 export function problemOfStatus(status: number, detail: string): Problem {
   const code = CODE_OF_STATUS.get(status) ?? (status >= 500 ? 'internal' : 'malformed_request');
   const { title } = meaningOf(code);

@@ -5,8 +5,8 @@ import { mistake, Problem } from './problem.js';
 type Raw = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
- * The query's parameters, each read by its own rule.
- * @throws Problem validation_failed that names every unknown, repeated or wrong parameter.
+ * The query's parameters, each parsed by its own rule. @throws Problem validation_failed that lists every unknown,
+ * repeated or wrong parameter.
  */
 export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): QueryOf<S> {
   const raw = (query ?? {}) as Raw;
@@ -49,7 +49,7 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
   return values as QueryOf<S>;
 }
 
-/** The version that a cursor of a list of versions holds. @throws Problem validation_failed for another text. */
+/** The version in a cursor of a list of versions. @throws Problem validation_failed for any other text. */
 export function versionOf(list: string, cursor: string | undefined): number | undefined {
   if (cursor === undefined) return undefined;
   const version = decodeCursor(list, cursor) ?? '';

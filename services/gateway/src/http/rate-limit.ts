@@ -1,13 +1,13 @@
 import { TENANT_LIMIT_NAMES } from '@batuta/contracts';
 import type { JsonObject, TenantLimitName } from '@batuta/contracts';
 
-/** What is left after something was admitted. */
+/** What remains of a limit after a request was accepted. */
 export interface Admitted {
   readonly startsPerSecond: number;
   readonly startsLeft: number;
 }
 
-/** What each limit counts, in the words of the draft; those of time have a window instead. */
+/** The unit of each limit, in the words of the draft. Limits of time have a window instead. */
 const UNITS: Readonly<Partial<Record<TenantLimitName, string>>> = {
   unfinished_executions: 'concurrent-requests',
   websockets: 'concurrent-requests',
@@ -17,10 +17,13 @@ const UNITS: Readonly<Partial<Record<TenantLimitName, string>>> = {
 
 const STARTS = 'starts_per_second' satisfies TenantLimitName;
 
-/** Headers that say how much is left (draft-ietf-httpapi-ratelimit-headers, 10). `left` and seconds until there is more. */
+/**
+ * Headers that tell the remaining quota (draft-ietf-httpapi-ratelimit-headers, 10). `left` is the rest; then come the
+ * seconds until there is more.
+ */
 function rateLimitHeaders(name: TenantLimitName, most: number, left: number, seconds: number | undefined) {
   const unit = UNITS[name];
-  // Both numbers are integers there: less than one a second is one in several.
+  // Both numbers must be integers, so a rate below one a second becomes one in several seconds.
   const rate = most >= 1 ? `q=${Math.floor(most)};w=1` : `q=1;w=${Math.ceil(1 / most)}`;
   const policy = unit === undefined ? rate : `q=${most};qu="${unit}"`;
   return {
@@ -29,7 +32,7 @@ function rateLimitHeaders(name: TenantLimitName, most: number, left: number, sec
   };
 }
 
-/** Headers of a refusal with `limit_reached`, by its details. */
+/** Headers of a refusal with `limit_reached`, from its details. */
 export function limitReachedHeaders(details: JsonObject | undefined): Readonly<Record<string, string>> {
   const { limit, most, retry_after_ms: retryMs } = details ?? {};
   const name = TENANT_LIMIT_NAMES.find((known) => known === limit);
@@ -41,7 +44,7 @@ export function limitReachedHeaders(details: JsonObject | undefined): Readonly<R
   };
 }
 
-/** Headers of an answer to what was let through; none where starts have no limit. */
+/** Headers of an accepted request. None when starts have no limit. */
 export function admittedHeaders({ startsPerSecond, startsLeft }: Admitted): Readonly<Record<string, string>> {
   if (startsPerSecond === 0) return {};
   return rateLimitHeaders(STARTS, startsPerSecond, startsLeft, Math.max(1, Math.ceil(1 / startsPerSecond)));

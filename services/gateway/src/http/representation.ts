@@ -6,17 +6,17 @@ import Negotiator from 'negotiator';
 import { codedTag, CODINGS, isKnown } from './preconditions.js';
 import type { Coding } from './preconditions.js';
 
-/** Bytes below which compressing saves nothing. */
+/** Compressing fewer bytes saves nothing. */
 const WORTH_COMPRESSING = 1024;
 const COMPRESSIBLE = /^(?:text\/|image\/svg\+xml|application\/(?:json|javascript|xml|yaml|[\w.+-]+\+(?:json|xml))\b)/;
-/** What answers made for one request can afford. */
+/** A low quality, because each answer is compressed for one request. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
 
 type Done = (error: Error | null, payload?: unknown) => void;
 
 /**
- * Answers 304 to who has seen what is there (RFC 9110, 13.1.2), and compresses large texts for who takes that. A compressed
- * answer has a strong tag of its own, so that it can still be sent back in an `If-Match`.
+ * Answers 304 when the reader has the current representation (RFC 9110, 13.1.2), and compresses large texts for clients
+ * that accept it. A compressed answer has its own strong tag, so that the client can send it back in an `If-Match`.
  */
 export function representAnswers(fastify: FastifyInstance): void {
   fastify.addHook('onSend', (request, reply, payload, done: Done) => {
@@ -47,7 +47,7 @@ const sizeOf = (payload: unknown): number => {
   return payload instanceof Readable ? Infinity : 0;
 };
 
-/** The coding in which this answer goes out; undefined for as it is. */
+/** The coding of this answer. Undefined for no compression. */
 function codingFor(request: FastifyRequest, reply: FastifyReply, payload: unknown): Coding | undefined {
   const { statusCode } = reply;
   const announced = Number(reply.getHeader('content-length') ?? Infinity);
@@ -55,14 +55,14 @@ function codingFor(request: FastifyRequest, reply: FastifyReply, payload: unknow
   if (!worth || statusCode === 204 || statusCode === 206 || statusCode === 304) return undefined;
   if (!COMPRESSIBLE.test(String(reply.getHeader('content-type') ?? ''))) return undefined;
   if (reply.hasHeader('content-encoding')) return undefined;
-  // Secrets beside what a caller chooses must not show in the length of an answer (BREACH).
+  // A secret next to text that the caller chooses must not show in the length of an answer (BREACH).
   if (/\bno-(?:store|transform)\b/.test(String(reply.getHeader('cache-control') ?? ''))) return undefined;
   vary(reply, 'Accept-Encoding');
   const chosen = new Negotiator(request.raw).encoding([...CODINGS, 'identity']);
   return CODINGS.find((coding) => coding === chosen);
 }
 
-/** Puts the entity tag of what is read on the answer; true when the reader has it already. */
+/** Sets the entity tag of a read. Returns true when the reader has the current representation. */
 function tagAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -71,7 +71,7 @@ function tagAnswer(
 ): boolean {
   let tag = reply.getHeader('etag');
   if (tag === undefined && request.raw.url?.startsWith('/api/') === true && sizeOf(payload) !== Infinity) {
-    // What no precondition is held against has a weak tag, which no If-Match can name.
+    // A resource without preconditions gets a weak tag, which If-Match cannot use.
     tag = `W/"${createHash('sha1')
       .update(payload as string | Buffer)
       .digest('base64url')}"`;
@@ -93,7 +93,7 @@ export function vary(reply: FastifyReply, name: string): void {
 function compress(coding: Coding, payload: string | Buffer | Readable, done: Done): void {
   if (payload instanceof Readable) {
     const encoder = coding === 'br' ? createBrotliCompress(BROTLI) : createGzip();
-    // An error of either ends both, and with them the answer.
+    // An error of either stream ends both, and the answer with them.
     pipeline(payload, encoder, () => undefined);
     done(null, encoder);
     return;

@@ -1,7 +1,7 @@
 import { histogram } from '@batuta/observability';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-const seconds = histogram('batuta_gateway_http_request_seconds', 'Time to answer an HTTP request, waiting included.', [
+const seconds = histogram('batuta_gateway_http_request_seconds', 'Time to answer an HTTP request, including waits.', [
   'method',
   'route',
   'status',

@@ -10,10 +10,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 interface Served {
   spanId: string;
-  /** The caller's span: the request's is under it, in the caller's trace. */
+  /** The caller's span. The request's span is its child, in the caller's trace. */
   readonly caller: SpanLink | undefined;
   readonly startAt: number;
-  /** The command that the request became, once the engine has answered it. */
+  /** The command of the request, after the engine has answered it. */
   command?: {
     readonly traceId: string;
     readonly id: string;
@@ -22,9 +22,9 @@ interface Served {
   };
 }
 
-/** A command on its way to the engine. */
+/** A command that is being sent to the engine. */
 export interface TracedCommand {
-  /** Headers of the message; undefined when the trace is not known before the answer. */
+  /** Headers of the message. Undefined when the trace is unknown before the answer. */
   readonly headers: MsgHdrs | undefined;
   answered(reply: CommandReply): void;
 }
@@ -33,12 +33,13 @@ const newSpanId = (): string =>
   randomBytes(8)
     .toString('hex')
     .replace(/^0{16}$/, '0000000000000001');
-/** Commands as the contract's templates name them: a partition's number would make another name of each. */
+/** Commands by the contract's template, because each partition's number would make another span name. */
 const COMMAND_SUBJECT = 'batuta.execution.{partition}.command';
 
 /**
- * Spans of the requests that became a command: the request under the caller's span when it names one, and else under the execution's
- * root; and the command's way to the engine and back under the request. Requests that only read belong to no execution and have none.
+ * Spans of requests that became a command. The request's span is under the caller's span if the request names one, else
+ * under the execution's root. The command's span is under the request's. Requests that only read belong to no execution
+ * and have no span.
  */
 export class RequestTracing {
   readonly #current = new AsyncLocalStorage<Served>();
@@ -46,9 +47,9 @@ export class RequestTracing {
 
   constructor(private readonly tracing: Tracing) {}
 
-  /** Follows the requests of an HTTP server. */
+  /** Traces the requests of an HTTP server. */
   install(fastify: FastifyInstance): void {
-    // After the body was read: reading it would leave the context of what came before.
+    // After the body was read, because reading it loses the earlier async context.
     fastify.addHook('preHandler', (request, reply, done) => {
       const caller = callerOf(request.headers['traceparent']);
       const served: Served = { spanId: newSpanId(), caller, startAt: Date.now() - reply.elapsedTime };
@@ -71,7 +72,7 @@ export class RequestTracing {
     });
   }
 
-  /** Follows what a WebSocket's message asks for. */
+  /** Traces a WebSocket's message. */
   async socket<T>(route: string, traceparent: string | undefined, work: () => Promise<T>): Promise<T> {
     const served: Served = { spanId: newSpanId(), caller: callerOf(traceparent), startAt: Date.now() };
     try {
@@ -86,7 +87,7 @@ export class RequestTracing {
     }
   }
 
-  /** Notes a command that the current request sends. */
+  /** Records a command that the current request sends. */
   command(request: CommandRequest): TracedCommand | undefined {
     const served = this.#current.getStore();
     if (served === undefined) return undefined;
@@ -103,7 +104,7 @@ export class RequestTracing {
       answered: ({ accepted }) => {
         const traceId = accepted?.traceId ?? '';
         if (accepted === undefined || traceId === '') return;
-        // The root of the execution's trace names the request that started it.
+        // The root span of the execution's trace names the request that started it.
         if (request.start !== undefined && accepted.repeated !== true) {
           served.spanId = spanIds.request(traceId, request.commandId);
         }

@@ -1,16 +1,18 @@
 interface Route {
   readonly pattern: RegExp;
   readonly methods: Set<string>;
-  /** Which path segments are fixed: of two routes for one path, the router takes the one that is fixed earlier. */
+  /**
+   * Which path segments are fixed. If two routes match a path, the router takes the one with the earlier fixed segment.
+   */
   readonly fixed: string;
 }
 
-/** Which methods each path knows, so that a wrong one gets 405 with `Allow` instead of 404. */
+/** The methods of each path, so that a wrong method gets 405 with `Allow` instead of 404. */
 export class RouteTable {
   readonly #routes = new Map<string, Route>();
   readonly #sockets: readonly RegExp[];
 
-  /** `sockets`: paths of WebSockets, which have no route. */
+  /** `sockets`: paths of WebSockets, which have no HTTP route. */
   constructor(sockets: readonly RegExp[] = []) {
     this.#sockets = sockets;
   }
@@ -21,7 +23,7 @@ export class RouteTable {
 
   /** Adds a route in the router's notation, such as `/executions/:id/events`. */
   add(url: string, methods: readonly string[]): void {
-    // What serves every path says nothing about one.
+    // A handler for every path says nothing about a single path.
     if (url === '*') return;
     let route = this.#routes.get(url);
     if (route === undefined) {
@@ -39,7 +41,7 @@ export class RouteTable {
     for (const method of methods) route.methods.add(method);
   }
 
-  /** The methods at a path, OPTIONS among them; none when nothing is there. */
+  /** The methods of a path, including OPTIONS. Empty when the path does not exist. */
   methodsOf(path: string): string[] {
     if (this.isSocket(path)) return ['GET', 'OPTIONS'];
     let best: Route | undefined;

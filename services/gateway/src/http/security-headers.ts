@@ -1,4 +1,4 @@
-/** For every answer: nothing here is a page, a script or a frame of another site. */
+/** For every answer: it is not a page or a script, and no other site may frame it. */
 export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -6,7 +6,7 @@ export const SECURITY_HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 } as const;
 
-/** The documentation's page has scripts of its own origin, and styles and images within its text. */
+/** The documentation page has scripts of its own origin, and inline styles and images. */
 const DOCUMENTATION_POLICY = [
   "default-src 'none'",
   "script-src 'self'",

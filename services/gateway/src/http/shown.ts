@@ -2,7 +2,7 @@ import { ApiKeySchema, ConfigSchema, KnowledgeDocumentSchema, toUserJson } from 
 import type { ApiKey, Config, JsonObject, KnowledgeDocument } from '@batuta/contracts';
 import { Problem } from './problem.js';
 
-/** A config as users see it: the definition's fields beside id, version and times. */
+/** A config in the form of the API: the definition's fields together with id, version and times. */
 export function shownConfig(config: Config | undefined): JsonObject {
   if (config === undefined) throw new Problem('not_found', 'There is no such config.');
   const { definition, ...beside } = toUserJson(ConfigSchema, config);
@@ -19,6 +19,6 @@ export function shownDocument(document: KnowledgeDocument | undefined): JsonObje
   return toUserJson(KnowledgeDocumentSchema, document);
 }
 
-/** A cursor as users see it: null when there is no further page. */
+/** A cursor in the form of the API: null when there is no further page. */
 export const shownCursor = (cursor: string | undefined): string | null =>
   cursor === undefined || cursor === '' ? null : cursor;

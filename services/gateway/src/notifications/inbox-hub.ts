@@ -7,14 +7,14 @@ import { accepted } from '../http/problem.js';
 
 /** One client that follows a user's inbox. */
 export interface InboxFollower {
-  /** A notification that just came, or nothing when the inbox is to be listed. */
+  /** A new notification, or undefined when the inbox must be listed. */
   arrived(notification: InboxNotification | undefined): void;
 }
 
 export interface InboxHubOptions {
   readonly backend: Backend;
   readonly logger: Logger;
-  /** How often a followed inbox is listed without a notice, milliseconds: a notice may be lost. */
+  /** How often a followed inbox is listed without a notice, in milliseconds, because a notice may be lost. */
   readonly listEveryMs?: number;
 }
 
@@ -24,7 +24,7 @@ interface Watch {
   readonly timer: NodeJS.Timeout;
 }
 
-/** Follows the inboxes of the users who are connected, with one subscription a user. */
+/** Follows the inboxes of the connected users, with one subscription for each user. */
 export class InboxHub {
   readonly #watches = new Map<string, Watch>();
 
@@ -63,7 +63,7 @@ export class InboxHub {
     this.#watches.delete(subject);
   }
 
-  /** What the user has not acknowledged, after an id. @throws Problem. */
+  /** The user's open notifications after an id. @throws Problem. */
   async list(principal: Principal, limit: number, afterId: string | undefined): Promise<ListInboxReply> {
     return accepted(
       await this.options.backend.ask<ListInboxReply>(operations.notifications.list.subject, {
@@ -74,7 +74,7 @@ export class InboxHub {
     );
   }
 
-  /** Gives the ids that are the user's. @throws Problem. */
+  /** Acknowledges ids and returns those that belong to the user. @throws Problem. */
   async acknowledge(principal: Principal, ids: readonly string[]): Promise<string[]> {
     const reply = accepted(
       await this.options.backend.ask<AckInboxReply>(operations.notifications.acknowledge.subject, { principal, ids }),
@@ -82,13 +82,13 @@ export class InboxHub {
     return reply.ids ?? [];
   }
 
-  /** Makes sure that the server knows the subscriptions made so far. */
+  /** Waits until the server knows all subscriptions so far. */
   async flush(): Promise<void> {
     await this.options.backend.nats.flush();
   }
 }
 
-/** Undefined for what is no notice: then the inbox is listed. */
+/** Undefined when it is not a notice. Then the inbox is listed. */
 function noticeOf(data: Uint8Array): InboxNotice | undefined {
   try {
     return JSON.parse(Buffer.from(data).toString('utf8')) as InboxNotice;

@@ -14,15 +14,15 @@ import type { SocketRoute } from '../realtime/socket-server.js';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
 const PAGE = 100;
-/** Notifications that one client may have received and not acknowledged; more come when it acknowledges. */
+/** How many unacknowledged notifications one client may have. More follow when it acknowledges. */
 const WINDOW = 1_000;
-/** Acknowledgements waiting to be recorded. */
+/** How many acknowledgements may wait to be stored. */
 const MAX_WAITING = 10 * MAX_ACKS;
 
 /**
- * `/ws/notifications`: the caller's inbox, `{"type":"notification", …}` each, the oldest first, then live. The client
- * acknowledges with `{"type":"ack","ids":[…]}`, which is confirmed with `{"type":"acked","ids":[…]}`; what it does not
- * acknowledge comes again at the next connect.
+ * `/ws/notifications`: the caller's inbox as `{"type":"notification", …}`, the oldest first, then live. The client
+ * acknowledges with `{"type":"ack","ids":[…]}` and gets the confirmation `{"type":"acked","ids":[…]}`. Notifications
+ * that are not acknowledged come again at the next connect.
  */
 export function notificationsRoute(hub: InboxHub, logger: Logger): SocketRoute {
   return {
@@ -37,13 +37,13 @@ export function notificationsRoute(hub: InboxHub, logger: Logger): SocketRoute {
 }
 
 class InboxClient implements InboxFollower {
-  /** Sent and not acknowledged. */
+  /** Sent and not acknowledged yet. */
   readonly #sent = new Set<string>();
   #toRecord: string[] = [];
   #recording = false;
   #listing = false;
   #listAgain = false;
-  /** The window was full: there is more. */
+  /** The window was full, so there are more notifications. */
   #more = false;
 
   constructor(
@@ -62,7 +62,7 @@ class InboxClient implements InboxFollower {
   }
 
   arrived(notification: InboxNotification | undefined): void {
-    // While the inbox is listed, a newer notification must not overtake the older ones.
+    // While the inbox is listed, a newer notification must not overtake older ones.
     if (notification === undefined || this.#listing || this.#more) this.#list();
     else this.#send([notification]);
   }
@@ -75,7 +75,7 @@ class InboxClient implements InboxFollower {
     this.#listing = true;
     this.#listAll()
       .catch((error: unknown) => {
-        // The next listing, which comes by itself, catches up.
+        // The next periodic listing catches up.
         if (!(error instanceof Problem && error.code === 'unavailable')) this.#fail(error);
       })
       .finally(() => {
@@ -89,7 +89,7 @@ class InboxClient implements InboxFollower {
 
   async #listAll(): Promise<void> {
     const { hub, socket } = this;
-    // Else a notification could fall between the listing and the subscription.
+    // Otherwise a notification could be missed between the listing and the subscription.
     await hub.flush();
     let after: string | undefined;
     this.#more = false;
@@ -139,7 +139,7 @@ class InboxClient implements InboxFollower {
         this.#sendJson({ type: 'acked', ids: acked });
         if (this.#more) this.#list();
       })
-      // The client sees no confirmation and gets the notifications again when it comes back.
+      // The client gets no confirmation, and gets the notifications again when it reconnects.
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#recording = false;

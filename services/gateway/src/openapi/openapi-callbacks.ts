@@ -32,13 +32,13 @@ const callbackBody: OpenApiSchema = {
   },
 };
 
-/** In the answers of every POST that takes an `Idempotency-Key`. */
+/** A field in the answer of every POST that takes an `Idempotency-Key`. */
 export const REPEATED: OpenApiSchema = {
   type: 'boolean',
   description: 'True when this is the first answer to the same Idempotency-Key again; absent otherwise.',
 };
 
-/** Schemas of callbacks, deliveries and notifications, beside those made from the contract's messages. */
+/** Schemas of callbacks, deliveries and notifications that are not generated from the contract's messages. */
 export function callbackSchemas(): Record<string, OpenApiSchema> {
   const secret = { type: 'string', description: 'Signing secret (Standard Webhooks), shown only now.' };
   const properties = callbackBody['properties'] as Record<string, OpenApiSchema>;

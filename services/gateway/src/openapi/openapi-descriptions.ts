@@ -1,9 +1,9 @@
 /**
- * What each field of the API's schemas means. `<Schema>.<field>` goes before `<field>`, which holds wherever a field has that name.
- * A description that stands beside the schema itself goes before both.
+ * The description of each field in the API's schemas. `<Schema>.<field>` takes precedence over `<field>`, which applies
+ * to that name in every schema. A description in the schema itself takes precedence over both.
  */
 export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
-  // Whether stored events are those that were committed
+  // Integrity of stored events
   'ExecutionIntegrity.intact': 'Nothing was found against it.',
   'ExecutionIntegrity.events': 'How many events are there.',
   'ExecutionIntegrity.linked': 'Events that the chain covers.',
@@ -42,7 +42,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   timetable: 'When it is due.',
   'Schedule.counts': 'What became of its times and executions.',
   'SchedulePage.schedules': 'Schedules.',
-  // Who, where and when
+  // User, place and time
   tenant_id: 'The tenant that it belongs to.',
   user_id: 'The user whose API key asked for it.',
   owner_id: 'The user who made it.',
@@ -540,7 +540,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'Problem.trace_id': 'The trace of the request, when there is one.',
 };
 
-/** Fields that are always there, by schema; an empty list says that none is. A test refuses a schema that says nothing. */
+/** Fields that are always present, by schema; an empty list means none. A test refuses a schema without an entry. */
 export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
   Acknowledged: ['ids'],
   Agent: ['name', 'pool', 'description', 'built_in', 'revision', 'updated_at', 'tenant_id'],

@@ -3,7 +3,7 @@ import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './openapi-descriptions.js';
 import { FIELD_RULES } from './openapi-rules.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 
-/** The schema of a class with its fields that hold any JSON as such. */
+/** The schema of a class, with its fields for any JSON. */
 export function withAnyJson(schema: OpenApiSchema): OpenApiSchema {
   const { properties = {} } = schema as { properties?: Record<string, OpenApiSchema> };
   return {
@@ -18,7 +18,10 @@ export function withAnyJson(schema: OpenApiSchema): OpenApiSchema {
   };
 }
 
-/** A schema with a description of every field and a list of those that are always there. Changes nothing that stands in it already. */
+/**
+ * A schema with a description of every field and a list of the fields that are always present. Does not change what it
+ * already has.
+ */
 export function describedSchema(name: string, schema: OpenApiSchema): OpenApiSchema {
   const always = ALWAYS_THERE[name] ?? [];
   const required = [...new Set([...((schema['required'] as string[] | undefined) ?? []), ...always])];
@@ -55,7 +58,7 @@ function describedField(name: string, field: string, schema: OpenApiSchema): Ope
   return { ...inner, ...ruled(inner, rule), ...(description === undefined ? {} : { description }) };
 }
 
-/** What the rule adds; a field that may be null keeps its own types, which are said already. */
+/** Adds a rule to a schema. A nullable field keeps its own types, which already say so. */
 function ruled(schema: OpenApiSchema, rule: OpenApiSchema): OpenApiSchema {
   const { items, ...own } = rule as { items?: OpenApiSchema };
   return items === undefined ? own : { ...own, items: { ...(schema['items'] as OpenApiSchema | undefined), ...items } };

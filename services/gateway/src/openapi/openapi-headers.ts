@@ -30,7 +30,7 @@ export const HEADERS = {
 
 export const headerRef = (name: keyof typeof HEADERS): OpenApiSchema => ({ $ref: `#/components/headers/${name}` });
 
-/** What every request may send. */
+/** The header that every request may have. */
 export const REQUEST_ID_PARAMETER = {
   name: REQUEST_ID,
   in: 'header',

@@ -1,7 +1,7 @@
 import { TENANT_ID, TOKEN } from '@batuta/contracts';
 import type { OpenApiSchema } from './openapi-schema.js';
 
-/** What a parameter of a path is, with a value that it is filled in with. */
+/** A path parameter, with an example value. */
 export interface PathParameter {
   readonly description: string;
   readonly schema: OpenApiSchema;
@@ -13,7 +13,10 @@ const NAME: OpenApiSchema = { type: 'string', minLength: 1, maxLength: 255 };
 const TOKENS: OpenApiSchema = { type: 'string', pattern: TOKEN.source };
 const VERSION: OpenApiSchema = { type: 'integer', minimum: 1 };
 
-/** By the path's beginning and the parameter's name; the first that fits. A test refuses a parameter that is not here. */
+/**
+ * By the beginning of the path and the parameter's name; the first match counts. A test refuses a parameter without an
+ * entry.
+ */
 const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
   [
     /^\/api\/v1\/orchestrations\/configs\//,

@@ -8,7 +8,7 @@ export interface ProblemExample {
   readonly value: ProblemBody;
 }
 
-/** What an answer with the code says, for example. A code without words of its own says its title. */
+/** An example of the detail for each code. A code without an entry uses its title. */
 const DETAILS: Readonly<Partial<Record<RefusalCode, string>>> = {
   validation_failed: 'The body has one mistake.',
   malformed_json: 'The body is not JSON: unexpected "}" at position 17 (line 1, column 18).',

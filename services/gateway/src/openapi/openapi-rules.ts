@@ -13,8 +13,8 @@ const FAILURE_POLICIES: OpenApiSchema = { enum: ['abort', 'continue', 'fallback'
 const OUTPUT_KEY: OpenApiSchema = { minLength: 1, maxLength: 128 };
 
 /**
- * The rules that the services check in what users write, by `<Schema>.<field>`. tools/documented-rules.unit.spec.ts compares those
- * of configs with the config service's own.
+ * The rules that the services apply to users' input, by `<Schema>.<field>`. tools/documented-rules.unit.spec.ts
+ * compares the rules of configs with those of the config service.
  */
 export const FIELD_RULES: Readonly<Record<string, OpenApiSchema>> = {
   'OrchestrationDefinition.name': TEXT_255,

@@ -59,7 +59,7 @@ export function nullable(schema: OpenApiSchema): OpenApiSchema {
       type: [type, 'null'],
       ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}),
     };
-  // Without a type it is any JSON, and null is some.
+  // A schema without a type allows any JSON, including null.
   return '$ref' in schema || 'oneOf' in schema ? { anyOf: [schema, { type: 'null' }] } : schema;
 }
 
@@ -112,7 +112,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.ApiKey.role': ROLES,
 };
 
-/** Fields that are no times, and null while there is no value. */
+/** Fields other than times that are null while they have no value. */
 const NULLABLE: ReadonlySet<string> = new Set(['batuta.execution.v1.StepView.latency_ms']);
 
 const isTime = (field: DescField): boolean => field.name.endsWith('_at') || field.name === 'at';
@@ -132,7 +132,7 @@ function scalarSchema(scalar: ScalarType): OpenApiSchema {
   }
 }
 
-/** OpenAPI schemas of the messages that users see, made from the contract itself, so that they cannot differ from it. */
+/** OpenAPI schemas of the API's messages, generated from the contract, so that they cannot differ from it. */
 class MessageSchemas {
   readonly all: Record<string, OpenApiSchema> = {};
 
@@ -186,7 +186,7 @@ class MessageSchemas {
   }
 }
 
-/** What editors read in a config. */
+/** The field of a config that only editors use. */
 const EDITOR_SCHEMA: OpenApiSchema = {
   type: 'string',
   maxLength: 2048,
@@ -202,7 +202,7 @@ const NESTED_STEPS: OpenApiSchema = {
 
 const eventSchema = (type: string): string => `${type}Event`;
 
-/** An event of one type: what all have, and its own data. */
+/** An event of one type: the common fields, and its own data. */
 const eventOf = (type: string): OpenApiSchema => ({
   type: 'object',
   required: ['execution_id', 'version', 'type', 'at', 'data'],
@@ -235,7 +235,7 @@ const page = (name: string, items: string): OpenApiSchema => ({
   },
 });
 
-/** A page of a list that can also be read by offset. */
+/** A page of a list that also supports offset. */
 const countedPage = (name: string, items: string): OpenApiSchema => {
   const { properties, ...rest } = page(name, items);
   return {
@@ -271,7 +271,7 @@ const started: OpenApiSchema = {
   },
 };
 
-/** Every named schema of the API's document, but those of bodies that are classes. */
+/** Every named schema of the API's document, except bodies that are classes. */
 export function platformSchemas(): Record<string, OpenApiSchema> {
   const described = Object.fromEntries(
     Object.entries(undescribedSchemas()).map(([name, schema]) => [name, describedSchema(name, schema)]),
@@ -279,7 +279,9 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
   return Object.fromEntries(Object.entries(described).map(([name, schema]) => [name, inOnePiece(schema, described)]));
 }
 
-/** A schema that extends others, as one object: generated clients then have one class for it, without a base. */
+/**
+ * A schema that extends others, as one object, so that generated clients have one class for it without a base class.
+ */
 function inOnePiece(schema: OpenApiSchema, all: Readonly<Record<string, OpenApiSchema>>): OpenApiSchema {
   const { allOf, ...rest } = schema as { allOf?: OpenApiSchema[] };
   if (allOf === undefined) return schema;
@@ -298,7 +300,7 @@ function inOnePiece(schema: OpenApiSchema, all: Readonly<Record<string, OpenApiS
 const describedProperties = (name: string, schema: OpenApiSchema = {}): Record<string, OpenApiSchema> =>
   describedSchema(name, schema)['properties'] as Record<string, OpenApiSchema>;
 
-/** A number for each limit. */
+/** A number field for each limit. */
 function numbersOf(names: readonly TenantLimitName[], mayBeNull: boolean, description: string): OpenApiSchema {
   const number = (name: TenantLimitName): OpenApiSchema => ({
     type: 'number',

@@ -14,7 +14,7 @@ interface Schema {
 
 const schemas = platformSchemas() as Record<string, Schema>;
 
-/** Every field of a schema, those of objects within it too. */
+/** Every field of a schema, including those of nested objects. */
 function fieldsOf(name: string, schema: Schema): { readonly path: string; readonly schema: Schema }[] {
   const own = Object.entries(schema.properties ?? {}).flatMap(([field, value]) => [
     { path: `${name}.${field}`, schema: value },
@@ -43,14 +43,14 @@ describe('the schemas of the API', () => {
     expect(Object.keys(FIELD_DESCRIPTIONS).filter((name) => !names.has(name))).toEqual([]);
   });
 
-  it('say of no field that it is always there which they do not have', () => {
+  it('list no field as always present that they do not have', () => {
     const unknown = Object.entries(ALWAYS_THERE).flatMap(([name, always]) =>
       always.filter((field) => schemas[name]?.properties?.[field] === undefined).map((field) => `${name}.${field}`),
     );
     expect(unknown).toEqual([]);
   });
 
-  it('tell events apart by their type', () => {
+  it('distinguish events by their type', () => {
     const { discriminator, oneOf } = schemas['Event'] as OpenApiSchema & {
       discriminator: { propertyName: string; mapping: Record<string, string> };
       oneOf: { $ref: string }[];

@@ -1,4 +1,4 @@
-/** What each tag is about. A tag, written in camel case, is also the namespace of its operations. */
+/** The description of each tag. A tag in camel case is also the namespace of its operations. */
 export const TAGS: Readonly<Record<string, string>> = {
   Operations: 'What operators and newcomers ask without a key.',
   Configs: 'Orchestration configs and their versions.',

@@ -56,7 +56,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     autoTagControllers: false,
   });
   document.info.contact = { name: 'Batuta' };
-  // Bodies that are classes take no field that they do not have.
+  // Bodies that are classes accept no unknown fields.
   const bodies = Object.entries((document.components?.schemas ?? {}) as Record<string, OpenApiSchema>).map(
     ([name, schema]) => [name, describedSchema(name, { ...withAnyJson(schema), additionalProperties: false })] as const,
   );
@@ -94,13 +94,13 @@ interface Operation {
 
 type PathItem = Readonly<Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Operation>>>;
 
-/** `<namespace>.<method>`, as clients call it, unless the route names it itself. A `remove` is a `delete` to users. */
+/** Sets `<namespace>.<method>`, the name in clients, unless the route has its own name. `remove` becomes `delete`. */
 function nameOperation(operation: Operation): void {
   const [tag = 'other'] = operation.tags ?? [];
   operation.operationId = operationNameOf(tag, operation.operationId);
 }
 
-/** Says in every operation which role it takes: the one that the guard asks for. */
+/** Adds the required role to every operation, the same that the guard requires. */
 function showRole(path: string, method: string, operation: Operation): void {
   const { description = '' } = operation;
   if (!path.startsWith('/api/')) {
@@ -121,7 +121,10 @@ interface Parameter {
   schema?: OpenApiSchema;
 }
 
-/** The page sends examples of parameters as if the reader had written them. What may be left out has its example in words. */
+/**
+ * The page sends examples of parameters as if the reader had written them. So an optional parameter has its example in
+ * its description.
+ */
 function sayExample(parameter: Parameter): void {
   const example = parameter.example ?? parameter.schema?.['example'];
   if (example === undefined) return;
@@ -151,14 +154,14 @@ const EXAMPLES: ReadonlyMap<string, JsonObject> = new Map(
   ALL_OPERATIONS.flatMap(({ name, http }) => (http?.body === undefined ? [] : [[name, http.body.example] as const])),
 );
 
-/** Fills in what a reader would have to make up: bodies that work. */
+/** Adds example bodies that work. */
 function showBody(operation: Operation): void {
   const body = EXAMPLES.get(operation.operationId);
   for (const content of Object.values(operation.requestBody?.content ?? {}))
     if (body !== undefined) content.example = body;
 }
 
-/** The document without components that no operation leads to, which clients would be made for in vain. */
+/** The document without components that no operation uses. Otherwise generators would make code for them. */
 function withoutUnused(document: OpenAPIObject): OpenAPIObject {
   const all = document.components as Record<string, Record<string, unknown>>;
   const reached = new Set<string>();
@@ -182,7 +185,7 @@ export function serveOpenApi(app: INestApplication): void {
     jsonDocumentUrl: 'docs-json',
     yamlDocumentUrl: 'docs-yaml',
     customSiteTitle: 'Batuta API',
-    // The key stays over a reload of the page.
+    // Keeps the key when the page is reloaded.
     swaggerOptions: { persistAuthorization: true },
   });
 }

@@ -67,7 +67,7 @@ describe('the OpenAPI document', () => {
     expect(JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8'))).toEqual(document);
   });
 
-  it('is of OpenAPI 3.1, without the words that 3.0 had', () => {
+  it('is OpenAPI 3.1, without keywords of 3.0', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(JSON.stringify(document)).not.toMatch(/"nullable":|"exclusive(Min|Max)imum":(true|false)|"x-any-json"/);
   });
@@ -79,7 +79,7 @@ describe('the OpenAPI document', () => {
     expect(ids.filter((id) => !/^[a-z][A-Za-z]*\.[a-z][A-Za-z]*$/.test(id))).toEqual([]);
   });
 
-  it('describes every operation: what it is for, its tag, and every parameter', () => {
+  it('describes every operation: its purpose, its tag, and every parameter', () => {
     const described = new Set(document.tags.filter(({ description }) => description !== '').map(({ name }) => name));
     expect(
       lacking(({ summary = '', tags = [], parameters }) => [
@@ -127,7 +127,7 @@ describe('the OpenAPI document', () => {
     ).toEqual([]);
   });
 
-  it('says of every object which fields are always there', () => {
+  it('says for every object which fields are always present', () => {
     const silent = Object.entries(document.components.schemas)
       .filter(([, { properties, required = [] }]) => properties !== undefined && required.length === 0)
       .map(([name]) => name)
@@ -144,7 +144,7 @@ describe('the OpenAPI document', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('shows examples that its own schemas take', () => {
+  it('shows examples that its own schemas accept', () => {
     const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
     ajv.addSchema(document, 'api');
     const check = (what: string, schema: string, value: unknown): string[] => {
@@ -169,9 +169,9 @@ describe('the OpenAPI document', () => {
   });
 });
 
-/** Its answer has a secret that is kept nowhere, so a repeat could not be answered. */
+/** Their answers have a secret that is not stored, so a repeat could not be answered. */
 const WITHOUT_KEY: ReadonlySet<string> = new Set([
   'post /api/v1/pools/{pool}/credentials',
-  // It makes nothing.
+  // It creates nothing.
   'post /api/v1/schedules/preview',
 ]);

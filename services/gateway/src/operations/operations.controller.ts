@@ -18,7 +18,7 @@ const CHECK_MS = 1_500;
 const CONFIG_SCHEMA_TEXT = JSON.stringify(CONFIG_SCHEMA);
 const CONFIG_SCHEMA_TAG = `"${createHash('sha1').update(CONFIG_SCHEMA_TEXT).digest('base64url')}"`;
 
-/** What operators and newcomers ask without a key. */
+/** Routes for operators and newcomers that need no key. */
 @ApiTags('Operations')
 @Public()
 @Controller()

@@ -6,7 +6,7 @@ export const PoolCredentialsController = featureController('PoolCredentialsContr
   createCredentials: {
     request: ({ headers }) => {
       if (headers['idempotency-key'] === undefined) return {};
-      // The file is kept nowhere, so a repeat could not be answered with it.
+      // The file is not stored, so a repeat could not be answered with it.
       const message = 'is not taken here: each request makes new credentials; revoke those whose answer was lost';
       throw new Problem('validation_failed', `Idempotency-Key ${message}.`, {
         errors: [{ path: '/headers/idempotency-key', message, code: 'not_allowed' }],

@@ -4,7 +4,7 @@ import type { WebSocket } from 'ws';
 import type { Identity } from '../auth/authenticator.js';
 import { CLOSE } from './close-codes.js';
 
-/** How long a closing handshake may take before the connection is cut, milliseconds. */
+/** Longest closing handshake before the connection is cut, in milliseconds. */
 const CLOSE_GRACE_MS = 5_000;
 
 export interface ClientSocketOptions {
@@ -13,13 +13,13 @@ export interface ClientSocketOptions {
   readonly connection: Duplex;
   readonly identity: Identity;
   readonly logger: Logger;
-  /** Unsent bytes above which a live client is too slow. */
+  /** With more unsent bytes than this, a live client is too slow. */
   readonly bufferBytes: number;
   onClose(socket: ClientSocket): void;
   onTooSlow(): void;
 }
 
-/** One WebSocket client: bounded sending, liveness, one way to end. */
+/** One WebSocket client, with bounded sending, pings, and one way to close. */
 export class ClientSocket {
   readonly identity: Identity;
   readonly #ws: WebSocket;
@@ -28,7 +28,7 @@ export class ClientSocket {
   #alive = true;
   #flushed: Promise<void> = Promise.resolve();
   #cut: NodeJS.Timeout | undefined;
-  /** When it is to be pinged next; set by the registry, epoch ms. */
+  /** The time of the next ping, in epoch milliseconds. The registry sets it. */
   nextPingAt = 0;
 
   constructor(private readonly options: ClientSocketOptions) {
@@ -60,7 +60,7 @@ export class ClientSocket {
     return this.#ws;
   }
 
-  /** Sends texts (UTF-8) in one write. A client with too much unsent already is closed instead. */
+  /** Sends texts (UTF-8) in one write. Closes the client instead if it has too many unsent bytes already. */
   send(texts: readonly Buffer[]): void {
     if (this.closed) return;
     if (this.#connection.writableLength > this.options.bufferBytes) {
@@ -73,7 +73,7 @@ export class ClientSocket {
     this.#connection.uncork();
   }
 
-  /** Resolves when all that was sent has been taken by the system, or the connection is gone. */
+  /** Resolves when the system has accepted everything that was sent, or when the connection is closed. */
   async drained(): Promise<void> {
     if (this.#connection.writableLength === 0) return;
     this.#flushed = new Promise((resolve) => {
@@ -85,7 +85,7 @@ export class ClientSocket {
       const check = (): void => {
         if (this.#connection.writableLength === 0) done();
       };
-      // Below the high-water mark a stream tells of no drain, and what is left cannot hold anybody up.
+      // Below the high-water mark a stream emits no drain event, and the small rest does not matter.
       if (!this.#connection.writableNeedDrain || this.closed) {
         resolve();
         return;
@@ -96,7 +96,7 @@ export class ClientSocket {
     await this.#flushed;
   }
 
-  /** Ends the connection with a code and a reason of at most 123 bytes; cuts it when the client does not follow. */
+  /** Closes the connection with a code and a reason of at most 123 bytes. Cuts it when the client does not respond. */
   close(code: number, reason: string): void {
     if (this.#cut !== undefined || this.#ws.readyState === this.#ws.CLOSED) return;
     this.#cut = setTimeout(() => this.#ws.terminate(), CLOSE_GRACE_MS);
@@ -108,7 +108,7 @@ export class ClientSocket {
     this.#ws.terminate();
   }
 
-  /** Pings; a client that has not answered the last ping is cut off. */
+  /** Sends a ping. Cuts off a client that has not answered the previous one. */
   ping(): void {
     if (this.closed) return;
     if (!this.#alive) {

@@ -18,17 +18,17 @@ import { REQUEST_ID, requestIdOf } from '../http/request-id.js';
 import { ClientSocket } from './client-socket.js';
 import { CLOSE } from './close-codes.js';
 
-/** One kind of WebSocket: what it needs before the upgrade and what it does after. */
+/** One kind of WebSocket: its checks before the upgrade and its work afterwards. */
 export interface SocketRoute {
   /** Name of the operation in the audit log. */
   readonly action: string;
-  /** Matched against the path; its groups are the parameters, still percent-encoded. */
+  /** Matched against the path. Its groups are the parameters, still percent-encoded. */
   readonly pattern: RegExp;
   /** Bytes of one message from the client. */
   readonly maxMessageBytes: number;
   /**
-   * Checks a request before the upgrade and gives what runs on the socket then.
-   * @throws Problem, which becomes the HTTP answer.
+   * Checks a request before the upgrade and returns the function that serves the socket. @throws Problem, which becomes
+   * the HTTP answer.
    */
   prepare(request: SocketRequest): Promise<(socket: ClientSocket) => void>;
 }
@@ -40,7 +40,7 @@ export interface SocketRequest {
   readonly parameters: readonly string[];
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
-  /** Aborted when the client has gone before the upgrade was done. */
+  /** Aborted when the client leaves before the upgrade is complete. */
   readonly signal: AbortSignal;
 }
 
@@ -52,7 +52,7 @@ export interface SocketServerOptions {
   readonly bufferBytes: number;
   readonly maxSockets: number;
   readonly limits: Pick<TenantLimitGate, 'openSocket'>;
-  /** Origins whose pages may open WebSockets, beside the gateway's own; `*` for all. */
+  /** Origins whose pages may open WebSockets, in addition to the gateway's own; `*` for all. */
   readonly origins: readonly string[];
   readonly pingEveryMs: number;
 }
@@ -60,8 +60,8 @@ export interface SocketServerOptions {
 const LIVENESS_STEP_MS = 1_000;
 
 /**
- * WebSockets on the gateway's HTTP server, over `ws` itself: authentication, 401 and 404 belong into the HTTP answer
- * before the upgrade, and sending must be bounded by what the client takes (docs/adr/0010).
+ * WebSockets on the gateway's HTTP server, with `ws` directly. Authentication, 401 and 404 belong in the HTTP answer
+ * before the upgrade, and sending must be limited by what the client accepts (docs/adr/0010).
  */
 export class SocketServer {
   readonly #sockets = new Set<ClientSocket>();
@@ -70,7 +70,7 @@ export class SocketServer {
   readonly #sweep: NodeJS.Timeout;
   readonly #tooSlow = counter('batuta_gateway_websocket_slow_clients_total', 'WebSocket clients closed as too slow.');
   readonly #connected = gauge('batuta_gateway_websocket_clients', 'WebSocket clients connected now.');
-  /** Ids of the requests that are upgraded now. */
+  /** Ids of the requests that are being upgraded. */
   readonly #ids = new WeakMap<IncomingMessage, string>();
   #upgrading = 0;
   #stopping = false;
@@ -88,17 +88,17 @@ export class SocketServer {
         })
           .on('headers', (headers, request) => headers.push(`${REQUEST_ID}: ${this.#idOf(request)}`))
           .on('wsClientError', (error, connection, request) => {
-            // What is left of the handshake, such as the form of extensions: `ws` itself would answer with HTML.
+            // Other errors of the handshake, such as malformed extensions. `ws` itself would answer with HTML.
             endWithProblem(connection, new Problem('malformed_request', `${error.message}.`), this.#placeOf(request));
           }),
       );
     }
-    // Stepwise, so that ten thousand clients are never pinged in one go.
+    // In steps, so that ten thousand clients are never pinged at once.
     this.#sweep = setInterval(() => this.#pingDue(), Math.min(LIVENESS_STEP_MS, options.pingEveryMs));
     this.#sweep.unref();
   }
 
-  /** Paths that are WebSockets. */
+  /** The paths of WebSockets. */
   get patterns(): readonly RegExp[] {
     return this.options.routes.map(({ pattern }) => pattern);
   }
@@ -107,7 +107,7 @@ export class SocketServer {
     return this.#sockets.size;
   }
 
-  /** Serves upgrades of this HTTP server. */
+  /** Handles upgrades of this HTTP server. */
   attach(server: Server): void {
     server.on('upgrade', (request: IncomingMessage, connection: Duplex, head: Buffer) => {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
@@ -131,7 +131,7 @@ export class SocketServer {
     });
   }
 
-  /** Closes the sockets of keys that are no good any more. */
+  /** Closes the sockets of keys that are not valid any more. */
   async recheckKeys(): Promise<void> {
     const byKey = new Map<string, ClientSocket[]>();
     for (const socket of this.#sockets) {
@@ -147,7 +147,7 @@ export class SocketServer {
     }
   }
 
-  /** Tells every client that the gateway goes away; resolves when all are gone, at the latest after `limitMs`. */
+  /** Tells every client that the gateway stops. Resolves when all clients have left, at the latest after `limitMs`. */
   async close(limitMs: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#sweep);
@@ -166,7 +166,7 @@ export class SocketServer {
   async #upgrade(request: IncomingMessage, connection: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
     requireSingleHeaders(request);
     requireHandshake(request);
-    // Not as a URL: what begins with two slashes would be one of another host.
+    // Not parsed as a URL, because a path that begins with two slashes would name another host.
     const [path = '/', ...query] = (request.url ?? '/').split('?');
     const found = this.#route(path);
     if (found === undefined) throw new Problem('not_found', `There is no WebSocket at ${path}.`);
@@ -196,7 +196,7 @@ export class SocketServer {
       signal,
     });
     if (signal.aborted) return;
-    // Counted until the connection is gone, whatever becomes of the upgrade.
+    // Counted until the connection is closed, whatever happens to the upgrade.
     const close = await this.options.limits.openSocket(identity.principal.tenantId);
     if (connection.closed) return close();
     connection.once('close', close);
@@ -205,7 +205,7 @@ export class SocketServer {
     });
   }
 
-  /** Who was refused is in the audit log: without a key, without the right, or past a limit. */
+  /** The audit log records refused callers: no key, no permission, or above a limit. */
   #recordRefusal(request: IncomingMessage, problem: Problem, place: { path: string; requestId: string }): void {
     const status = problem.getStatus();
     if (status !== 401 && status !== 403 && status !== 429) return;
@@ -283,7 +283,7 @@ export class SocketServer {
 
 const WEBSOCKET_KEY = /^[+/0-9A-Za-z]{22}==$/;
 
-/** What a WebSocket's opening handshake must have (RFC 6455, 4.2.1). @throws Problem. */
+/** The requirements for a WebSocket's opening handshake (RFC 6455, 4.2.1). @throws Problem. */
 function requireHandshake(request: IncomingMessage): void {
   requireHost(request);
   if (request.method !== 'GET') {
@@ -316,8 +316,8 @@ function decoded(text: string): string {
 }
 
 /**
- * A request that offers another protocol (Java's HTTP client offers h2c with every request) is to be served as if it had
- * not (RFC 9110, 7.8). Node hands over the bare connection, so the request is put back without the offer.
+ * A request that offers another protocol (Java's HTTP client offers h2c with every request) must be served as if it had
+ * not (RFC 9110, 7.8). Node hands over the raw connection, so the request is written back without the offer.
  */
 function serveWithoutUpgrade(server: Server, request: IncomingMessage, connection: Duplex, head: Buffer): void {
   const lines = [`${request.method ?? 'GET'} ${request.url ?? '/'} HTTP/${request.httpVersion}`];

@@ -10,13 +10,13 @@ import { statusOf } from '../http/problem.js';
 
 const ETAG = { ETag: headerRef('ETag') };
 
-/** Headers of an answer beside those that every answer has. */
+/** Headers of an answer, in addition to those of every answer. */
 export interface AnswerHeaders {
   readonly etag?: boolean;
-  /** Of a 201 it goes without saying. */
+  /** A 201 always has it. */
   readonly location?: boolean;
   readonly retryAfter?: boolean;
-  /** Where the tenant has a limit. */
+  /** For tenants with a limit. */
   readonly rateLimit?: boolean;
 }
 
@@ -48,11 +48,11 @@ export function Answers(
   } as ApiResponseOptions);
 }
 
-/** Documents the refusals of a handler beside the ones that every handler has. */
+/** Documents the refusals of a handler, in addition to those of every handler. */
 export const Refuses = (...codes: readonly RefusalCode[]): MethodDecorator =>
   RefusesOnly(...codes, 'validation_failed', 'unauthenticated', 'forbidden', 'rate_limited', 'unavailable', 'internal');
 
-/** Refusals of whatever takes a body. */
+/** Refusals of every operation with a body. */
 export const OF_A_BODY = [
   'malformed_json',
   'too_deep',
@@ -61,7 +61,7 @@ export const OF_A_BODY = [
   'unsupported_media_type',
 ] as const satisfies readonly RefusalCode[];
 
-/** Documents all refusals of a handler; of one that needs no key, these are few. */
+/** Documents all refusals of a handler. A handler without a key has few. */
 export function RefusesOnly(...all: readonly RefusalCode[]): MethodDecorator {
   const byStatus = new Map<number, RefusalCode[]>();
   for (const code of new Set(all)) {
@@ -109,7 +109,7 @@ export const Queries = (spec: QuerySpec): MethodDecorator =>
 export const BodyIs = (schema: string, description: string): MethodDecorator =>
   ApiBody({ description, schema: ref(schema) as never, required: true });
 
-/** The media type of a JSON merge patch (RFC 7396); `application/json` says the same of a PATCH here. */
+/** The media type of a JSON merge patch (RFC 7396). For a PATCH, `application/json` means the same. */
 export const MERGE_PATCH = 'application/merge-patch+json';
 
 /** Documents a body that is a JSON merge patch, by the name of its schema. */
@@ -119,7 +119,7 @@ export const PatchIs = (schema: string, description: string): MethodDecorator =>
     ApiBody({ description, schema: ref(schema) as never, required: true }),
   );
 
-/** Documents a GET of one thing: who has seen it is answered 304. */
+/** Documents a GET of one resource, with its 304. */
 export const IfNoneMatch: MethodDecorator = applyDecorators(
   ApiHeader({
     name: 'If-None-Match',
@@ -130,7 +130,7 @@ export const IfNoneMatch: MethodDecorator = applyDecorators(
   ApiResponse({ status: 304, description: 'It is as you have seen it.', headers: ETAG } as ApiResponseOptions),
 );
 
-/** Marks and documents a change of something that has an ETag, and its refusal. */
+/** Marks and documents a change of a resource that has an ETag, and its refusal. */
 export const IfMatch: MethodDecorator = applyDecorators(
   Compares,
   ApiHeader({
@@ -148,7 +148,7 @@ export const IfMatch: MethodDecorator = applyDecorators(
   }),
 );
 
-/** Documents the caller's trace context, which an execution's trace goes on. */
+/** Documents the caller's trace context, which the execution's trace continues. */
 export const TraceParent: MethodDecorator = ApiHeader({
   name: 'traceparent',
   required: false,
@@ -169,7 +169,7 @@ export const IdempotencyKey: MethodDecorator = keyHeader(
   'a repeat starts nothing and answers with the first execution and `repeated`.',
 );
 
-/** For commands to an execution, where a repeat answers as the first time. */
+/** For commands to an execution: a repeat gets the first answer. */
 export const CommandKey: MethodDecorator = keyHeader(
   'the command takes effect once, and a repeat answers with `repeated`.',
 );

@@ -26,30 +26,30 @@ import { accepted, Problem } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
 import { shownCursor } from '../http/shown.js';
 
-/** A request as its operation describes it. */
+/** A request in the terms of its operation. */
 export interface Asked {
   readonly principal: Principal;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, unknown>>;
-  /** Checked, where there is a DTO; without the fields that the platform keeps. */
+  /** The checked body, if there is a DTO, without the fields that the platform maintains. */
   readonly body: JsonValue | undefined;
   readonly preconditions: Preconditions | undefined;
   readonly idempotency: Idempotency | undefined;
   readonly headers: AuthenticatedRequest['headers'];
 }
 
-/** What of an operation is not as its messages say: both are left out where nothing is. */
+/** Where an operation differs from its messages. Both fields are absent when nothing differs. */
 export interface Translation<Request, Reply> {
-  /** Fields of the request beside those that the route says, or in their place. */
+  /** Fields of the request that add to or replace those of the route. */
   readonly request?: (asked: Asked) => Partial<Request>;
-  /** Whether something new was made, where the reply does not say `created`. */
+  /** Whether something new was created, if the reply does not say `created`. */
   readonly makes?: (reply: Reply) => boolean;
   readonly shown?: (reply: Reply, asked: Asked, backend: Backend) => JsonObject | Promise<JsonObject>;
 }
 
 type Feature = Readonly<Record<string, AnyOperation>>;
 
-/** Translations of a feature's operations, by their names in it. */
+/** Translations of a feature's operations, by the operation's name. */
 export type Translations<F extends Feature> = {
   readonly [K in keyof F]?: F[K] extends Operation<infer Request, infer Reply> ? Translation<Request, Reply> : never;
 };
@@ -63,7 +63,7 @@ interface AnyReply {
   readonly nextCursor?: string;
 }
 
-/** What of a body the service is told: fields that the platform keeps are the user's to send back and not to set. */
+/** The body for the service. Fields that the platform maintains may be sent back, but users cannot set them. */
 function bodyOf(operation: AnyOperation, request: AuthenticatedRequest): JsonValue | undefined {
   const { body, method } = routeOf(operation);
   if (body === undefined) return undefined;
@@ -82,13 +82,13 @@ function bodyOf(operation: AnyOperation, request: AuthenticatedRequest): JsonVal
   return document;
 }
 
-/** Of a patch: what is kept beside the document is not the user's to change, and who names it expects that it is. */
+/** For a patch: users cannot change fields that the platform maintains, and naming one is a mistake. */
 function refuseKept(kept: readonly string[], patch: JsonObject): void {
   const errors = kept
     .filter((field) => Object.hasOwn(patch, field))
     .map((field) => ({
       path: `/${field}`,
-      message: `${field} is kept by the platform and cannot be changed`,
+      message: `${field} is maintained by the platform and cannot be changed`,
       code: 'read_only',
     }));
   if (errors.length === 0) return;
@@ -108,11 +108,11 @@ function askedOf(operation: AnyOperation, request: AuthenticatedRequest): Asked 
   };
 }
 
-/** The request's message: each of its fields from where the route has it. */
+/** The request's message: each field from its place in the route. */
 function messageOf({ request: { fields }, http }: AnyOperation, asked: Asked): Record<string, unknown> {
   const { principal, params, query, body, preconditions, idempotency } = asked;
   const spec = http?.body;
-  // The service is told a body that is checked here by its fields, and any other as it is.
+  // The service gets a body that is checked here field by field, and any other body as one value.
   const said = spec !== undefined && DTOS[spec.schema] !== undefined ? (body as JsonObject) : {};
   const ofCaller: Readonly<Record<string, unknown>> = {
     principal,
@@ -128,13 +128,13 @@ function messageOf({ request: { fields }, http }: AnyOperation, asked: Asked): R
   return { ...message, ...http?.sets };
 }
 
-/** A field of a checked body, as messages have it; null stands for nothing. */
+/** A field of a checked body for a message. Null means absent. */
 function fieldOf(name: string, said: JsonObject): unknown {
   const value = said[name] ?? undefined;
   return typeof value === 'string' && name.endsWith('_at') ? parseTime(value) : value;
 }
 
-/** The thing in a reply, or the page of things, as users see it. */
+/** The resource in a reply, or the page of resources, in the form of the API. */
 function shownReply({ name, reply }: AnyOperation, answer: AnyReply): JsonObject {
   const values = answer as Readonly<Record<string, unknown>>;
   for (const field of reply.fields) {
@@ -151,7 +151,7 @@ function shownReply({ name, reply }: AnyOperation, answer: AnyReply): JsonObject
   throw new TypeError(`${name}: its reply has nothing to show`);
 }
 
-/** Where what was made is: the path itself, or one below a collection. */
+/** The location of a new resource: the path itself, or one below a collection. */
 function locationOf(operation: AnyOperation, { params }: Asked, shown: JsonObject): string {
   const { method, path } = routeOf(operation);
   const own = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
@@ -179,8 +179,8 @@ async function answer(
 }
 
 /**
- * A Nest controller with the routes of a feature's operations, each of which asks the operation's service. `name`: of the controller,
- * as logs show it. What cannot be said by messages alone stands in `translations`.
+ * A Nest controller with the routes of a feature's operations. Each route calls the operation's service. `name`: the
+ * controller's name in logs. `translations` has what the messages alone cannot express.
  */
 export function featureController<const F extends Feature>(
   name: string,
@@ -207,9 +207,9 @@ export function featureController<const F extends Feature>(
     Object.defineProperty(Routes.prototype, key, descriptor);
     Req()(Routes.prototype, key, 0);
     Res({ passthrough: true })(Routes.prototype, key, 1);
-    // For OpenAPI, which shows parameters of a path that a handler takes.
+    // For OpenAPI, which shows the path parameters that a handler declares.
     const params = [...operation.http.path.matchAll(/:(\w+)/g)].map(([, param = '']) => param);
-    // From the last to the first, as decorators of parameters run: OpenAPI lists them in that order.
+    // From the last to the first, the order in which parameter decorators run. OpenAPI lists them in that order.
     for (const [index, param] of [...params.entries()].reverse()) Param(param)(Routes.prototype, key, 2 + index);
     Reflect.defineMetadata('design:paramtypes', [Object, Object, ...params.map(() => String)], Routes.prototype, key);
     RouteFor(operation)(Routes.prototype, key, descriptor);

@@ -7,8 +7,8 @@ import { idempotencyKeyOf } from '../http/headers.js';
 import { canonicalJson, sha256 } from '../http/ids.js';
 
 /**
- * Under which key a request is done once; undefined without an `Idempotency-Key`. The same words of another user are another
- * request. @throws Problem validation_failed.
+ * The key under which a request is done only once. Undefined without an `Idempotency-Key`. The same words of another
+ * user are a different request. @throws Problem validation_failed.
  */
 export function onceOf(request: AuthenticatedRequest): Idempotency | undefined {
   const key = idempotencyKeyOf(request.headers['idempotency-key']);
@@ -18,7 +18,7 @@ export function onceOf(request: AuthenticatedRequest): Idempotency | undefined {
   return { key, route: `${request.method} ${path}`, requestHash: sha256(canonicalJson(asked)) };
 }
 
-/** The handler's parameter that takes `onceOf`. */
+/** Parameter decorator: the result of `onceOf`. */
 export const Once = createParamDecorator((_: unknown, context: ExecutionContext): Idempotency | undefined =>
   onceOf(context.switchToHttp().getRequest<AuthenticatedRequest>()),
 );

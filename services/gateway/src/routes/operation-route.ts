@@ -27,13 +27,13 @@ const KEYS: Readonly<Record<OnceKind, MethodDecorator>> = {
   start: IdempotencyKey,
 };
 
-/** An operation that has a route. */
+/** The route of an operation that must have one. */
 export function routeOf(operation: AnyOperation): NonNullable<AnyOperation['http']> {
   if (operation.http === undefined) throw new TypeError(`${operation.name} has no route`);
   return operation.http;
 }
 
-/** Every code that a request to the operation may be refused with, beside those of any request. */
+/** Every code that may refuse a request to the operation, in addition to those of any request. */
 function refusalsOf({ refuses, http }: AnyOperation): readonly RefusalCode[] {
   return [
     ...(http?.once === undefined ? [] : (['idempotency_mismatch'] as const)),
@@ -54,13 +54,13 @@ function answer({ status, schema, media = 'text/plain', says, ...headers }: Answ
   return ApiResponse({ status, description: says, content: { [media]: { schema: { type: 'string' } } } });
 }
 
-/** Makes a method of a controller the route of an operation: its path, role and conditions, and what OpenAPI says of it. */
+/** Makes a method of a controller the route of an operation: its path, role, conditions and OpenAPI description. */
 export function RouteFor(operation: AnyOperation): MethodDecorator {
   const { name, role } = operation;
   const { method, path, summary, description, query, body, seen, compares, once, traceparent, answers } =
     routeOf(operation);
   const statuses = answers.map(({ status }) => status);
-  // A handler sets the other one, where there is one.
+  // A handler sets the other status itself, if there is one.
   const usual = method === 'POST' ? Math.max(...statuses) : Math.min(...statuses);
   return applyDecorators(
     RequestMapping({ method: RequestMethod[method], path: path.slice(1) }),

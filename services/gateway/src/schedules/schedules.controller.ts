@@ -41,7 +41,7 @@ import { RouteFor } from '../routes/operation-route.js';
 
 const HISTORY_LIST = 'schedule-history';
 
-/** Whoever sends a command, to which schedule, under which key. */
+/** The sender of a command, the schedule, and the idempotency key. */
 interface Commander {
   readonly principal: Principal;
   readonly id: string;
@@ -237,7 +237,7 @@ export class SchedulesController {
     return this.#answer(reply, principal, id, repeated);
   }
 
-  /** Whether it had taken effect before. @throws Problem of the refusal. */
+  /** Returns whether the command was a repeat. @throws Problem of the refusal. */
   async #command({ principal, id, key }: Commander, schedule: ScheduleCommand): Promise<boolean> {
     const scheduleId = idOf(id);
     const request = schedule as unknown as JsonObject;
@@ -272,7 +272,7 @@ export class SchedulesController {
     return schedule;
   }
 
-  /** The revision that the change must find, by the conditions of the request. @throws Problem version_conflict. */
+  /** The revision that the change requires, from the request's conditions. @throws Problem version_conflict. */
   async #expected(
     principal: Principal,
     id: string,
@@ -281,7 +281,7 @@ export class SchedulesController {
     if (conditions === undefined) return {};
     const { revision } = await this.#schedule(principal, id);
     const { ifMatch, ifNoneMatch } = conditions;
-    // Only what is said of the schedule counts: its firings must not make every change fail.
+    // Only the schedule's definition counts. Otherwise each firing would make every change fail.
     const names = ({ any, tags = [] }: TagCondition): boolean =>
       any === true || tags.some((tag) => tag.split('-')[0] === String(revision));
     const matches = ifMatch === undefined || names(ifMatch);
@@ -290,7 +290,7 @@ export class SchedulesController {
     return { expectedVersion: revision };
   }
 
-  /** The schedule of a body, with the config's id. @throws Problem validation_failed. */
+  /** The schedule in a body, with the config's id. @throws Problem validation_failed. */
   async #definition({ tenantId }: Principal, body: JsonValue): Promise<ScheduleDefinition> {
     const given = withoutNulls(body);
     refuse(scheduleMistakes(given));
@@ -321,7 +321,7 @@ export class SchedulesController {
 
 const notFound = (): Problem => new Problem('not_found', 'There is no such schedule.');
 
-/** The id in a path: one that cannot exist is not found either. */
+/** The id in a path. An id that is not valid is not found. */
 function idOf(text: string): string {
   const id = text.toLowerCase();
   if (!isUuid(id)) throw notFound();
@@ -332,7 +332,7 @@ function violation(path: string, code: MistakeCode, message: string): Violation 
   return { path, code, message };
 }
 
-/** @throws Problem validation_failed with these mistakes, when there are any. */
+/** @throws Problem validation_failed with these mistakes, if there are any. */
 function refuse(errors: readonly Violation[]): void {
   if (errors.length === 0) return;
   const detail = errors.map(({ path, message }) => `${path === '' ? 'The body' : path.slice(1)} ${message}`).join('; ');

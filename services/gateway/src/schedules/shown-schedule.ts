@@ -1,7 +1,7 @@
 import { SCHEDULE_EVENT_SCHEMAS, isoTime, toUserJson } from '@batuta/contracts';
 import type { JsonObject, JsonValue, ScheduleEvent, ScheduleView } from '@batuta/contracts';
 
-/** What the platform keeps beside what a user says of a schedule. */
+/** Fields that the platform adds to a schedule's definition. */
 const KEPT = new Set([
   'id',
   'tenant_id',
@@ -21,7 +21,7 @@ const KEPT = new Set([
   'repeated',
 ]);
 
-/** What is said of a schedule in a body that may be what a GET answered. */
+/** The definition in a body. The body may be the answer of a GET. */
 export function definitionOf(body: JsonValue): JsonObject {
   return Object.fromEntries(Object.entries(body as JsonObject).filter(([key]) => !KEPT.has(key)));
 }
@@ -54,7 +54,7 @@ export function shownSchedule(view: ScheduleView): JsonObject {
   };
 }
 
-/** One event as users meet it. */
+/** One event in the form of the API. */
 export function shownScheduleEvent({ version, type, at, data }: ScheduleEvent): JsonObject {
   const shown = toUserJson(SCHEDULE_EVENT_SCHEMAS[type], data);
   const { nominal_at: nominal } = shown;

@@ -14,7 +14,7 @@ import { accepted } from '../http/problem.js';
 
 const tenantIn = ({ params }: Asked): { tenantId: string } => ({ tenantId: params['tenant'] ?? '' });
 
-/** The limits of a tenant beside what it uses now, which the engine knows. */
+/** The limits of a tenant together with its current use, which the engine knows. */
 async function shownLimits(reply: TenantLimitsReply, asked: Asked, backend: Backend): Promise<JsonObject> {
   const { own, limits, documentBytesUsed = 0 } = reply;
   const { tenantId } = tenantIn(asked);
