@@ -8,13 +8,13 @@ import { MAX_VIOLATIONS } from './report.js';
 import type { Report } from './report.js';
 import { unstorable } from './text.js';
 
-/** Checks values against one JSON Schema and reports every mistake in words for people. */
+/** Checks values against one JSON Schema and reports every mistake in plain words. */
 export interface DocumentCheck {
   /** `path` is the JSON Pointer of the value itself. */
   (value: unknown, path: string, report: Report): void;
   /**
-   * The value without the fields that are null, which mean the same as absent ones. Only fields that the schema names are looked at: the
-   * nulls of free JSON are the user's own. Copies only what changes.
+   * The value without null fields, which mean the same as absent ones. Only fields that the schema names are removed,
+   * because nulls in free JSON belong to the user. Copies only the parts that change.
    */
   withoutNulls(value: unknown): unknown;
 }
@@ -24,8 +24,8 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * A check of documents against the platform's own schema, which is compiled when it is first needed. What users write as schemas runs in the
- * sandbox instead.
+ * A check of documents against one of the platform's own schemas, which is compiled at the first use. Schemas of users
+ * run in the sandbox instead.
  */
 export function documentCheck(schema: DocumentSchema): DocumentCheck {
   let validate: ValidateFunction | undefined;
@@ -44,7 +44,7 @@ const rule: FuncKeywordDefinition = {
   keyword: 'rule',
   compile: (asked: ValueRule, { type }) => {
     const run: DataValidateFunction = (value: unknown) => {
-      // What has another type is a mistake of its own.
+      // Another keyword reports a wrong type.
       if (type === 'object' ? !isRecord(value) : type === 'string' && typeof value !== 'string') return true;
       const found = asked(value);
       const mistakes = found === undefined ? [] : [found].flat();
@@ -57,16 +57,16 @@ const rule: FuncKeywordDefinition = {
 };
 
 function compile(schema: DocumentSchema): ValidateFunction {
-  // Verbose, so that a mistake knows the schema that it is against.
+  // Verbose, so that an error contains the schema that it violates.
   const ajv = new Ajv2020({ strict: false, allErrors: true, verbose: true, validateFormats: false, logger: false });
   ajv.addKeyword(rule);
   return ajv.compile(checkedForm(schema) as Record<string, unknown>);
 }
 
-/** What a rule in code stands in for. */
+/** Keywords that a rule in code replaces. */
 const APPROXIMATE = ['pattern', 'not', 'anyOf', 'oneOf', 'propertyNames'];
 
-/** The schema as Ajv is to check it: with the rules in code, and with lists whose entries are looked at only when they are not too many. */
+/** The schema for Ajv: with the rules in code, and without checking the entries of a list that is too long. */
 function checkedForm(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(checkedForm);
   if (!isRecord(schema)) return schema;
@@ -84,7 +84,7 @@ function checkedForm(schema: unknown): unknown {
 
 type Change = (value: unknown) => unknown;
 
-/** What takes the nulls of a schema's fields out of a value; undefined for schemas without fields. */
+/** Removes the null fields of a schema from a value. Undefined for a schema without fields. */
 function nullsRemover(schema: DocumentSchema, root: DocumentSchema): Change | undefined {
   const { $ref: reference, properties, items } = schema;
   if (typeof reference === 'string') {
@@ -110,12 +110,12 @@ function nullsRemover(schema: DocumentSchema, root: DocumentSchema): Change | un
   };
 }
 
-/** Of several mistakes of one value the first of these is told: the others follow from it. */
+/** When one value has several mistakes, only the first of this list is reported, because the others follow from it. */
 const ORDER = ['type', 'minLength', 'maxLength', 'minimum', 'exclusiveMinimum', 'maximum', 'enum', 'rule'];
 
 interface Found extends ValueMistake {
   readonly path: string;
-  /** Whether it says something of all fields of the object at that path together. */
+  /** Whether it concerns all fields of the object at that path together. */
   readonly isOfAll?: boolean;
 }
 
@@ -128,13 +128,13 @@ function reportErrors(errors: readonly ErrorObject[], document: unknown, path: s
   const told = errors.filter(({ keyword, instancePath, data }) => {
     if (keyword === 'if') return false;
     const rank = ORDER.indexOf(keyword);
-    // The rules of an object say nothing of its fields, and all of them count.
+    // Rules of an object do not concern its fields, and all of them count.
     return rank < 0 || first.get(instancePath) === rank || (keyword === 'rule' && isRecord(data));
   });
   const kept = told.slice(0, MAX_VIOLATIONS).flatMap((error) => mistakeOf(error, report));
   const placeOf = placesIn(document);
   const placed = kept.map((found) => ({ found, place: placeOf(found.path, found.isOfAll) }));
-  // Stable, so that what stands at one place keeps its order.
+  // A stable sort, so that mistakes at one place keep their order.
   for (const { found } of placed.toSorted((a, b) => compare(a.place, b.place))) {
     report.add(`${path}${found.path}`, found.code, found.message);
   }
@@ -154,7 +154,7 @@ function mistakeOf(error: ErrorObject, report: Report): Found[] {
       const name = String(params['additionalProperty']);
       const known = Object.keys(parentSchema['properties'] as object);
       const missing = known.filter((field) => !Object.hasOwn(data as object, field));
-      // `$schema` is for editors; whoever mistypes another field does not look for it.
+      // `$schema` is for editors, so it is not a suggestion for a misspelt field.
       const others = known.filter((field) => field !== '$schema');
       return [unknownField(path, name, report.suggestions.for(name, missing) || others)];
     }
@@ -195,7 +195,7 @@ function mistakeOf(error: ErrorObject, report: Report): Found[] {
       const mistake = params['mistake'] as ValueMistake;
       const { path: below = '', code, message } = mistake;
       const key = below.slice(below.lastIndexOf('/') + 1);
-      // What no stored JSON may hold is reported by `guardJson`, which looks at every text and every key.
+      // `guardJson` checks every text and key for content that cannot be stored.
       const subject = below === '' ? data : key;
       if (code === 'invalid_character' && unstorable(String(subject)) !== undefined) return [];
       if (below !== '' && FORBIDDEN_KEYS.has(key)) return [];
@@ -230,8 +230,8 @@ function wrongType({ type, enum: values }: DocumentSchema, data: unknown): strin
 }
 
 /**
- * Where a JSON Pointer stands in a document, as the numbers of its entries on the way there. What is missing stands before everything in its
- * object, and what is said of an object as a whole behind everything.
+ * The position of a JSON Pointer in a document, as the indexes of the entries on the way to it. A missing field sorts
+ * before everything in its object, and a mistake of a whole object after everything in it.
  */
 function placesIn(document: unknown): (path: string, isOfAll?: boolean) => readonly number[] {
   const numbers = new Map<object, ReadonlyMap<string, number>>();

@@ -2,12 +2,13 @@ import { LIMITS, pointerToken } from '@batuta/contracts';
 import type { Report } from './report.js';
 import { unstorable } from './text.js';
 
-/** Keys that mean something to JavaScript objects; no document of a user needs them. */
+/** Keys with a meaning for JavaScript objects. Users' documents do not need them. */
 export const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
- * Reports what no stored JSON may hold: NUL characters, lone surrogates, forbidden keys, nesting deeper than
- * `LIMITS.jsonDepth`. Linear in the document and without recursion. `path` is the pointer of `value` itself.
+ * Reports content that stored JSON must not have: NUL characters, lone surrogates, forbidden keys, and nesting deeper
+ * than `LIMITS.jsonDepth`. Linear in the size of the document and without recursion. `path` is the pointer of `value`
+ * itself.
  */
 export function guardJson(value: unknown, report: Report, path = ''): void {
   const pending: [path: string, value: unknown, depth: number][] = [[path, value, 1]];

@@ -1,19 +1,22 @@
 import type { Violation } from '@batuta/contracts';
 import { Suggestions } from './suggestion.js';
 
-/** Violations kept of one document; the rest are counted. A reply with all of them must fit a message. */
+/**
+ * How many mistakes of one document are listed; the others are only counted. A reply with all of them must fit into a
+ * message.
+ */
 export const MAX_VIOLATIONS = 1000;
 
-/** Collects every mistake of one document, in the order in which they are found. */
+/** Collects the mistakes of one document, in the order in which they are found. */
 export class Report {
   readonly violations: Violation[];
-  /** Names that somebody may have meant. */
+  /** Suggestions for misspelt names. */
   readonly suggestions = new Suggestions();
   #total: number;
 
   /**
-   * `pathOf`: where the document as it was sent has what stands at a path of the one that is looked at. `known`: mistakes
-   * found before, with paths of what was sent.
+   * `pathOf`: converts a path in the checked document to one in the document that was sent. `known`: mistakes found
+   * before, with paths in the document that was sent.
    */
   constructor(
     private readonly pathOf: (path: string) => string = (path) => path,
@@ -28,12 +31,12 @@ export class Report {
     if (this.violations.length < MAX_VIOLATIONS) this.violations.push({ path: this.pathOf(path), message, code });
   }
 
-  /** Counts mistakes that are not kept. */
+  /** Counts mistakes that are not listed. */
   count(mistakes: number): void {
     this.#total += mistakes;
   }
 
-  /** Mistakes found, kept or not. */
+  /** The number of mistakes, listed or not. */
   get total(): number {
     return this.#total;
   }

@@ -1,7 +1,7 @@
-/** Characters that no text may hold: PostgreSQL cannot store NUL, and a lone surrogate is no character at all. */
+/** Characters that no text may contain: PostgreSQL cannot store NUL, and a lone surrogate is not a character. */
 const UNSTORABLE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
-/** What makes a text unfit to be stored, or undefined. */
+/** Why a text cannot be stored, or undefined. */
 export function unstorable(text: string): string | undefined {
   const found = UNSTORABLE.exec(text)?.[0];
   if (found === undefined) return undefined;

@@ -2,7 +2,8 @@ import 'reflect-metadata';
 import { runOnce } from '@batuta/service';
 import { createAdminKey } from './tenants/bootstrap.js';
 
-// Prints a new admin key alone on standard output: the first one where no file can keep it, or the way back in.
+// Prints a new admin key, and nothing else, on standard output: the first key when no file can store it, or a
+// replacement for lost keys.
 await runOnce({
   name: 'config-admin-key',
   run: async ({ databaseUrl }) => {

@@ -33,16 +33,16 @@ import { TenantSettingsRegistry } from './tenants/tenant-settings.js';
 import { TenantsController, TenantSettingsController } from './tenants/tenants.controller.js';
 
 export interface ConfigModuleOptions {
-  /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
+  /** Initialised and migrated. The application does not close it; the caller that made it does. */
   readonly rows: ConfigRows;
   readonly publisher: Publisher;
-  /** Stays open when the application closes: whoever made it closes it. */
+  /** The application does not close it; the caller that made it does. */
   readonly sandbox: Sandbox;
   readonly pools: PoolClaims;
-  /** Undefined: the NATS server's users are not made here. */
+  /** Undefined: this service does not make users of the NATS server. */
   readonly workerUsers?: WorkerUsers | undefined;
   readonly vault: SecretVault;
-  /** Of tenants that have none of their own. */
+  /** The limits of tenants without their own. */
   readonly defaultLimits: TenantLimits;
   readonly longestStepMs: number;
 }

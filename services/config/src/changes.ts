@@ -2,13 +2,13 @@ import { subjects } from '@batuta/contracts';
 import type { ConfigChanged } from '@batuta/contracts';
 import { Inject, Injectable } from '@nestjs/common';
 
-/** What publishing needs of a NATS connection. */
+/** The part of a NATS connection that publishing needs. */
 export interface Publisher {
   publish(subject: string, payload: string): void;
 }
 export const PUBLISHER = Symbol('publisher');
 
-/** Tells caches what changed, after the commit. A notice may be lost: caches also forget by themselves. */
+/** Tells caches about changes, after the commit. A notice may be lost, because caches also expire by themselves. */
 @Injectable()
 export class Changes {
   readonly #publisher: Publisher;

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { writeDeployment } from '@batuta/nats-accounts';
 
-// Makes what the containers of a deployment know each other by: docs/operations.md, users of NATS. The command
-// `batuta credentials` does the same outside of a container.
+// Makes the credentials and certificates of a deployment: docs/operations.md, users of NATS. The command `batuta
+// credentials` does the same outside a container.
 const numberOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
 try {
   const { values } = parseArgs({

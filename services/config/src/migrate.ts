@@ -3,7 +3,8 @@ import { runOnce } from '@batuta/service';
 import { Secret } from '@batuta/settings';
 import { migrateAsOwner } from './database/data-source.js';
 
-// Every start does the same; an upgrade runs it first, so that a schema that cannot change stops it before any process does.
+// Every start does this too. An upgrade runs it first, so that a failing migration stops the upgrade before any process
+// does.
 await runOnce({
   name: 'config-migrate',
   run: async ({ databaseUrl, logger }) => {

@@ -17,7 +17,7 @@ const schema = {
 const ASCII = /^[\x21-\x7e]+$/;
 const PASSWORDS = ['owner', 'config', 'execution', 'notifications'] as const;
 
-/** Settings of the command; throws a `SettingsError`. */
+/** Settings of the command. Throws a `SettingsError`. */
 function read(): ReturnType<typeof loadSettings<typeof schema>> {
   return loadSettings(schema, process.env, (settings) =>
     PASSWORDS.filter((name) => !ASCII.test(settings[name].reveal())).map((name) => ({
@@ -27,7 +27,7 @@ function read(): ReturnType<typeof loadSettings<typeof schema>> {
   );
 }
 
-/** Makes the roles, or brings them up to date; all of it or nothing. */
+/** Makes the roles or brings them up to date, in one transaction. */
 async function prepare(adminUrl: string, passwords: PostgresPasswords): Promise<void> {
   const client = new pg.Client({
     connectionString: adminUrl,
@@ -44,7 +44,7 @@ async function prepare(adminUrl: string, passwords: PostgresPasswords): Promise<
   }
 }
 
-// Makes the roles of a database, once or again: docs/operations.md, roles of PostgreSQL.
+// Makes the roles of a database; a repeat does no harm: docs/operations.md, roles of PostgreSQL.
 try {
   const settings = read();
   const logger = createLogger({ service: 'prepare-database', level: settings.logLevel });

@@ -28,24 +28,24 @@ export interface StartConfigOptions {
   /** Whether to serve /health and /metrics on a port of its own; default true. */
   readonly opsServer?: boolean;
   /**
-   * Keeps the first admin key of an empty installation; throws when it cannot. Default: `settings.adminKeyFile`. With
+   * Stores the first admin key of an empty installation. Throws when it cannot. Default: `settings.adminKeyFile`. With
    * neither, no key is made.
    */
   readonly deliverAdminKey?: (secret: string) => Promise<void>;
-  /** A connection to NATS is lost for good; default: the process ends. */
+  /** Called when a connection to NATS is lost for good; default: the process ends. */
   readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningConfig {
-  /** Port of /health and /metrics, when it serves them. */
+  /** Port of /health and /metrics, if it serves them. */
   readonly opsPort: number | undefined;
-  /** What must hold for the service to be ready, by name. */
+  /** The readiness checks of the service, by name. */
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
-  /** Stops taking requests, finishes those that run, and closes every connection and thread. */
+  /** Stops taking requests, finishes running ones, and closes every connection and thread. */
   close(): Promise<void>;
 }
 
-/** A file that only its owner can read, whatever stood there before. */
+/** Writes a file that only its owner can read, and replaces an older one. */
 function writeKeyFile(path: string): (secret: string) => Promise<void> {
   return async (secret) => {
     await rm(path, { force: true });
@@ -53,7 +53,7 @@ function writeKeyFile(path: string): (secret: string) => Promise<void> {
   };
 }
 
-/** Throws when the file cannot be read or holds something else. */
+/** Throws when the file cannot be read or has other content. */
 async function vaultOf({ secretsKeys, secretsKeysFile }: ConfigSettings): Promise<SecretVault> {
   if (secretsKeysFile === undefined) return SecretVault.of(secretsKeys?.reveal() ?? '');
   const keys = (await readFile(secretsKeysFile, 'utf8')).trim();
@@ -61,7 +61,7 @@ async function vaultOf({ secretsKeys, secretsKeysFile }: ConfigSettings): Promis
   return SecretVault.of(keys);
 }
 
-/** Brings secrets under the newest key; a service that cannot read some of them starts, and says so. */
+/** Encrypts secrets with the newest key. If the service cannot read some of them, it starts anyway and logs this. */
 async function renewSecrets(secrets: Secrets, vault: SecretVault, logger: Logger): Promise<void> {
   if (!vault.enabled) logger.info('no secrets can be kept: BATUTA_SECRETS_KEYS is not set');
   const { renewed, unreadable } = await secrets.renew();
@@ -74,12 +74,12 @@ async function renewSecrets(secrets: Secrets, vault: SecretVault, logger: Logger
   }
 }
 
-/** Milliseconds that requests get to end after the service took its last one. */
+/** Time for running requests to end after the service took its last one, in milliseconds. */
 const GRACE_MS = 300;
 
 /**
- * Starts the config service: brings its schema up to date, makes what an empty installation needs, and answers requests.
- * Throws when PostgreSQL or NATS cannot be reached; nothing stays open then.
+ * Starts the config service: brings its schema up to date, makes what an empty installation needs, and answers
+ * requests. Throws when PostgreSQL or NATS cannot be reached; nothing stays open then.
  */
 export async function startConfig(options: StartConfigOptions): Promise<RunningConfig> {
   const { settings, logger, opsServer = true } = options;

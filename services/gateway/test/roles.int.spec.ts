@@ -42,7 +42,7 @@ describe('the role of every route', () => {
     for (const { method, path, role, description } of api) {
       const route = `${method} ${path}`;
       expect([route, role]).toEqual([route, expect.stringMatching(/^(viewer|operator|admin)$/)]);
-      expect(description).toContain(`Takes the role \`${role}\`.`);
+      expect(description).toContain(`Requires the role \`${role}\`.`);
       const needed = ROLES.indexOf(role ?? 'viewer');
       for (const [rank, held] of ROLES.entries()) {
         const body = method === 'GET' || method === 'DELETE' ? {} : { body: {} };

@@ -674,7 +674,7 @@ export class OperationsOperations {
 }
 
 export interface ConfigsCreateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -700,37 +700,37 @@ export interface ConfigsListOptions extends CallOptions {
 export interface ConfigsGetOptions extends CallOptions {
   /** Also when it was deleted. */
   include_deleted?: boolean | undefined;
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ConfigsUpdateOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ConfigsPatchOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ConfigsDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ConfigsRestoreOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -746,7 +746,7 @@ export interface ConfigsVersionsOptions extends CallOptions {
 export interface ConfigsVersionOptions extends CallOptions {
   /** Also when it was deleted. */
   include_deleted?: boolean | undefined;
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -802,7 +802,7 @@ export class ConfigsOperations {
 export interface ExecutionsStartOptions extends CallOptions {
   /** Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result. */
   wait?: string | undefined;
-  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: a repeat starts nothing, and the answer is the first execution with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
   /** Your trace (W3C Trace Context), of which the execution becomes a part. A malformed one is ignored. */
   traceparent?: string | undefined;
@@ -854,7 +854,7 @@ export interface ExecutionsDeleteOptions extends CallOptions {
   reason?: string | undefined;
   /** Only while this is its newest version. */
   if_version?: number | undefined;
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -873,59 +873,59 @@ export interface ExecutionsResultOptions extends CallOptions {
 }
 
 export interface ExecutionsPauseOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsResumeOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsCancelOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsTerminateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsRetryOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsCompensateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsSkipOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsApproveOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsRejectOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsSignalOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ExecutionsForkOptions extends CallOptions {
   /** Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result. */
   wait?: string | undefined;
-  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: a repeat starts nothing, and the answer is the first execution with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
   /** Your trace (W3C Trace Context), of which the execution becomes a part. A malformed one is ignored. */
   traceparent?: string | undefined;
@@ -1065,28 +1065,28 @@ export class ExecutionsOperations {
 }
 
 export interface AgentsGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface AgentsPutOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface AgentsPatchOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface AgentsDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1127,14 +1127,14 @@ export interface PoolsListCredentialsOptions extends CallOptions {
 }
 
 export interface PoolsGetCredentialsOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface PoolsRevokeCredentialsOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1171,11 +1171,11 @@ export class PoolsOperations {
 }
 
 export interface KnowledgePutOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1187,14 +1187,14 @@ export interface KnowledgeListOptions extends CallOptions {
 }
 
 export interface KnowledgeGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface KnowledgeDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1242,21 +1242,21 @@ export interface SecretsListOptions extends CallOptions {
 }
 
 export interface SecretsGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface SecretsPutOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface SecretsDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1285,21 +1285,21 @@ export class SecretsOperations {
 }
 
 export interface ModelsGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ModelsPutOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ModelsDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1328,21 +1328,21 @@ export class ModelsOperations {
 }
 
 export interface RetentionPoliciesGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface RetentionPoliciesPutOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface RetentionPoliciesDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1371,7 +1371,7 @@ export class RetentionPoliciesOperations {
 }
 
 export interface ApiKeysCreateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated` and without the secret, which is shown only once. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -1383,14 +1383,14 @@ export interface ApiKeysListOptions extends CallOptions {
 }
 
 export interface ApiKeysGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ApiKeysRevokeOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1426,26 +1426,26 @@ export interface TenantsListOptions extends CallOptions {
 }
 
 export interface TenantsLimitsOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface TenantsSetLimitsOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface TenantsSettingsOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface TenantsSetSettingsOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
@@ -1479,7 +1479,7 @@ export class TenantsOperations {
 }
 
 export interface CallbacksCreateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated` and without the secret, which is shown only once. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -1519,38 +1519,38 @@ export interface CallbacksDeadLettersOptions extends CallOptions {
 }
 
 export interface CallbacksRedriveOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface CallbacksRotateTenantOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated` and without the secret, which is shown only once. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface CallbacksGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface CallbacksDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface CallbacksEnableOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface CallbacksRotateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated` and without the secret, which is shown only once. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -1621,7 +1621,7 @@ export interface NotificationsListOptions extends CallOptions {
 }
 
 export interface NotificationsAcknowledgeOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -1640,7 +1640,7 @@ export class NotificationsOperations {
 }
 
 export interface SchedulesCreateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -1661,41 +1661,41 @@ export interface SchedulesPreviewOfOptions extends CallOptions {
 }
 
 export interface SchedulesGetOptions extends CallOptions {
-  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface SchedulesUpdateOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface SchedulesDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface SchedulesPauseOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface SchedulesResumeOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface SchedulesTriggerOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface SchedulesBackfillOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 import type { JsonObject, MistakeCode, Refusal, RefusalCode, Violation } from '@batuta/contracts';
 
-/** An expected "no": a value, never an exception. */
+/** An expected "no": a return value, never an exception. */
 export interface Refused {
   readonly refused: Refusal;
 }
@@ -20,14 +20,14 @@ export function refuse(
   };
 }
 
-/** `validation_failed` with every mistake; `total` may exceed what is listed. */
+/** A `validation_failed` refusal with its mistakes. `total` may exceed the number of listed ones. */
 export function invalid(what: string, violations: readonly Violation[], total = violations.length): Refused {
   const count = total === 1 ? 'one mistake' : `${total} mistakes`;
   const listed = total > violations.length ? `, of which the first ${violations.length} are listed` : '';
   return refuse('validation_failed', `${what} has ${count}${listed}.`, { violations });
 }
 
-/** `validation_failed` for one field of a request. */
+/** A `validation_failed` refusal for one field of a request. */
 export function invalidField(path: string, code: MistakeCode, message: string): Refused {
   return invalid('The request', [{ path, code, message }]);
 }
@@ -36,7 +36,7 @@ export function isRefused(value: object): value is Refused {
   return 'refused' in value && value.refused !== undefined;
 }
 
-/** Ends a transaction with a refusal; caught where the transaction was begun. */
+/** Ends a transaction with a refusal. The code that began the transaction catches it. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
   constructor(readonly refusal: Refused) {

@@ -1,11 +1,11 @@
 import { unstorable } from '@batuta/documents';
 
-/** proto-JSON leaves out default values: an absent text is "". */
+/** proto-JSON omits default values: an absent text is "". */
 export function textField(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** proto-JSON leaves out default values: an absent number is 0. */
+/** proto-JSON omits default values: an absent number is 0. */
 export function intField(value: unknown): number {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : 0;
 }
@@ -16,7 +16,7 @@ export function pageSize(value: unknown, fallback: number, max: number): number 
   return asked <= 0 ? fallback : Math.min(asked, max);
 }
 
-/** An id, name or search text that can reach the database at all; nothing is stored under any other. */
+/** An id, name or search text that the database can contain, else undefined. */
 export function findable(value: unknown, maxLength = 1024): string | undefined {
   const text = textField(value);
   return text === '' || text.length > maxLength || unstorable(text) !== undefined ? undefined : text;

@@ -36,21 +36,21 @@ const BUILT_IN: ReadonlyMap<string, AgentDescription> = new Map(
 );
 const MAX_SCHEMA_BYTES = 128 * 1024;
 const MAX_AGENTS = 1000;
-/** Changes that others may make while one patch is applied. */
+/** How many concurrent changes by others one patch tolerates. */
 const PATCH_TRIES = 10;
-/** Configs that a refusal names. */
+/** How many configs a refusal names. */
 const NAMED_CONFIGS = 20;
 
 const token = documentCheck(TOKEN_SCHEMA);
 const bodyShape = documentCheck(
   objectOf(
-    'What is said of an agent.',
+    'The description of an agent.',
     { pool: TOKEN_SCHEMA, description: { type: 'string', maxLength: 2000 }, input_schema: {}, output_schema: {} },
     ['pool'],
   ),
 );
 
-/** The agents of each tenant besides the built-in ones: which pool serves them, and the schemas of their data. */
+/** The agents of each tenant besides the built-in ones: the pool that serves them, and the schemas of their data. */
 @Injectable()
 export class AgentRegistry {
   readonly #rows: ConfigRows;
@@ -65,7 +65,7 @@ export class AgentRegistry {
     this.#pools = pools;
   }
 
-  /** Makes or changes an agent; each change raises its revision by one. */
+  /** Makes or changes an agent. Each change raises its revision by one. */
   async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<AgentReply> {
     const checked = await this.#check(principal, textField(name), body);
     if (checked !== undefined) return checked;
@@ -74,17 +74,18 @@ export class AgentRegistry {
     const given = bodyShape.withoutNulls(body) as Record<string, JsonValue>;
     const { pool, description = '', input_schema: input, output_schema: output } = given;
     const work = this.#rows.of(tenantId).transaction(async (manager): Promise<AgentReply> => {
-      // Counted under a lock of the tenant, so that two at once cannot pass the limit.
+      // Counted under a lock of the tenant, so that two concurrent requests cannot exceed the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
-      // Before the agent's row is locked: who waits for the pool must hold nothing that its holder needs.
+      // Before the agent's row is locked: a transaction that waits for the pool must not hold a lock that the pool's
+      // holder needs.
       await this.#pools.claim(manager, tenantId, pool as string);
-      // Locked, so that what the preconditions are held against stays until the change.
+      // Locked, so that the state checked by the preconditions stays until the change.
       const before = await manager.findOne(AgentEntity, {
         where: { tenantId, name: agent },
         lock: { mode: 'pessimistic_write' },
       });
       const refused = preconditionRefusal(preconditions, before === null ? undefined : tagged(before));
-      // Thrown, so that the claim goes too.
+      // Thrown, so that the claim is rolled back too.
       if (refused !== undefined) throw new RefusedError({ refused });
       if (before === null && (await manager.countBy(AgentEntity, { tenantId })) >= MAX_AGENTS) {
         throw new RefusedError(refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`));
@@ -109,8 +110,8 @@ export class AgentRegistry {
   }
 
   /**
-   * Changes an agent by a JSON merge patch of what was said of it. When somebody else changed it meanwhile and the caller expects no
-   * revision in particular, the patch is applied to that one.
+   * Changes an agent by a JSON merge patch of its description. When others change it meanwhile and the caller expects
+   * no certain revision, the patch is applied to the new revision.
    */
   async patch(principal: Principal, name: unknown, patch: unknown, preconditions?: Preconditions): Promise<AgentReply> {
     const agent = findable(name, 64) ?? '';
@@ -129,7 +130,7 @@ export class AgentRegistry {
       const { etag } = tagged(found);
       const body = mergePatch(bodyOf(found), patch);
       const reply = await this.put(principal, agent, body, { ifMatch: { tags: [etag] } });
-      // The caller's own conditions are looked at again with the revision that somebody else has made.
+      // The caller's own conditions are checked again with the new revision.
       if (reply.refused?.code !== 'version_conflict' || tried >= PATCH_TRIES) return reply;
     }
   }
@@ -145,13 +146,13 @@ export class AgentRegistry {
     return found === null ? refuse('not_found', 'There is no such agent.') : replyOf(toAgent(found));
   }
 
-  /** The built-in agents, then the tenant's own by name. */
+  /** The built-in agents, then the tenant's own agents by name. */
   async list(tenantId: string): Promise<ListAgentsReply> {
     const own = await this.#rows.of(tenantId).manager.find(AgentEntity, {
       where: { tenantId },
       order: { name: 'ASC' },
       take: MAX_AGENTS,
-      // Schemas of a thousand agents would not fit a message; each agent's own answer has them.
+      // The schemas of a thousand agents would not fit into a message. The answer for a single agent has them.
       select: { tenantId: true, name: true, pool: true, description: true, revision: true, updatedAt: true },
     });
     return { agents: [...BUILT_IN_AGENT_DESCRIPTIONS.map((agent) => builtIn(agent, tenantId)), ...own.map(toAgent)] };
@@ -165,12 +166,13 @@ export class AgentRegistry {
     try {
       const gone = await this.#rows.of(tenantId).transaction(async (manager) => {
         const where = { tenantId, name: agent };
-        // Waits for every config that is just being saved with this agent, and makes later ones wait.
+        // Waits for every config that is being saved with this agent, and makes later ones wait.
         const found = await manager.findOne(AgentEntity, { where, lock: { mode: 'pessimistic_write' } });
         if (found === null) throw new RefusedError(refuse('not_found', 'There is no such agent.'));
         const refused = preconditionRefusal(preconditions, tagged(found));
         if (refused !== undefined) throw new RefusedError({ refused });
-        // Found by an index that row level security keeps from use, and then read as the tenant sees them.
+        // Row level security would prevent the use of this index. So the rows are found as for all tenants, and then
+        // read as the tenant sees them.
         const named = await seeingEverybody(manager, () =>
           manager.query<{ id: string; total: string }[]>(
             `SELECT id, count(*) OVER () AS total FROM config.orchestration_configs
@@ -198,7 +200,7 @@ export class AgentRegistry {
     }
   }
 
-  /** Of the given names, those in the tenant's registry. */
+  /** Which of the given names are in the tenant's registry. */
   async existing(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
     const found = await this.#rows
       .of(tenantId)
@@ -220,7 +222,7 @@ export class AgentRegistry {
     return found.map(({ name }) => name);
   }
 
-  /** Of the given names, those of agents in pools that are the platform's: `default` and the shared ones. */
+  /** Which of the given names are agents in pools of the platform: `default` and the shared ones. */
   async ofPlatformPools(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
     const found = await this.#rows
       .of(tenantId)
@@ -232,8 +234,8 @@ export class AgentRegistry {
   }
 
   /**
-   * Keeps these agents from being deleted until the transaction ends.
-   * Throws `RefusedError` when one is not there any more.
+   * Keeps these agents from being deleted until the transaction ends. Throws `RefusedError` when one does not exist any
+   * more.
    */
   async lock(manager: EntityManager, tenantId: string, names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
@@ -302,7 +304,7 @@ function inUse(agent: string, users: readonly { id: string; name: string; total:
   });
 }
 
-/** What a user says of an agent, as a PUT has it. */
+/** A user's description of an agent, in the form of a PUT. */
 function bodyOf({ pool, description, inputSchema, outputSchema }: AgentEntity): Record<string, unknown> {
   return {
     pool,
@@ -319,7 +321,7 @@ const tagged = (agent: AgentEntity): { etag: string; version: number } => {
 
 const replyOf = (agent: Agent): AgentReply => ({ agent, etag: etagOf(agent, agent.revision) });
 
-/** The runner itself holds inputs against the schemas of these, and the engine does not. */
+/** For built-in agents the runner itself checks inputs against the schemas, so the engine does not. */
 function builtIn(agent: AgentDescription, tenantId: string): Agent {
   return { ...agent, pool: DEFAULT_POOL, builtIn: true, revision: 1, updatedAt: 0, tenantId };
 }

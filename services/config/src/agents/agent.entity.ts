@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** An agent of a tenant's registry, served by the workers of its pool. */
+/** An agent in a tenant's registry. The workers of its pool run it. */
 @Entity({ name: 'agents' })
 export class AgentEntity {
   @PrimaryColumn({ name: 'tenant_id', type: 'text' })

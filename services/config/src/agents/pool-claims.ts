@@ -4,14 +4,14 @@ import type { Queries } from '@batuta/service';
 import type { DataSource, EntityManager } from 'typeorm';
 import { refuse, RefusedError } from '../access/refusals.js';
 
-/** Identifies the locks under which pools are claimed; any fixed number that nothing else uses with two keys. */
+/** First key of the locks under which pools are claimed. Any fixed number that no other lock with two keys uses. */
 const CLAIM_LOCK = 7_205;
 const MAX_POOLS = 100;
 
 /**
- * Who may have agents in a pool. A worker of a pool runs what any agent of the pool is asked for, so a tenant that puts an agent
- * into another's pool gets the answers of that one's workers. The first tenant that registers an agent in a pool has it from then on,
- * also when it deletes the agent: its workers may still be there.
+ * Decides which tenant may have agents in a pool. A pool's worker runs tasks of every agent in the pool. So a tenant
+ * with an agent in another tenant's pool would get answers from that tenant's workers. The first tenant that registers
+ * an agent in a pool owns it from then on, even after it deletes the agent, because its workers may still run.
  */
 export class PoolClaims {
   /** Pools that every tenant may use. */
@@ -35,7 +35,10 @@ export class PoolClaims {
     return users.map((user) => user.tenant_id);
   }
 
-  /** Claims the pool until the transaction ends, and for good with it. Throws `RefusedError` when it is another tenant's. */
+  /**
+   * Claims the pool. The claim becomes permanent when the transaction commits. Throws `RefusedError` when the pool
+   * belongs to another tenant.
+   */
   async claim(manager: EntityManager, tenantId: string, pool: string): Promise<void> {
     if (this.#shared.has(pool)) return;
     await manager.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [CLAIM_LOCK, pool]);
@@ -57,8 +60,8 @@ export class PoolClaims {
   }
 
   /**
-   * Lets every tenant keep the pools that its agents are in: they were registered before pools had tenants, or while the settings
-   * shared the pool. Gives the pools that several tenants use although they are not shared.
+   * Lets every tenant keep the pools that its agents are in. These agents were registered before pools had owners, or
+   * while the pool was shared. Returns the pools that several tenants use although they are not shared.
    */
   async keepPresentUse(dataSource: DataSource): Promise<{ readonly pool: string; readonly tenants: string[] }[]> {
     const shared = [...this.#shared];

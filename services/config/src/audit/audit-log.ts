@@ -26,7 +26,7 @@ export interface Statements {
   query<Row>(text: string, values: unknown[]): Promise<Row[]>;
 }
 
-/** The statements of a transaction of the mapper. */
+/** The statements of a transaction of the ORM. */
 export function statementsOf(manager: EntityManager): Statements {
   return { query: (text, values) => manager.query(text, values) };
 }
@@ -38,8 +38,8 @@ interface Head {
 }
 
 /**
- * Puts entries at the end of their tenants' chains, in a transaction of the caller's. Those that are stored already are left out.
- * Returns how many were stored.
+ * Appends entries to their tenants' chains, in the caller's transaction. Skips entries that are stored already. Returns
+ * how many were stored.
  */
 export async function appendAudit(sql: Statements, entries: readonly NewAuditEntry[]): Promise<number> {
   const tenants = [...new Set(entries.map(({ tenantId }) => tenantId))].toSorted();
@@ -64,12 +64,12 @@ export async function appendAudit(sql: Statements, entries: readonly NewAuditEnt
   return linked.length;
 }
 
-/** Who has changed what, or was refused: appended by what has answered, and read by admins. */
+/** Records who has changed or was refused what. Services append entries after their answers, and admins read them. */
 @Injectable()
 export class AuditLog {
   constructor(private readonly rows: ConfigRows) {}
 
-  /** @throws TypeError when an entry is none: only services send them. */
+  /** @throws TypeError for a malformed entry, because only services send entries. */
   append(entries: readonly NewAuditEntry[] = []): Promise<number> {
     if (entries.length === 0) return Promise.resolve(0);
     if (entries.length > AUDIT_BATCH || !entries.every(isEntry)) throw new TypeError('these are no audit entries');
@@ -77,7 +77,7 @@ export class AuditLog {
     return this.rows.everybody.transaction((manager) => appendAudit(statementsOf(manager), storable));
   }
 
-  /** A page of one tenant's log. Admins see their own tenant's, those of the platform's tenant any. */
+  /** A page of one tenant's log. Admins see their own tenant's log. Admins of the platform's tenant see every log. */
   async list(principal: Principal, request: Omit<ListAuditRequest, 'principal'>): Promise<ListAuditReply> {
     const tenantId = textField(request.tenantId) === '' ? principal.tenantId : textField(request.tenantId);
     if (tenantId !== principal.tenantId && principal.tenantId !== DEFAULT_TENANT) {
@@ -98,7 +98,7 @@ export class AuditLog {
     for (const name of Object.keys(texts) as (keyof typeof texts)[]) {
       if (textField(request[name]) === '') continue;
       const text = findable(request[name]);
-      // What cannot be stored is nowhere.
+      // A text that cannot be stored matches no entry.
       if (text === undefined) return { entries: [] };
       texts[name] = text;
     }
@@ -138,7 +138,7 @@ function isEntry(entry: unknown): boolean {
   );
 }
 
-/** What PostgreSQL cannot keep must not hold up the entries that came with it. */
+/** Replaces text that PostgreSQL cannot store, so that one entry cannot block the others of its batch. */
 function withStorableTexts(entry: NewAuditEntry): NewAuditEntry {
   const texts = Object.entries(entry).map(([name, value]) => [
     name,

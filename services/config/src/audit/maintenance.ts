@@ -6,7 +6,7 @@ import { appendAudit } from './audit-log.js';
 import type { Statements } from './audit-log.js';
 import { PRUNE_ENTRIES, SAY_BEFORE } from './sql.js';
 
-/** What somebody with access to the database has done. */
+/** A change made by a command on the database. */
 export interface Maintenance {
   /** Name of the command. */
   readonly action: string;
@@ -14,7 +14,7 @@ export interface Maintenance {
   readonly outcome: AuditOutcome;
 }
 
-/** The user of this machine, as far as it says. */
+/** The user of this machine, if the system knows it. */
 function osUser(): string {
   try {
     return userInfo().username;
@@ -23,7 +23,7 @@ function osUser(): string {
   }
 }
 
-/** Records what a command has done, in a transaction of the caller's, in the log of the platform's tenant. */
+/** Records a command in the log of the platform's tenant, in the caller's transaction. */
 export async function recordMaintenance(sql: Statements, { action, resource, outcome }: Maintenance): Promise<void> {
   const who = { userId: osUser(), role: 'operator of the installation', address: hostname() };
   const what = { action, resource: resource.slice(0, AUDIT_TEXT), outcome };
@@ -37,7 +37,7 @@ async function inTransaction<T>(databaseUrl: string, work: (sql: Statements) => 
   await client.connect();
   try {
     await client.query('BEGIN');
-    // The owner of the tables sees no rows otherwise.
+    // Otherwise the owner of the tables sees no rows.
     await client.query(SEE_ALL_TENANTS_LOCALLY);
     const result = await work({ query: async (text, values) => (await client.query(text, values)).rows });
     await client.query('COMMIT');
@@ -47,12 +47,15 @@ async function inTransaction<T>(databaseUrl: string, work: (sql: Statements) => 
   }
 }
 
-/** Records what a command has done with the database of an installation. */
+/** Records a command on the database of an installation. */
 export function recordCommand(databaseUrl: string, done: Maintenance): Promise<void> {
   return inTransaction(databaseUrl, (sql) => recordMaintenance(sql, done));
 }
 
-/** Removes entries of all tenants from before a time, and records that. Takes the owner of the tables. Returns how many went. */
+/**
+ * Removes entries of all tenants that are older than a time, and records this. Needs the owner of the tables. Returns
+ * how many were removed.
+ */
 export function pruneAudit(databaseUrl: string, before: Date): Promise<number> {
   return inTransaction(databaseUrl, async (sql) => {
     const time = before.toISOString();

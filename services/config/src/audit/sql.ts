@@ -1,15 +1,15 @@
-/** Locks the heads of these tenants, in their order, and makes those that are missing. $1 tenants, sorted. */
+/** Locks the chain heads of these tenants in a fixed order, and makes missing ones. $1: tenants, sorted. */
 export const LOCK_HEADS = `
 INSERT INTO config.audit_heads (tenant_id, seq, link)
 SELECT tenant_id, 0, decode(repeat('00', 32), 'hex') FROM unnest($1::text[]) AS t (tenant_id)
 ON CONFLICT (tenant_id) DO UPDATE SET seq = audit_heads.seq
 RETURNING tenant_id, seq::float8 AS seq, encode(link, 'hex') AS link`;
 
-/** Entries that are there already: sent again because no answer came. $1 tenants, $2 ids. */
+/** Entries that are stored already, because a sender repeats them when it gets no answer. $1: tenants, $2: ids. */
 export const KNOWN_ENTRIES = `
 SELECT id FROM config.audit_entries WHERE tenant_id = ANY($1::text[]) AND id = ANY($2::uuid[])`;
 
-/** Stores entries and moves their heads on. $1 entries as JSON, $2 heads as JSON. */
+/** Stores entries and updates the heads of their chains. $1: entries as JSON, $2: heads as JSON. */
 export const STORE_ENTRIES = `
 WITH stored AS (
   INSERT INTO config.audit_entries (tenant_id, id, seq, at, key_id, user_id, role, channel, action, resource, revision, outcome,
@@ -27,7 +27,7 @@ const SHOWN = `id, tenant_id AS "tenantId", seq::float8 AS seq, floor(extract(ep
   user_id AS "userId", role, channel, action, resource, revision, outcome, code, address, request_id AS "requestId",
   encode(link, 'hex') AS link`;
 
-/** What a list of entries asks for. */
+/** The filters of a list of entries. */
 export interface AuditFilters {
   readonly tenantId: string;
   readonly userId: string;
@@ -37,13 +37,13 @@ export interface AuditFilters {
   readonly outcome: string;
   readonly from: number;
   readonly before: number;
-  /** Where the page begins: an id, or a place in the chain when the oldest comes first. */
+  /** Where the page begins: an id, or a position in the chain when the oldest come first. */
   readonly after: string | undefined;
   readonly oldestFirst: boolean;
   readonly limit: number;
 }
 
-/** The least id of a moment. */
+/** The smallest id of a moment. */
 function idAt(ms: number): string {
   const hex = Math.min(Math.max(0, Math.floor(ms)), 2 ** 48 - 1)
     .toString(16)
@@ -51,7 +51,7 @@ function idAt(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
 
-/** One page, with one entry more than asked where there are more. */
+/** One page, with one more entry than requested if there are more. */
 export function selectEntries(filters: AuditFilters): { readonly text: string; readonly values: unknown[] } {
   const { tenantId, from, before, after, oldestFirst, limit } = filters;
   const values: unknown[] = [tenantId];
@@ -68,7 +68,7 @@ export function selectEntries(filters: AuditFilters): { readonly text: string; r
   ] as const) {
     if (value !== '') where((place) => `${column} = ${place}`, value);
   }
-  // Said with what the index of refusals says, so that it is used.
+  // The second condition is the same as that of the index of refusals, so that PostgreSQL can use it.
   if (filters.outcome === 'succeeded') conditions.push(`outcome = 'succeeded'`);
   else if (filters.outcome !== '') where((place) => `outcome = ${place} AND outcome <> 'succeeded'`, filters.outcome);
   if (from > 0) where((place) => `id >= ${place}::uuid`, idAt(from));
@@ -84,7 +84,7 @@ export function selectEntries(filters: AuditFilters): { readonly text: string; r
   };
 }
 
-/** Removes what is older than $1, of every tenant. */
+/** Removes entries of all tenants that are older than $1. */
 export const PRUNE_ENTRIES = 'DELETE FROM config.audit_entries WHERE at < $1::timestamptz';
-/** Allows it in this transaction: $1 the same time. */
+/** Allows the removal in this transaction. $1: the same time. */
 export const SAY_BEFORE = `SELECT set_config('batuta.audit_before', $1, true)`;

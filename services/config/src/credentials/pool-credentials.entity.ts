@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** NATS credentials of the workers of a pool; the file itself is stored nowhere. */
+/** NATS credentials of a pool's workers. The credentials file itself is not stored. */
 @Entity({ name: 'pool_credentials' })
 export class PoolCredentialsEntity {
   @PrimaryColumn({ type: 'uuid' })
@@ -15,7 +15,7 @@ export class PoolCredentialsEntity {
   @Column({ type: 'text' })
   name!: string;
 
-  /** Of the user of NATS: by it the server is told whom it lets in no more. */
+  /** The public key of the NATS user. Revocations name it. */
   @Column({ name: 'public_key', type: 'text' })
   publicKey!: string;
 

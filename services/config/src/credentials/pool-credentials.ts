@@ -36,14 +36,14 @@ const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 const NOT_FOUND = refuse('not_found', 'There are no such credentials.');
 const DEFAULT_VALID_MS = 30 * 24 * 3_600_000;
-/** Ones that hold, of one tenant: each revoked one is told to every server until it expires. */
+/** How many valid credentials a tenant may have. Servers must know each revoked one until it expires. */
 const MAX_VALID = 1_000;
-/** Identifies the lock under which revocations are told, so that an older list never follows a newer one. */
+/** Key of the lock for sending revocations, so that an older list never follows a newer one. */
 const REVOCATION_LOCK = 7_205_771_002;
 
 const nameShape = documentCheck(nameSchema(255));
 
-/** NATS credentials of workers: an admin makes them for pools that serve the tenant's agents and nobody else's. */
+/** NATS credentials of workers. An admin makes them for pools that serve only the tenant's agents. */
 @Injectable()
 export class PoolCredentials {
   readonly #rows: ConfigRows;
@@ -83,7 +83,7 @@ export class PoolCredentials {
     const until = Math.floor((expiresAt === 0 ? Date.now() + DEFAULT_VALID_MS : (expiresAt as number)) / 1_000) * 1_000;
     const { text, publicKey } = await this.#users.issue(pool, until);
     const entity = await this.#rows.of(principal.tenantId).transaction(async (manager) => {
-      // Counted under a lock of the tenant, so that two at once cannot pass the limit.
+      // Counted under a lock of the tenant, so that two concurrent requests cannot exceed the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [principal.tenantId]);
       const valid = await manager.query<{ count: number }[]>(
         'SELECT count(*)::int AS count FROM config.pool_credentials WHERE tenant_id = $1 AND expires_at > now()',
@@ -110,7 +110,7 @@ export class PoolCredentials {
     return { ...replyOf(entity), file: text, ...(tlsCa === undefined ? {} : { tlsCa }) };
   }
 
-  /** A page of the tenant's credentials of a pool, newest first, revoked and expired ones too. */
+  /** A page of the tenant's credentials of a pool, newest first, including revoked and expired ones. */
   async list(
     principal: Principal,
     request: { pool: unknown; limit?: unknown; cursor?: unknown },
@@ -135,7 +135,7 @@ export class PoolCredentials {
     };
   }
 
-  /** One of the tenant's credentials of a pool, also revoked ones, without the file. */
+  /** One of the tenant's credentials of a pool, without the file. Revoked ones are found too. */
   async get(principal: Principal, request: { pool: unknown; id: unknown }): Promise<PoolCredentialsReply> {
     const where = whereOf(principal, request);
     const { manager } = this.#rows.of(principal.tenantId);
@@ -143,7 +143,7 @@ export class PoolCredentials {
     return found === null ? NOT_FOUND : replyOf(found);
   }
 
-  /** Revokes credentials for good: whoever is connected with them is cut off. Once more changes nothing. */
+  /** Revokes credentials permanently and closes their connections. A repeat changes nothing. */
   async revoke(
     principal: Principal,
     request: { pool: unknown; id: unknown; preconditions?: Preconditions | undefined },
@@ -160,7 +160,8 @@ export class PoolCredentials {
       if (refused !== undefined) return { refused };
       found.revokedAt ??= new Date();
       await manager.update(PoolCredentialsEntity, where, { revokedAt: found.revokedAt });
-      // Told before it is committed: what this answers holds at the servers. When they cannot be told, nothing is revoked.
+      // The servers are told before the commit, so that a positive answer is true at the servers. If they cannot be
+      // told, nothing is revoked.
       const all = await seeingEverybody(manager, () => revoked(manager));
       await users.revoke(all).catch((error: unknown) => {
         this.#logger.error(`NATS did not take the revocation of ${where.id}: ${String(error)}`);
@@ -176,7 +177,7 @@ export class PoolCredentials {
     }
   }
 
-  /** Tells the servers what is revoked, which a server that lost its files does not know. */
+  /** Sends the revocations to the servers again, because a server that lost its files does not know them. */
   async tellAgain(): Promise<void> {
     const users = this.#users;
     if (users === undefined) return;
@@ -187,7 +188,7 @@ export class PoolCredentials {
     });
   }
 
-  /** Why the tenant may have no credentials of a pool; undefined when it may. */
+  /** Why the tenant may have no credentials of a pool. Undefined when it may. */
   async #foreign(tenantId: string, pool: string): Promise<Refused | undefined> {
     const none = refuse('not_found', 'No agent of this tenant is served by such a pool.');
     if (!TOKEN.test(pool)) return none;
@@ -205,7 +206,7 @@ export class PoolCredentials {
   }
 }
 
-/** When each user that has not expired was revoked, by public key. */
+/** When each unexpired user was revoked, by public key. */
 async function revoked(manager: EntityManager): Promise<Map<string, number>> {
   const rows = await manager
     .createQueryBuilder(PoolCredentialsEntity, 'one')
@@ -216,10 +217,10 @@ async function revoked(manager: EntityManager): Promise<Map<string, number>> {
 
 function noUsers(): Refused {
   const why = 'The platform has no keys for users of its NATS server (BATUTA_NATS_KEYS).';
-  return refuse('not_applicable', `${why} Whoever runs that server makes credentials for workers.`);
+  return refuse('not_applicable', `${why} The operator of that server makes credentials for workers.`);
 }
 
-/** Where credentials are that a request names; undefined when nothing can be there. */
+/** The credentials that a request names. Undefined when the request cannot match any. */
 function whereOf(
   { tenantId }: Principal,
   request: { pool: unknown; id: unknown },

@@ -5,31 +5,34 @@ import { natsClientOptions } from '@batuta/messaging';
 import { connect, credsAuthenticator } from '@nats-io/transport-node';
 import { readFile } from 'node:fs/promises';
 
-/** Makes and ends users of NATS. */
+/** Creates and revokes users of NATS. */
 export interface WorkerUsers {
-  /** `expiresAt`: epoch milliseconds, whole seconds. */
+  /** `expiresAt`: epoch milliseconds, a multiple of 1,000. */
   issue(pool: string, expiresAt: number): Promise<IssuedCredentials>;
-  /** From now on these users, and no others, are refused: public keys with the epoch milliseconds of their ends. Rejects when no server took it. */
+  /**
+   * Replaces the list of refused users: public keys with the epoch milliseconds of their expiry. Rejects when no server
+   * accepted it.
+   */
   revoke(users: ReadonlyMap<string, number>): Promise<void>;
-  /** Whether users of services are revoked, which servers are told together with those of workers. */
+  /** Whether users of services are revoked. Servers get them in the same list as workers. */
   readonly hasRevokedServices: boolean;
-  /** What else a client needs to trust the server: certificates in PEM; undefined where it needs nothing. */
+  /** PEM certificates that a client needs to trust the server. Undefined when it needs none. */
   authorities(): Promise<string | undefined>;
 }
 
-/** Where the servers are, and who vouches for them. */
+/** The address of the servers, and the authorities that sign their certificates. */
 export interface ServersOfUsers {
   readonly url: string;
   readonly tlsCa?: string | undefined;
 }
 
-/** For Nest. */
+/** Injection token for Nest. */
 export const WORKER_USERS = Symbol('WorkerUsers');
 
-/** Less than those wait who ask for a revocation. */
+/** Shorter than the timeout of a request for a revocation, in milliseconds. */
 const ANSWER_MS = 2_000;
 
-/** Users signed with the keys in a file. Throws when it has none. */
+/** Users that are signed with the keys in a file. Throws when the file has none. */
 export async function workerUsers(keysFile: string, servers: ServersOfUsers): Promise<WorkerUsers> {
   const accounts = await accountsIn(keysFile);
   const { tlsCa } = servers;
@@ -40,12 +43,12 @@ export async function workerUsers(keysFile: string, servers: ServersOfUsers): Pr
       await tell(accounts, servers, await accounts.revoking(Object.fromEntries(times)));
     },
     hasRevokedServices: Object.keys(accounts.keys.revoked ?? {}).length > 0,
-    // Read each time: it changes while this runs.
+    // Read each time, because the file may change while the service runs.
     authorities: async () => (tlsCa === undefined ? undefined : readFile(tlsCa, 'utf8')),
   };
 }
 
-/** Tells the servers the account's new JWT; each tells those of its cluster. */
+/** Sends the account's new JWT to the servers. Each server passes it on within its cluster. */
 async function tell(accounts: NatsAccounts, { url, tlsCa }: ServersOfUsers, jwt: string): Promise<void> {
   const credentials = new TextEncoder().encode(await accounts.systemCredentials());
   const { servers, tls } = natsClientOptions({ url, tlsCa, name: 'config revocations' });

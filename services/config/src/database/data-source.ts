@@ -25,15 +25,15 @@ import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-inde
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
 export const SCHEMA = 'config' as const;
-/** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
+/** Key of the lock for changes to this service's schema. Any fixed number that no other service uses. */
 const MIGRATION_LOCK = 7_205_771_001;
 
-/** The service's tables as a tenant's request sees them, and as what serves every tenant does. */
+/** The service's tables, as requests of one tenant see them and as work for all tenants sees them. */
 export class ConfigRows extends TenantRows<DataSource> {}
 
 /**
- * An unconnected data source of the config service's own schema. `driver`: `requestDriver` for connections under row level security, of
- * which `ConfigRows` says what they see.
+ * An unconnected data source of the config service's own schema. `driver`: `requestDriver` for connections under row
+ * level security; `ConfigRows` says which rows these see.
  */
 export function configDataSource(options: {
   databaseUrl: Secret;
@@ -42,7 +42,7 @@ export function configDataSource(options: {
 }): DataSource {
   return new DataSource({
     type: 'postgres',
-    // TypeORM would look for it by name when it starts, past what a bundle has.
+    // TypeORM would load the driver by its name at start, but a bundle has no packages to load.
     driver: options.driver ?? pg,
     url: options.databaseUrl.reveal(),
     schema: SCHEMA,
@@ -81,7 +81,7 @@ export function configDataSource(options: {
 
 export const requestDriver = tenantDriver(pg, SCHEMA);
 
-/** Brings the schema up to date as its owner, whose URL this is. */
+/** Brings the schema up to date as its owner. `ownerUrl` is the owner's URL. */
 export async function migrateAsOwner(ownerUrl: Secret): Promise<void> {
   const dataSource = configDataSource({ databaseUrl: ownerUrl, connections: 2 });
   await dataSource.initialize();
@@ -92,7 +92,7 @@ export async function migrateAsOwner(ownerUrl: Secret): Promise<void> {
   }
 }
 
-/** Brings the schema up to date, beside running work. Takes two connections of the data source. */
+/** Brings the schema up to date while the service works. Uses two connections of the data source. */
 export function migrate(dataSource: DataSource): Promise<void> {
   return migrateInTurns(dataSource, {
     schema: SCHEMA,
@@ -106,7 +106,7 @@ export function migrate(dataSource: DataSource): Promise<void> {
   });
 }
 
-/** Whether an error is PostgreSQL's refusal of a duplicate under this unique index or constraint. */
+/** Whether an error is PostgreSQL's refusal of a duplicate in this unique index or constraint. */
 export function isDuplicate(error: unknown, constraint: string): boolean {
   const cause =
     typeof error === 'object' && error !== null && 'driverError' in error ? (error.driverError as unknown) : error;

@@ -12,7 +12,7 @@ export class ConfigVersionEntity {
   @Column({ name: 'tenant_id', type: 'text' })
   tenantId!: string;
 
-  /** Whether this version is for every tenant; versions from before stay the owner's own. */
+  /** Whether this version is global. Earlier versions stay the owner's own. */
   @Column({ name: 'is_global', type: 'boolean' })
   isGlobal!: boolean;
 

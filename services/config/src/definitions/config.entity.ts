@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** The newest version of an orchestration config; its document stands in the versions table. */
+/** The newest version of an orchestration config. The table of versions has its document. */
 @Entity({ name: 'orchestration_configs' })
 export class ConfigEntity {
   @PrimaryColumn({ type: 'uuid' })
@@ -40,7 +40,7 @@ export class ConfigEntity {
   @Column({ type: 'integer' })
   version!: number;
 
-  /** False once deleted. */
+  /** False after a deletion. */
   @Column({ name: 'is_active', type: 'boolean' })
   isActive!: boolean;
 

@@ -46,12 +46,12 @@ import { CONFIG_NAMES, KNOWN_CONFIGS, PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOL
 import type { ResolvedRow } from './resolve-sql.js';
 import { validateDefinition } from './validate-definition.js';
 
-/** Documents that one answer holds at most, in bytes: a message must stay below NATS' limit. */
+/** Most bytes of documents in one answer: a message must stay below NATS' limit. */
 const PAGE_BYTES = LIMITS.natsMaxPayloadBytes / 2;
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 const MAX_VERSION = 2_147_483_647;
-/** Versions that others may make while one patch is applied. */
+/** How many concurrent versions by others one patch tolerates. */
 const PATCH_TRIES = 10;
 
 interface Checked {
@@ -60,12 +60,12 @@ interface Checked {
   readonly agents: readonly string[];
 }
 
-/** The largest `timeout_ms` of a step, by setting. */
+/** The largest `timeout_ms` of a step, from a setting. */
 export class LongestStep {
   constructor(readonly ms: number) {}
 }
 
-/** What a change of a config needs besides the change. */
+/** The context of a change to a config. */
 interface Write {
   readonly name: string;
   readonly before: 'known' | 'new';
@@ -74,7 +74,10 @@ interface Write {
 
 const NOT_FOUND = refuse('not_found', 'There is no such config.');
 
-/** Orchestration configs and their immutable versions. A tenant sees its own configs, and those that are global where it has allowed them. */
+/**
+ * Orchestration configs and their immutable versions. A tenant sees its own configs, and global ones if it has allowed
+ * them.
+ */
 @Injectable()
 export class Definitions {
   readonly #rows: ConfigRows;
@@ -153,8 +156,8 @@ export class Definitions {
   }
 
   /**
-   * A page in the order of creation, newest first. A page may be shorter than asked when its documents are large; the
-   * last page alone has no `nextCursor`.
+   * A page in the order of creation, newest first. It may be shorter than requested when its documents are large. Only
+   * the last page has no `nextCursor`.
    */
   async list(
     principal: Principal,
@@ -175,7 +178,8 @@ export class Definitions {
       return { configs: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
-    // Parts of names are found by an index that row level security keeps from use; what is shown is read as the tenant sees it.
+    // Row level security would prevent the use of the index for parts of names. So names are found as for all tenants,
+    // and the results are read as the tenant sees them.
     const rowsOf = this.#rows.of(principal.tenantId);
     const searched = textField(request.nameContains) === '' ? rowsOf : this.#rows.everybody;
     const query = searched.manager
@@ -190,7 +194,7 @@ export class Definitions {
     if (!request.includeDeleted) query.andWhere('config.deletedAt IS NULL');
     const counts = request.withTotal === true;
     if (!addFilters(query, request)) return { configs: [], ...(counts ? { total: 0 } : {}) };
-    // Counted before the cursor narrows it to the pages that are left.
+    // Counted before the cursor limits it to the remaining pages.
     const total = counts ? { total: await query.clone().orderBy().getCount() } : {};
     if (after !== undefined) query.andWhere('config.id < :after', { after });
     const rows = await query
@@ -212,7 +216,7 @@ export class Definitions {
     };
   }
 
-  /** Makes a new version. Two updates at once get two versions, or one is refused. */
+  /** Makes a new version. Two concurrent updates get two versions, or one of them is refused. */
   async update(
     principal: Principal,
     request: { id: unknown; document: unknown; preconditions: Preconditions | undefined },
@@ -237,8 +241,8 @@ export class Definitions {
   }
 
   /**
-   * Makes a new version of the newest one and a JSON merge patch. When somebody else made a version meanwhile and the caller
-   * expects none in particular, the patch is applied to that one.
+   * Makes a new version from the newest one and a JSON merge patch. When others make a version meanwhile and the caller
+   * expects no certain version, the patch is applied to the new one.
    */
   async patch(
     principal: Principal,
@@ -262,7 +266,7 @@ export class Definitions {
       const document = mergePatch(newest, patch);
       const preconditions = { ifMatch: { tags: [tagOf(config)] } };
       const reply = await this.update(principal, { id: config.id, document, preconditions });
-      // The caller's own conditions are looked at again with the version that somebody else has made.
+      // The caller's own conditions are checked again with the new version.
       if (reply.refused?.code === 'version_conflict' && tried < PATCH_TRIES) continue;
       const { refused } = reply;
       if (refused?.violations === undefined) return reply;
@@ -271,7 +275,7 @@ export class Definitions {
     }
   }
 
-  /** Soft: its versions stay for executions that run, and it can be restored. */
+  /** A soft delete: its versions stay for running executions, and it can be restored. */
   async delete(
     principal: Principal,
     request: { id: unknown; preconditions: Preconditions | undefined },
@@ -288,7 +292,10 @@ export class Definitions {
     });
   }
 
-  /** Takes an id: deleted configs may share a name. Refused when the name, or an agent, is not free or there any more. */
+  /**
+   * Needs an id, because deleted configs may share a name. Refused when the name is in use, or when an agent does not
+   * exist any more.
+   */
   async restore(
     principal: Principal,
     request: { id: unknown; preconditions: Preconditions | undefined; idempotency: Idempotency | undefined },
@@ -317,7 +324,10 @@ export class Definitions {
     });
   }
 
-  /** Versions newest first, below `beforeVersion` when that is not 0; those of a deleted config when they are asked for. */
+  /**
+   * Versions, newest first, below `beforeVersion` unless that is 0. Also those of a deleted config if the request asks
+   * for them.
+   */
   async versions(
     principal: Principal,
     request: { id: unknown; limit?: unknown; beforeVersion?: unknown; includeDeleted: boolean },
@@ -348,7 +358,10 @@ export class Definitions {
     return { versions: versions.map((version) => toConfig(config, version, false)) };
   }
 
-  /** What a start needs, always from the database, and for how long that holds, so that an answered update is seen. */
+  /**
+   * What a start needs, read from the database, and how long this stays valid, so that a start after an answered update
+   * sees the update.
+   */
   async resolve(
     tenantId: string,
     request: { id: unknown; version?: unknown; includeDeleted?: boolean },
@@ -358,7 +371,7 @@ export class Definitions {
     if (text === undefined) return NOT_FOUND;
     const asked = intField(request.version);
     if (asked < 0 || asked > MAX_VERSION) return NOT_FOUND;
-    // What is deleted has no name any more.
+    // A deleted config cannot be found by name.
     let found = includeDeleted && asked > 0 && isUuid(text) ? undefined : await this.#resolved(text, tenantId);
     if (asked > 0) {
       const id = found?.config_id ?? text;
@@ -380,7 +393,10 @@ export class Definitions {
     return this.#firstOf(tenantId, { ...statement, values: [text, tenantId] });
   }
 
-  /** Through the driver's pool, as only that prepares statements: planning took three quarters of the time of a start's question. */
+  /**
+   * Uses the driver's pool, because only that prepares statements. Planning took three quarters of the time of this
+   * query.
+   */
   async #firstOf(
     tenantId: string,
     query: { name: string; text: string; values: unknown[] },
@@ -390,7 +406,7 @@ export class Definitions {
     return rows[0];
   }
 
-  /** One version for the execution service, of any tenant and also after a deletion. */
+  /** One version for the execution service, of any tenant, also after a deletion. */
   async version(configId: unknown, version?: unknown): Promise<GetVersionReply> {
     const id = findable(configId);
     const number = intField(version);
@@ -403,7 +419,7 @@ export class Definitions {
     return { configId: id, version: number, tenantId: found.tenantId, definition: documentOf(found) };
   }
 
-  /** Of names and ids, those of configs that the tenant may start; its own come before global ones. */
+  /** Which of the names and ids are configs that the tenant may start. Its own configs come before global ones. */
   async #knownConfigs(
     tenantId: string,
     asked: readonly string[],
@@ -453,20 +469,25 @@ export class Definitions {
     }
   }
 
-  /** What every tenant runs is an admin's business, before and after the change, and published by the platform's tenant alone. */
+  /**
+   * Every tenant may run a global config. So only an admin may change one, before and after the change, and only in the
+   * platform's tenant.
+   */
   #mayPublish(principal: Principal, isGlobal: boolean, next?: OrchestrationDefinition): Refused | undefined {
     if (!isGlobal && next?.is_global !== true) return undefined;
     const denied = requireRole(principal, 'admin', 'make, change or delete a global config');
     if (denied !== undefined) return denied;
-    // Other tenants send their input to whatever a global config calls. One of before may still be withdrawn.
+    // Other tenants send their input to the agents of a global config. The owner of an older global config may still
+    // withdraw it.
     return next?.is_global !== true || principal.tenantId === DEFAULT_TENANT
       ? undefined
       : refuse('forbidden', `Only the platform's own tenant, "${DEFAULT_TENANT}", publishes global configs.`);
   }
 
   /**
-   * Runs a change in one transaction, then announces it. Refusals and taken names come back as values. Returns when no
-   * start holds what was true before: of a config that starts did not know, at once, unless it hides a global one.
+   * Runs a change in one transaction, then announces it. Returns refusals and taken names as values. Returns only when
+   * no start can use the old state. That is at once for a config that starts did not know, unless it hides a global
+   * one.
    */
   async #write(
     principal: Principal,
@@ -508,7 +529,7 @@ export class Definitions {
     });
   }
 
-  /** By id, or by name among those not deleted: the tenant's own first, then the global one. */
+  /** Finds by id, or by name among those not deleted: the tenant's own config first, then the global one. */
   async #findVisible(tenantId: string, idOrName: unknown, deletedToo: boolean): Promise<ConfigEntity | undefined> {
     const text = findable(idOrName);
     if (text === undefined) return undefined;
@@ -553,8 +574,8 @@ export class Definitions {
 }
 
 /**
- * The tenant's configs and the published ones by their index, which may name some too many: the parts of a name need not stand
- * in the order in which the text has them.
+ * The tenant's configs and the published ones, by the index of name parts. The index may find too many, because it
+ * ignores the order of the parts.
  */
 const NAME_CONTAINS = `(
     config.name_parts(config.tenant_id, config.name, '{1,2,3}') @>
@@ -582,7 +603,7 @@ function addFilters(
   return true;
 }
 
-/** As many rows as fit a message, but one at least. */
+/** As many rows as fit into a message, but at least one. */
 function cutPage<Row extends { bytes: number }>(rows: readonly Row[], limit: number): Row[] {
   let bytes = 0;
   const page: Row[] = [];
@@ -598,7 +619,7 @@ function isVisible(version: ConfigVersionEntity, tenantId: string): boolean {
   return version.tenantId === tenantId || (version.isGlobal && version.tenantId === DEFAULT_TENANT);
 }
 
-/** The entity tag of a config as it is shown; the version stands for its document, which never changes. */
+/** The entity tag of a config as it is shown. The version stands for its document, which never changes. */
 function tagOf(config: Config | ConfigEntity): string {
   const { id, version, isActive, ownerId, createdAt, updatedAt, deletedAt } = config;
   const times = [createdAt, updatedAt, deletedAt ?? 0].map(Number);
@@ -643,7 +664,7 @@ async function insertVersion(
   return version;
 }
 
-/** Locks the tenant's config for a change. Throws `RefusedError` when it was deleted, or restored, meanwhile. */
+/** Locks the tenant's config for a change. Throws `RefusedError` when it was deleted or restored meanwhile. */
 async function lockConfig(
   manager: EntityManager,
   tenantId: string,
@@ -662,12 +683,12 @@ async function readConfig(manager: EntityManager, id: string): Promise<Config> {
   return toConfig(config, await manager.findOneByOrFail(ConfigVersionEntity, where));
 }
 
-/** Only validated documents are stored. */
+/** Only validated documents are stored, so the type is correct. */
 function documentOf(version: ConfigVersionEntity): OrchestrationDefinition {
   return version.definition as OrchestrationDefinition;
 }
 
-/** `newest`: the config itself, whose times those of its last change are; else one version, which was never changed. */
+/** `newest`: the config itself, with the times of its last change. Otherwise one version, which never changes. */
 function toConfig(config: ConfigEntity, version: ConfigVersionEntity, newest = true): Config {
   return {
     id: config.id,

@@ -33,7 +33,7 @@ describe('docs/configs.md', () => {
     }
   });
 
-  it('names every code that validation gives', async () => {
+  it('names every code of the validation', async () => {
     const codes = new Set<string>();
     for (const folder of ['./', '../json/', '../agents/']) {
       const directory = new URL(folder, import.meta.url);

@@ -1,9 +1,11 @@
 import type { Outline, StepOutline } from './outline.js';
 
-/** What an alternative serves in the end: a step, or a consensus group by its id. */
+/** What a fallback serves in the end: a step, or a consensus group by its id. */
 export type Main = { readonly step: StepOutline } | { readonly group: string };
 
-/** The chains of alternatives: who stands in for whom, over any number of links. Built and asked in linear time. */
+/**
+ * The chains of fallbacks: which step serves which, over any number of links. Building and queries take linear time.
+ */
 export class FallbackForest {
   readonly #enter = new Map<StepOutline, number>();
   readonly #leave = new Map<StepOutline, number>();
@@ -30,12 +32,15 @@ export class FallbackForest {
     }
   }
 
-  /** What the step's chain leads to; undefined when the chain is a ring or ends at a name that does not exist. */
+  /**
+   * The main step or group of the step's chain. Undefined when the chain is a cycle or ends at a name that does not
+   * exist.
+   */
   mainOf(step: StepOutline): Main | undefined {
     return this.#main.get(step);
   }
 
-  /** Whether `step` is an alternative of what has this name, directly or over a chain. */
+  /** Whether `step` is a fallback for the step or group of this name, directly or through a chain. */
   serves(step: StepOutline, name: string): boolean {
     const main = this.#main.get(step);
     if (step.serves === undefined || main === undefined) return false;
@@ -47,7 +52,8 @@ export class FallbackForest {
   }
 
   #number(root: StepOutline, main: Main, childrenOf: (step: StepOutline) => readonly StepOutline[]): void {
-    // Numbers of entering and leaving nest as the alternatives do; explicit stack, as a chain may be thousands long.
+    // The numbers of entering and leaving nest like the fallbacks. An explicit stack, because a chain may have
+    // thousands of links.
     const pending: { step: StepOutline; leaving: boolean }[] = [{ step: root, leaving: false }];
     for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
       const { step, leaving } = visit;

@@ -4,16 +4,16 @@ import { isRecord } from '@batuta/documents';
 
 type Source = Readonly<Record<string, unknown>>;
 
-/** A document in the flat form, in which configs are checked and stored. */
+/** A document in the flat form, which is validated and stored. */
 export interface FlatForm {
   readonly document: unknown;
-  /** A JSON Pointer into the flat form as one into the document that was sent. */
+  /** Converts a JSON Pointer in the flat form to one in the document that was sent. */
   readonly pathOf: (path: string) => string;
-  /** What the nested form itself has wrong, with paths of the document that was sent. */
+  /** Mistakes of the nested form itself, with paths in the document that was sent. */
   readonly mistakes: readonly Violation[];
 }
 
-/** Fields that the nested form keeps in its `steps`. */
+/** Fields that the nested form has inside `steps`. */
 const INNER = ['steps', 'settings'] as const;
 
 /** Whether a config has the nested form: `"steps": {"steps": […], "settings": {…}}`. */
@@ -22,9 +22,9 @@ export function isNested(document: unknown): document is Source & { readonly ste
 }
 
 /**
- * A config, or a merge patch of one, in the flat form: `steps` and `settings` of a nested one move up. Users of the nested
- * form expect merged inputs, so a whole config gets them unless it says otherwise; a patch changes nothing that it does not
- * name.
+ * Converts a config, or a merge patch of one, to the flat form: `steps` and `settings` of a nested one move up. Users
+ * of the nested form expect merged inputs, so a whole config gets them by default. A patch changes only the fields that
+ * it names.
  */
 export function flatForm(sent: unknown, kind: 'config' | 'patch' = 'config'): FlatForm {
   if (!isNested(sent)) return { document: sent, pathOf: (path) => path, mistakes: [] };

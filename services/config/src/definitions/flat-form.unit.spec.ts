@@ -30,7 +30,7 @@ async function stored(document: unknown): Promise<unknown> {
 }
 
 describe('the nested form of a config', () => {
-  it("takes the source document's example in every strategy, and stores it flat with merged inputs", async () => {
+  it("accepts the source document's example in every strategy, and stores it flat with merged inputs", async () => {
     const url = new URL('../../../../examples/source-document/orchestration.json', import.meta.url);
     const example = JSON.parse(readFileSync(url, 'utf8')) as {
       steps: { steps: { id: string }[]; settings: object };
@@ -88,7 +88,7 @@ describe('the nested form of a config', () => {
       nested({ steps: [step('a')] }, { consensus_groups: [{ id: 'g' }], colour: 1 }),
       ['/colour unknown_field', '/consensus_groups/0 empty_group'],
     ],
-  ])('names mistakes %s by the places of what was sent', async (_, document, expected) => {
+  ])('names mistakes %s by their places in the sent document', async (_, document, expected) => {
     expect(await stored(document)).toEqual(expected);
   });
 });
@@ -146,7 +146,7 @@ describe('null in a config', () => {
     });
   });
 
-  it('stays where the JSON is free: in mappings, metadata and schemas', async () => {
+  it('is kept in free JSON: in mappings, metadata and schemas', async () => {
     const document = {
       name: 'c',
       strategy: 'parallel',
@@ -158,7 +158,7 @@ describe('null in a config', () => {
     expect(await stored(document)).toEqual(document);
   });
 
-  it('does not stand for a field that is required, that is unknown, or for an entry of a list', async () => {
+  it('is not accepted for a required field, an unknown field or an entry of a list', async () => {
     expect(await stored({ name: null, strategy: 'parallel', steps: [step('a')], colour: null })).toEqual([
       '/name required',
       '/colour unknown_field',

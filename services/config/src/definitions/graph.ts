@@ -49,7 +49,7 @@ function entangled(edges: readonly (readonly number[])[]): number[][] {
   return components;
 }
 
-/** One cycle inside a component, each node waiting for the next; begins with its smallest node. */
+/** One cycle inside a component, in which each node waits for the next. It begins with its smallest node. */
 function cycleIn(component: readonly number[], edges: readonly (readonly number[])[]): number[] {
   const inside = new Set(component);
   const position = new Map<number, number>();
@@ -68,8 +68,8 @@ function cycleIn(component: readonly number[], edges: readonly (readonly number[
 const MAX_CYCLE_NAMES = 50;
 
 /**
- * Reports steps that wait for each other, one cycle named in order for each knot. A step waits for its dependencies and
- * its alternatives; the members of a group start together, so each waits for the dependencies of all.
+ * Reports steps that wait for each other, one cycle for each component, in order. A step waits for its dependencies and
+ * its fallbacks. The members of a group start together, so each waits for the dependencies of all members.
  */
 export function reportCycles(outline: Outline, forest: FallbackForest, report: Report): void {
   const { steps, stepOf, groupOf } = outline;
@@ -94,7 +94,7 @@ export function reportCycles(outline: Outline, forest: FallbackForest, report: R
     for (const { name } of step.dependencies) {
       const target = doneNode(name);
       if (target === undefined || target === node || forest.serves(step, name)) continue;
-      // Members that depend on each other are reported by the rules of groups.
+      // The rules of groups report members that depend on each other.
       if (start !== undefined && stepOf.get(name)?.group === step.group) continue;
       edges[start ?? node]?.push(target);
     }
@@ -114,7 +114,7 @@ export function reportCycles(outline: Outline, forest: FallbackForest, report: R
   }
 }
 
-/** Reports alternatives that stand in for each other, each such ring once. O(steps). */
+/** Reports fallbacks that serve each other, each cycle once. O(steps). */
 export function reportFallbackCycles(outline: Outline, report: Report): void {
   const state = new Map<StepOutline, 'walking' | 'done'>();
   for (const start of outline.steps) {

@@ -1,6 +1,6 @@
 import type { SandboxFailure } from '@batuta/sandbox';
 
-/** What a text may look like as JSONata that joins its parts. */
+/** A possible JSONata expression that joins the parts of a text, for the message. */
 function joined(text: string): string | undefined {
   const parts: string[] = [];
   let end = 0;
@@ -25,7 +25,10 @@ function mixes(text: string): string {
   return `a text is an expression only when all of it is one {% … %}; ${example}`;
 }
 
-/** What is wrong with a text of a mapping that is no expression, and yet has the mark of one; undefined when nothing is. */
+/**
+ * The mistake in a text of a mapping that contains an expression's mark but is not an expression. Undefined when there
+ * is none.
+ */
 export function mixedText(text: string): string | undefined {
   if (!text.includes('{%')) return undefined;
   const lastOpen = text.lastIndexOf('{%');
@@ -35,7 +38,7 @@ export function mixedText(text: string): string | undefined {
   return mixes(text);
 }
 
-/** What is wrong with an expression. What stands between the first mark of a text and its last may hold others. */
+/** The mistake in an expression. The text between its first and last mark may contain further marks. */
 export function expressionMistake(expression: string, { message, position }: SandboxFailure): string {
   const open = expression.indexOf('{%');
   const close = expression.indexOf('%}');

@@ -1,6 +1,9 @@
 import { isRecord } from '@batuta/documents';
 
-/** What the rules between fields need of a step. Fields of a wrong type count as absent: the shape reports those. */
+/**
+ * The parts of a step that the rules between fields need. Fields of a wrong type count as absent, because the schema
+ * reports those.
+ */
 export interface StepOutline {
   readonly index: number;
   readonly id: string | undefined;
@@ -9,16 +12,19 @@ export interface StepOutline {
   readonly group: string | undefined;
   readonly fallbackFor: string | undefined;
   readonly isFallback: boolean;
-  /** What it stands in for: the step or group that it names or, unnamed in strategy fallback, the main step before it. */
+  /**
+   * The step or group that it is a fallback for: the named one or, in strategy fallback without a name, the main step
+   * before it.
+   */
   readonly serves: string | undefined;
-  /** Whether the step says `is_fallback` itself, and what. */
+  /** The value of `is_fallback` in the step itself, if any. */
   readonly fallbackFlag: boolean | undefined;
   readonly source: Readonly<Record<string, unknown>>;
 }
 
 export interface GroupOutline {
   readonly id: string;
-  /** Undefined for a group that steps name and nobody declares. */
+  /** Undefined for a group that steps name but nobody declares. */
   readonly index: number | undefined;
   readonly outputKey: string;
   readonly source: Readonly<Record<string, unknown>>;
@@ -28,10 +34,10 @@ export interface GroupOutline {
 export interface Outline {
   readonly strategy: string | undefined;
   readonly steps: readonly StepOutline[];
-  /** The first step of each id. */
+  /** The first step with each id. */
   readonly stepOf: ReadonlyMap<string, StepOutline>;
   readonly groupOf: ReadonlyMap<string, GroupOutline>;
-  /** Every declared group, also those whose id is taken. */
+  /** Every declared group, including those whose id is taken. */
   readonly declaredGroups: readonly GroupOutline[];
   readonly source: Readonly<Record<string, unknown>>;
 }
@@ -69,10 +75,10 @@ function outlineStep(
   };
 }
 
-/** The parts of a document that the rules between fields look at; tolerates any shape. */
+/** The parts of a document that the rules between fields need. Accepts any JSON. */
 export function outlineOf(source: Readonly<Record<string, unknown>>, maxSteps: number): Outline {
   const given: unknown[] = Array.isArray(source['steps']) ? source['steps'] : [];
-  // More than is allowed is refused as such; nothing is gained by looking at each.
+  // Too many steps are refused for that reason, so checking each of them has no use.
   const strategy = textOf(source, 'strategy');
   let mainBefore: string | undefined;
   const steps = (given.length > maxSteps ? [] : given).flatMap((each, index) => {

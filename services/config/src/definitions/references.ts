@@ -4,7 +4,7 @@ import type { Outline, StepOutline } from './outline.js';
 import type { TextUse } from './rules.js';
 import { VisibleOutputs } from './visible-outputs.js';
 
-/** What the sandbox found in an expression. */
+/** The names that the sandbox found in an expression. */
 export interface ExpressionReferences {
   readonly paths: readonly (readonly string[])[];
   readonly unknown: readonly string[];
@@ -19,17 +19,17 @@ const MORE_ROOTS: Readonly<Partial<Record<TextUse['sees'], readonly string[]>>> 
 const EXECUTION_FIELDS = ['id', 'name'];
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
 
-/** Names are as long as somebody writes them; a message is not. */
+/** Users may write names of any length, but messages must stay short. */
 function shown(name: string): string {
   return name.length > 128 ? `${name.slice(0, 128)}…` : name;
 }
 
-/** A path as one writes it in JSONata. */
+/** A path in JSONata's notation. */
 function written(...names: readonly string[]): string {
   return names.map((name) => (PLAIN_NAME.test(name) ? shown(name) : `\`${shown(name)}\``)).join('.');
 }
 
-/** Finds the names in expressions that would yield nothing, whatever runs. Names that only a run can tell are left alone. */
+/** Finds names in expressions that can never have a value. Skips names that only a run can decide. */
 export class ReferenceCheck {
   readonly #outline: Outline;
   readonly #report: Report;
@@ -45,7 +45,7 @@ export class ReferenceCheck {
 
   check(use: TextUse, { paths, unknown }: ExpressionReferences): void {
     for (const name of unknown) this.#unknownVariable(use, name);
-    // A vote or a score is read from a member's output, which may hold anything.
+    // A vote or a score reads a member's output, which may contain anything.
     if (use.sees === 'member') return;
     const roots = [...ROOTS, ...(MORE_ROOTS[use.sees] ?? [])];
     const told = new Set<string>();
@@ -95,7 +95,7 @@ export class ReferenceCheck {
     const { owners } = this.#visible;
     const [owner] = owners.get(key) ?? [];
     if (sees === 'compensation' && key === step?.outputKey) return undefined;
-    // The output of the config sees every step and group.
+    // The config's output sees every step and group.
     if (step === undefined ? owner !== undefined : this.#visible.sees(step, key)) return undefined;
     if (step !== undefined && owner !== undefined) {
       const why =
@@ -110,7 +110,7 @@ export class ReferenceCheck {
     };
   }
 
-  /** Whose output was probably meant: ids are taken for keys, and an unquoted "-" subtracts. */
+  /** Which output was probably meant: users confuse ids with keys, and an unquoted "-" subtracts. */
   #outputMeant(step: StepOutline | undefined, key: string): string {
     const named = this.#outline.stepOf.get(key);
     if (named !== undefined && named.isFallback) {
@@ -158,7 +158,7 @@ function ofItems(schema: unknown): unknown {
   return items;
 }
 
-/** Whether an object that fits the schema can hold nothing beside its `properties`. */
+/** Whether an object that fits the schema can only have its `properties`. */
 function forbidsOthers(schema: Readonly<Record<string, unknown>>): boolean {
   return schema['additionalProperties'] === false && (schema['type'] === undefined || schema['type'] === 'object');
 }

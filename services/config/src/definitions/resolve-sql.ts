@@ -1,12 +1,15 @@
 import { DEFAULT_TENANT } from '@batuta/contracts';
 
-/** Whether a tenant has allowed global configs. `tenant`: a parameter of the statement. One look-up, and none where no global config is met. */
+/**
+ * Whether a tenant has allowed global configs. `tenant`: a parameter of the statement. This is one lookup, and none
+ * when no global config is found.
+ */
 const ALLOWS_GLOBAL = (tenant: string): string =>
   `(SELECT t.settings @> '{"globalConfigs": true}' FROM config.tenants t WHERE t.id = ${tenant})`;
 
 /**
- * Whether another tenant than its own sees a config: the platform's tenant alone publishes, and only tenants that have allowed
- * it see that. `tenant`: the parameter that names the one who asks.
+ * Whether tenants other than the owner see a config: only the platform's tenant publishes, and only tenants that have
+ * allowed it see published configs. `tenant`: the parameter with the asking tenant.
  */
 export const PUBLISHED = (
   config: string,
@@ -22,7 +25,8 @@ export interface ResolvedRow {
   readonly has_input_schema: boolean;
 }
 
-// Written by hand because every start of an execution asks this: two queries through the mapper cost three times as much.
+// Handwritten SQL, because every start of an execution runs it, and two queries through the ORM cost three times as
+// much.
 const resolveBy = (condition: string): string => `
   SELECT c.id AS config_id, c.version, v.has_input_schema
   FROM config.orchestration_configs c
@@ -37,7 +41,10 @@ export const RESOLVE_ID = { name: 'resolve-config-id', text: resolveBy('c.id = $
 /** $1: name, $2: tenant, whose own config comes before a global one. */
 export const RESOLVE_NAME = { name: 'resolve-config-name', text: resolveBy('c.name = $1') };
 
-/** $1: id, $2: tenant, $3: a version, $4: also of a config that was deleted. What was written before it was published is its tenant's own. */
+/**
+ * $1: id, $2: tenant, $3: version, $4: whether deleted configs count too. Versions from before the config was published
+ * belong to its tenant only.
+ */
 export const RESOLVE_VERSION = {
   name: 'resolve-config-version',
   text: `
@@ -48,7 +55,10 @@ export const RESOLVE_VERSION = {
     AND (v.tenant_id = $2 OR (${PUBLISHED('v', '$2')} AND ${PUBLISHED('c', '$2')}))`,
 };
 
-/** $1: names and ids, $2: tenant. Of each that the tenant may start, whether it is published; its own comes before a global one. */
+/**
+ * $1: names and ids, $2: tenant. For each config that the tenant may start: whether it is published. Its own configs
+ * come before global ones.
+ */
 export const KNOWN_CONFIGS = `
   SELECT DISTINCT ON (asked.text) asked.text AS asked, (c.is_global AND c.tenant_id = '${DEFAULT_TENANT}') AS is_global
   FROM unnest($1::text[]) AS asked(text)
@@ -56,7 +66,7 @@ export const KNOWN_CONFIGS = `
   WHERE c.deleted_at IS NULL AND (c.tenant_id = $2 OR ${PUBLISHED('c', '$2')})
   ORDER BY asked.text, c.tenant_id = $2 DESC`;
 
-/** Names that a suggestion is looked for among. */
+/** How many names are compared for a suggestion. */
 const MOST_NAMES = 1_000;
 
 /** $1: tenant. */

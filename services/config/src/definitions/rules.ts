@@ -77,7 +77,7 @@ function reportDependencyOnStep(
   }
 }
 
-/** In the sequential strategy the list is the order, so a dependency must stand earlier. */
+/** In the sequential strategy the list is the order, so a dependency must be listed earlier. */
 export function reportOrder(outline: Outline, forest: FallbackForest, report: Report): void {
   if (outline.strategy !== 'sequential') return;
   const firstMember = (group: string): number | undefined => outline.groupOf.get(group)?.members[0]?.index;
@@ -113,7 +113,7 @@ export function reportFallbacks(outline: Outline, report: Report): void {
     const path = `/steps/${step.index}`;
     const { fallbackFor } = step;
     if (fallbackFor === undefined) {
-      // In the fallback strategy an unnamed alternative serves the step before it.
+      // In the fallback strategy, a fallback without `fallback_for` serves the step before it.
       if (step.fallbackFlag === true && !(outline.strategy === 'fallback' && mainSeen)) {
         report.add(`${path}/fallback_for`, 'required', 'a fallback must name the step that it stands in for');
       }
@@ -133,7 +133,9 @@ export function reportFallbacks(outline: Outline, report: Report): void {
   }
 }
 
-/** `outputs.<key>` must mean one thing. Fallbacks have no key of their own, and members of one group may share theirs. */
+/**
+ * `outputs.<key>` must be unambiguous. Fallbacks have no key of their own, and members of one group may share a key.
+ */
 export function reportOutputKeys(outline: Outline, report: Report): void {
   const owners = new Map<string, { owner: string; path: string }>();
   const claim = (key: string, owner: string, path: string): void => {
@@ -181,7 +183,7 @@ export function reportLimits(outline: Outline, report: Report): void {
   }
 }
 
-/** An attempt holds a slot of a runner for as long as its timeout: the platform says how long that may be. */
+/** An attempt occupies a slot of a runner until its timeout, so the platform limits the timeout. */
 export function reportLongSteps(outline: Outline, longestMs: number, report: Report): void {
   for (const { index, source } of outline.steps) {
     const { timeout_ms: own, compensate } = source;
@@ -196,21 +198,24 @@ export function reportLongSteps(outline: Outline, longestMs: number, report: Rep
   }
 }
 
-/** Others run a global config with their own input, which must reach nobody but the agents they can read in it. */
+/**
+ * Other tenants run a global config with their own input. The input must reach only agents that they can see in the
+ * config.
+ */
 export function reportGlobal(document: Readonly<Record<string, unknown>>, report: Report): void {
   const { is_global: isGlobal, settings } = document;
   if (isGlobal !== true || !isRecord(settings) || settings['callback_url'] === undefined) return;
   report.add(
     '/settings/callback_url',
     'contradiction',
-    'a global config calls nobody back: who starts it names a callback_url of its own',
+    'a global config cannot have a callback_url: set one in the start of an execution',
   );
 }
 
 interface KindWithoutAgent {
-  /** As messages name it. */
+  /** The kind's name in messages. */
   readonly called: string;
-  /** What an agent's step may have and this one has not, and why. */
+  /** Fields of an agent's step that this kind does not have, and why. */
   readonly without: Readonly<Record<string, string>>;
 }
 
@@ -228,7 +233,7 @@ const withoutAttempts = (times: string, retry: string, compensate: string): Read
   repeat: REPEATS_NOT,
 });
 
-/** What a step may be instead of an agent's work. */
+/** The kinds of steps without an agent. */
 const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
   approval: {
     called: 'an approval',
@@ -281,7 +286,7 @@ const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
   },
 };
 
-/** A step is of one kind, and says nothing that only another kind has. */
+/** Checks that a step has one kind, and only fields of that kind. */
 export function reportKinds(outline: Outline, report: Report): void {
   for (const { index, source } of outline.steps) {
     const path = `/steps/${index}`;
@@ -299,7 +304,7 @@ export function reportKinds(outline: Outline, report: Report): void {
   }
 }
 
-/** What a choice names has to wait for it, and must be there. */
+/** Checks that the steps of a choice exist and wait for it. */
 export function reportChoices(outline: Outline, report: Report): void {
   for (const { index, id, source } of outline.steps) {
     const { choice } = source;
@@ -350,7 +355,7 @@ export function reportSignals(outline: Outline, report: Report): void {
       report.add(`${path}/default`, 'contradiction', 'is only used with on_timeout continue');
     }
     if (typeof name !== 'string' || schema === undefined) continue;
-    // Whoever sends it does not say for which step: it must fit whichever takes it.
+    // A sender does not name the step, so the payload must fit every step that may take it.
     const text = JSON.stringify(schema);
     const first = schemas.get(name);
     if (first === undefined) schemas.set(name, { text, path });
@@ -469,13 +474,13 @@ function reportGroup(group: GroupOutline, report: Report): void {
   }
 }
 
-/** Fields of groups that some modes alone use. */
+/** Fields of groups that only some modes use. */
 const MODES_WITH: Readonly<Record<string, readonly string[]>> = {
   threshold: ['quorum', 'majority', 'weighted'],
   on_tie: ['majority', 'weighted', 'best'],
 };
 
-/** What would be ignored without a word says that somebody expects something else. */
+/** Reports fields that would be ignored, because the author expects an effect. */
 function reportUnused(source: Source, path: string, report: Report): void {
   const mode = textOf(source, 'mode') ?? 'quorum';
   const modes = (...some: string[]): boolean => some.includes(mode);
@@ -502,7 +507,7 @@ function reportUnused(source: Source, path: string, report: Report): void {
   }
 }
 
-/** A group of one member is decided by it alone. */
+/** In a group of one member, that member decides. */
 function reportUnusedOfOneMember(source: Source, path: string, report: Report): void {
   const mode = textOf(source, 'mode') ?? 'quorum';
   const why: Readonly<Record<string, string | false>> = {
@@ -512,13 +517,13 @@ function reportUnusedOfOneMember(source: Source, path: string, report: Report): 
   };
   for (const [field, reason] of Object.entries(why)) {
     if (source[field] === undefined || reason === false) continue;
-    // Of these modes it was said already that they never use the field.
+    // Another rule has already reported that these modes never use the field.
     if (field === 'early_stop' ? ['best', 'judge'].includes(mode) : !MODES_WITH[field]?.includes(mode)) continue;
     report.add(`${path}/${field}`, 'contradiction', `has no effect in a group of one member: ${reason}`);
   }
 }
 
-/** A place that names an agent. */
+/** A place in the config that names an agent. */
 export interface AgentUse {
   readonly name: string;
   readonly path: string;
@@ -542,7 +547,7 @@ export function agentsOf(outline: Outline): AgentUse[] {
   return uses;
 }
 
-/** Configs that steps have executions of. */
+/** The configs that steps start as children. */
 export function childConfigsOf(outline: Outline): AgentUse[] {
   return outline.steps.flatMap(({ index, source: { orchestration } }) => {
     const name = isRecord(orchestration) ? textOf(orchestration, 'config') : undefined;
@@ -550,7 +555,7 @@ export function childConfigsOf(outline: Outline): AgentUse[] {
   });
 }
 
-/** JSON Schemas that a model's answers and calls are checked by. */
+/** The JSON Schemas for a model's answers and tool calls. */
 export function schemasOf(outline: Outline): { readonly path: string; readonly schema: unknown }[] {
   return outline.steps.flatMap(({ index, source: { llm } }) => {
     if (!isRecord(llm)) return [];

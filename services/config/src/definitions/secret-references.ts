@@ -22,8 +22,8 @@ const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
 const WHERE = 'only texts in the input of a step or of its compensation may refer to secrets';
 
 /**
- * Reports references to secrets that would not be resolved. They are resolved in texts that a config itself writes into an
- * agent's input, and nowhere else: what comes from an execution's input or from another step is never taken for a reference.
+ * Reports references to secrets that would not be resolved. References are resolved only in texts that a config itself
+ * contains in an agent's input. Text from an execution's input or from another step is never a reference.
  */
 export async function reportSecrets(
   document: Readonly<Record<string, unknown>>,
@@ -90,7 +90,9 @@ function collect(input: unknown, path: string, agent: string | undefined, uses: 
   });
 }
 
-/** Calls `found` for each text that mentions a secret, and without a text for each name of a field that does. */
+/**
+ * Calls `found` for each text that mentions a secret. For the name of a field that does, it calls it without a text.
+ */
 function walk(value: unknown, path: string, found: (path: string, text?: string) => void): void {
   const pending: [string, unknown][] = [[path, value]];
   for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {

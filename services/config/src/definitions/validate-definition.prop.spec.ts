@@ -46,7 +46,7 @@ const FIELDS = [
   'on_timeout',
 ];
 
-/** JSON that is made of the words of a config in any wrong place. */
+/** Random JSON that uses the words of a config in wrong places. */
 const nearlyConfig = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 5 },
@@ -57,7 +57,7 @@ const nearlyConfig = fc.letrec((tie) => ({
   ),
 })).value;
 
-/** Steps over few names, so that they refer to each other, themselves and to nothing. */
+/** Steps over few names, so that they refer to each other, to themselves and to missing steps. */
 const tangled = fc.record({
   name: fc.constant('c'),
   strategy: fc.constantFrom(...STRATEGIES),
@@ -89,7 +89,7 @@ interface BuiltStep {
   on_failure?: string;
 }
 
-/** Configs without a mistake: every step depends on earlier ones, every fallback comes after what it serves. */
+/** Valid configs: every step depends on earlier ones, and every fallback comes after the step that it serves. */
 const valid = fc
   .record({
     name: fc
@@ -133,7 +133,7 @@ const valid = fc
       const upTo = served === undefined ? main : main.slice(0, main.indexOf(served));
       const names = upTo.length === 0 ? [] : pick.seeds.map((seed) => upTo[seed % upTo.length]?.id ?? '');
       const { timeout_ms: timeout, retry, ...common } = pick.more;
-      // What would keep a fallback from running is refused.
+      // A fallback that could never run would be refused.
       if (served !== undefined) served.on_failure = 'fallback';
       if (served !== undefined && common.on_failure === 'continue') delete common.on_failure;
       const work = {
@@ -154,7 +154,7 @@ const valid = fc
   });
 
 describe('validateDefinition', () => {
-  it('answers whatever the JSON is', async () => {
+  it('answers for any JSON', async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.jsonValue(), nearlyConfig), async (document) => {
         const result = await validateDefinition(document, ports);
@@ -192,7 +192,7 @@ describe('validateDefinition', () => {
       fc.asyncProperty(tangled, async (document) => {
         const result = await validateDefinition(document, ports);
         if (!result.ok) return;
-        // A slow and simple check: again and again do every step whose dependencies are done.
+        // A slow and simple check: repeatedly run every step whose dependencies are done.
         const done = new Set<string>();
         const groupOf = (id: string) => document.steps.filter((step) => step.consensus_group === id);
         const isDone = (name: string): boolean =>
@@ -214,7 +214,7 @@ describe('validateDefinition', () => {
     );
   });
 
-  it('accepts every config that is built right', async () => {
+  it('accepts every valid config', async () => {
     await fc.assert(
       fc.asyncProperty(valid, async (document) => {
         expect(await validateDefinition(document, ports)).toMatchObject({ ok: true });

@@ -41,19 +41,19 @@ export type DefinitionValidation =
   | {
       readonly ok: true;
       readonly definition: OrchestrationDefinition;
-      /** Agents of the registry that it uses, each once, sorted. */
+      /** Agents of the registry that it uses, without repeats, sorted. */
       readonly agents: readonly string[];
     }
   | {
       readonly ok: false;
       readonly violations: readonly Violation[];
-      /** Mistakes found; more than `violations` holds when there are very many. */
+      /** The number of mistakes. It may exceed the number of `violations`. */
       readonly total: number;
     };
 
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
 
-/** Names of agents that are not built in, each once, sorted. */
+/** Names of agents that are not built in, without repeats, sorted. */
 function registryNames(uses: readonly AgentUse[]): string[] {
   return [...new Set(uses.map(({ name }) => name))].filter((name) => !BUILT_IN.has(name)).toSorted();
 }
@@ -83,7 +83,7 @@ async function reportAgents(
   }
 }
 
-/** What steps start has to be there already, but for the config itself, which is only being saved. */
+/** Configs that steps start must exist already, except the config itself, which is being saved. */
 async function reportChildren(
   document: Readonly<Record<string, unknown>>,
   uses: readonly AgentUse[],
@@ -108,7 +108,7 @@ async function reportChildren(
   }
 }
 
-/** Reports what cannot be read among the expressions and templates of a config, and names that yield nothing. */
+/** Reports expressions and templates of a config that cannot be parsed, and names that can never have a value. */
 async function reportTexts(outline: Outline, ports: ValidationPorts, report: Report): Promise<void> {
   const texts = definitionTexts(outline);
   const references = new ReferenceCheck(outline, report);
@@ -130,7 +130,7 @@ async function reportTexts(outline: Outline, ports: ValidationPorts, report: Rep
   }
 }
 
-/** Reports what is wrong with the JSON Schemas of what people and other systems send to steps. */
+/** Reports mistakes in the JSON Schemas for data that people and other systems send to steps. */
 async function reportSchemas(outline: Outline, ports: ValidationPorts, report: Report): Promise<void> {
   for (const { index, source } of outline.steps) {
     for (const kind of ['approval', 'signal']) {
@@ -143,7 +143,7 @@ async function reportSchemas(outline: Outline, ports: ValidationPorts, report: R
   }
 }
 
-/** Where a document's schema is, is for the editor that it was written in. */
+/** Removes `$schema`, which only editors use. */
 function withoutSchema(document: unknown): unknown {
   if (!isRecord(document)) return document;
   const { $schema: _place, ...config } = document;
@@ -151,8 +151,8 @@ function withoutSchema(document: unknown): unknown {
 }
 
 /**
- * Checks a document that a user sent as an orchestration config and reports every mistake at once, each with the JSON
- * Pointer of its place. O(size of the document); never throws whatever the JSON is, but rejects when a port does.
+ * Checks a document that a user sent as an orchestration config. Reports every mistake at once, each with the JSON
+ * Pointer of its place. O(size of the document). It never throws for any JSON, but rejects when a port does.
  */
 export async function validateDefinition(sent: unknown, ports: ValidationPorts): Promise<DefinitionValidation> {
   const { document: flat, pathOf, mistakes } = flatForm(sent);
@@ -200,6 +200,6 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   }
   await reportTexts(outline, ports, report);
   if (report.total > 0) return { ok: false, violations: report.violations, total: report.total };
-  // The shape has seen every field, so the document is of the type.
+  // The schema has checked every field, so the document has this type.
   return { ok: true, definition: document as unknown as OrchestrationDefinition, agents: registryNames(uses) };
 }

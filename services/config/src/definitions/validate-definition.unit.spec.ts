@@ -46,7 +46,7 @@ async function messages(document: unknown): Promise<string[]> {
   return result.ok ? [] : result.violations.map(({ message }) => message);
 }
 
-describe('a definition that is right', () => {
+describe('a valid definition', () => {
   it('may use every field', async () => {
     const retry = {
       max_attempts: 3,
@@ -137,7 +137,7 @@ describe('a definition that is right', () => {
     ]);
   });
 
-  it('takes a name of 255 characters of any script, counted as characters', async () => {
+  it('accepts a name of 255 characters of any script, counted as characters', async () => {
     expect(await mistakes(config([step('a')], { name: '😀'.repeat(255) }))).toEqual([]);
     expect(await mistakes(config([step('a')], { name: '😀'.repeat(256) }))).toEqual(['/name too_long']);
   });
@@ -202,7 +202,7 @@ describe('structure', () => {
     ['__proto__', 'reserved_name'],
     ['constructor', 'reserved_name'],
     ['prototype', 'reserved_name'],
-  ])('refuses the id %s wherever something is called by it', async (id, code) => {
+  ])('refuses the id %s in every place of an id', async (id, code) => {
     const document = config([step(id, { agent: id, consensus_group: id, compensate: { agent: id } })], {
       consensus_groups: [{ id, judge: id }],
     });
@@ -223,7 +223,7 @@ describe('structure', () => {
     ['a\nb', 'invalid_character'],
     ['cafe\u0301', 'bad_format'],
     ['a ', 'bad_format'],
-  ])('refuses %j wherever a name stands', async (name, code) => {
+  ])('refuses %j in every place of a name', async (name, code) => {
     const gate = { id: 'gate', name, output_key: name, approval: { message: 'ok?', approvers: [name] } };
     const member = step('m', { consensus_group: 'g', metadata: { [name]: 1 } });
     const document = config([gate, member], {
@@ -239,7 +239,7 @@ describe('structure', () => {
     expect(found).toContain(`/steps/1/metadata/${name} ${code}`);
   });
 
-  it('refuses what cannot be stored, wherever it stands', async () => {
+  it('refuses text that cannot be stored, in every place', async () => {
     const document = JSON.parse(
       '{"name":"c","strategy":"parallel","steps":[{"id":"a","name":"\\u0000","agent":"echo","input":{"\\ud800":"\\udc00"}}],' +
         '"metadata":{"__proto__":{"x":1},"constructor":1,"deep":{"prototype":2}}}',
@@ -306,7 +306,7 @@ describe('dependencies', () => {
     ]);
   });
 
-  it('sees a cycle that goes through a group or an alternative', async () => {
+  it('finds a cycle through a group or a fallback', async () => {
     const group = [step('m', { consensus_group: 'g', dependencies: ['x'] }), step('x', { dependencies: ['g'] })];
     expect(await messages(config(group))).toEqual([expect.stringContaining('m → g → x → g → m')]);
     const alternative = [
@@ -317,7 +317,7 @@ describe('dependencies', () => {
     expect(await messages(config(alternative))).toEqual([expect.stringContaining('a → f → b → a')]);
   });
 
-  it('asks the sequential strategy for dependencies that stand earlier', async () => {
+  it('requires dependencies to be listed earlier in the sequential strategy', async () => {
     const steps = [step('a', { dependencies: ['b'] }), step('b')];
     expect(await mistakes(config(steps, { strategy: 'sequential' }))).toEqual([
       '/steps/0/dependencies/0 dependency_order',
@@ -378,7 +378,7 @@ describe('fallbacks', () => {
     ]);
   });
 
-  it('may stand in for a group, and depend on what they serve over a chain', async () => {
+  it('may serve a group, and depend on the step that they serve through a chain', async () => {
     const steps = [
       step('m', { consensus_group: 'g' }),
       step('f', { fallback_for: 'g', dependencies: ['g'], on_failure: 'fallback' }),
@@ -423,7 +423,7 @@ describe('consensus groups', () => {
     expect(await mistakes(config(members, { strategy: 'consensus', consensus_groups: [group] }))).toEqual(expected);
   });
 
-  it('refuses a setting without effect with the field and the mode, and takes early_stop: false anywhere', async () => {
+  it('refuses a setting without effect and names the field and the mode, and accepts early_stop: false everywhere', async () => {
     const group = { id: 'g', mode: 'judge', judge: 'echo', threshold: 1, early_stop: false };
     const report = await validateDefinition(config(members, { consensus_groups: [group] }), ports);
     expect(report).toMatchObject({
@@ -455,7 +455,7 @@ describe('consensus groups', () => {
     expect(told.toSorted()).toEqual(expected.toSorted().map((text) => expect.stringMatching(new RegExp(`^${text}`))));
   });
 
-  it('takes any on_failure of a member: abort is the default, and its group says what its failure does', async () => {
+  it('accepts any on_failure of a member, because the group decides the effect of its failure', async () => {
     const failing = [
       step('a', { consensus_group: 'g', on_failure: 'abort' }),
       step('b', { consensus_group: 'g', on_failure: 'continue' }),
@@ -517,13 +517,13 @@ describe('waits', () => {
     expect(await mistakes(short)).toEqual(['/steps/0/wait/duration_ms contradiction']);
   });
 
-  it('have no alternatives for a time-out, which they cannot have', async () => {
+  it('have no fallbacks for a timeout, because they cannot time out', async () => {
     const other = step('other', { fallback_for: 'w', fallback_when: ['timeout'] });
     const served = wait({ until: '{% input.at %}' }, { on_failure: 'fallback' });
     expect(await messages(config([served, other]))).toEqual(['has no effect: this wait fails with error only']);
   });
 
-  it('tell a mistaken name of their fields what was meant', async () => {
+  it('suggest the right name for a misspelt field', async () => {
     expect((await messages(config([wait({ duration_m: 5 })])))[0]).toContain('duration_ms');
   });
 });
@@ -759,7 +759,7 @@ describe('signals', () => {
     expect(await mistakes(config([wrong]))).toEqual(expected);
   });
 
-  it('have no alternatives for a time-out that they cannot have', async () => {
+  it('have no fallbacks for a timeout when they cannot time out', async () => {
     const other = step('other', { fallback_for: 's', fallback_when: ['timeout'] });
     const served = signal({ name: 'go' }, { on_failure: 'fallback' });
     expect(await messages(config([served, other]))).toEqual(['has no effect: this signal fails with error only']);
@@ -842,7 +842,7 @@ describe('approvals', () => {
     expect(await mistakes(config([wrong]))).toEqual(expected);
   });
 
-  it('say what to use instead of what has no effect', async () => {
+  it('say what to use instead of a field without effect', async () => {
     expect(await messages(config([gate({}, { timeout_ms: 5 })]))).toEqual([
       'has no effect on a step with an approval: the time to decide is approval.timeout_ms',
     ]);
@@ -850,7 +850,7 @@ describe('approvals', () => {
 });
 
 describe('the rest', () => {
-  it('wants an output key to mean one thing', async () => {
+  it('requires output keys to be unambiguous', async () => {
     const steps = [step('a', { output_key: 'k' }), step('b', { output_key: 'k' }), step('k')];
     expect(await mistakes(config(steps))).toEqual([
       '/steps/1/output_key duplicate_output_key',
@@ -858,7 +858,7 @@ describe('the rest', () => {
     ]);
   });
 
-  it('names unknown agents wherever they are named', async () => {
+  it('reports unknown agents in every place', async () => {
     const steps = [step('a', { agent: 'x', compensate: { agent: 'y' } }), step('b', { agent: 'mine' })];
     expect(await mistakes(config(steps))).toEqual([
       '/steps/0/agent unknown_agent',
@@ -881,7 +881,7 @@ describe('the rest', () => {
     ]);
   });
 
-  it('reads every expression, and says where it is wrong', async () => {
+  it('parses every expression, and reports the position of a mistake', async () => {
     const document = config(
       [step('a', { when: '{% a + %}', input: { x: ['{% [1 %}', '{% input.ok %}', 'no {% expression'] } })],
       {
@@ -899,7 +899,7 @@ describe('the rest', () => {
     expect((await messages(document)).at(-2)).toMatch(/\(at position \d+\)$/);
   });
 
-  it('takes Liquid in the template of the synthesizer for Liquid, and says where it is wrong', async () => {
+  it('parses the template of the synthesizer as Liquid, and reports the position of a mistake', async () => {
     const written = (template: string) =>
       config([step('a', { agent: 'synthesizer', input: { template, list: '{% input.list %}' } })]);
     for (const template of ['{% for i in list %}{{ i }},{% endfor %}', '{%- # note -%}', '{% input.template %}']) {
@@ -925,7 +925,7 @@ describe('the rest', () => {
   });
 });
 
-describe('what would have no effect', () => {
+describe('a field without effect', () => {
   const spare = (more: object = {}) => step('spare', { fallback_for: 'main', ...more });
   const asking = (more: object = {}) => step('main', { on_failure: 'fallback', ...more });
   const gate = (approval: object) => ({ id: 'main', name: 'Gate', approval, on_failure: 'fallback' });
@@ -1171,7 +1171,7 @@ describe('what would have no effect', () => {
     expect(await mistakes(config(steps, more))).toEqual([]);
   });
 
-  it('says what to do about a fallback that can never run', async () => {
+  it('explains how to repair a fallback that can never run', async () => {
     expect(await messages(config([step('main'), spare()]))).toEqual([
       'this fallback can never run: on_failure of "main" is abort, its default; give it "on_failure": "fallback"',
     ]);
@@ -1182,7 +1182,7 @@ describe('what would have no effect', () => {
   });
 
   it.each(['sequential', 'parallel', 'consensus', 'fallback'])(
-    'settings and policies of a whole config stand in strategy %s',
+    'settings and policies of a whole config are accepted in strategy %s',
     async (strategy) => {
       const steps = [
         step('one', { retry: { max_attempts: 2, backoff_ms: 1000 }, dependencies: [], on_failure: 'continue' }),
@@ -1263,13 +1263,13 @@ describe('references in expressions', () => {
     expect(await mistakes(config(steps({ x: text })))).toEqual([expect.stringMatching('^/steps/3/input/x ')]);
   });
 
-  it('knows the minus that was meant as part of a name', async () => {
+  it('recognises a minus that was meant as part of a name', async () => {
     expect((await told('{% outputs.parse-it %}'))[0]).toBe(
       'no output stands under outputs.parse; did you mean outputs.`parse-it`?',
     );
   });
 
-  it('reads conditions, messages, compensations and the output, each with what it sees', async () => {
+  it('checks conditions, messages, compensations and the output, each in its own context', async () => {
     const document = config(
       [
         ...steps('{% outputs.pages %}', {
@@ -1295,7 +1295,7 @@ describe('references in expressions', () => {
     ]);
   });
 
-  it('reads votes and scores from the output of a member, which may hold anything', async () => {
+  it('accepts any name in votes and scores, because a member’s output may contain anything', async () => {
     const members = [step('a', { consensus_group: 'g' }), step('b', { consensus_group: 'g' })];
     const group = (vote: string) =>
       config(members, { consensus_groups: [{ id: 'g', mode: 'majority', vote_key: vote }] });
@@ -1314,7 +1314,7 @@ describe('references in expressions', () => {
     expect(await mistakes(after('a'))).toEqual(['/steps/3/when unknown_reference']);
   });
 
-  it('shows a fallback what the step that it serves sees, over any number of links', async () => {
+  it('shows a fallback the same outputs as the step that it serves, over any number of links', async () => {
     const document = (strategy: string, spare: object) =>
       config(
         [
@@ -1353,7 +1353,7 @@ describe('references in expressions', () => {
     ]);
   });
 
-  it('knows the input when input_schema forbids other fields', async () => {
+  it('checks names in the input when input_schema forbids other fields', async () => {
     const schema = {
       type: 'object',
       additionalProperties: false,
@@ -1418,8 +1418,8 @@ describe('size', () => {
       [],
     ],
     ['a chain listed backwards', (n) => ({ dependencies: [`s${(n + 1) % 10_000}`] }), []],
-  ])('takes 10,000 steps with %s', async (_, link, expected) => {
-    // What is not linear runs into jest's time-out here.
+  ])('accepts 10,000 steps with %s', async (_, link, expected) => {
+    // A check that is not linear exceeds jest's timeout here.
     expect(await mistakes(config(chain(10_000, link)))).toEqual(expected);
   });
 
@@ -1432,7 +1432,7 @@ describe('size', () => {
     expect(message?.length).toBeLessThan(1000);
   });
 
-  it('refuses more, and counts mistakes beyond those it lists', async () => {
+  it('refuses more, and counts mistakes beyond the listed ones', async () => {
     expect(await mistakes(config(chain(10_001, () => ({}))))).toEqual(['/steps too_many']);
     const result = await validateDefinition(config(Array.from({ length: 5000 }, () => null)), ports);
     expect(result).toMatchObject({ ok: false, total: 5000 });
@@ -1440,7 +1440,7 @@ describe('size', () => {
   });
 });
 
-describe('names that somebody may have meant', () => {
+describe('suggested names', () => {
   it.each<[unknown, string]>([
     [config([step('a', { retrys: {} })]), '"retrys" is not a known field; did you mean "retry"?'],
     [config([step('a', { timeout: 5 })]), '"timeout" is not a known field; did you mean "timeout_ms"?'],
@@ -1466,7 +1466,7 @@ describe('names that somebody may have meant', () => {
       config([step('a', { agent: 'accountant' })]),
       'there is no agent "accountant"; register it with PUT /api/v1/agents/accountant',
     ],
-  ])('are said of %j', async (document, message) => {
+  ])('are given for %j', async (document, message) => {
     expect(await messages(document)).toEqual([message]);
   });
 });
@@ -1475,7 +1475,7 @@ describe('references to secrets', () => {
   const REF = '{{secret:API_TOKEN}}';
   const places = (document: object): Promise<string[]> => mistakes(document);
 
-  it('may stand in texts of inputs of steps and of compensations', async () => {
+  it('are allowed in texts in the inputs of steps and of compensations', async () => {
     expect(
       await places(
         config([
@@ -1497,11 +1497,11 @@ describe('references to secrets', () => {
     ['a name', { name: `for ${REF}` }, '/steps/0/name'],
     ['another form', { input: { x: '{{ secret:API_TOKEN }}' } }, '/steps/0/input/x'],
     ['an unfinished form', { input: { x: `${REF}{{secret:` } }, '/steps/0/input/x'],
-  ])('may not stand in %s', async (_, more, path) => {
+  ])('are not allowed in %s', async (_, more, path) => {
     expect(await places(config([step('a', more)]))).toContain(`${path} secret_not_allowed`);
   });
 
-  it('may not stand beside the steps, with an approval, or in a global config', async () => {
+  it('are not allowed outside of steps, in an approval, or in a global config', async () => {
     expect(await places(config([step('a')], { output: { x: REF } }))).toEqual(['/output/x secret_not_allowed']);
     expect(await places(config([step('a')], { settings: { callback_url: `https://example.org/${REF}` } }))).toContain(
       '/settings/callback_url secret_not_allowed',

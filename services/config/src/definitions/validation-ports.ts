@@ -1,28 +1,28 @@
 import type { Violation } from '@batuta/contracts';
 import type { ExpressionReading, SandboxFailure } from '@batuta/sandbox';
 
-/** What validation asks others for. */
+/** The lookups that validation needs. */
 export interface ValidationPorts {
-  /** The largest `timeout_ms` of a step; the shape's own limit when absent. */
+  /** The largest `timeout_ms` of a step. When absent, the schema's own limit applies. */
   readonly longestStepMs?: number;
-  /** Of the given names, those in the tenant's registry. */
+  /** Which of the given names are in the tenant's registry. */
   registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
-  /** All names in the tenant's registry; asked for when a config names an agent that is not there. */
+  /** All names in the tenant's registry. Called when a config names an unknown agent. */
   agentNames(): Promise<readonly string[]>;
-  /** Of the given names and ids, those of configs that the tenant may start, and whether each is global. */
+  /** Which of the given names and ids are configs that the tenant may start, and whether each is global. */
   knownConfigs(names: readonly string[]): Promise<ReadonlyMap<string, { readonly isGlobal: boolean }>>;
-  /** Names of configs that the tenant may start, the newest first; asked for when a config names one that is not there. */
+  /** Names of configs that the tenant may start, newest first. Called when a config names an unknown one. */
   configNames(): Promise<readonly string[]>;
-  /** Of the given names of the tenant's registry, those of agents whose workers are the platform's own. */
+  /** Which of the given registry names are agents whose workers belong to the platform. */
   agentsWithSecrets(names: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Of the given names, those of the tenant's secrets; and which one may have been meant instead of another. */
+  /** Which of the given names are secrets of the tenant, and which existing name is similar to an unknown one. */
   knownSecrets(
     names: readonly string[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly meant: ReadonlyMap<string, string> }>;
-  /** Mistakes of a JSON Schema, paths relative to it. */
+  /** Mistakes of a JSON Schema, with paths relative to it. */
   checkSchema(schema: unknown): Promise<readonly Violation[]>;
-  /** What each JSONata expression reads, or what is wrong with it; in the order given. */
+  /** The names in each JSONata expression, or its mistake, in the given order. */
   parseExpressions(expressions: readonly string[]): Promise<readonly ExpressionReading[]>;
-  /** What is wrong with each Liquid template, in the order given. */
+  /** The mistake of each Liquid template, in the given order. */
   parseTemplates(templates: readonly string[]): Promise<readonly (SandboxFailure | undefined)[]>;
 }

@@ -2,10 +2,10 @@ import type { GroupOutline, Outline, StepOutline } from './outline.js';
 
 export type OutputOwner = StepOutline | GroupOutline;
 
-/** Looking along dependencies takes time; in a document where that is too much, everything counts as seen. */
+/** Following dependencies takes time. In a document where it would take too long, everything counts as visible. */
 const MAX_VISITS = 5_000_000;
 
-/** Which outputs the expressions of a step see: those of all that it depends on, directly or not. */
+/** Which outputs the expressions of a step see: those of all steps that it depends on, directly or indirectly. */
 export class VisibleOutputs {
   readonly #outline: Outline;
   #left = MAX_VISITS;
@@ -15,7 +15,7 @@ export class VisibleOutputs {
     this.#outline = outline;
   }
 
-  /** Steps and groups by the key under which their output stands. What a fallback gives stands under another's key. */
+  /** Steps and groups by their output key. A fallback's output has the key of the step that it serves. */
   get owners(): ReadonlyMap<string, readonly OutputOwner[]> {
     if (this.#owners !== undefined) return this.#owners;
     const owners = new Map<string, OutputOwner[]>();
@@ -31,7 +31,7 @@ export class VisibleOutputs {
     return owners;
   }
 
-  /** Whether the expressions of `step` see an output under `key`. */
+  /** Whether the expressions of `step` see an output with this key. */
   sees(step: StepOutline, key: string): boolean {
     for (const node of this.#seenBy(step)) if (node.outputKey === key) return true;
     return this.#left <= 0;
@@ -52,7 +52,7 @@ export class VisibleOutputs {
     }
   }
 
-  /** What a step names as its dependencies and, for a fallback, what those name that it serves. */
+  /** The dependencies of a step and, for a fallback, also those of the step that it serves. */
   #above(step: StepOutline): OutputOwner[] {
     const { stepOf, groupOf } = this.#outline;
     const named = ({ dependencies }: StepOutline): OutputOwner[] =>

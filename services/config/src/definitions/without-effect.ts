@@ -11,9 +11,9 @@ type FailureKind = 'error' | 'timeout' | 'no_consensus';
 const KINDS: readonly string[] = ['error', 'timeout', 'no_consensus'] satisfies FailureKind[];
 
 /**
- * Reports what would be ignored without a word: somebody expects something else. A field that says its default is never
- * refused. Neither is what a whole config says for the case that there is something to say it about: `parallel_limit`,
- * `consensus_threshold` and `on_failure: fallback`, so that the same steps run in every strategy.
+ * Reports fields that would be ignored, because their author expects an effect. A field with its default value is never
+ * refused. Three settings are accepted even without effect, so that the same steps work in every strategy:
+ * `parallel_limit`, `consensus_threshold` and `on_failure: fallback`.
  */
 export function reportWithoutEffect(outline: Outline, forest: FallbackForest, report: Report): void {
   reportFallbacksThatNeverRun(outline, report);
@@ -30,19 +30,19 @@ export function reportWithoutEffect(outline: Outline, forest: FallbackForest, re
   reportTimes(outline, report);
 }
 
-/** What a step's or group's failure leads to. `abort` is the default, also where somebody writes it. */
+/** The effect of a step's or group's failure. `abort` is the default, also when it is written out. */
 function policyOf(outline: Outline, { source }: StepOutline | GroupOutline): string {
   const said = textOf(source, 'on_failure') ?? 'abort';
   return said === 'abort' && outline.strategy === 'fallback' ? 'fallback' : said;
 }
 
-/** The kinds of failure that a step names; none when one of them is a mistake of its own. */
+/** The kinds of failure that a step names. Empty when one of them is a mistake itself. */
 function kindsIn(source: Source): string[] {
   const kinds = source['fallback_when'];
   return Array.isArray(kinds) && kinds.every((kind) => KINDS.includes(String(kind))) ? kinds.map(String) : [];
 }
 
-/** How a step or group may fail. */
+/** The ways in which a step or group can fail. */
 function failuresOf(node: StepOutline | GroupOutline): FailureKind[] {
   if ('members' in node) return ['no_consensus'];
   const { approval, choice, orchestration, wait, signal } = node.source;
@@ -115,7 +115,7 @@ function reportFallback(
   }
 }
 
-/** Reports kinds of failure of which `target` knows none. */
+/** Reports kinds of failure that `target` cannot have. */
 function reportKindsOfFailure(
   step: StepOutline,
   target: StepOutline | GroupOutline,
@@ -133,7 +133,10 @@ function reportKindsOfFailure(
   report.add(path, 'contradiction', `has no effect: ${which} fails with ${possible.join(' or ')} only`);
 }
 
-/** The output of a fallback stands under the key of what it serves; a key of its own matters to those only that name it. */
+/**
+ * A fallback's output has the key of the step that it serves. Its own key matters only to steps that name the fallback
+ * itself.
+ */
 function reportOutputKeysOfFallbacks(outline: Outline, forest: FallbackForest, report: Report): void {
   const named = new Set(outline.steps.flatMap(({ dependencies }) => dependencies.map(({ name }) => name)));
   for (const step of outline.steps) {
@@ -152,7 +155,7 @@ function reportOutputKeysOfFallbacks(outline: Outline, forest: FallbackForest, r
   }
 }
 
-/** Fields of `retry` besides `max_attempts`, with their defaults. */
+/** Fields of `retry` other than `max_attempts`, with their defaults. */
 const RETRY_DEFAULTS: Readonly<Record<string, unknown>> = {
   backoff_ms: 0,
   backoff_coefficient: 2,
@@ -193,7 +196,7 @@ function reportRetry(retry: unknown, path: string, report: Report): void {
   }
 }
 
-/** Reports limits that another one, which is never later, always meets first. */
+/** Reports time limits that can never be reached because another limit comes first. */
 function reportTimes(outline: Outline, report: Report): void {
   const settings = isRecord(outline.source['settings']) ? outline.source['settings'] : {};
   const whole = milliseconds(settings['timeout_ms']);

@@ -1,8 +1,9 @@
 import { isRecord } from '@batuta/documents';
 
 /**
- * A document changed by a JSON merge patch (RFC 7396): fields of the patch replace those of the document, objects field by
- * field, and null takes a field away. Neither argument is changed. Recurses as deep as the patch, so check its depth before.
+ * Applies a JSON merge patch (RFC 7396) to a document: fields of the patch replace those of the document, objects field
+ * by field, and null removes a field. Does not change its arguments. It recurses as deep as the patch, so check the
+ * depth first.
  */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isRecord(patch)) return patch;

@@ -29,7 +29,7 @@ describe('mergePatch', () => {
     expect(JSON.stringify([target, patch])).toBe(before);
   });
 
-  it('takes a key named __proto__ as any other', () => {
+  it('treats a key named __proto__ like any other', () => {
     const patch = JSON.parse('{"__proto__": {"x": 1}}') as unknown;
     expect(Object.keys(mergePatch({}, patch) as object)).toEqual(['__proto__']);
     expect(({} as { x?: number }).x).toBeUndefined();

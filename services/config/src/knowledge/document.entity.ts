@@ -17,7 +17,7 @@ export class DocumentEntity {
   @Column({ name: 'content_type', type: 'text' })
   contentType!: string;
 
-  /** SHA-256 of all that was sent, hex. */
+  /** SHA-256 of the whole document as it was sent, in hex. */
   @Column({ name: 'content_hash', type: 'text' })
   contentHash!: string;
 

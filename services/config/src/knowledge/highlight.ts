@@ -1,7 +1,10 @@
 const WINDOW = 320;
 const BEFORE = 60;
 const MARK = '**';
-/** What the database puts around a hit, and between two pieces; a text may have `**` and `…` of its own. */
+/**
+ * Marks that the database puts around a hit and between two pieces. They are control characters, because a text may
+ * contain `**` and `…` itself.
+ */
 export const HEADLINE = { start: '\u0002', end: '\u0003', between: '\u0004' } as const;
 const SIGNS = new RegExp(`[${HEADLINE.start}${HEADLINE.end}]`, 'g');
 const WORD = /[\p{L}\p{N}\p{M}_]/u;
@@ -10,9 +13,10 @@ const UNSPACED =
   /[\p{Script=Thai}\p{Script=Lao}\p{Script=Myanmar}\p{Script=Khmer}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}]/u;
 
 /**
- * The pieces of a passage that show why it was found, hits between `**`: those of the database's headline, or else a piece around
- * the first of `marks` (lower case, the longest first), since the database does not mark parts of identifiers and scripts
- * without spaces. No piece begins or ends within a word, and `…` stands wherever the passage goes on.
+ * The pieces of a passage that show why it was found, with hits between `**`. They come from the database's headline,
+ * or else are a piece around the first of `marks` (lower case, longest first), because the database does not mark parts
+ * of identifiers or scripts without spaces. No piece begins or ends within a word, and `…` stands where the passage
+ * continues.
  */
 export function highlightOf(text: string, headline: string, marks: readonly string[]): string {
   if (headline.includes(HEADLINE.start)) return piecesOf(text, headline);
@@ -25,7 +29,7 @@ function piecesOf(text: string, headline: string): string {
   const pieces = headline.split(HEADLINE.between).map((piece, index) => {
     const plain = piece.replaceAll(SIGNS, '');
     const at = text.indexOf(plain);
-    // The database leaves markup out, and such a piece is nowhere in the text.
+    // The database removes markup, so such a piece is not found in the text.
     if (at < 0) return piece;
     const [from, to] = [wordStart(text, at), wordEnd(text, at + plain.length)];
     if (index === 0) begins = text.slice(0, from).trim() === '';
@@ -48,9 +52,9 @@ function wordEnd(text: string, at: number): number {
   return to;
 }
 
-/** A piece around the first mark that stands as a word, or as a part of an identifier; undefined when the text has none. */
+/** A piece around the first mark that is a word or a part of an identifier. Undefined when the text has none. */
 function highlighted(text: string, marks: readonly string[]): string | undefined {
-  // Where a letter's lower case is longer, places in the two texts differ.
+  // When the lower case of a letter is longer, positions in the two texts differ.
   if (text.toLowerCase().length !== text.length) return undefined;
   const patterns = marks.map((mark) => new RegExp(escaped(mark), 'gi'));
   for (const [index, pattern] of patterns.entries()) {
@@ -66,7 +70,10 @@ function highlighted(text: string, marks: readonly string[]): string | undefined
   return undefined;
 }
 
-/** Whether what stands there is a word, or a part of an identifier: `user` in `get_user`, `getUser` and `user.name`. */
+/**
+ * Whether the text at this position is a word or a part of an identifier: `user` in `get_user`, `getUser` and
+ * `user.name`.
+ */
 function isPart(text: string, at: number, length: number): boolean {
   const divided = (place: number): boolean => {
     const [before, after] = [text.charAt(place - 1), text.charAt(place)];
@@ -77,7 +84,7 @@ function isPart(text: string, at: number, length: number): boolean {
   return divided(at) && divided(at + length);
 }
 
-/** Where a piece of the text around a hit begins and ends: from word to word where there are spaces. */
+/** Where a piece of the text around a hit begins and ends. It goes from word to word if the text has spaces. */
 function bounds(text: string, at: number, length: number): [number, number] {
   let from = Math.max(0, at - BEFORE);
   let to = Math.min(text.length, from + WINDOW);

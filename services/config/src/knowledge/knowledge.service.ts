@@ -59,7 +59,7 @@ interface NewDocument {
   readonly metadata: JsonObject;
 }
 
-/** The knowledge base of each tenant: documents split into passages, found by PostgreSQL's full text search. */
+/** The knowledge base of each tenant: documents split into passages that PostgreSQL's full text search finds. */
 @Injectable()
 export class Knowledge {
   readonly #rows: ConfigRows;
@@ -72,7 +72,7 @@ export class Knowledge {
     this.#limits = limits;
   }
 
-  /** Adds a document, or replaces the one of the same source. What is the same already stays untouched. */
+  /** Adds a document, or replaces the one with the same source. An identical document stays unchanged. */
   async put(
     principal: Principal,
     request: {
@@ -100,7 +100,7 @@ export class Knowledge {
     const same = await this.#rows.of(tenantId).manager.existsBy(DocumentEntity, { ...where, contentHash: hash });
     const passages = same ? [] : splitPassages(document.content, document.contentType);
     const save = async (manager: EntityManager): Promise<DocumentReply> => {
-      // Writers of one source follow each other, so that what the preconditions were held against stays.
+      // Writers of one source wait for each other, so that the state checked by the preconditions stays.
       await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 8))', [JSON.stringify(where)]);
       const before = await manager.findOne(DocumentEntity, { where, lock: { mode: 'pessimistic_write' } });
       const refused = preconditionRefusal(preconditions, before === null ? undefined : { etag: tagOf(before) });
@@ -176,7 +176,7 @@ export class Knowledge {
     };
   }
 
-  /** What is known of a document, without its text. */
+  /** The facts about a document, without its text. */
   async get(principal: Principal, id: unknown): Promise<DocumentReply> {
     const documentId = findable(id, 36);
     if (documentId === undefined || !isUuid(documentId)) return NOT_FOUND;
@@ -201,9 +201,9 @@ export class Knowledge {
   }
 
   /**
-   * The passages that fit a query best. The query reads as in a web search (`"a phrase"`, `or`, `-not`); when no passage
-   * has all its words and it has no such marks, those with most of them are found instead. Parts of identifiers are found,
-   * and words of scripts without spaces.
+   * The passages that match a query best. The query has the form of a web search (`"a phrase"`, `or`, `-not`). When no
+   * passage has all its words and it has no such operators, passages with most of the words are returned. Parts of
+   * identifiers and words of scripts without spaces are found too.
    */
   async search(tenantId: string, request: { query: unknown; limit?: unknown }): Promise<SearchKnowledgeReply> {
     const query = textField(request.query);
@@ -213,13 +213,14 @@ export class Knowledge {
     const asked = knowledgeQuery(query);
     const { words, grams, isEither, anyWords, anyGrams, exact } = asked;
     const parameters = [words, grams, isEither, anyWords, anyGrams, exact, tenantId, limit];
-    // Words are found by an index that row level security keeps from use, so what is found is looked for once more as the tenant sees it.
+    // Row level security would prevent the use of the search index. So passages are found as for all tenants, and then
+    // read again as the tenant sees them.
     const found = await this.#rows.everybody.query<PassageRow[]>(SEARCH_SQL, parameters);
     const rows = found.length === 0 ? [] : await this.#seen(tenantId, found);
     return { passages: rows.map((row) => toPassage(row, asked)) };
   }
 
-  /** Those of the passages that the tenant sees. */
+  /** Which of the passages the tenant sees. */
   async #seen(tenantId: string, found: readonly PassageRow[]): Promise<PassageRow[]> {
     const rows = await this.#rows.of(tenantId).query<{ document_id: string; passage_index: number }[]>(
       `SELECT p.document_id, p.passage_index FROM unnest($1::uuid[], $2::integer[]) AS w(document_id, passage_index)
@@ -262,7 +263,7 @@ function checkDocument(request: {
 }): NewDocument | Refused {
   const { source, title = '', metadata = {} } = request;
   const contentType = textField(request.contentType) || 'text/markdown';
-  // Files begin with a byte order mark now and then.
+  // Some files begin with a byte order mark.
   const content = typeof request.content === 'string' ? request.content.replace(/^\uFEFF/, '') : request.content;
   const report = new Report();
   guardJson({ source, title, metadata, content }, report);
@@ -317,7 +318,7 @@ function toPassage(row: PassageRow, { marks }: KnowledgeQuery): Passage {
   };
 }
 
-/** The document's text is not shown, and yet another text is another document. */
+/** The document's text is not shown, but a different text is a different document. */
 const tagOf = (document: DocumentEntity): string => etagOf([toDocument(document), document.contentHash]);
 
 const replyOf = (document: DocumentEntity): DocumentReply => ({

@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A piece of a document that is found by itself. The column `search` is the database's own. */
+/** A piece of a document that the search finds by itself. The database maintains the column `search`. */
 @Entity({ name: 'knowledge_passages' })
 export class PassageEntity {
   @PrimaryColumn({ name: 'document_id', type: 'uuid' })

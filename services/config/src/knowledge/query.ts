@@ -1,23 +1,23 @@
-/** A search as it goes to the database. */
+/** A search in the form that the database needs. */
 export interface KnowledgeQuery {
-  /** For `websearch_to_tsquery`: an identifier is the phrase of its parts. */
+  /** For `websearch_to_tsquery`: an identifier becomes the phrase of its parts. */
   readonly words: string;
-  /** A tsquery in text for scripts without spaces between words; empty when there are none. */
+  /** A tsquery as text for scripts without spaces between words. Empty when there are none. */
   readonly grams: string;
-  /** Whether one of `words` and `grams` is enough. */
+  /** Whether a match of `words` or of `grams` is enough. */
   readonly isEither: boolean;
-  /** All words, and all parts of words, for a search by any of them. */
+  /** All words and parts of words, for a search by any of them. */
   readonly anyWords: string;
   readonly anyGrams: readonly string[];
-  /** Identifiers as they were written, in lower case: passages that have them come first. */
+  /** Identifiers as they were written, in lower case. Passages that contain them come first. */
   readonly exact: readonly string[];
-  /** What to mark in a passage, in lower case, the longest first. */
+  /** Texts to mark in a passage, in lower case, longest first. */
   readonly marks: readonly string[];
 }
 
 const MOST_GRAMS = 64;
 const MOST_EXACT = 16;
-/** As in the database's `config.knowledge_grams`, which says what they are. */
+/** The same as in the database's `config.knowledge_grams`, where they are explained. */
 const GRAM =
   '\\u0E01-\\u0E3A\\u0E40-\\u0E4E\\u0E81-\\u0ECD\\u1000-\\u103F\\u1050-\\u109D\\u1100-\\u11FF\\u1780-\\u17D3\\u3005-\\u3007' +
   '\\u3041-\\u3096\\u309D-\\u309F\\u30A1-\\u30FA\\u30FC-\\u30FF\\u3105-\\u312F\\u31F0-\\u31FF\\u3400-\\u4DBF\\u4E00-\\u9FFF' +
@@ -26,7 +26,7 @@ const GRAM_RUN = new RegExp(`[${GRAM}]+`, 'gu');
 const NO_WORD = /[^\p{L}\p{N}\p{M}]+/u;
 const CAMEL = /(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/;
 
-/** Reads a search as a web search: `"a phrase"`, `or`, `-not`. */
+/** Parses a search in the form of a web search: `"a phrase"`, `or`, `-not`. */
 export function knowledgeQuery(text: string): KnowledgeQuery {
   const normal = text.normalize('NFKC');
   const words: string[] = [];
@@ -59,7 +59,7 @@ export function knowledgeQuery(text: string): KnowledgeQuery {
 
   const pieces = normal.split('"');
   for (const [index, piece] of pieces.entries()) {
-    // A quotation mark that is never closed marks nothing.
+    // A quotation mark without a closing one has no meaning.
     if (index % 2 === 1 && index < pieces.length - 1) {
       add(piece, true);
       continue;
@@ -82,14 +82,14 @@ export function knowledgeQuery(text: string): KnowledgeQuery {
   };
 }
 
-/** The pairs of characters that stand next to each other; one character alone is itself. */
+/** The pairs of adjacent characters. A single character stands for itself. */
 function pairsOf(run: string): string[] {
   const characters = Array.from(run);
   if (characters.length < 2) return characters;
   return characters.slice(0, -1).map((character, index) => `${character}${characters[index + 1]}`);
 }
 
-/** One character begins a pair, or stands alone at the end of a text. */
+/** A single character is the start of a pair, or stands alone at the end of a text. */
 function phraseOf(run: string): string {
   const pairs = pairsOf(run);
   return Array.from(run).length < 2 ? `'${run}':*` : pairs.map((pair) => `'${pair}'`).join(' <-> ');

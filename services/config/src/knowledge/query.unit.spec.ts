@@ -27,24 +27,24 @@ describe('knowledgeQuery', () => {
     expect(knowledgeQuery('日本 or 中国').grams).toBe("('日本') | ('中国')");
   });
 
-  it('asks for parts of names in camel case only where any word will do', () => {
+  it('searches for parts of camel-case names only when any word is enough', () => {
     const { words, anyWords, exact } = knowledgeQuery('getHTTPServer a.B');
     expect([words, anyWords]).toEqual(['getHTTPServer "a B"', 'getHTTPServer get HTTP Server a B']);
     expect(exact).toEqual(['a.b']);
   });
 
-  it('asks the database for no more than it should, however long the query is', () => {
+  it('limits the database query, however long the search is', () => {
     const { anyGrams, exact } = knowledgeQuery('再起動データベース接続が拒否'.repeat(100) + ' a.b c.d'.repeat(100));
     expect(anyGrams.length).toBeLessThanOrEqual(64);
     expect(exact).toEqual(['a.b', 'c.d']);
   });
 });
 
-/** What is shown when the database marks nothing: its headline is then the passage's beginning. */
+/** The result when the database marks nothing: its headline is then the beginning of the passage. */
 const highlighted = (text: string, marks: readonly string[]): string => highlightOf(text, text.slice(0, 20), marks);
 
 describe('highlightOf', () => {
-  it('marks all of what was asked for, near the first of it', () => {
+  it('marks all of the searched words, near the first of them', () => {
     const text = `${'x'.repeat(500)} the file error.log and Error.log ${'y'.repeat(500)}`;
     const piece = highlighted(text, ['error.log', 'file']);
     expect(piece).toContain('the **file** **error.log** and **Error.log**');
@@ -53,7 +53,7 @@ describe('highlightOf', () => {
     expect(highlighted('a (b) c', ['(b)'])).toBe('a **(b)** c');
   });
 
-  it('cuts no word, and says where the text goes on', () => {
+  it('cuts no word, and shows where the text continues', () => {
     const words = 'lorem ipsum dolor sit amet '.repeat(30);
     const piece = highlighted(`${words}error.log ${words}`, ['error.log']) ?? '';
     expect(piece).toMatch(/^… (\w+ )+\*\*error\.log\*\* (\w+ )+…$/);
@@ -61,7 +61,7 @@ describe('highlightOf', () => {
     expect(piece.split(' ').filter((word) => !known.has(word))).toEqual([]);
     expect(highlighted(`error.log ${words}`, ['error.log'])).toMatch(/^\*\*error\.log\*\* lorem/);
     expect(highlighted(`${words}error.log`, ['error.log'])).toMatch(/\*\*error\.log\*\*$/);
-    // Where no word ends, the piece has its length all the same.
+    // When no word ends, the piece still has its usual length.
     expect(highlighted(`${'本'.repeat(500)}山${'本'.repeat(500)}`, ['山'])).toHaveLength(320 + 2 * 2 + 4);
   });
 
@@ -76,7 +76,7 @@ describe('highlightOf', () => {
     expect(highlightOf(text, text, marks)).toBe(shown);
   });
 
-  it('says where a passage goes on around what the database shows of it', () => {
+  it('shows where a passage continues around the database’s headline', () => {
     const { start, end, between } = HEADLINE;
     const text = 'First of all, connections are refused. Much later the pooler says so, and that is **all**.';
     const cut = `onnections are ${start}refused${end}. Much${between}the ${start}pooler${end} sa`;

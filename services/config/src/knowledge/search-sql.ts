@@ -1,11 +1,13 @@
 import { HEADLINE } from './highlight.js';
 
 /**
- * $1 words, $2 grams, $3 whether either is enough, $4 any words, $5 any grams, $6 exact identifiers (all of `KnowledgeQuery`),
- * $7 tenant, $8 limit. First the query as it reads; when that finds nothing and it uses no operators ("-not"), any of its
- * words, where a passage with more of the query's distinct words comes first. Passages that have an identifier as it was
- * written come before the others; words in a heading count most, then those in the document's title. Ranks are ts_rank_cd,
- * brought into 0…1 and damped by the passage's length.
+ * $1 words, $2 grams, $3 whether either is enough, $4 any words, $5 any grams, $6 exact identifiers (all of
+ * `KnowledgeQuery`), $7 tenant, $8 limit.
+ *
+ * First it runs the query as written. When that finds nothing and the query has no operators ("-not"), any of its words
+ * is enough, and passages with more of its distinct words come first. Passages that contain an identifier exactly come
+ * before the others. Words in a heading count most, then those in the document's title. Ranks are ts_rank_cd, scaled to
+ * 0…1 and reduced for long passages.
  */
 export const SEARCH_SQL = `
 WITH given AS (
@@ -51,7 +53,7 @@ JOIN config.knowledge_passages p USING (document_id, passage_index)
 JOIN config.knowledge_documents d ON d.id = p.document_id
 ORDER BY hits.exact DESC, hits.words DESC, hits.rank DESC, p.document_id, p.passage_index`;
 
-/** How many of the identifiers a passage has as they were written. */
+/** How many of the identifiers a passage contains exactly. */
 function exactIn(passage: string): string {
   return `(CASE WHEN cardinality($6::text[]) = 0 THEN 0 ELSE (SELECT count(*) FROM unnest($6::text[]) AS identifier
       WHERE position(identifier IN lower(${passage}.title || ' ' || ${passage}.heading_text || ' ' || ${passage}.text)) > 0) END)::integer`;

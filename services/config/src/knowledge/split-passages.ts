@@ -9,9 +9,9 @@ export interface SplitPassage {
 
 export type ContentType = 'text/markdown' | 'text/plain';
 
-/** Characters (UTF-16) at which a passage is full; a paragraph is kept whole when it fits. */
+/** Length in characters (UTF-16) at which a passage is full. A paragraph is kept whole if it fits. */
 const PASSAGE_LENGTH = 1200;
-/** A single paragraph is cut only beyond this. */
+/** A single paragraph is cut only if it is longer than this. */
 const LONGEST_PASSAGE = 2000;
 const MAX_HEADING = 300;
 
@@ -29,7 +29,7 @@ const ATX_HEADING = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$/;
 const SETEXT_UNDERLINE = /^ {0,3}(=+|-+)[ \t]*$/;
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 
-/** The title that a document gives itself: the first heading of Markdown, the first line that is not blank of text. */
+/** The title in a document: the first heading of Markdown, or the first line of text that is not blank. */
 export function titleIn(content: string, contentType: ContentType): string | undefined {
   const title =
     contentType === 'text/markdown'
@@ -40,7 +40,10 @@ export function titleIn(content: string, contentType: ContentType): string | und
   return title?.trim().slice(0, MAX_HEADING) || undefined;
 }
 
-/** Splits a document into passages: Markdown by headings, both by paragraphs and size. Keeps every line's place. */
+/**
+ * Splits a document into passages: Markdown by headings, and both formats by paragraphs and size. Keeps the line
+ * numbers.
+ */
 export function splitPassages(content: string, contentType: ContentType): SplitPassage[] {
   const lines = linesOf(content);
   const sections: Section[] =
@@ -48,7 +51,7 @@ export function splitPassages(content: string, contentType: ContentType): SplitP
   return sections.flatMap((section, index) => {
     const passages = packBlocks(blocksOf(section.lines), section.headings);
     if (passages.length > 0 || section.heading === undefined) return passages;
-    // A heading with nothing below it is found too, unless its own subsections carry it.
+    // A heading with nothing below it is a passage too, unless its own subsections contain it.
     const next = sections[index + 1];
     if (next !== undefined && next.headings.length > section.headings.length) return [];
     const { text, number } = section.heading;
@@ -66,7 +69,7 @@ interface Section {
   readonly lines: readonly Line[];
 }
 
-/** The sections of a Markdown text. A "#" inside a fenced block is no heading. */
+/** The sections of a Markdown text. A "#" inside a fenced block is not a heading. */
 function sectionsOf(lines: readonly Line[]): Section[] {
   const sections: { headings: string[]; heading: Line | undefined; lines: Line[] }[] = [];
   let current = { headings: [] as string[], heading: undefined as Line | undefined, lines: [] as Line[] };
@@ -110,14 +113,14 @@ function sectionsOf(lines: readonly Line[]): Section[] {
   return sections;
 }
 
-/** Whether the last line is a paragraph of one line, which an underline makes a heading. */
+/** Whether the last line is a paragraph of one line, which an underline turns into a heading. */
 function isSetextTitle(lines: readonly Line[]): boolean {
   const last = lines.at(-1)?.text ?? '';
   const before = lines.at(-2)?.text.trim() ?? '';
   return last.trim() !== '' && before === '' && !/^\s*([-*+>|]|\d+[.)])/.test(last) && !/^ {4}/.test(last);
 }
 
-/** Paragraphs, divided by blank lines; a fenced block is one, blank lines included. */
+/** Paragraphs, separated by blank lines. A fenced block is one paragraph, including its blank lines. */
 function blocksOf(lines: readonly Line[]): Block[] {
   const blocks: Block[] = [];
   let current: Line[] = [];
@@ -167,7 +170,7 @@ function cutLine(line: Line): Line[] {
   while (rest.length > PASSAGE_LENGTH) {
     const space = rest.lastIndexOf(' ', PASSAGE_LENGTH);
     let at = space > PASSAGE_LENGTH / 2 ? space : PASSAGE_LENGTH;
-    // Never between the halves of one character.
+    // Never between the two halves of a character.
     if (/[\uD800-\uDBFF]/.test(rest.charAt(at - 1))) at -= 1;
     pieces.push({ text: rest.slice(0, at), number: line.number });
     rest = rest.slice(at).trimStart();

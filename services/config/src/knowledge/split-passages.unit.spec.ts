@@ -72,7 +72,7 @@ describe('splitting by size', () => {
     expect(faces.every(({ text }) => text.isWellFormed())).toBe(true);
   });
 
-  it('makes nothing of nothing', () => {
+  it('makes no passage of an empty document', () => {
     expect(splitPassages('', 'text/markdown')).toEqual([]);
     expect(splitPassages(' \n\n\t\n', 'text/plain')).toEqual([]);
   });

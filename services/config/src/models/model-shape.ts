@@ -3,7 +3,7 @@ import type { DocumentSchema, ModelProvider } from '@batuta/contracts';
 import { documentCheck } from '@batuta/documents';
 import type { Report } from '@batuta/documents';
 
-/** What a user says of a model. */
+/** A user's description of a model. */
 export interface ModelBody {
   readonly provider: ModelProvider;
   readonly model: string;
@@ -38,7 +38,7 @@ export const modelShape = documentCheck(
   ),
 );
 
-/** Reports what the fields of a model say together, and a key that is not a secret. */
+/** Checks rules between the fields of a model, and that the key is a secret. */
 export function reportModel(body: Readonly<Record<string, unknown>>, report: Report): void {
   const { provider, base_url: baseUrl, api_key: key, ...rest } = body;
   for (const [field, value] of Object.entries({ ...rest, base_url: baseUrl })) {
@@ -53,7 +53,7 @@ export function reportModel(body: Readonly<Record<string, unknown>>, report: Rep
   if (typeof key === 'string') {
     const mistake = secretMistake(key);
     if (mistake !== undefined) report.add('/api_key', 'bad_format', mistake);
-    // A key that stood here would stand in every answer about the model.
+    // A plain key would appear in every answer about the model.
     else if (expressionIn(key) !== undefined || key !== `{{secret:${secretNames(key)[0] ?? ''}}}`) {
       report.add('/api_key', 'bad_format', 'must refer to a secret, {{secret:NAME}}, and be nothing else');
     }

@@ -22,7 +22,7 @@ interface Row {
   readonly updated_at: Date;
 }
 
-/** The models of each tenant: names for a provider, what it calls the model, and the secret with the key. */
+/** The models of each tenant: names for a provider, the provider's model id, and the secret with the key. */
 @Injectable()
 export class Models {
   readonly #rows: ConfigRows;
@@ -33,7 +33,7 @@ export class Models {
     this.#secrets = secrets;
   }
 
-  /** Makes or changes a model; each change raises its revision by one. */
+  /** Makes or changes a model. Each change raises its revision by one. */
   async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<ModelReply> {
     const { tenantId } = principal;
     const model = textField(name);
@@ -55,7 +55,7 @@ export class Models {
       }
     }
     return this.#rows.of(tenantId).transaction(async (manager): Promise<ModelReply> => {
-      // Counted under a lock of the tenant, so that two at once cannot pass the limit.
+      // Counted under a lock of the tenant, so that two concurrent requests cannot exceed the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
       const before = await lockedRow(manager, tenantId, model);
       const refused = preconditionRefusal(preconditions, before === undefined ? undefined : tagged(before));
@@ -99,7 +99,7 @@ export class Models {
     return { models: rows.map(toModel) };
   }
 
-  /** Deletes a model. Calls that name it fail with `model_unknown` from then on. */
+  /** Deletes a model. Later calls that name it fail with `model_unknown`. */
   async delete(principal: Principal, name: unknown, preconditions?: Preconditions): Promise<ModelReply> {
     const { tenantId } = principal;
     const model = findable(name, 64) ?? '';

@@ -3,7 +3,7 @@ import { encryptionKeysOf, SecretCipher } from '@batuta/service';
 
 const VARIABLE = 'BATUTA_SECRETS_KEYS';
 
-/** Which value of which secret it is. */
+/** The identity of a stored value. */
 export interface Place {
   readonly tenantId: string;
   readonly name: string;
@@ -17,8 +17,8 @@ export interface Sealed {
 }
 
 /**
- * Values of secrets at rest: each under a data key of its own, which the platform's newest key wraps. Both are bound to
- * tenant, name, life and version of the secret.
+ * Encrypts values of secrets at rest. Each value has its own data key, which the platform's newest key wraps. Both are
+ * bound to tenant, name, id and version of the secret.
  */
 export class SecretVault {
   readonly #platform: SecretCipher;
@@ -27,7 +27,7 @@ export class SecretVault {
     this.#platform = new SecretCipher(keys, { variable: VARIABLE });
   }
 
-  /** `keys`: 32 bytes in Base64 each, with commas between; empty for none. Throws a RangeError for others. */
+  /** `keys`: 32 bytes in Base64 each, separated by commas; empty for none. Throws a RangeError for anything else. */
   static of(keys: string): SecretVault {
     const found = keys.trim() === '' ? [] : encryptionKeysOf(keys.trim());
     if (found === undefined)
@@ -35,12 +35,12 @@ export class SecretVault {
     return new SecretVault(found);
   }
 
-  /** Whether there is a key at all. */
+  /** Whether there is a key. */
   get enabled(): boolean {
     return this.#platform.enabled;
   }
 
-  /** Whether what is stored is under the newest key. */
+  /** Whether the stored value is wrapped with the newest key. */
   isCurrent({ wrappedKey }: Sealed): boolean {
     return this.#platform.isCurrent(wrappedKey);
   }
@@ -60,5 +60,5 @@ export class SecretVault {
   }
 }
 
-/** None of the parts can hold a slash. */
+/** None of the parts can contain a slash. */
 const placeText = ({ tenantId, name, id, version }: Place): string => `secret/${tenantId}/${name}/${id}/${version}`;

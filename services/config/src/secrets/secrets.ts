@@ -30,15 +30,15 @@ import { SecretVault } from './secret-vault.js';
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
-/** Secrets that one question may name. */
+/** How many secrets one request may name. */
 const MAX_NAMES = 200;
-/** Secrets that are encrypted anew in one statement. */
+/** How many secrets one statement encrypts again. */
 const RENEWED_AT_ONCE = 200;
 
 const token = documentCheck(TOKEN_SCHEMA);
 const bodyShape = documentCheck(
   objectOf(
-    'What is said of a secret.',
+    'The description of a secret.',
     {
       value: { type: 'string', minLength: SECRET_LIMITS.least, maxLength: SECRET_LIMITS.most },
       description: { type: 'string', maxLength: SECRET_LIMITS.description },
@@ -70,7 +70,7 @@ interface SealedRow {
   readonly sealed: string;
 }
 
-/** The named secrets of each tenant. Their values are given to runners and deliveries and to nobody else. */
+/** The named secrets of each tenant. Only runners and deliveries get their values. */
 @Injectable()
 export class Secrets {
   readonly #rows: ConfigRows;
@@ -82,7 +82,7 @@ export class Secrets {
     this.#vault = vault;
   }
 
-  /** Makes a secret or gives it a new value; each change raises its version by one. */
+  /** Makes a secret or gives it a new value. Each change raises its version by one. */
   async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<SecretReply> {
     if (!this.#vault.enabled) return noKey();
     const secret = textField(name);
@@ -99,7 +99,7 @@ export class Secrets {
     const { value, description = '' } = bodyShape.withoutNulls(body) as { value: string; description?: string };
     const { tenantId, userId } = principal;
     return this.#rows.of(tenantId).transaction(async (manager): Promise<SecretReply> => {
-      // Counted under a lock of the tenant, so that two at once cannot pass the limit.
+      // Counted under a lock of the tenant, so that two concurrent requests cannot exceed the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
       const before = await lockedRow(manager, tenantId, secret);
       const refused = preconditionRefusal(preconditions, before === undefined ? undefined : tagged(before));
@@ -162,7 +162,7 @@ export class Secrets {
     };
   }
 
-  /** Deletes a secret and its value. What still refers to it fails with `secret_missing` from then on. */
+  /** Deletes a secret and its value. Later uses of a reference to it fail with `secret_missing`. */
   async delete(principal: Principal, name: unknown, preconditions?: Preconditions): Promise<SecretReply> {
     const { tenantId } = principal;
     const secret = findable(name, 64) ?? '';
@@ -176,7 +176,9 @@ export class Secrets {
     });
   }
 
-  /** The values of those secrets that there are. Only services that use them ask, for a tenant whose work it is. */
+  /**
+   * The values of the existing ones among these secrets. Only services that use them ask, for the tenant of the work.
+   */
   async resolve(tenantId: string, asked: unknown): Promise<ResolveSecretsReply> {
     const names = namesOf(asked);
     if (names === undefined) return invalidField('/names', 'invalid', `must be at most ${MAX_NAMES} names of secrets`);
@@ -196,7 +198,7 @@ export class Secrets {
       }
     }
     if (rows.length > 0) {
-      // To the minute: a row that each attempt changes would be the bottleneck of all of them.
+      // Rounded to the minute: otherwise each attempt would write the same row, and all of them would wait for it.
       await this.#rows.of(tenantId).query(
         `UPDATE config.secrets SET last_used_at = now() WHERE tenant_id = $1 AND name = ANY($2)
            AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`,
@@ -206,7 +208,7 @@ export class Secrets {
     return { values: Object.fromEntries(values) };
   }
 
-  /** Which of these secrets a tenant has, and which it may have been meant instead of those that it has not. */
+  /** Which of these secrets a tenant has, and for each missing one a similar name. */
   async known(tenantId: string, asked: readonly string[]): Promise<Required<KnownSecretsReply>> {
     const names = asked.filter((name) => TOKEN.test(name));
     if (names.length === 0) return { known: [], meant: {} };
@@ -227,8 +229,8 @@ export class Secrets {
   }
 
   /**
-   * Encrypts with the newest key what is under an older one, each value with a new data key. `unreadable` counts what no key
-   * that is set can read; it stays as it is. Several replicas may do it at once.
+   * Encrypts values under an older key with the newest key, each with a new data key. `unreadable` counts the values
+   * that no configured key can read; these stay unchanged. Several replicas may do this at once.
    */
   async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
     const count = { renewed: 0, unreadable: 0 };
@@ -284,7 +286,7 @@ async function lockedRow(manager: EntityManager, tenantId: string, name: string)
 const notFound = (): Refused => refuse('not_found', 'There is no such secret.');
 
 const noKey = (): Refused =>
-  refuse('not_applicable', 'The platform has no key for secrets (BATUTA_SECRETS_KEYS), so that it can keep none.');
+  refuse('not_applicable', 'The platform has no key for secrets (BATUTA_SECRETS_KEYS), so it cannot store any.');
 
 const sealedOf = ({ wrapped_key: wrappedKey, sealed }: SealedRow) => ({ wrappedKey, sealed });
 const placeOf = ({ tenant_id: tenantId, name, id, version }: SealedRow) => ({ tenantId, name, id, version });
@@ -301,7 +303,7 @@ function toView(row: ShownRow): SecretInfo {
   };
 }
 
-/** Of what a user can change: being used does not make it another secret. */
+/** Computed from the fields that a user can change: using a secret does not change its tag. */
 const tagged = (row: ShownRow): { etag: string; version: number } => ({
   etag: etagOf([row.id, row.version], row.version),
   version: row.version,

@@ -4,7 +4,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { aFutureTime, aName, aNameLike, Follows, Maybe, oneOf } from './rules.js';
 
 export class ApiKeyBody {
-  @ApiProperty({ description: 'Who the key acts as.', maxLength: 255, example: 'ada' })
+  @ApiProperty({ description: 'The user that the key acts for.', maxLength: 255, example: 'ada' })
   @Follows(aName(255))
   user_id!: string;
 
@@ -12,12 +12,12 @@ export class ApiKeyBody {
   @Follows(oneOf(ROLES))
   role!: Role;
 
-  @ApiPropertyOptional({ description: 'To recognise the key by.', maxLength: 255, example: 'laptop' })
+  @ApiPropertyOptional({ description: 'A name to recognise the key.', maxLength: 255, example: 'laptop' })
   @Maybe()
   @Follows(aName(255))
   name?: string;
 
-  @ApiPropertyOptional({ description: 'When the key ends; never when left out.', format: 'date-time' })
+  @ApiPropertyOptional({ description: 'When the key expires; default: never.', format: 'date-time' })
   @Maybe()
   @Follows(aFutureTime)
   expires_at?: string;

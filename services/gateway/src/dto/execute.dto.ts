@@ -40,7 +40,7 @@ export class ExecuteBody {
   input?: JsonValue;
 
   @ApiPropertyOptional({
-    description: 'Your session, to find executions by; default `session_id` of the input, when that is a text.',
+    description: 'Your session, to find executions; default: `session_id` of the input, if that is a text.',
     maxLength: 255,
     example: 'session-42',
   })
@@ -73,7 +73,7 @@ export class ExecuteBody {
   start_at?: string;
 
   @ApiPropertyOptional({
-    description: "Which of the queue's three lanes its tasks take; default `settings.priority` of the config.",
+    description: 'The priority of its tasks; default `settings.priority` of the config.',
     enum: [...PRIORITIES],
   })
   @Maybe()
@@ -82,7 +82,7 @@ export class ExecuteBody {
 
   @ApiPropertyOptional({
     description:
-      'What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count.',
+      'Limits of the tokens and cost that agents report. The smaller limits of this and of the config’s `settings.budget` count.',
     type: 'object',
     properties: {
       max_tokens: { type: 'integer', minimum: 1, description: 'Tokens that may be spent.' },
@@ -146,7 +146,7 @@ export const PLAIN_EXECUTE_FIELDS: PlainFields<ExecuteBody> = {
 export class ForkBody extends ExecuteBody {
   @ApiProperty({
     description:
-      'Step or consensus group to run again, with all that depends on it. Completed steps that do not are taken over.',
+      'Step or consensus group to run again, with everything that depends on it. Other completed steps are kept.',
     minLength: 1,
     maxLength: 64,
     example: 'step_2',
@@ -180,7 +180,7 @@ export class ReasonBody {
 export class CancelBody extends ReasonBody {
   @ApiPropertyOptional({
     description:
-      'Undo the completed steps that say how (`compensate`), newest first; the status is `compensation` meanwhile.',
+      'Undo the completed steps that have `compensate`, newest first. The status is `compensation` meanwhile.',
     default: false,
   })
   @Maybe()
@@ -196,7 +196,7 @@ export class DecisionBody {
   comment?: string;
 
   @ApiPropertyOptional({
-    description: "Any JSON: part of the step's output when it is approved, kept with the decision in any case.",
+    description: "Any JSON. It is stored with the decision, and is part of the step's output when it is approved.",
     ...ANY_JSON,
     example: { amount: 100 },
   })
@@ -207,7 +207,8 @@ export class DecisionBody {
 /** The payload of a signal. */
 export class SignalBody {
   @ApiPropertyOptional({
-    description: 'Any JSON that fits the schema of the signal: the output of the step that waits. Default null.',
+    description:
+      'Any JSON that fits the schema of the signal. It becomes the output of the waiting step. Default null.',
     ...ANY_JSON,
     example: { amount: 100 },
   })
@@ -217,7 +218,7 @@ export class SignalBody {
 
 export class PauseBody extends ReasonBody {
   @ApiPropertyOptional({
-    description: 'Also stop the attempts that run; they run again at the resume, without spending one.',
+    description: 'Also stop running attempts. They run again at the resume, and the stopped attempt does not count.',
     default: false,
   })
   @Maybe()

@@ -73,7 +73,7 @@ export function callbackSchemas(): Record<string, OpenApiSchema> {
         previous_expires_at: {
           type: ['string', 'null'],
           format: 'date-time',
-          description: 'Until then the secret before signs too.',
+          description: 'Until then the previous secret also signs.',
         },
       },
     },

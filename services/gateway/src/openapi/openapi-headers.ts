@@ -4,19 +4,19 @@ import { REQUEST_ID } from '../http/request-id.js';
 /** Headers of answers, by their names among the document's components. */
 export const HEADERS = {
   RequestId: {
-    description: 'Yours if you sent one, else a new one. It is in the logs too.',
+    description: 'Your own id if you sent one, else a new one. It is also in the logs.',
     schema: { type: 'string', maxLength: 128 },
   },
   ETag: {
-    description: 'Of what is shown; for `If-Match` and `If-None-Match`.',
+    description: 'The entity tag of the resource, for `If-Match` and `If-None-Match`.',
     schema: { type: 'string' },
     example: '"3-x7JqT0aZkQ1bS9-e"',
   },
-  Location: { description: 'Path of what was made.', schema: { type: 'string', format: 'uri-reference' } },
+  Location: { description: 'Path of the new resource.', schema: { type: 'string', format: 'uri-reference' } },
   RetryAfter: { description: 'Seconds after which to try again.', schema: { type: 'integer', minimum: 0 } },
   RateLimit: {
     description:
-      'How much of a limit is left (`r`), and in how many seconds there is more (`t`), by draft-ietf-httpapi-ratelimit-headers.',
+      'How much of a limit is left (`r`), and in how many seconds there is more (`t`), according to draft-ietf-httpapi-ratelimit-headers.',
     schema: { type: 'string' },
     example: '"starts_per_second";r=0;t=1',
   },

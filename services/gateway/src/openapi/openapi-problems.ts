@@ -14,7 +14,7 @@ const DETAILS: Readonly<Partial<Record<RefusalCode, string>>> = {
   malformed_json: 'The body is not JSON: unexpected "}" at position 17 (line 1, column 18).',
   payload_too_large: 'The body is larger than 1 MiB.',
   unauthenticated: 'Send "Authorization: Bearer <key>" with a key that is valid.',
-  forbidden: 'This takes the role operator; the key has the role viewer.',
+  forbidden: 'This needs the role operator; the key has the role viewer.',
   not_found: 'There is nothing with this id.',
   version_conflict: 'It has the version 4 by now. Read it again.',
   name_taken: 'There is a config named "two-steps" already.',

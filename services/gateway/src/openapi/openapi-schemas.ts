@@ -231,7 +231,7 @@ const page = (name: string, items: string): OpenApiSchema => ({
   required: [name, 'next_cursor'],
   properties: {
     [name]: listOf(items),
-    next_cursor: nullable({ type: 'string', description: 'Ask for the next page with it; null on the last page.' }),
+    next_cursor: nullable({ type: 'string', description: 'Cursor of the next page; null on the last page.' }),
   },
 });
 
@@ -243,15 +243,16 @@ const countedPage = (name: string, items: string): OpenApiSchema => {
     properties: {
       ...(properties as Record<string, OpenApiSchema>),
       total: { type: 'integer', description: 'Items on all pages; with `offset` or `with_total`.' },
-      limit: { type: 'integer', description: 'As asked for; with `offset`.' },
-      offset: { type: 'integer', description: 'As asked for; with `offset`.' },
+      limit: { type: 'integer', description: 'As in the request; only with `offset`.' },
+      offset: { type: 'integer', description: 'As in the request; only with `offset`.' },
     },
   };
 };
 
 const QUEUED_STEPS: OpenApiSchema = {
   ...listOf('QueuedStep'),
-  description: 'After a wait in vain: the steps whose task no worker has taken, with what their pools have.',
+  description:
+    'After a wait without a result: the steps whose task no worker has taken, with the numbers of their pools.',
 };
 
 const started: OpenApiSchema = {
@@ -365,7 +366,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     },
     ConfigPatch: {
       type: 'object',
-      description: 'Any fields of a definition; null takes one away.',
+      description: 'Any fields of a definition; null removes a field.',
       properties: {
         ...Object.fromEntries(
           Object.entries(describedProperties('OrchestrationDefinition', definition)).map(([name, schema]) => [
@@ -378,7 +379,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     },
     SettingsPatch: {
       type: 'object',
-      description: 'Any settings; null takes one away.',
+      description: 'Any settings; null removes a setting.',
       properties: Object.fromEntries(Object.entries(settings).map(([name, schema]) => [name, nullable(schema)])),
     },
     NestedDefinition: {
@@ -390,7 +391,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     },
     Config: {
       type: 'object',
-      description: 'A definition with what the platform keeps beside it. `version` grows by one with each change.',
+      description: 'A definition with the fields that the platform maintains. `version` grows by one with each change.',
       properties: {
         ...own,
         steps_count: { type: 'integer', description: 'How many steps it has.' },
@@ -403,7 +404,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     Started: started,
     Commanded: {
       type: 'object',
-      description: 'Where the execution stands after the command.',
+      description: 'The status of the execution after the command.',
       required: ['execution_id', 'trace_id', 'status', 'version'],
       properties: {
         execution_id: { type: 'string', format: 'uuid' },
@@ -444,7 +445,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         ...ofView,
         execution_id: { type: 'string', format: 'uuid' },
         trace_id: { type: 'string' },
-        trace_url: { type: 'string', format: 'uri', description: 'The trace in Jaeger, where its address is set.' },
+        trace_url: { type: 'string', format: 'uri', description: 'The trace in Jaeger, if its address is configured.' },
         config_id: { type: 'string' },
         config_name: { type: 'string' },
         status: { type: 'string', enum: [...EXECUTION_STATUSES] },
@@ -530,30 +531,30 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         provider: {
           type: 'string',
           enum: [...MODEL_PROVIDERS],
-          description: 'Who answers. `openai_compatible` is any server that speaks as OpenAI does, at `base_url`.',
+          description: 'The provider. `openai_compatible` is any server with OpenAI’s API, at `base_url`.',
         },
-        model: { type: 'string', maxLength: 200, description: 'What the provider calls it.' },
+        model: { type: 'string', maxLength: 200, description: 'The provider’s id of the model.' },
         base_url: { type: 'string', maxLength: 2048, description: 'Where requests go.' },
         api_key: {
           type: 'string',
           pattern: '^\\{\\{secret:[A-Za-z0-9_-]{1,64}\\}\\}$',
           description: 'The secret with the key, as a reference.',
         },
-        description: { type: 'string', maxLength: 2000, description: 'What it is for.' },
+        description: { type: 'string', maxLength: 2000, description: 'Its purpose.' },
         max_output_tokens: {
           type: 'integer',
           minimum: 1,
-          description: 'Most tokens of one answer, when a call does not say.',
+          description: 'Most tokens of one answer, when a call does not set it.',
         },
-        temperature: { type: 'number', minimum: 0, maximum: 2, description: 'How much chance an answer has.' },
+        temperature: { type: 'number', minimum: 0, maximum: 2, description: 'The sampling temperature.' },
         context_tokens: { type: 'integer', minimum: 1, description: 'Tokens that fit a call, its answer included.' },
         prices: {
           type: 'object',
           required: ['input', 'output'],
           description: 'Its own prices, instead of those of the price list.',
           properties: {
-            input: { type: 'number', minimum: 0, description: 'US dollars a million input tokens.' },
-            output: { type: 'number', minimum: 0, description: 'US dollars a million output tokens.' },
+            input: { type: 'number', minimum: 0, description: 'US dollars for a million input tokens.' },
+            output: { type: 'number', minimum: 0, description: 'US dollars for a million output tokens.' },
           },
         },
       },
@@ -571,7 +572,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     },
     AgentPatch: {
       type: 'object',
-      description: 'Any fields of an agent; null takes one away.',
+      description: 'Any fields of an agent; null removes a field.',
       properties: {
         pool: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$', description: "The workers' pool." },
         description: nullable({ type: 'string', description: 'What it does, for people.' }),
@@ -599,7 +600,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         {
           type: 'object',
           properties: {
-            unchanged: { type: 'boolean', description: 'The same content was there.' },
+            unchanged: { type: 'boolean', description: 'Whether the document had the same content before.' },
             repeated: REPEATED,
           },
         },
@@ -638,7 +639,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
           maxLength: SECRET_LIMITS.most,
           description: 'The secret itself. No answer has it.',
         },
-        description: { type: 'string', maxLength: SECRET_LIMITS.description, description: 'What it is for.' },
+        description: { type: 'string', maxLength: SECRET_LIMITS.description, description: 'Its purpose.' },
       },
     },
     TenantPage: page('tenants', 'Tenant'),
@@ -661,8 +662,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         global_configs: {
           type: 'boolean',
           default: false,
-          description:
-            'Whether the global configs of the tenant `default` are there for this tenant, to be seen and to be run.',
+          description: 'Whether this tenant sees and runs the global configs of the tenant `default`.',
         },
       },
     },
@@ -673,7 +673,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         tenant_id: { type: 'string', description: 'The tenant.' },
         global_configs: {
           type: 'boolean',
-          description: 'Whether global configs are there for this tenant.',
+          description: 'Whether this tenant sees and runs global configs.',
         },
       },
     },
@@ -682,16 +682,16 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
       required: ['tenant_id', 'own', 'limits', 'used'],
       properties: {
         tenant_id: { type: 'string', description: 'The tenant.' },
-        own: numbersOf(TENANT_LIMIT_NAMES, true, 'What was set for this tenant; null: nothing.'),
+        own: numbersOf(TENANT_LIMIT_NAMES, true, 'The limit that is set for this tenant; null when none is.'),
         limits: numbersOf(
           TENANT_LIMIT_NAMES,
           false,
-          'What holds: its own, or the default of the platform; 0: no limit.',
+          'The limit that applies: its own, or the platform’s default; 0: no limit.',
         ),
         used: numbersOf(
           TENANT_LIMIT_NAMES.filter((name) => name !== 'weight'),
           true,
-          'What it uses now; WebSockets are counted only where they are limited.',
+          'Its current use. WebSockets are counted only when they are limited.',
         ),
       },
     },
@@ -702,11 +702,14 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         {
           type: 'object',
           properties: {
-            file: { type: 'string', description: 'The file that a NATS client takes (NATS_CREDS), shown only now.' },
+            file: {
+              type: 'string',
+              description: 'The credentials file for a NATS client (NATS_CREDS), shown only now.',
+            },
             tls_ca: {
               type: 'string',
               description:
-                'Certificates, in PEM, of those who may vouch for the NATS server (a file for BATUTA_NATS_TLS_CA); absent where workers need none.',
+                'PEM certificates of the authorities that may sign the NATS server’s certificate (a file for BATUTA_NATS_TLS_CA). Absent when workers do not need it.',
             },
           },
         },
@@ -771,8 +774,8 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         title: { type: 'string' },
         status: { type: 'integer' },
         detail: { type: 'string' },
-        code: { type: 'string', enum: [...REFUSAL_CODES], description: 'Stable: switch on this.' },
-        instance: { type: 'string', description: 'The path that was asked for.' },
+        code: { type: 'string', enum: [...REFUSAL_CODES], description: 'Stable. Decide by this field.' },
+        instance: { type: 'string', description: 'The requested path.' },
         errors: { type: 'array', items: violation },
         trace_id: { type: 'string' },
         request_id: { type: 'string', description: 'The `X-Request-Id` of the answer; it is in the logs too.' },

@@ -1,19 +1,19 @@
 /** The description of each tag. A tag in camel case is also the namespace of its operations. */
 export const TAGS: Readonly<Record<string, string>> = {
-  Operations: 'What operators and newcomers ask without a key.',
+  Operations: 'Routes that need no key: health, metrics and documentation.',
   Configs: 'Orchestration configs and their versions.',
-  Executions: 'Start executions, follow them, steer them.',
-  Schedules: 'Executions that start by themselves.',
-  Agents: 'The agents that steps run on.',
+  Executions: 'Start, follow and control executions.',
+  Schedules: 'Executions that start at given times.',
+  Agents: 'The agents that run steps.',
   Pools: 'The pools of workers that serve agents.',
   Models: 'The language models that steps ask.',
-  Secrets: 'What configs and callbacks refer to and must not hold.',
-  'Retention policies': 'Which executions are deleted by themselves.',
+  Secrets: 'Secret values that configs and callbacks refer to by name.',
+  'Retention policies': 'Which executions are deleted automatically.',
   Knowledge: 'Documents that agents search.',
-  'API keys': 'Who may do what.',
+  'API keys': 'Users’ keys and their roles.',
   Audit: 'Who has changed what, or was refused.',
-  Tenants: 'Tenants, and what each may use.',
-  Callbacks: 'Whom to tell about what happens.',
+  Tenants: 'Tenants and their limits.',
+  Callbacks: 'Who is notified of which events.',
   Notifications: 'Your inbox.',
 };
 

@@ -20,24 +20,25 @@ type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 
 const DESCRIPTION = `Runs teams of agents, durably.
 
-**Keys.** Send \`Authorization: Bearer <key>\` with every request under \`/api\` and with WebSockets. Browsers, which cannot
-set that header on a WebSocket, offer the subprotocols \`batuta.v1\` and \`batuta.bearer.<key>\`; never put a key in a URL.
+**Keys.** Send \`Authorization: Bearer <key>\` with every request under \`/api\` and with WebSockets. Browsers cannot set that
+header on a WebSocket, so they offer the subprotocols \`batuta.v1\` and \`batuta.bearer.<key>\`. Never put a key in a URL.
 
-**Errors** are problem details (RFC 9457) with a stable \`code\`. An id that cannot exist is \`not_found\`, like one that
-does not, and so is what belongs to another tenant.
+**Errors** are problem details (RFC 9457) with a stable \`code\`. An id that is not valid is \`not_found\`, like one
+that does not exist, and so are objects of another tenant.
 
-**Changes.** What can be changed has an \`ETag\`. With \`If-Match\`, a change that does not know the newest state is refused
-with 412 \`version_conflict\`; \`If-None-Match: *\` only makes what is not there yet. A GET with \`If-None-Match\` is answered
-with 304 while nothing has changed. Every POST takes an \`Idempotency-Key\`.
+**Changes.** Resources that can be changed have an \`ETag\`. With \`If-Match\`, a change is refused with 412
+\`version_conflict\` when the resource has changed since. \`If-None-Match: *\` only creates, and never replaces. A GET with
+\`If-None-Match\` is answered with 304 while nothing has changed. Every POST takes an \`Idempotency-Key\`.
 
 **Headers.** Every answer has an \`X-Request-Id\`: yours if you send one, else a new one. OPTIONS lists the methods of a path.
-Large answers are compressed (gzip, br). A WebSocket's path asked for without an upgrade is 426 \`upgrade_required\`.
+Large answers are compressed (gzip, br). A request to a WebSocket's path without an upgrade gets 426 \`upgrade_required\`.
 
 **WebSockets** (not part of OpenAPI): \`/ws/executions/{id}/monitor?from_version=\` sends an execution's events, the past
 ones first, and closes with 1000 after the last; \`/api/v1/orchestrations/ws/execute/{config_id}\` takes the body of a start
 as its first message, sends the same events and then \`{"type":"result", …}\`;
-\`/ws/notifications\` sends what waits in your inbox, then what comes, until you acknowledge it (docs/notifications.md). Close codes: 4008 too slow, 4401 key revoked
-or expired, otherwise 4000 + the HTTP status of the same mistake.`;
+\`/ws/notifications\` sends the open notifications of your inbox, then new ones. Those that you do not acknowledge come again
+at the next connect (docs/notifications.md). Close codes: 4008 too slow, 4401 key revoked or expired, otherwise 4000 + the
+HTTP status of the same error.`;
 
 /** The API's OpenAPI document: routes from the controllers, schemas from the contract. */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
@@ -109,7 +110,7 @@ function showRole(path: string, method: string, operation: Operation): void {
     return;
   }
   const role = (operation[ROLE_EXTENSION] ??= unnamedRole(method.toUpperCase()));
-  operation.description = `${description}${description === '' ? '' : ' '}Takes the role \`${role}\`.`;
+  operation.description = `${description}${description === '' ? '' : ' '}Requires the role \`${role}\`.`;
 }
 
 interface Parameter {

@@ -124,10 +124,10 @@ export const IfNoneMatch: MethodDecorator = applyDecorators(
   ApiHeader({
     name: 'If-None-Match',
     required: false,
-    description: 'ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now.',
+    description: 'ETags that you have, or `*`: the answer is 304 without a body while one of them is current.',
     schema: { type: 'string' },
   }),
-  ApiResponse({ status: 304, description: 'It is as you have seen it.', headers: ETAG } as ApiResponseOptions),
+  ApiResponse({ status: 304, description: 'It has not changed.', headers: ETAG } as ApiResponseOptions),
 );
 
 /** Marks and documents a change of a resource that has an ETag, and its refusal. */
@@ -137,13 +137,14 @@ export const IfMatch: MethodDecorator = applyDecorators(
     name: 'If-Match',
     required: false,
     description:
-      'The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1).',
+      'The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1).',
     schema: { type: 'string', example: '"3-x7JqT0aZkQ1bS9-e"' },
   }),
   ApiHeader({
     name: 'If-None-Match',
     required: false,
-    description: '`*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`.',
+    description:
+      '`*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`.',
     schema: { type: 'string' },
   }),
 );
@@ -156,30 +157,30 @@ export const TraceParent: MethodDecorator = ApiHeader({
   schema: { type: 'string', maxLength: 512 },
 });
 
-const KEY_RULE = 'Yours, 1 to 255 visible ASCII characters:';
+const KEY_RULE = 'Your own key, 1 to 255 visible ASCII characters:';
 const keyHeader = (description: string): MethodDecorator =>
   ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: `${KEY_RULE} ${description} With another request it is refused with 422 \`idempotency_mismatch\`.`,
+    description: `${KEY_RULE} ${description} A different request with the same key is refused with 422 \`idempotency_mismatch\`.`,
     schema: { type: 'string', minLength: 1, maxLength: 255, pattern: IDEMPOTENCY_KEY.source },
   });
 
 export const IdempotencyKey: MethodDecorator = keyHeader(
-  'a repeat starts nothing and answers with the first execution and `repeated`.',
+  'a repeat starts nothing, and the answer is the first execution with `repeated`.',
 );
 
 /** For commands to an execution: a repeat gets the first answer. */
 export const CommandKey: MethodDecorator = keyHeader(
-  'the command takes effect once, and a repeat answers with `repeated`.',
+  'the command takes effect once, and the answer to a repeat has `repeated`.',
 );
 
 /** For every other POST. */
 export const OnceKey: MethodDecorator = keyHeader(
-  'the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`.',
+  'the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`.',
 );
 
 /** For a POST whose answer has a secret. */
 export const SecretOnceKey: MethodDecorator = keyHeader(
-  'the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once.',
+  'the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated` and without the secret, which is shown only once.',
 );

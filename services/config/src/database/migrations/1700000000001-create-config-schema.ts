@@ -56,14 +56,14 @@ const STATEMENTS = [
     deleted_at timestamptz
   )`,
   'CREATE UNIQUE INDEX orchestration_configs_name ON config.orchestration_configs (tenant_id, name) WHERE deleted_at IS NULL',
-  // Other tenants find a global config by its name alone.
+  // Other tenants find a global config only by its name.
   `CREATE UNIQUE INDEX orchestration_configs_global_name ON config.orchestration_configs (name)
     WHERE is_global AND deleted_at IS NULL`,
   'CREATE INDEX orchestration_configs_tenant ON config.orchestration_configs (tenant_id, id DESC)',
   'CREATE INDEX orchestration_configs_global ON config.orchestration_configs (id DESC) WHERE is_global AND deleted_at IS NULL',
   'CREATE INDEX orchestration_configs_agents ON config.orchestration_configs USING gin (agents) WHERE deleted_at IS NULL',
 
-  // json, not jsonb: a user gets the document back with its keys in the order in which they were written.
+  // json and not jsonb, so that users get the document back with its keys in the original order.
   `CREATE TABLE config.orchestration_config_versions (
     config_id uuid NOT NULL REFERENCES config.orchestration_configs,
     version integer NOT NULL,
@@ -112,7 +112,8 @@ const STATEMENTS = [
   )`,
   'CREATE UNIQUE INDEX knowledge_documents_source ON config.knowledge_documents (tenant_id, source)',
   'CREATE INDEX knowledge_documents_tenant ON config.knowledge_documents (tenant_id, id DESC)',
-  // Title above headings above text; "english" stems, and takes words of other languages as they are.
+  // Title weighs more than headings, and headings more than text. "english" stems English words and leaves words of
+  // other languages unchanged.
   `CREATE TABLE config.knowledge_passages (
     document_id uuid NOT NULL REFERENCES config.knowledge_documents ON DELETE CASCADE,
     passage_index integer NOT NULL,

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Makes the knowledge base find parts of identifiers, and words of scripts that are written without spaces. The search column
- * is generated, so that the documents that are there already are indexed anew with it.
+ * Lets the knowledge base find parts of identifiers, and words in scripts without spaces. The search column is
+ * generated, so existing documents are indexed again with it.
  */
 export class SearchPartsOfWords1700000000010 implements MigrationInterface {
   readonly name = 'SearchPartsOfWords1700000000010';
@@ -31,19 +31,19 @@ const WITH_PARTS = (text: string): string => `config.knowledge_vector(${text})`;
 const WHOLE_WORDS = (text: string): string => `to_tsvector('english'::regconfig, ${text})`;
 
 /**
- * Characters of scripts without spaces between words, and of Hangul, whose words have endings: Thai, Lao, Myanmar, Hangul,
- * Khmer, Japanese and Chinese. query.ts in services/config/src/knowledge has the same.
+ * Characters of scripts without spaces between words, and of Hangul, whose words have endings: Thai, Lao, Myanmar,
+ * Hangul, Khmer, Japanese and Chinese. query.ts in services/config/src/knowledge has the same list.
  */
 const GRAM =
   '[\\u0E01-\\u0E3A\\u0E40-\\u0E4E\\u0E81-\\u0ECD\\u1000-\\u103F\\u1050-\\u109D\\u1100-\\u11FF\\u1780-\\u17D3\\u3005-\\u3007' +
   '\\u3041-\\u3096\\u309D-\\u309F\\u30A1-\\u30FA\\u30FC-\\u30FF\\u3105-\\u312F\\u31F0-\\u31FF\\u3400-\\u4DBF\\u4E00-\\u9FFF' +
   '\\uAC00-\\uD7A3\\uF900-\\uFAFF\\U00020000-\\U0003FFFF]';
 
-/** What divides the parts of identifiers, paths and addresses. */
+/** Characters between the parts of identifiers, paths and addresses. */
 const SEPARATORS = '._/\\:@#+=~$%&?<>|*^`"-\'()[]{},;!';
 
 const FUNCTIONS = [
-  // Each such character with the one after it, in their places: a word is found as the phrase of its pairs.
+  // Each such character together with the next one, with their positions. A word is found as the phrase of its pairs.
   `CREATE FUNCTION config.knowledge_grams(t text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN t !~ '${GRAM}' THEN ''::tsvector ELSE (
       SELECT string_agg(quote_literal(CASE WHEN next_at = at + 1 THEN c || next ELSE c END) || ':' || at, ' ')::tsvector
@@ -54,8 +54,9 @@ const FUNCTIONS = [
       ) AS pairs
     ) END
   $$`,
-  // English words, where what stands between the parts of an identifier, a path or an address divides words (PostgreSQL's
-  // parser takes them whole, and skips what stands between < and >); parts of names in camel case besides; and the pairs.
+  // English words, split at the characters between the parts of an identifier, a path or an address (PostgreSQL's
+  // parser would keep these whole, and skip text between < and >). Also the parts of camel-case names, and the pairs of
+  // characters.
   `CREATE FUNCTION config.knowledge_vector(t text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT to_tsvector('english'::regconfig, words)
       || to_tsvector('english'::regconfig, (

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Which tenants may have agents in a pool of workers. */
+/** The tenants that may have agents in a pool of workers. */
 export class PoolTenants1700000000030 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`CREATE TABLE config.pool_tenants (

@@ -1,7 +1,7 @@
 import { IdempotencyKeys } from '@batuta/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Answers to requests that came with an `Idempotency-Key`, for a day. */
+/** Stores the answers to requests with an `Idempotency-Key` for a day. */
 export class RememberIdempotencyKeys1700000000040 implements MigrationInterface {
   readonly name = 'RememberIdempotencyKeys1700000000040';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Named secrets of tenants. What is stored can be read with a key of the platform only. */
+/** Named secrets of tenants. The stored values can be read only with a key of the platform. */
 export class CreateSecrets1700000000070 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Models of tenants: which provider answers under which name. A key stands here by the name of its secret only. */
+/** Models of tenants: a name for a provider and its model. A key is stored only as the name of its secret. */
 export class CreateModels1700000000080 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

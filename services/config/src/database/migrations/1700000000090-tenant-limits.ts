@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What a tenant may use, where the platform's admin has set it. */
+/** The limits of tenants that an admin of the platform has set. */
 export class TenantLimits1700000000090 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Versions of configs stay immutable, but for the erasure of their tenant, which says in its transaction whose it is. */
+/** Versions of configs stay immutable, except when their tenant is erased. That transaction names the tenant. */
 export class EraseVersions1700000000130 implements MigrationInterface {
   readonly name = 'EraseVersions1700000000130';
 

@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The audit log, a chain a tenant. Nobody changes what is in it; old entries go by the command that names the time in its transaction. */
+/**
+ * The audit log, one chain for each tenant. Nobody can change its entries. Only the command for pruning removes old
+ * ones, and names the time in its transaction.
+ */
 export class CreateAudit1700000000150 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     for (const statement of STATEMENTS) await queryRunner.query(statement);
@@ -12,7 +15,7 @@ export class CreateAudit1700000000150 implements MigrationInterface {
   }
 }
 
-// Ids are of the moment (UUIDv7), so that their order is the order of time, and a range of times is a range of ids.
+// Ids are UUIDv7, so their order is the order of time, and a range of times is a range of ids.
 const STATEMENTS = [
   `CREATE TABLE config.audit_heads (
     tenant_id text PRIMARY KEY,
