@@ -10,36 +10,36 @@ import { memoryBytes, semiSpaceMiB } from './semi-space.js';
 const GROUP_PROGRAM = fileURLToPath(new URL('./group.js', import.meta.url));
 const RESTART_FIRST_MS = 250;
 const RESTART_LIMIT_MS = 10_000;
-/** A group that ran this long before it crashed starts again at once. */
+/** A group that ran this long before a crash is restarted at once, in milliseconds. */
 const STABLE_MS = 30_000;
 
 export interface ChildGroupOptions {
   readonly services: readonly ServiceName[];
   readonly env: NodeJS.ProcessEnv;
   readonly logger: Logger;
-  /** File descriptor for the services' logs; default: this process's own output. */
+  /** File descriptor for the services' logs. Default: this process's own output. */
   readonly logFd?: number;
-  /** What `logFd` is. */
+  /** The name of the file of `logFd`. */
   readonly logFile?: string;
-  /** Milliseconds for a stop before the process is killed. */
+  /** Milliseconds that a stop may take before the process is killed. */
   readonly stopLimitMs: number;
   readonly onReady: (ready: Extract<FromGroup, { type: 'ready' }>) => void;
 }
 
-/** One process that runs some services; started again when it crashes, until it is stopped. */
+/** One process that runs some services. It is restarted after a crash, until it is stopped. */
 export class ChildGroup {
   private child: ChildProcess | undefined;
   private restartTimer: NodeJS.Timeout | undefined;
   private stopping = false;
   private crashes = 0;
-  /** What it gets once it is loaded; undefined while the servers start. */
+  /** The environment that it gets when it is loaded. Undefined while the servers start. */
   private env: Readonly<Record<string, string>> | undefined;
   private loaded = false;
   private ready: Promise<void> | undefined;
 
   constructor(private readonly options: ChildGroupOptions) {}
 
-  /** Process id while it runs. */
+  /** The process id while it runs. */
   get pid(): number | undefined {
     return this.child?.pid;
   }
@@ -47,13 +47,13 @@ export class ChildGroup {
   /** Starts the process, which loads its programs and then waits for `start`. */
   load(): void {
     this.ready = this.spawn();
-    // Whoever starts it hears of it.
+    // `start` reports the failure to its caller.
     this.ready.catch(() => undefined);
   }
 
   /**
-   * Starts the services, with this besides the environment of the process; resolves when they are ready, throws when the
-   * first start fails.
+   * Starts the services, with `env` in addition to the process's environment. Resolves when they are ready. Throws when
+   * the first start fails.
    */
   async start(env: Readonly<Record<string, string>>): Promise<void> {
     this.env = env;
@@ -78,7 +78,7 @@ export class ChildGroup {
       execArgv: [
         '--enable-source-maps',
         `--max-semi-space-size=${semiSpaceMiB(memoryBytes())}`,
-        // Node's own code in pages of 2 MiB, where the system has them: fewer misses of the TLB.
+        // Puts Node's own code into pages of 2 MiB if the system supports this, which causes fewer TLB misses.
         '--use-largepages=silent',
       ],
       stdio: ['ignore', output, output, 'ipc'],
@@ -143,7 +143,7 @@ export class ChildGroup {
     }, wait);
   }
 
-  /** Asks the services to end, and kills the process when they have not within the limit. */
+  /** Asks the services to end, and kills the process when they do not within the limit. */
   async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.restartTimer);

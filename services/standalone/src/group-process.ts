@@ -8,7 +8,7 @@ import type { ServiceName } from './layout.js';
 import type { FromGroup, ToGroup } from './process-messages.js';
 
 interface Running {
-  /** Where it answers /health/ready. */
+  /** Address of its /health/ready. */
   readonly url: string;
   close(): Promise<void>;
 }
@@ -19,7 +19,7 @@ function withOpsUrl(service: { readonly opsPort: number | undefined; close(): Pr
 
 type Start = (logger: Logger) => Promise<Running>;
 
-/** Loads the program of a service, and no other's: each takes a second and 20 MiB. */
+/** Loads the program of one service only, because each program takes a second and 20 MiB. */
 const PROGRAMS: { readonly [Name in ServiceName]: () => Promise<Start> } = {
   gateway: async () => {
     const { loadGatewaySettings, startGateway } = await import('@batuta/gateway');
@@ -53,7 +53,7 @@ function say(message: FromGroup): Promise<void> {
   });
 }
 
-/** Runs the services named on the command line in this process, until the supervisor says stop or is gone. */
+/** Runs the services named on the command line in this process, until the supervisor stops it or is gone. */
 async function run(names: readonly ServiceName[]): Promise<void> {
   const logger = createLogger({ service: names.join('+') });
   startWatchdog(names.join('+'));
@@ -61,7 +61,8 @@ async function run(names: readonly ServiceName[]): Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     (stopping ??= (async () => {
-      // The edge first, so that nothing new comes in; the engine before the config service that it may still ask.
+      // The gateway first, so that no new requests come in. The engine before the config service, because it may still
+      // ask it.
       for (const name of ['gateway', 'step-runner', 'execution', 'notifications', 'config'] as const) {
         await running.get(name)?.close();
       }
@@ -81,7 +82,7 @@ async function run(names: readonly ServiceName[]): Promise<void> {
       process.exit(1);
     });
   }
-  // Ctrl-C reaches the whole process group: the supervisor decides the order of the end.
+  // Ctrl-C reaches the whole process group, but the supervisor decides the order of the stops.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', end);
   process.on('disconnect', end);
@@ -92,7 +93,7 @@ async function run(names: readonly ServiceName[]): Promise<void> {
       resolve();
     });
   });
-  // While the servers start.
+  // Programs are loaded while the servers start.
   const starts = await Promise.all(names.map(async (name) => ({ name, start: await PROGRAMS[name]() })));
   await say({ type: 'loaded' });
   await started;

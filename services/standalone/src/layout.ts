@@ -4,12 +4,12 @@ import { Mistake } from '@batuta/program';
 export const SERVICES = ['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
-/** Which services share a process: one inner list a process. */
+/** Which services share a process: one inner list for each process. */
 export type Layout = readonly (readonly ServiceName[])[];
 
 /**
- * On two cores one process: another would only take turns with it and with PostgreSQL. With more cores agents run outside of
- * the engine's process, so that a heavy or crashing one cannot stop it (ADR 0007).
+ * On two cores one process, because a second one would only compete with it and with PostgreSQL. With more cores,
+ * agents run outside the engine's process, so that a heavy or crashing agent cannot stop the engine (ADR 0007).
  */
 export function layoutFor(cores: number): string {
   return cores <= 2
@@ -20,8 +20,8 @@ export function layoutFor(cores: number): string {
 export const DEFAULT_LAYOUT = layoutFor(availableParallelism());
 
 /**
- * Reads a layout: services separated by commas, processes by "|".
- * @throws Mistake when a service is unknown, named twice or missing.
+ * Parses a layout: services separated by commas, processes by "|". @throws Mistake when a service is unknown, repeated
+ * or missing.
  */
 export function parseLayout(text: string): Layout {
   const layout = text.split('|').map((group) => group.split(',').map((name) => name.trim()));

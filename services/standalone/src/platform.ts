@@ -13,20 +13,20 @@ import { DEFAULT_LAYOUT, SERVICES, parseLayout } from './layout.js';
 import type { ServiceName } from './layout.js';
 
 export interface PlatformOptions {
-  /** Everything the platform keeps: databases, logs, keys; made when missing. */
+  /** Directory for everything the platform stores: databases, logs, keys. Made when it is missing. */
   readonly dataDir: string;
   readonly logger: Logger;
-  /** Port of the gateway; 0 takes a free one; default: 3000, or a free one when that is taken. */
+  /** Port of the gateway. 0: a free port. Default: 3000, or a free port when 3000 is taken. */
   readonly port?: number;
   readonly databaseUrl?: string;
   readonly natsUrl?: string;
   /** With `natsUrl`: a file of NATS credentials, `{service}` for a service's name. */
   readonly natsCredentials?: string;
-  /** With `natsUrl`: a file with certificates of those who may vouch for the server. */
+  /** With `natsUrl`: a file with the certificates of authorities that may sign the server's certificate. */
   readonly natsTlsCa?: string;
   /** See `parseLayout`. */
   readonly layout?: string;
-  /** File for the services' logs; default: this process's own output. */
+  /** File for the services' logs. Default: this process's own output. */
   readonly logFile?: string;
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -34,12 +34,12 @@ export interface PlatformOptions {
 export interface Platform {
   readonly url: string;
   readonly apiKeyFile: string;
-  /** The gateway's default port when another program has it and the gateway got a free one. */
+  /** The gateway's default port, when another program uses it and the gateway got a free one. */
   readonly takenPort: number | undefined;
-  /** Where each service answers /health/ready. */
+  /** Address of each service's /health/ready. */
   readonly services: Readonly<Partial<Record<ServiceName, string>>>;
   readonly stack: LocalStack;
-  /** Process ids by group, for those who watch. */
+  /** Process ids by group, for monitoring. */
   readonly pids: () => Record<string, number | undefined>;
   stop(): Promise<void>;
 }
@@ -48,22 +48,22 @@ const STOP_LIMIT_MS = 15_000;
 const DEFAULT_PORT = 3000;
 
 /**
- * Starts the servers and all services of one machine and writes `<dataDir>/run.json`.
- * Throws LocalStackBusyError when a platform is running there already; whatever was started is stopped on any failure.
+ * Starts the servers and all services on one machine and writes `<dataDir>/run.json`. Throws LocalStackBusyError when a
+ * platform runs there already. After a failure, everything that was started is stopped.
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const dataDir = resolve(options.dataDir);
   const layout = parseLayout(options.layout ?? DEFAULT_LAYOUT);
   const runFile = join(dataDir, 'run.json');
   const apiKeyFile = join(dataDir, 'admin.key');
-  // Holds nothing of the platform's own: keys and logs lie beside it.
+  // Contains nothing of the platform itself. Its keys and logs are in other folders.
   const agentFiles = join(dataDir, 'files');
   const services: Partial<Record<ServiceName, string>> = {};
   let logFd: number | undefined;
   const groups: ChildGroup[] = [];
   let servers: LocalStack | undefined;
   const stop = async (): Promise<void> => {
-    // Only ours: without servers the data directory may be another platform's.
+    // Only our own file: without servers the data directory may belong to another platform.
     if (servers !== undefined) await rm(runFile, { force: true });
     const ends = await Promise.allSettled(groups.map((group) => group.stop()));
     await servers?.stop();
@@ -87,11 +87,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const inherited = options.env ?? process.env;
     const env: NodeJS.ProcessEnv = {
       BATUTA_RUNNER_LOG_DIRECTORIES: join(agentFiles, '{tenant}'),
-      // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
+      // Ports change with each start, but the owner's name must stay the same. One platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
-      // The largest number of engines that can share the store; each partition of a commit costs a row (ADR 0018).
+      // The largest number of engines that can share the store. Each partition of a commit costs a row (ADR 0018).
       BATUTA_EXECUTION_DEFAULT_PARTITIONS: '16',
-      // On a single core it would keep PostgreSQL from answering (ADR 0017).
+      // On a single core it would delay PostgreSQL's answers (ADR 0017).
       ...(availableParallelism() > 1 ? { BATUTA_EXECUTION_BUSY_POLL_US: '500' } : {}),
       BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),
       BATUTA_EXECUTION_SEAL_KEYS: await keptKey(join(dataDir, 'seal.key')),
@@ -130,10 +130,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const found = {
       ...stack.databaseEnvironment,
       NATS_URL: stack.natsUrl,
-      // Empty counts as none: what the shell says is for another server.
+      // Empty counts as absent: the variables of the shell are meant for another server.
       NATS_CREDS: stack.natsCredentials ?? '',
       BATUTA_NATS_TLS_CA: stack.natsTlsCa ?? '',
-      // The services and nothing else of this machine: NATS and PostgreSQL listen on loopback too.
+      // The services and nothing else on this machine, because NATS and PostgreSQL also listen on loopback.
       BATUTA_RUNNER_STATUS_ADDRESSES:
         inherited['BATUTA_RUNNER_STATUS_ADDRESSES'] ??
         Object.values(ports)
@@ -186,7 +186,7 @@ const PORT_VARIABLES: Readonly<Record<ServiceName, string>> = {
   notifications: 'BATUTA_NOTIFICATIONS_HTTP_PORT',
 };
 
-/** The port of every service, decided here so that a service that crashed comes back where it was. */
+/** The port of every service. It is chosen here, so that a service keeps its port after a crash. */
 async function portsFor(
   env: NodeJS.ProcessEnv,
   gatewayPort: number | undefined,
@@ -208,7 +208,7 @@ async function portsFor(
   return { ports, takenPort };
 }
 
-/** Throws a Mistake when a port that somebody chose cannot be had; what is no port is found by the service itself. */
+/** Throws a Mistake when a chosen port is not available. The service itself reports a value that is not a port. */
 async function checkPort(service: string, variable: string, wanted: string): Promise<void> {
   const port = Number(wanted);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return;
@@ -232,7 +232,7 @@ async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> 
   }
 }
 
-/** The key in a file of this directory, 32 bytes in Base64; made at the first start. */
+/** The key in a file of this directory, 32 bytes in Base64. Made at the first start. */
 async function keptKey(file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
@@ -241,7 +241,7 @@ async function keptKey(file: string): Promise<string> {
   }
   const key = randomBytes(32).toString('base64');
   const temporary = `${file}.${process.pid}.tmp`;
-  // On the disk before anything is encrypted with it.
+  // Written to the disk before anything is encrypted with it.
   await writeFile(temporary, `${key}\n`, { mode: 0o600, flush: true });
   await rename(temporary, file);
   return key;

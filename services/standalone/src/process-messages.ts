@@ -1,22 +1,22 @@
 import type { ServiceName } from './layout.js';
 
-/** What a group of services says to the supervisor over the IPC channel. */
+/** Messages from a group of services to the supervisor, over the IPC channel. */
 export type FromGroup =
-  /** Its programs are loaded; it waits for `start`. */
+  /** Its programs are loaded, and it waits for `start`. */
   | { readonly type: 'loaded' }
   | {
       readonly type: 'ready';
-      /** Where each service answers /health/ready. */
+      /** Address of each service's /health/ready. */
       readonly urls: Partial<Record<ServiceName, string>>;
     }
   | {
       readonly type: 'failed';
       readonly message: string;
-      /** The message says all that a person needs (`mistakeOf`). */
+      /** Whether the message is complete for a person (`mistakeOf`). */
       readonly isMistake: boolean;
     };
 
-/** What the supervisor says to a group. */
+/** Messages from the supervisor to a group. */
 export type ToGroup =
-  /** The rest of the environment, which is known once the servers run. */
+  /** The rest of the environment, which is known when the servers run. */
   { readonly type: 'start'; readonly env: Readonly<Record<string, string>> } | { readonly type: 'stop' };

@@ -16,7 +16,7 @@ describe('semiSpaceMiB', () => {
     expect(semiSpaceMiB(gib * GIB)).toBe(mib);
   });
 
-  it('is asked with the memory that this process may have', () => {
+  it('uses the memory that this process may have', () => {
     expect(memoryBytes()).toBeGreaterThan(64 * 2 ** 20);
   });
 });

@@ -90,16 +90,16 @@ async function call(key: string, method: string, path: string, body?: object): P
 interface Tenant {
   readonly id: string;
   readonly key: string;
-  /** In everything that is written for it. */
+  /** A text that is in everything written for this tenant. */
   readonly mark: string;
   readonly open: string;
-  /** Of a schedule that is active. */
+  /** The id of an active schedule. */
   readonly schedule: string;
 }
 
 /**
- * A tenant with rows in every service: one execution that has ended, one that was deleted, one that waits, one that a schedule has started,
- * and a schedule that is paused.
+ * A tenant with rows in every service: one execution that has ended, one deleted, one waiting, one started by a
+ * schedule, and a paused schedule.
  */
 async function fill(id: string): Promise<Tenant> {
   const mark = `mark-of-${id}`;
@@ -166,13 +166,13 @@ async function fill(id: string): Promise<Tenant> {
     const { rows } = await sql.query('SELECT FROM execution.orchestration_executions WHERE id = $1', [deleted]);
     expect(rows).toHaveLength(0);
     const inbox = await sql.query('SELECT FROM notifications.inbox WHERE tenant_id = $1', [id]);
-    // All three that are left were started, and two have completed.
+    // The three remaining executions were started, and two have completed.
     expect(inbox.rows).toHaveLength(5);
   }, PATIENCE);
   return { id, key, mark, open, schedule: active };
 }
 
-/** How many rows of each table hold a text anywhere, whatever their columns. */
+/** How many rows of each table contain a text in any column. */
 async function holding(text: string): Promise<Record<string, number>> {
   const { rows } = await sql.query<{ name: string }>(
     `SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) AS name FROM information_schema.tables
@@ -190,7 +190,7 @@ async function holding(text: string): Promise<Record<string, number>> {
   return found;
 }
 
-it('removes every row of a tenant in every service, nothing of others, and goes on where it was cut off', async () => {
+it('removes every row of a tenant in every service, nothing of others, and continues after an interruption', async () => {
   const [gone, stays] = [await fill('acme'), await fill('other')];
   const ofSchedules = await sql.query<{ id: string }>('SELECT id FROM execution.streams WHERE tenant_id = $1', [
     gone.id,
@@ -201,7 +201,7 @@ it('removes every row of a tenant in every service, nothing of others, and goes 
     expect.arrayContaining(['config', 'execution', 'notifications']),
   );
 
-  // Counted, and nothing removed.
+  // This only counts and removes nothing.
   const asked = await eraseTenant(database.url, gone.id, false);
   expect(asked).toMatchObject({ open: 2, active: 1, erased: false });
   for (const table of [
@@ -217,13 +217,13 @@ it('removes every row of a tenant in every service, nothing of others, and goes 
   }
   expect(await call(gone.key, 'GET', `${API}/executions`)).toMatchObject({ executions: expect.anything() });
 
-  // A schedule would start more, so nothing is removed either.
+  // An active schedule would start more executions, so nothing is removed either.
   const all = await holding(gone.id);
   expect(await eraseTenant(database.url, gone.id, true)).toEqual(asked);
   expect(await holding(gone.id)).toEqual(all);
   await call(gone.key, 'DELETE', `/api/v1/schedules/${gone.schedule}`);
 
-  // One execution runs: its keys are gone, and what has ended, but no more.
+  // One execution still runs. The tenant's keys are gone and ended executions are removed, but nothing else.
   expect(await eraseTenant(database.url, gone.id, true)).toMatchObject({ open: 1, active: 0, erased: false });
   expect((await holding(gone.mark))['config.api_keys']).toBeUndefined();
   expect((await holding(gone.mark))['config.orchestration_configs']).toBeGreaterThan(0);
@@ -235,7 +235,7 @@ it('removes every row of a tenant in every service, nothing of others, and goes 
     gone.open,
   ]);
 
-  // It is cut off in the middle, at each of its steps in turn.
+  // It is interrupted at each of its steps in turn.
   let cuts = 0;
   for (let after = 1; ; after += 1) {
     let steps = 0;
@@ -249,7 +249,7 @@ it('removes every row of a tenant in every service, nothing of others, and goes 
       break;
     }
     cuts += 1;
-    // Each cut undoes the step under way, so later ones get further only when earlier ones hold.
+    // Each interruption rolls back the current step, so later ones get further only when earlier steps are kept.
     if (cuts > 50) throw new Error('it never ends');
   }
   expect(cuts).toBeGreaterThan(3);
@@ -265,7 +265,7 @@ it('removes every row of a tenant in every service, nothing of others, and goes 
   );
   expect(rows).toEqual([{ ended: true }]);
 
-  // The other goes on, and checkpoints still hold.
+  // The other tenant still works, and checkpoints are still valid.
   await call(stays.key, 'POST', `${API}/executions/${stays.open}/steps/a/approve`, {});
   const problems: string[] = [];
   await verifyExecutions(database.url, 'all', ({ where, what }) => problems.push(`${where} ${what}`), [SEED]);

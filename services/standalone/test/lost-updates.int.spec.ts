@@ -19,7 +19,7 @@ let config: RunningConfig;
 let gateway: Gateway;
 let key: string;
 
-/** The REST edge with the config service that it has in production, whose state the tests are about. */
+/** The REST edge with the real config service, whose state the tests are about. */
 beforeAll(async () => {
   database = await createTestDatabase();
   nats = await startTestNats();
@@ -83,7 +83,7 @@ const definition = (name: string, more: object = {}) => ({
   ...more,
 });
 
-/** What can be changed: how it is made, where it is, and a change of it. */
+/** Resources that can be changed: how to create one, where it is, and a change of it. */
 const changed = {
   config: async () => {
     const made = await call('POST', CONFIGS, definition('a config'));
@@ -114,7 +114,7 @@ const changed = {
 } as const;
 
 describe.each(Object.entries(changed))('a change of the %s', (kind, make) => {
-  it('is refused when somebody else changed it meanwhile, and told of by another ETag', async () => {
+  it('is refused when somebody else changed it meanwhile, and gives it a new ETag', async () => {
     const { path, change } = await make();
     const seen = await call('GET', path);
     expect([seen.status, seen.etag]).toEqual([200, expect.stringMatching(/^"[\w-]+"$/)]);
@@ -141,7 +141,7 @@ describe.each(Object.entries(changed))('a change of the %s', (kind, make) => {
 });
 
 describe('an agent', () => {
-  it('is made once with If-None-Match: *, and with another ETag when it is made again', async () => {
+  it('is created once with If-None-Match: *, and has a new ETag when it is created again', async () => {
     const path = `${AGENTS}/made-once`;
     expect((await call('PUT', path, { pool: 'p' }, { 'if-match': '*' })).status).toBe(412);
     const racers = await Promise.all(
@@ -159,7 +159,7 @@ describe('an agent', () => {
     expect(again.etag).not.toBe(made?.etag);
   });
 
-  it('loses none of many updates that each know the one before', async () => {
+  it('loses none of many updates that are each based on the previous one', async () => {
     const path = `${AGENTS}/raced`;
     await call('PUT', path, { pool: 'p', description: '0' });
     const add = async (): Promise<void> => {
@@ -174,7 +174,7 @@ describe('an agent', () => {
   });
 });
 
-/** Every POST of the config service: what it is sent to, and two different requests. */
+/** Every POST of the config service: its path, and two different requests. */
 const posts: Record<string, () => Promise<{ path: string; body: object | undefined; other: object }>> = {
   'make a config': () =>
     Promise.resolve({ path: CONFIGS, body: definition('posted'), other: definition('posted', { description: 'x' }) }),
@@ -199,7 +199,7 @@ const posts: Record<string, () => Promise<{ path: string; body: object | undefin
 };
 
 describe.each(Object.entries(posts))('an Idempotency-Key to %s', (name, prepare) => {
-  it('has it done once, also by many at a time, answers as the first time, and refuses another request', async () => {
+  it('makes it happen once, also for concurrent requests, repeats the first answer, and refuses a different request', async () => {
     const { path, body, other } = await prepare();
     const headers = { 'idempotency-key': `key of ${name}`.replaceAll(' ', '-') };
     const answers = await Promise.all(Array.from({ length: 5 }, () => call('POST', path, body, headers)));
@@ -220,7 +220,7 @@ describe.each(Object.entries(posts))('an Idempotency-Key to %s', (name, prepare)
 });
 
 describe('idempotency keys', () => {
-  it('made one API key, whose secret is stored nowhere', async () => {
+  it('made one API key, whose secret is not stored', async () => {
     const { body } = await call('GET', KEYS);
     expect((body['keys'] as { user_id: string }[]).filter(({ user_id: user }) => user === 'bob')).toHaveLength(1);
     const made = await call('POST', KEYS, { user_id: 'eve', role: 'viewer' }, { 'idempotency-key': 'eve' });
@@ -236,7 +236,7 @@ describe('idempotency keys', () => {
     expect(rows[0]?.all).not.toContain(made.body['secret']);
   });
 
-  it('belong to what they are sent to, and a refusal uses none up', async () => {
+  it('belong to the path that they are sent to, and a refusal does not use one', async () => {
     const headers = { 'idempotency-key': 'shared' };
     const refused = await call('POST', CONFIGS, { name: 'wrong' }, headers);
     expect(refused.status).toBe(400);

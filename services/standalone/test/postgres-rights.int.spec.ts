@@ -17,13 +17,13 @@ import { databaseUrlOf, Secret } from '@batuta/settings';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 
-// Roles are the server's, so this test has one of its own.
+// Roles belong to the whole server, so this test has its own server.
 let home: string;
 let server: PostgresServer;
 let admin: pg.Client;
 let tables: string[];
 
-/** Every right on a table that PostgreSQL knows. */
+/** Every right on a table in PostgreSQL. */
 const WHOLE = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN'];
 const OF_COLUMNS = ['SELECT', 'INSERT', 'UPDATE', 'REFERENCES'];
 
@@ -42,7 +42,7 @@ async function migrateAll(ownerUrl: string): Promise<void> {
   await migrateNotifications(new Secret(ownerUrl));
 }
 
-/** What a role may do with a table, in the words of the guide. */
+/** The rights of a role on a table, in the words of the guide. */
 async function rightsOf(role: string, table: string): Promise<string[]> {
   const rights: string[] = [];
   for (const right of WHOLE) {
@@ -66,7 +66,7 @@ async function rightsOf(role: string, table: string): Promise<string[]> {
   return rights;
 }
 
-/** The table of the guide: rights by table, for the service whose schema it is in. */
+/** The table in the guide: rights by table, for the service that owns the schema. */
 function documented(): Map<string, string> {
   const guide = readFileSync(join(import.meta.dirname, '../../../docs/operations.md'), 'utf8');
   const chapter = guide.slice(guide.indexOf('\n## Roles of PostgreSQL\n'));
@@ -94,7 +94,7 @@ afterAll(async () => {
 }, 120_000);
 
 describe('the roles of PostgreSQL', () => {
-  it('have a line in the table of rights for each table that the migrations make', () => {
+  it('have a line in the guide’s table of rights for each table of the migrations', () => {
     const listed = POSTGRES_SERVICES.flatMap((service) =>
       Object.keys(POSTGRES_RIGHTS[service]).map((table) => `${service}.${table}`),
     );
@@ -107,7 +107,7 @@ describe('the roles of PostgreSQL', () => {
     expect(listed.toSorted()).toEqual(tables);
   });
 
-  it('have exactly the rights that the guide says, on every table of every schema', async () => {
+  it('have exactly the rights in the guide, on every table of every schema', async () => {
     const guide = documented();
     expect([...guide.keys()].toSorted()).toEqual(tables);
     for (const table of tables) {
@@ -119,7 +119,7 @@ describe('the roles of PostgreSQL', () => {
     }
   }, 120_000);
 
-  it('have no attribute of an administrator, and belong to no role but that of their tenants’ requests', async () => {
+  it('have no attribute of an administrator, and are members only of the role for tenants’ requests', async () => {
     const { rows } = await admin.query(
       `SELECT rolname, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AS more,
          ARRAY(SELECT roleid::regrole::text FROM pg_auth_members m WHERE m.member = r.oid) AS member_of
@@ -136,7 +136,7 @@ describe('the roles of PostgreSQL', () => {
     );
   });
 
-  it('own nothing but the owner, which owns everything in the schemas', async () => {
+  it('own nothing, except the owner, which owns everything in the schemas', async () => {
     const { rows } = await admin.query(
       `SELECT DISTINCT owner::regrole::text AS owner FROM (
          SELECT relowner AS owner FROM pg_class WHERE relnamespace::regnamespace::text = ANY($1)
@@ -147,7 +147,7 @@ describe('the roles of PostgreSQL', () => {
     expect(rows).toEqual([{ owner: POSTGRES_OWNER }]);
   });
 
-  it('make nothing: no table, temporary table, function, schema, large object or block of code', async () => {
+  it('cannot create anything: no table, temporary table, function, schema, large object or block of code', async () => {
     for (const service of POSTGRES_SERVICES) {
       const client = new pg.Client({ connectionString: urlOf(service).reveal() });
       await client.connect();
@@ -176,7 +176,7 @@ describe('a database of a version that had one role for all', () => {
     const old = mkdtempSync(join(tmpdir(), 'batuta-rights-old-'));
     try {
       const first = await startPostgres({ home: old });
-      // As the version before left it: no roles, and the administrator made everything.
+      // The state of the version before: no roles, and the administrator made everything.
       const before = new pg.Client({ connectionString: first.url });
       await before.connect();
       await before.query(`GRANT CONNECT ON DATABASE batuta TO PUBLIC`);
@@ -214,7 +214,7 @@ describe('a database of a version that had one role for all', () => {
   }, 300_000);
 });
 
-describe('a service whose schema is older than it needs', () => {
+describe('a service whose schema is too old', () => {
   it('says what to run, when it may not change the schema itself', async () => {
     await admin.query('CREATE DATABASE empty');
     const url = new URL(urlOf('execution').reveal());

@@ -24,7 +24,7 @@ import { databaseUrlOf, Secret } from '@batuta/settings';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 
-// Roles are the server's, so this test has one of its own.
+// Roles belong to the whole server, so this test has its own server.
 let home: string;
 let server: PostgresServer;
 let admin: pg.Client;
@@ -56,14 +56,16 @@ async function migrateAll(ownerUrl: string): Promise<void> {
   await migrateNotifications(new Secret(ownerUrl));
 }
 
-/** Ids that each tenant's rows have, by tenant. */
+/** The ids of each tenant's rows. */
 const ids = { alice: newId(), bob: newId() } as const;
 type Tenant = keyof typeof ids;
 const other: Record<Tenant, Tenant> = { alice: 'bob', bob: 'alice' };
 /** A config that the platform's own tenant has published. */
 const published = newId();
 
-/** One row of a tenant in every table, made by the administrator from what PostgreSQL knows of the columns. */
+/**
+ * Adds one row of a tenant to every table. The administrator derives the values from PostgreSQL's catalog of columns.
+ */
 async function fill(tenant: Tenant): Promise<void> {
   const id = ids[tenant];
   const given: Record<string, unknown> = {
@@ -90,7 +92,7 @@ async function fill(tenant: Tenant): Promise<void> {
     position: tenant === 'alice' ? 1 : 2,
     after_position: 0,
   };
-  // What others refer to first.
+  // Tables that others refer to come first.
   const first = ['tenants', 'orchestration_configs', 'knowledge_documents', 'callbacks', 'orchestration_callbacks'];
   const rank = (table: string): number => (first.includes(table) ? first.indexOf(table) : first.length);
   for (const { table, name } of OF_TENANTS.toSorted((a, b) => rank(a.table) - rank(b.table))) {
@@ -132,7 +134,7 @@ beforeAll(async () => {
   await admin.connect();
   for (const service of POSTGRES_SERVICES) {
     const pool = tenantPool(pg, service, { connectionString: urlOf(service).reveal(), max: 2 });
-    // The server may end before the last connection has said goodbye.
+    // The server may end before the last connection is closed.
     pool.on('error', () => undefined);
     pools.set(service, pool);
   }
@@ -155,7 +157,7 @@ afterAll(async () => {
 }, 120_000);
 
 describe('the tables of the services', () => {
-  it('each say whose their rows are', async () => {
+  it('each name the tenant of their rows', async () => {
     const { rows } = await admin.query<{ name: string }>(
       `SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname = ANY($1) ORDER BY 1`,
       [POSTGRES_SERVICES],
@@ -170,7 +172,7 @@ describe('the tables of the services', () => {
     expect(listed.toSorted()).toEqual(rows.map(({ name }) => name));
   });
 
-  it('are under row level security, also for their owner, where they have a column that leads to a tenant', async () => {
+  it('are under row level security, also for their owner, if a column leads to a tenant', async () => {
     const { rows } = await admin.query<{ name: string; forced: boolean; policies: string[]; leads: boolean }>(
       `SELECT n.nspname || '.' || c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced,
          ARRAY(SELECT polname::text FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY 1) AS policies,
@@ -193,13 +195,13 @@ describe('the tables of the services', () => {
     expect(secured.size).toBeGreaterThan(30);
   });
 
-  it('are touched by no second migration', async () => {
+  it('are not changed by a second migration', async () => {
     const before = await admin.query('SELECT oid FROM pg_policy ORDER BY oid');
     await migrateAll(server.environment.DATABASE_OWNER_URL);
     expect((await admin.query('SELECT oid FROM pg_policy ORDER BY oid')).rows).toEqual(before.rows);
   });
 
-  it('get back policies that somebody has changed', async () => {
+  it('get their policies back after somebody changed them', async () => {
     await admin.query('DROP POLICY tenant ON config.secrets');
     await admin.query('CREATE POLICY open ON config.secrets USING (true)');
     await admin.query('ALTER TABLE config.models NO FORCE ROW LEVEL SECURITY');
@@ -214,7 +216,7 @@ describe('the tables of the services', () => {
     expect(models.rows).toEqual([{ f: true }]);
   });
 
-  it('stay as they are where one role does everything', async () => {
+  it('stay unchanged where one role does everything', async () => {
     await admin.query('CREATE ROLE one LOGIN');
     await admin.query('CREATE SCHEMA config_of_one; CREATE TABLE config_of_one.agents (tenant_id text)');
     await admin.query('ALTER TABLE config_of_one.agents OWNER TO one');
@@ -229,7 +231,7 @@ describe('the tables of the services', () => {
 });
 
 describe('the role for requests of tenants', () => {
-  it('may do with each table what the registry says, and never more than its service', async () => {
+  it('has the rights of the registry on each table, and never more than its service', async () => {
     for (const { service, table, name } of ALL) {
       const rights = tenantRights(service, table);
       const ofService = POSTGRES_RIGHTS[service][table] ?? [];
@@ -245,7 +247,7 @@ describe('the role for requests of tenants', () => {
     }
   });
 
-  it('is nobody’s login, belongs to its service alone, and gives it nothing', async () => {
+  it('cannot log in, belongs to its service alone, and gives it no further rights', async () => {
     const { rows } = await admin.query(
       `SELECT rolname, rolcanlogin, ARRAY(SELECT member::regrole::text FROM pg_auth_members m WHERE m.roleid = r.oid) AS members,
          pg_has_role('batuta_config', oid, 'USAGE') AS inherited
@@ -266,7 +268,7 @@ describe.each(Object.keys(ids) as Tenant[])('a request of %s', (tenant) => {
   const foreign = other[tenant];
 
   it.each(OF_TENANTS)(
-    'sees its own rows of $name and none of the other’s, whatever is asked',
+    'sees its own rows of $name and none of the other’s, with any query',
     async ({ service, table, name }) => {
       const seen = poolOf(service).seen({ tenantId: tenant });
       if (!tenantRights(service, table).includes('SELECT')) {
@@ -285,7 +287,7 @@ describe.each(Object.keys(ids) as Tenant[])('a request of %s', (tenant) => {
     },
   );
 
-  it.each(OF_TENANTS)('changes, removes and adds no row of the other in $name', async ({ service, table, name }) => {
+  it.each(OF_TENANTS)('cannot change, remove or add a row of the other in $name', async ({ service, table, name }) => {
     const rights = tenantRights(service, table);
     const seen = poolOf(service).seen({ tenantId: tenant });
     const before = await admin.query<{ row: string }>(
@@ -313,7 +315,7 @@ describe.each(Object.keys(ids) as Tenant[])('a request of %s', (tenant) => {
         [name],
       );
       const list = all.map((each) => `"${each.name}"`).join(', ');
-      // A copy of the other's row: PostgreSQL looks at whose it is before it looks at keys.
+      // A copy of the other tenant's row: PostgreSQL checks the policy before the keys.
       const copy = `INSERT INTO ${name} (${list}) SELECT ${list} FROM jsonb_populate_record(NULL::${name}, $1::jsonb)`;
       await expect(seen.query(copy, [before.rows[0]?.row])).rejects.toMatchObject({ code: NO_RIGHT });
     }
@@ -324,7 +326,7 @@ describe.each(Object.keys(ids) as Tenant[])('a request of %s', (tenant) => {
     expect(after.rows).toEqual(before.rows);
   });
 
-  it('reads no event of the other, though the statements of the log have no condition on the tenant', async () => {
+  it('reads no event of the other, although the log’s statements have no condition on the tenant', async () => {
     await admin.query(`UPDATE execution.events SET type = 'ExecutionPaused'`);
     const store = new PostgresEventStore({ databaseUrl: '', queries: poolOf('execution').seen({ tenantId: tenant }) });
     const both = [ids[tenant], ids[foreign]];
@@ -336,10 +338,10 @@ describe.each(Object.keys(ids) as Tenant[])('a request of %s', (tenant) => {
   });
 });
 
-it('nobody’s request sees no row and adds none', async () => {
+it('a request without a tenant sees no row and adds none', async () => {
   for (const { service, table, name } of OF_TENANTS) {
     if (!tenantRights(service, table).includes('SELECT')) continue;
-    // A connection that was taken without saying for whom.
+    // A connection that was used without naming a tenant.
     const { rows } = await poolOf(service).query<{ row: string }>(`SELECT to_jsonb(t)::text AS row FROM ${name} t`);
     expect(rows.filter(({ row }) => row.includes('alice') || row.includes('bob'))).toEqual([]);
   }
@@ -348,7 +350,7 @@ it('nobody’s request sees no row and adds none', async () => {
   });
 });
 
-it('what the platform’s tenant publishes is seen by those that have allowed it, and changed by none of them', async () => {
+it('global configs are visible to tenants that have allowed them, and none of these can change them', async () => {
   const seen = poolOf('config').seen({ tenantId: 'alice' });
   const names = `SELECT name FROM config.orchestration_configs WHERE tenant_id = 'default'`;
   expect((await seen.query(names)).rows).toEqual([]);
@@ -359,7 +361,7 @@ it('what the platform’s tenant publishes is seen by those that have allowed it
   expect(changed.rowCount).toBe(0);
 });
 
-it('the owner of the tables sees nobody’s rows until it says that it wants to', async () => {
+it('the owner of the tables sees no rows until it asks for them', async () => {
   const owner = new pg.Client({ connectionString: server.environment.DATABASE_OWNER_URL });
   await owner.connect();
   try {

@@ -2,7 +2,7 @@ import { Runner } from '@batuta/worker';
 import { Inject, Module } from '@nestjs/common';
 import type { BeforeApplicationShutdown, DynamicModule, OnApplicationBootstrap } from '@nestjs/common';
 
-/** How long a stopping runner lets its attempts finish, in milliseconds. */
+/** Injection token: how long a stopping runner lets its attempts finish, in milliseconds. */
 const DRAIN_MS = Symbol('drain');
 
 /** The step-runner: serves its pools from bootstrap to shutdown. Tasks themselves do not pass through Nest. */

@@ -5,7 +5,7 @@ import type { OutboundCall } from '@batuta/worker';
 
 type Attributes = NonNullable<FinishedSpan['attributes']>;
 
-/** Begins a call under the span that `traceparent` names. */
+/** Begins a call as a child of the span in `traceparent`. */
 export function beginCall(tracing: Tracing, traceparent: string, name: string, attributes: Attributes): OutboundCall {
   const parent = tracing.enabled ? parseTraceparent(traceparent) : undefined;
   if (parent === undefined) return { traceparent, end: () => undefined };

@@ -9,7 +9,7 @@ import type { Meter, PlatformPorts, ResolvedInput, UsedSecrets } from '@batuta/w
 import { beginCall } from './outbound-call.js';
 import { inputWithSecrets, secretsOfTask } from './secrets.js';
 
-/** Agents may fail with codes of their own: only those of the platform are told apart. */
+/** Agents may fail with their own codes. Only the platform's codes are distinguished. */
 const OUTCOMES: ReadonlySet<string> = new Set([...Object.values(FAILURE_CODES), 'output', 'unwanted', 'handed_back']);
 const attemptsTotal = tallies(
   'batuta_step_runner_attempts_total',
@@ -37,7 +37,7 @@ const meter: Meter = {
   abandoned: (change) => abandonedGauge.inc(change),
 };
 
-/** What the platform's own runner has besides what any worker has: metrics, traces of its agents' calls, and secrets. */
+/** What the platform's own runner has in addition to any worker: metrics, traces of its agents' calls, and secrets. */
 export function platformPorts({ secrets, tracing }: { secrets: SecretSource; tracing: Tracing }): PlatformPorts {
   return {
     meter,

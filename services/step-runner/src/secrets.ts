@@ -1,12 +1,12 @@
 import { secretNames, setOwn, withSecrets } from '@batuta/contracts';
 import type { JsonValue, Task } from '@batuta/contracts';
 
-/** The names of the secrets that a task's input refers to where its config does so. */
+/** The names of the secrets that a task's input refers to, at the places that the engine lists. */
 export function secretsOfTask({ input = null, secrets = [] }: Task): string[] {
   return [...new Set(secrets.flatMap((pointer) => secretNames(textAt(input, pointer) ?? '')))];
 }
 
-/** The input of a task with the values in place of the references. Shares with the task what holds none. */
+/** The input of a task with values in place of the references. Parts without references are shared with the task. */
 export function inputWithSecrets({ input = null, secrets = [] }: Task, values: ReadonlyMap<string, string>): JsonValue {
   return secrets.reduce<JsonValue>((filled, pointer) => replacedAt(filled, tokensOf(pointer), values), input);
 }

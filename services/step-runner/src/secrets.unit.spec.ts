@@ -7,7 +7,7 @@ const taskWith = (input: Task['input'], secrets: string[]): Task =>
   ({ executionId: 'e', stepId: 's', attempt: 1, dispatch: 1, agent: 'a', input, secrets }) as unknown as Task;
 
 describe('references to secrets in the input of a task', () => {
-  it('count where the engine says so and nowhere else', () => {
+  it('count only at the places that the engine lists', () => {
     const input = { given: REF, list: ['x', `${REF} and {{secret:B}}`], 'a/b': { '~': REF }, other: '{{secret:C}}' };
     const task = taskWith(input, ['/list/1', '/a~1b/~0']);
     expect(secretsOfTask(task).toSorted()).toEqual(['A', 'B']);

@@ -18,9 +18,15 @@ import { LOG_DIRECTORY } from './logs/open-log-file.js';
 
 const schema = {
   natsUrl: secret({ env: 'NATS_URL', default: new Secret('nats://127.0.0.1:4222') }),
-  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  /**
+   * A file of NATS credentials, in addition to or instead of user and password in the URL; `{service}` stands for this
+   * service.
+   */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
-  /** A file with certificates of those who may vouch for the NATS server; it must have TLS then. */
+  /**
+   * A file with the certificates of authorities that may sign the NATS server's certificate. The server must use TLS
+   * then.
+   */
   natsTlsCa: text({ env: 'BATUTA_NATS_TLS_CA', optional: true }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   /** Bearer token for PUT /log-level; without it only this machine may change the level. */
@@ -33,24 +39,27 @@ const schema = {
   pools: list({ env: 'BATUTA_RUNNER_POOLS', default: [DEFAULT_POOL], pattern: TOKEN, describe: 'pool names' }),
   /** Attempts at once, for each pool. */
   slots: integer({ env: 'BATUTA_RUNNER_SLOTS', default: 256, min: 1, max: 10_000 }),
-  /** Bytes of tasks that are run at once in each pool; one that is larger runs alone. */
+  /** Bytes of tasks that run at once in each pool. A larger task runs alone. */
   bytesAtOnce: bytes({ env: 'BATUTA_RUNNER_BYTES_AT_ONCE', default: 32 * 1024 * 1024, min: 1024, max: 64 * 1024 ** 3 }),
-  /** Copies of the tasks' stream in a NATS cluster; the same as the execution service's, as both make it when it is missing. */
+  /**
+   * Copies of the tasks' stream in a NATS cluster. Use the same value as for the execution service, because both make
+   * the stream when it is missing.
+   */
   streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),
   /** A task without a sign of life for this long is delivered to another runner. */
   ackWaitMs: milliseconds({ env: 'BATUTA_RUNNER_ACK_WAIT', default: 2_000, min: 50, max: 600_000 }),
-  /** Between the signs of life of a task. */
+  /** Interval between the signs of life of a task. */
   workingMs: milliseconds({ env: 'BATUTA_RUNNER_WORKING', default: 700, min: 10, max: 300_000 }),
   /** How often the engine is asked whether a long attempt is still wanted. */
   recheckMs: milliseconds({ env: 'BATUTA_RUNNER_RECHECK', default: 10_000, min: 20, max: 600_000 }),
-  /** What a stopping runner gives its attempts to finish, before it hands them back. */
+  /** How long a stopping runner lets its attempts finish before it hands them back. */
   drainMs: milliseconds({ env: 'BATUTA_RUNNER_DRAIN', default: 10_000, min: 0, max: 3_600_000 }),
-  /** What an agent gets to heed its signal, before its slot is given to another. */
+  /** How long an agent may take to stop after its signal, before its slot is given to another task. */
   graceMs: milliseconds({ env: 'BATUTA_RUNNER_GRACE', default: 1_000, min: 0, max: 60_000 }),
   /** Threads that render templates. */
   sandboxThreads: integer({ env: 'BATUTA_RUNNER_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   maxAbandoned: integer({ env: 'BATUTA_RUNNER_MAX_ABANDONED', default: 64, min: 0, max: 10_000 }),
-  /** Where `log_analyzer` may read, for each tenant. Nothing else may lie there: whoever runs it reads all of it. */
+  /** Where `log_analyzer` may read, for each tenant. Tenants can read every file there, so keep other files out. */
   logDirectories: list({
     env: 'BATUTA_RUNNER_LOG_DIRECTORIES',
     default: [],
@@ -61,11 +70,14 @@ const schema = {
   allowedAddresses: list({ env: 'BATUTA_RUNNER_ALLOWED_ADDRESSES', default: [] }),
   /** The same for `status_handler` alone: the platform's own addresses. */
   statusAddresses: list({ env: 'BATUTA_RUNNER_STATUS_ADDRESSES', default: [] }),
-  /** Name servers for the hosts that agents call: `10.0.0.53`, `[::1]:5353`; none: those of /etc/resolv.conf. */
+  /** Name servers for the hosts that agents call: `10.0.0.53`, `[::1]:5353`. Default: those of /etc/resolv.conf. */
   dnsServers: list({ env: 'BATUTA_DNS_SERVERS', default: [] }),
-  /** Whether spans of calls of models have what was said. It may be personal, and is kept by whoever keeps the traces. */
+  /**
+   * Whether spans of model calls contain prompts and answers. They may be personal data, and everybody with access to
+   * the traces can read them.
+   */
   tracesContent: boolean({ env: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', default: false }),
-  /** For the lookup of one host name. */
+  /** Time limit for the lookup of one host name. */
   dnsTimeoutMs: milliseconds({ env: 'BATUTA_DNS_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
 } as const;
 

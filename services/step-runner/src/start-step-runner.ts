@@ -19,18 +19,18 @@ export interface StartStepRunnerOptions {
   readonly logger: Logger;
   /** Whether to serve /health and /metrics on a port of its own; default true. */
   readonly opsServer?: boolean;
-  /** Agents of your own, served besides the built-in ones. */
+  /** Your own agents, in addition to the built-in ones. */
   readonly agents?: readonly Agent[];
-  /** A connection to NATS is lost for good; default: the process ends. */
+  /** Called when a connection to NATS is lost for good; default: the process ends. */
   readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningStepRunner {
-  /** Port of /health and /metrics, when it serves them. */
+  /** Port of /health and /metrics, if it serves them. */
   readonly opsPort: number | undefined;
-  /** What must hold for the service to be ready, by name. */
+  /** The readiness checks of the service, by name. */
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
-  /** Takes nothing new, finishes or hands back what runs, and closes every connection. */
+  /** Takes no new tasks, finishes or hands back running ones, and closes every connection. */
   close(): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
     });
     opened.push(() => nc.close());
     onLost(nc, options.onLost ?? endProcess(logger));
-    // Every slot may have a template that waits; how long it waits is for the step's own timeout to say.
+    // Every slot may have a waiting template. The step's own timeout limits the wait.
     const sandbox = new Sandbox({
       threads: settings.sandboxThreads,
       memoryMb: 192,

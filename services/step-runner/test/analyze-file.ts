@@ -1,4 +1,4 @@
-// A process of its own, so that its memory can be bounded: node … analyze-file.ts <directory> <file>
+// A separate process, so that its memory can be limited: node … analyze-file.ts <directory> <file>
 import { logAnalyzerAgent } from '../src/agents/log-analyzer.js';
 import { testContext } from './test-context.js';
 

@@ -1,11 +1,11 @@
 /**
- * Lines as programs and collectors write them, and the entries in them: time, level and message. `lines` that make one entry
- * stand in one list. The time of formats without a year is near `CORPUS_NOW`.
+ * Lines as programs and collectors write them, and the expected entries: time, level and message. `lines` that form one
+ * entry are in one list. The time of formats without a year is near `CORPUS_NOW`.
  */
 export interface Sample {
   readonly format: string;
   readonly lines: readonly string[];
-  /** `time | level | message`; `-` for no time. Times are given to the millisecond where the line has one. */
+  /** `time | level | message`, with `-` for no time. Times have milliseconds if the line has them. */
   readonly entries: readonly string[];
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runFile } from '@batuta/testing';
 
-/** MiB; `BATUTA_TEST_LOG_MIB=1024` does it with a gigabyte. */
+/** MiB. `BATUTA_TEST_LOG_MIB=1024` runs the test with a gigabyte. */
 const SIZE = Number(process.env['BATUTA_TEST_LOG_MIB'] ?? '64');
 const MEBIBYTE = 1024 * 1024;
 
@@ -23,7 +23,7 @@ describe('log_analyzer on a large file', () => {
       for (let n = 0; n < 5_000; n++, lines++) {
         const time = new Date(1_795_000_000_000 + lines * 37).toISOString();
         const level = lines % 50 === 0 ? 'ERROR' : 'INFO';
-        // Ever new words, so that clusters have to be forgotten.
+        // Always new words, so that clusters must be dropped.
         const word = `${words[lines % 5]}${(lines * 2_654_435_761).toString(36).replace(/\d/g, 'x')}`;
         block += `${time} ${level} [${lines % 90}] ${word} request ${lines} took ${lines % 977} ms for ${word}\n`;
       }

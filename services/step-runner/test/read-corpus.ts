@@ -1,4 +1,4 @@
-// A process of its own, because a process takes its zone from the environment once: node … read-corpus.ts
+// A separate process, because a process reads its zone from the environment only once: node … read-corpus.ts
 import { LogEntries } from '../src/logs/log-entries.js';
 import type { LogEntry } from '../src/logs/log-entries.js';
 import { CORPUS, CORPUS_NOW } from './log-corpus.js';

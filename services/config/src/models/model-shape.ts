@@ -22,7 +22,7 @@ const text = (most: number): DocumentSchema => ({ type: 'string', minLength: 1, 
 
 export const modelShape = documentCheck(
   objectOf<Required<ModelBody>>(
-    'What is said of a model.',
+    'The description of a model.',
     {
       provider: { type: 'string', enum: MODEL_PROVIDERS },
       model: text(200),

@@ -1,17 +1,17 @@
 import type { JsonValue } from '@batuta/contracts';
 import type { CallAnswer } from '@batuta/outbound-http';
 
-/** An answer's body as an agent gives it, and what is wrong with it when it is not what the answer says. */
+/** An answer's body in the form that an agent returns, and the mistake when the body does not fit its headers. */
 export interface AnswerBody {
   readonly value: JsonValue;
-  /** As a sentence about the answer; undefined when the body could be read. */
+  /** A sentence about the answer. Undefined when the body could be read. */
   readonly problem?: string;
 }
 
 const JSON_TYPE = /[/+]json\b/i;
 const TEXT_TYPE = /^\s*text\/|[/+](?:json|xml)\b|\/(?:javascript|x-www-form-urlencoded|yaml)\b/i;
 const CHARSET = /;\s*charset\s*=\s*(?:"([^"]*)"|([^;,\s]*))/i;
-/** Where documents that name their own charset do so. */
+/** Where a document of this type declares its own charset. */
 const DECLARED: readonly [type: RegExp, declaration: RegExp][] = [
   [/[/+]xml\b/i, /^\s*<\?xml[^>]*\sencoding\s*=\s*["']([\w.:-]+)/i],
   [/\/html\b/i, /<meta\s[^>]*charset\s*=\s*["']?([\w.:-]+)/i],
@@ -19,8 +19,8 @@ const DECLARED: readonly [type: RegExp, declaration: RegExp][] = [
 const DECLARED_WITHIN = 1024;
 
 /**
- * The body as JSON when the answer says that it is and it is, else as text in the charset that it names (UTF-8 when it names
- * none), else, for what is no text, as Base64.
+ * The body as JSON when the headers say so and it is valid JSON. Otherwise as text in its charset (UTF-8 by default). A
+ * body that is not text becomes Base64.
  */
 export function answerBody({ body, headers }: Pick<CallAnswer, 'body' | 'headers'>): AnswerBody {
   if (body.length === 0) return { value: null };
@@ -48,7 +48,10 @@ function charsetIn(contentType: string): string | undefined {
   return (quoted ?? plain)?.trim() || undefined;
 }
 
-/** A byte order mark says more than the header does (WHATWG Encoding, "decode"). What is no text may begin with any bytes. */
+/**
+ * A byte order mark takes precedence over the header (WHATWG Encoding, "decode"). A body that is not text may begin
+ * with the same bytes by chance.
+ */
 function markedCharset(body: Buffer, isText: boolean): string | undefined {
   if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) return 'utf-8';
   if (!isText) return undefined;
@@ -70,12 +73,13 @@ function isKnown(charset: string): boolean {
   }
 }
 
-/** The text without its byte order mark; undefined when the charset is not known or the bytes are not in it. */
+/** The text without its byte order mark. Undefined when the charset is unknown or the bytes do not fit it. */
 function decoded(body: Buffer, charset: string): string | undefined {
   try {
     const decoder = new TextDecoder(charset, { fatal: true });
     const text = decoder.decode(body);
-    // Node.js 20 takes windows-1252, which is what pages mean by ISO-8859-1, for the control characters of Latin-1.
+    // Pages that say ISO-8859-1 mean windows-1252, but Node.js 20 decodes some of its characters as control characters
+    // of Latin-1.
     return decoder.encoding === 'windows-1252'
       ? text.replaceAll(/[\x80-\x9f]/g, (control) => WINDOWS_1252.charAt(control.charCodeAt(0) - 0x80))
       : text;

@@ -16,9 +16,9 @@ import type { NamedTool } from './model-input.js';
 import { ask, refusalError } from './rag-handler.js';
 
 const SCHEMA_CHECK_MS = 2_000;
-/** Violations that a model or a person is told of. */
+/** How many violations a model or a person is shown. */
 const MOST_VIOLATIONS = 10;
-/** Estimated from bytes: no model's own tokens are longer on average, in any language. */
+/** For an estimate from bytes: in no language are a model's tokens longer on average. */
 const BYTES_A_TOKEN = 3;
 const TOKENS_A_MESSAGE = 8;
 
@@ -26,7 +26,7 @@ export interface AskModelOptions {
   readonly control: ControlClient;
   readonly client: GuardedClient;
   readonly sandbox: Sandbox;
-  /** Whether spans have what models are told and what they answer. */
+  /** Whether spans contain prompts and answers of models. */
   readonly tracesContent: boolean;
 }
 
@@ -146,7 +146,7 @@ async function modelOf(control: ControlClient, name: string, context: PlatformCo
   throw new TerminalError(FAILURE_CODES.modelUnknown, message);
 }
 
-/** A tool with what its agent says of itself, where the config does not say it. */
+/** A tool, with its agent's own description and schema when the config does not set them. */
 async function toolOf(control: ControlClient, tool: NamedTool, context: PlatformContext): Promise<ModelTool> {
   const { name, agent } = tool;
   let { description, inputSchema } = tool;
@@ -178,7 +178,8 @@ function estimate({
 }
 
 /**
- * Most tokens of the answer, so that the call stays within what it was given. A call that would not is not made.
+ * The limit of the answer's tokens, so that the call stays within its budget. Throws when the call cannot stay within
+ * it.
  */
 function withinLimits(
   model: Model,
@@ -212,10 +213,10 @@ function withinLimits(
   return Number.isFinite(left) ? Math.min(left, most ?? left) : most;
 }
 
-/** An estimate that is this much too high still is the provider's to refuse. */
+/** A too high estimate up to this factor is still sent, because the provider decides. */
 const ESTIMATE_TOLERANCE = 2;
 
-/** What the call cost, as agents tell it; without a price there is no cost. */
+/** The cost of a call in the form that agents report. Without a price there is no cost. */
 function spentOn(answer: ModelAnswer, prices: TokenPrices | undefined): JsonObject {
   const { inputTokens, outputTokens } = answer;
   return {
@@ -224,7 +225,7 @@ function spentOn(answer: ModelAnswer, prices: TokenPrices | undefined): JsonObje
   };
 }
 
-/** A call that a model asks for: with its input, or with what is wrong with it, in words that the model can act on. */
+/** A call that a model requests: with its input, or with the mistake in words that help the model to correct it. */
 async function checkedCall(
   sandbox: Sandbox,
   context: PlatformContext,
@@ -264,7 +265,7 @@ async function structuredOutput(
   return problem === undefined ? { output } : { problem };
 }
 
-/** Many models put JSON into a fence of Markdown, whatever they are told. */
+/** Many models put JSON into a Markdown fence, even when told not to. */
 function unfenced(text: string): string {
   return /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text;
 }

@@ -61,7 +61,7 @@ interface Seen {
   readonly body: JsonObject;
 }
 
-/** A server of the test's own, for what a scripted model does not do. */
+/** The test's own server, for behaviour that the scripted model does not have. */
 async function server(listener: RequestListener): Promise<{ url: string; seen: Seen[] }> {
   const seen: Seen[] = [];
   const made = createServer((request, response) => {
@@ -180,14 +180,14 @@ describe('ask_model', () => {
       _cost: 0.001_2,
       price: { version: 'model writer revision 3' },
     });
-    // A server that only speaks like OpenAI has none, even when its model is called like one of theirs.
+    // A server that only has OpenAI's API has no price, even when its model has the name of an OpenAI model.
     models.set('writer', model({ provider: 'openai_compatible', baseUrl: url }));
     const unknown = await run({ model: 'writer', prompt: 'x' });
     expect(unknown).toMatchObject({ price: null });
     expect(unknown).not.toHaveProperty('_cost');
   });
 
-  it('checks what the model wants called, and says what is wrong in words for the model', async () => {
+  it('checks the calls that the model requests, and explains mistakes to the model', async () => {
     const call = (id: string, name: string, input: string) => ({
       id,
       type: 'function',
@@ -246,7 +246,7 @@ describe('ask_model', () => {
     expect(await run(input)).toMatchObject({ text: 'The number is four.', problem: 'it is not JSON.' });
   });
 
-  it('keeps within what a budget leaves, or does not ask', async () => {
+  it('stays within the rest of a budget, or does not ask', async () => {
     const { url, seen } = await answers(200, completion({ content: 'hi' }));
     models.set('writer', model({ baseUrl: url }));
     await run({ model: 'writer', prompt: 'x', budget: { tokens: 100 }, max_output_tokens: 5_000 });
@@ -265,8 +265,8 @@ describe('ask_model', () => {
   });
 });
 
-describe('what goes wrong with a model', () => {
-  it('is told before anything is sent: no model, no key, nothing to say, a context too long', async () => {
+describe('failures of a model', () => {
+  it('are reported before anything is sent: no model, no key, no prompt, a context too long', async () => {
     const { url, seen } = await answers(200, completion({ content: 'hi' }));
     await expect(run({ model: 'none', prompt: 'x' })).rejects.toMatchObject({ code: 'model_unknown' });
     models.set('writer', model({ baseUrl: url, contextTokens: 1_000 }));
@@ -296,7 +296,7 @@ describe('what goes wrong with a model', () => {
     const { url, seen } = await answers(status, body);
     models.set('writer', model({ baseUrl: url }));
     await expect(run({ model: 'writer', prompt: 'x' })).rejects.toMatchObject({ name, code });
-    // The adapter does not ask again by itself: each call is an attempt that the engine knows of.
+    // The adapter does not retry by itself: each call is an attempt that the engine knows.
     expect(seen).toHaveLength(1);
   });
 
@@ -347,7 +347,7 @@ describe('what goes wrong with a model', () => {
     );
     models.set('writer', model({ baseUrl: redirecting.url }));
     await expect(run({ model: 'writer', prompt: 'x' })).rejects.toMatchObject({ code: 'input_invalid' });
-    // Nor does it get the conversation.
+    // It does not get the conversation either.
     expect(elsewhere.seen).toEqual([]);
     models.set('writer', model({ baseUrl: 'http://169.254.169.254/v1' }));
     await expect(run({ model: 'writer', prompt: 'x' })).rejects.toMatchObject({ code: 'address_refused' });

@@ -13,38 +13,38 @@ import { statusHandlerAgent } from './status-handler.js';
 import { synthesizerAgent } from './synthesizer.js';
 
 export interface BuiltInAgentOptions {
-  /** Asks the config and execution services. */
+  /** Sends requests to the config and execution services. */
   readonly control: ControlClient;
-  /** Renders templates; whoever made it closes it. */
+  /** Renders templates. The caller that made it closes it. */
   readonly sandbox: Sandbox;
-  /** Settings of the directories whose files may be read, see `LOG_DIRECTORY`. */
+  /** Settings for the directories whose files may be read, see `LOG_DIRECTORY`. */
   readonly logDirectories: readonly string[];
   /** Private addresses that HTTP calls may reach. */
   readonly allowedAddresses: readonly string[];
   /** The same for `status_handler` alone. */
   readonly statusAddresses: readonly string[];
-  /** Name servers for the hosts that HTTP calls name; none: the system's. */
+  /** Name servers for the hosts of HTTP calls. Empty: the system's. */
   readonly dnsServers: readonly string[];
-  /** Milliseconds for the lookup of a host name. */
+  /** Time limit for the lookup of a host name, in milliseconds. */
   readonly dnsTimeoutMs: number;
-  /** Whether spans have what models are told and what they answer. */
+  /** Whether spans contain prompts and answers of models. */
   readonly tracesContent: boolean;
 }
 
 export interface BuiltInAgents {
   readonly agents: readonly Agent<PlatformContext>[];
-  /** Closes the connections that the agents keep. */
+  /** Closes the connections of the agents. */
   close(): Promise<void>;
 }
 
-/** The agents that every step-runner of the pool `default` serves. Throws a `TypeError` for an address that is none. */
+/** The agents of every step-runner that serves the pool `default`. Throws a `TypeError` for an invalid address. */
 export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
   const { control, sandbox, logDirectories, allowedAddresses, statusAddresses } = options;
   const { resolve } = new HostNames({ servers: options.dnsServers, timeoutMs: options.dnsTimeoutMs });
   const http = new GuardedClient(addressPolicy(allowedAddresses), resolve);
   const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]), resolve);
   return {
-    // `npm run agents` writes down what they say of themselves, for everybody else.
+    // `npm run agents` copies their descriptions and schemas to the contracts and the documentation.
     agents: [
       statusHandlerAgent(status, control),
       logAnalyzerAgent(logDirectories),

@@ -15,7 +15,7 @@ import { answerBody } from './answer-body.js';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const DEFAULT_MAX_BYTES = 256 * 1024;
 const LARGEST_MAX_BYTES = 900 * 1024;
-/** Answers after which the same call may succeed later. */
+/** After these statuses the same call may succeed later. */
 const RETRYABLE_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 const DEFAULT_MAX_REDIRECTS = 5;
@@ -129,7 +129,7 @@ export function httpAgent(client: GuardedClient): Agent<PlatformContext> {
   );
 }
 
-/** A call whose failures are those of an agent: what the caller got wrong is terminal, what the network did is retryable. */
+/** A call that throws an agent's errors: terminal for mistakes of the caller, retryable for failures of the network. */
 export async function callOrFail(
   client: GuardedClient,
   options: Omit<CallOptions, 'tenantId' | 'originHeaders'>,
@@ -141,7 +141,8 @@ export async function callOrFail(
   try {
     const originHeaders = secretHeaders(options.headers, context);
     const { body } = options;
-    // As with headers: what the config wrote for one host is not for another one that this one names.
+    // As with headers: a body from the config is meant for its own host, and not for another host that this one
+    // redirects to.
     const originBody = options.originBody ?? (body !== undefined && context.redact(body) !== body);
     const answer = await client.call({ ...options, tenantId: context.tenantId, headers, originHeaders, originBody });
     const code = String(answer.status);
@@ -179,7 +180,9 @@ export async function callOrFail(
   }
 }
 
-/** The headers that hold a secret: the config sends it to the URL that it names, not to where that redirects to. */
+/**
+ * The headers that contain a secret. The config sends the secret to its own URL, and not to the target of a redirect.
+ */
 function secretHeaders(
   headers: Readonly<Record<string, string>>,
   { redact }: Pick<PlatformContext, 'redact'>,
@@ -187,7 +190,7 @@ function secretHeaders(
   return Object.keys(headers).filter((name) => redact(`${name}: ${headers[name]}`) !== `${name}: ${headers[name]}`);
 }
 
-/** Where a call goes. Path and query may hold what is secret. */
+/** The address without path and query, because these may contain secrets. */
 function addressOf({ url, method }: Pick<CallOptions, 'url' | 'method'>): Record<string, string | number> {
   if (!URL.canParse(url)) return { 'http.request.method': method };
   const { protocol, hostname, port } = new URL(url);
@@ -207,12 +210,12 @@ function urlOf({ url: text, query }: Call): string {
   if (query === undefined || !URL.canParse(text)) return text;
   const url = new URL(text);
   const added = searchOf(query, 'query');
-  // What the URL has already stays as it is written: it may be signed.
+  // The existing query stays unchanged, because it may be signed.
   if (added !== '') url.search = url.search === '' ? added : `${url.search}&${added}`;
   return url.href;
 }
 
-/** Fields as a query or a form has them. */
+/** Fields in the form of a query or an HTML form. */
 function searchOf(fields: JsonObject, parameter: string): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) {
@@ -238,7 +241,10 @@ function headersOf(parameters: Call): Record<string, string> {
   return headers;
 }
 
-/** What is sent, and its type when the headers name none: a text as it is, a form when the headers say so, else JSON. */
+/**
+ * The request body, and its type when the headers name none: a text unchanged, a form when the headers say so, else
+ * JSON.
+ */
 function bodyOf({ body }: Call, headers: Readonly<Record<string, string>>): { body?: string; type?: string } {
   if (body === undefined || body === null) return {};
   const given = headers['content-type'];

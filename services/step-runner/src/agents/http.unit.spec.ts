@@ -115,7 +115,7 @@ describe('the http agent', () => {
     ['application/json', 'is not text in utf-8'],
     ['application/json; charset=unheard-of', 'names the charset "unheard-of", which is not known'],
     ['text/plain; charset=utf-8', 'is not text in utf-8'],
-  ])('says of %s that it cannot be read, instead of giving what nobody asked for', async (type, problem) => {
+  ])('reports that %s cannot be read, instead of returning something else', async (type, problem) => {
     answer = (_request, response) => response.writeHead(200, { 'content-type': type }).end(latin1('"caf\xe9"'));
     const failing = call({});
     await expect(failing).rejects.toThrow(`The answer of 127.0.0.1:${port} ${problem}.`);
@@ -186,7 +186,7 @@ describe('the http agent', () => {
     expect(output['url']).toBe(`http://127.0.0.1:${port}${url}${location.includes('#') ? '#part' : '#here'}`);
   });
 
-  it('keeps what is no UTF-8 in a Location byte by byte, and reads headers that are UTF-8', async () => {
+  it('keeps bytes of a Location that are not UTF-8, and reads headers that are UTF-8', async () => {
     answer = (request, response) => {
       if (request.url === '/') response.writeHead(302, { location: '/caf\xe9' }).end();
       else
@@ -250,7 +250,7 @@ describe('the http agent', () => {
     expect(seen[0]?.headers['content-type']).toBe(type);
   });
 
-  it('leaves the query of the URL as it is written, and takes the line end of a token off its header', async () => {
+  it('keeps the query of the URL unchanged, and removes the line end of a token in a header', async () => {
     answer = (_request, response) => json(response, 200, {});
     await call({
       url: `http://127.0.0.1:${port}/?sig=a%20b~%2F`,
@@ -269,7 +269,8 @@ describe('the http agent', () => {
     beforeEach(async () => {
       requests = [];
       connections = 0;
-      // The second request on a connection is never answered: the server had closed it when the request came.
+      // The second request on a connection gets no answer, because the server closed the connection when the request
+      // came.
       closing = createNetServer((socket) => {
         connections += 1;
         let had = 0;
@@ -287,7 +288,7 @@ describe('the http agent', () => {
     });
     afterEach(() => new Promise((resolve) => closing.close(resolve)));
 
-    // The client takes a connection back a few turns of the event loop after its answer.
+    // The client reuses a connection only a few turns of the event loop after its answer.
     const isKept = async (): Promise<void> => {
       for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     };
@@ -298,7 +299,7 @@ describe('the http agent', () => {
         httpAgent(client).run({ url: `http://${allowed()}/`, ...input }, testContext()) as Promise<unknown>;
     };
 
-    it.each(['GET', 'DELETE', 'POST'])('sends a %s once more, on a connection of its own', async (method) => {
+    it.each(['GET', 'DELETE', 'POST'])('sends a %s once more, on a new connection', async (method) => {
       const send = agentCalling();
       expect(await send({ method })).toMatchObject({ body: 'ok' });
       await isKept();
@@ -452,10 +453,10 @@ describe('the http agent', () => {
       const more = { resolve, redact: (text: string) => hidden.text(text) };
       const url = `http://127.0.0.1:${port}/start`;
       expect(await codeOf(call({ url, method: 'POST', ...sent }, more))).toBe('input_invalid');
-      // On its own origin it goes where it is sent.
+      // On its own origin the secret is sent.
       expect(seen.map((one) => one.url)).toEqual(['/start', '/same']);
       expect(seen[1]?.body).not.toBe('');
-      // Without a secret in it, a body goes along (RFC 9110, 15.4.8).
+      // A body without a secret is sent again after a redirect (RFC 9110, 15.4.8).
       seen.splice(0);
       await call({ url, method: 'POST', body: 'harmless' }, more);
       expect(seen.map((one) => [one.url, one.body])).toEqual([

@@ -12,7 +12,7 @@ const input = {
     file: { type: 'string', maxLength: 4_096, description: "a file below one of the tenant's directories" },
     text: { type: 'string', maxLength: LONGEST_TEXT, description: 'the log itself' },
     lines: { type: 'array', items: { type: 'string' }, description: 'the log, as a list of texts' },
-    // Without a type: an output of an earlier step may stand under this name.
+    // Without a type, because an output of an earlier step may have this name.
     logs: { maxLength: LONGEST_TEXT, description: 'a text: another name of `text`' },
     last_bytes: {
       type: 'integer',
@@ -92,7 +92,7 @@ export function logAnalyzerAgent(directories: readonly string[]): Agent {
       let read = 0;
       for (const line of lines === undefined ? linesOf(text ?? '') : linesOfAll(lines)) {
         summary.add(line.length > LONGEST_LINE ? line.slice(0, LONGEST_LINE) : line);
-        // Lets everything else in this process have its turn.
+        // Lets other work of this process run.
         if (++read % 2_000 === 0) await new Promise((next) => setImmediate(next));
         if (read % 2_000 === 0) context.signal.throwIfAborted();
       }
@@ -101,7 +101,7 @@ export function logAnalyzerAgent(directories: readonly string[]): Agent {
   );
 }
 
-/** The lines of a text; the line break at its end begins no further one. */
+/** The lines of a text. A line break at its end does not begin another line. */
 function* linesOf(text: string): Generator<string> {
   let from = 0;
   while (from < text.length) {
@@ -115,7 +115,7 @@ function* linesOf(text: string): Generator<string> {
   }
 }
 
-/** The lines of a list's elements, which may hold several each. */
+/** The lines of a list's elements. An element may contain several. */
 function* linesOfAll(texts: readonly string[]): Generator<string> {
   for (const text of texts) {
     if (text === '') yield '';

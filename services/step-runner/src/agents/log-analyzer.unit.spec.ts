@@ -33,11 +33,11 @@ describe('log_analyzer', () => {
       (error: unknown) => (error as { code?: unknown }).code,
     );
 
-  it('takes a text under the name logs, unless the log is given under its own name or logs is something else', async () => {
+  it('accepts a text named logs, unless the log has its own name or logs is something else', async () => {
     expect(await analyze({ logs: 'ERROR one\nINFO two' })).toMatchObject({ source: 'text', lines: 2 });
     expect(await analyze({ text: 'INFO one', logs: 'a\nb' })).toMatchObject({ lines: 1 });
     expect(await analyze({ file: 'deep/app.log', logs: 'a' })).toMatchObject({ lines: 3 });
-    // The output of a step before, under a key of the user's choice.
+    // The output of an earlier step, under a key that the user chose.
     expect(await analyze({ lines: ['INFO one'], logs: { lines: 7 } })).toMatchObject({ source: 'lines', lines: 1 });
     expect(await codeOf(analyze({ logs: null }))).toBe('input_invalid');
   });
@@ -125,7 +125,7 @@ describe('log_analyzer', () => {
     );
   });
 
-  it('finds a second with many more lines in a log of two minutes, and none in one that is even', async () => {
+  it('finds a second with many more lines in a log of two minutes, and none in an even log', async () => {
     const at = (second: number): string => new Date(Date.UTC(2026, 10, 28, 10, 0, second)).toISOString();
     const even = Array.from({ length: 480 }, (_, n) => `${at(Math.floor(n / 4))} INFO tick`);
     expect((await analyze({ lines: even }))['rate']).toMatchObject({ spikes: [] });
@@ -155,7 +155,7 @@ describe('log_analyzer', () => {
       patterns: [{ pattern: 'büm', count: 300 }],
     });
     const bytesOfLine = /UTF-16/.test(name) ? 62 : 32;
-    // Exactly ten lines, and a little more: what is cut off is no line.
+    // Exactly ten lines, and a little more: the cut line does not count.
     for (const last_bytes of [10 * bytesOfLine, 10 * bytesOfLine + 6]) {
       expect(await analyze({ file, last_bytes })).toMatchObject({ lines: 10, levels: { error: 10, unknown: 0 } });
     }

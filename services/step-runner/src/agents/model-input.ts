@@ -48,7 +48,7 @@ export const askModelInput = {
 
 type Parameters = JsonOf<typeof askModelInput>;
 
-/** A tool as a config names it: what its agent says of itself may be left out. */
+/** A tool as a config names it. The description and schema of its agent may be absent. */
 export interface NamedTool {
   readonly name: string;
   readonly agent: string | undefined;

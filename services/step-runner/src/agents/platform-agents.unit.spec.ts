@@ -64,7 +64,7 @@ describe('agents that ask the platform', () => {
   });
 
   describe('status_handler', () => {
-    it('tells the status of services from what their endpoints answer', async () => {
+    it('derives the status of services from the answers of their endpoints', async () => {
       const output = await run('status_handler', {
         services: [
           { name: 'well', url: `${url}/ready` },
@@ -73,7 +73,7 @@ describe('agents that ask the platform', () => {
           { name: 'hangs', url: `${url}/hang` },
           { name: 'nobody', url: 'http://127.0.0.1:1/' },
         ],
-        // Far beyond what an answer takes on a busy machine.
+        // Much longer than an answer takes on a busy machine.
         check_timeout_ms: 3_000,
       });
       expect(output).toMatchObject({ status: 'down', counts: { services: 5, down: 3, degraded: 1 } });
@@ -93,7 +93,7 @@ describe('agents that ask the platform', () => {
       ]);
     }, 300_000);
 
-    it('takes a service for up whatever it says', async () => {
+    it('treats a service as up, with any body', async () => {
       const output = await run('status_handler', { url: `${url}/loud` });
       expect(output).toMatchObject({ status: 'ok', services: [{ status: 'up', code: 200, error: null }] });
     });
@@ -192,7 +192,7 @@ describe('agents that ask the platform', () => {
       expect(await run('status_handler', services)).toMatchObject({ services: [{ name: services.url, status: 'up' }] });
     });
 
-    it('says what the search has refused', async () => {
+    it('reports why the search was refused', async () => {
       const violations = [{ path: '/query', code: 'bad_query', message: 'may have at most 10 characters' }];
       const refused = { code: 'validation_failed', message: 'The request has one mistake.', violations };
       replies = { [operations.knowledge.search.subject]: { passages: [], refused } };
@@ -231,7 +231,7 @@ describe('agents that ask the platform', () => {
       });
       expect(await run('fail', { times: 2 }, 3)).toEqual({ times: 2 });
     });
-    it('refuses a delay that is none', async () => {
+    it('refuses an invalid delay', async () => {
       await expect(run('delay', { ms: -1 })).rejects.toMatchObject({ code: 'input_invalid' });
     });
   });

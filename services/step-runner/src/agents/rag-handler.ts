@@ -12,7 +12,7 @@ const words = { type: 'string', maxLength: KNOWLEDGE_LIMITS.query } as const;
 const input = {
   properties: {
     query: { ...words, description: 'what to search for, as in a web search' },
-    // Without a type: an output of an earlier step may stand under this name.
+    // Without a type, because an output of an earlier step may have this name.
     question: { maxLength: words.maxLength, description: 'a text: another name of `query`' },
     limit: {
       type: 'integer',
@@ -64,7 +64,7 @@ export function ragHandlerAgent(control: ControlClient): Agent<PlatformContext> 
   );
 }
 
-/** A control request whose failures are those of an agent: nobody there is worth another attempt. */
+/** A control request that throws an agent's errors. When no service answers, another attempt may help. */
 export async function ask<Reply>(
   control: ControlClient,
   pattern: string,
@@ -92,7 +92,7 @@ export async function ask<Reply>(
   }
 }
 
-/** What a service refused, in its own words: each mistake it names, not only how many there are. */
+/** A service's refusal in its own words, with every mistake and not only their number. */
 export function refusalError({ code, message, violations = [] }: Refusal): TerminalError {
   const mistakes = violations.map((violation) => `${violation.path.slice(1)} ${violation.message}`.trim());
   return new TerminalError(

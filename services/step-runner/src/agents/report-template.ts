@@ -1,4 +1,4 @@
-/** The report of `synthesizer` when the step gives no template: Liquid over `title`, `summary` and `sections`. */
+/** The report of `synthesizer` when the step has no template: Liquid over `title`, `summary` and `sections`. */
 export const INCIDENT_REPORT = `# {{ title }}
 
 **Status: {{ summary.status | upcase }}** · {{ summary.generated_at }}

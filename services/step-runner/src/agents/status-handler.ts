@@ -35,7 +35,7 @@ const input = {
       description: '`[{"name": "checkout", "url": "https://checkout.example/health"}]`',
     },
     url: { ...url, description: 'of one service' },
-    // Without a type, as `job_name` below: an output of an earlier step may stand under this name.
+    // Without a type, like `job_name` below, because an output of an earlier step may have this name.
     name: { maxLength: 200, description: 'a text: of the service at `url`; default: its URL' },
     jobs: {
       type: 'array',
@@ -142,7 +142,7 @@ function jobsOf(parameters: Targets): Job[] {
 }
 
 async function serviceStatus(client: GuardedClient, { name, url }: Service, checkMs: number, context: PlatformContext) {
-  // Not AbortSignal.any over AbortSignal.timeout: Node 20 may collect those as garbage, and then they never fire.
+  // Not AbortSignal.any over AbortSignal.timeout: Node 20 may garbage-collect these, and then they never fire.
   const limit = new AbortController();
   const abort = (): void => limit.abort(context.signal.reason);
   const timer = setTimeout(() => limit.abort(new DOMException('The check timed out.', 'TimeoutError')), checkMs);
@@ -155,11 +155,11 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
       {
         url,
         method: 'GET',
-        // What is cut off cannot be decompressed.
+        // The answer is cut off, and a part of compressed data cannot be decompressed.
         headers: { accept: 'application/json, */*;q=0.5', 'accept-encoding': 'identity' },
         signal,
         maxBytes: LARGEST_BODY,
-        // A service is not down because it says much.
+        // A service with a long answer is not down.
         longBody: 'cut',
         maxRedirects: 3,
       },
@@ -177,7 +177,7 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
     };
   } catch (error) {
     context.signal.throwIfAborted();
-    // What nobody may call is a mistake in the config, not the state of a service.
+    // A forbidden address is a mistake in the config, not the state of a service.
     if (error instanceof TerminalError) throw error;
     return {
       name,

@@ -7,13 +7,13 @@ import type { Agent } from '@batuta/worker';
 import { INCIDENT_REPORT } from './report-template.js';
 
 const LONGEST_TEMPLATE = 100_000;
-/** CPU time in which a template has to be rendered. */
+/** CPU time limit for rendering a template, in milliseconds. */
 const RENDER_MS = 500;
-/** The largest output of a step, with room for the summary beside it. */
+/** Largest report. A step's output also has room for the summary. */
 const LONGEST_REPORT = 1024 * 1024;
 const MOST_FINDINGS = 50;
 
-/** A text of one line up to here is shown beside its name, a longer one below it. */
+/** A one-line text up to this length is shown beside its name, and a longer one below it. */
 const SHORT_TEXT = 200;
 
 interface Section {
@@ -23,7 +23,7 @@ interface Section {
   readonly data: JsonValue;
 }
 
-// An object or a list under a parameter's name is a step's output.
+// An object or a list with a parameter's name is a step's output.
 const types = ['string', 'object', 'array'] as const;
 
 const input = {
@@ -66,7 +66,8 @@ export function synthesizerAgent(sandbox: Sandbox): Agent {
       const sections = sectionsOf(material);
       const summary = summaryOf(material, sections);
       const own = { title, inputs: fields, sections, summary };
-      // A step may have any name: what the input holds comes before what the agent adds, except in the agent's own report.
+      // A step may have any name. So fields of the input take precedence over those that the agent adds, except in the
+      // agent's own report.
       const report = await rendered(
         sandbox,
         tenantId,
@@ -80,7 +81,10 @@ export function synthesizerAgent(sandbox: Sandbox): Agent {
 
 const parameterOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-/** What is reported on: all but the parameters. An object or a list under a parameter's name is a step's output. */
+/**
+ * The material of the report: everything except the parameters. An object or a list with a parameter's name is a step's
+ * output.
+ */
 function inputsOf(fields: JsonObject): JsonObject {
   const isParameter = ([name, value]: [string, JsonValue]): boolean =>
     (name === 'template' || name === 'title') && (typeof value !== 'object' || value === null);
@@ -125,10 +129,13 @@ async function rendered(sandbox: Sandbox, tenantId: string, template: string, va
   }
 }
 
-/** Names of what the steps before gave, with `settings.default_input: merged`. */
+/** Names of earlier steps' outputs with `settings.default_input: merged`. */
 const MERGED = /^dep_(?=.)/;
 
-/** What the report is about: with merged inputs a field of a step's output also stands at the top, and is told only once. */
+/**
+ * The material of the report. With merged inputs a field of a step's output also exists at the top level, and is shown
+ * only once.
+ */
 function materialOf(inputs: JsonObject): JsonObject {
   const outputs = Object.entries(inputs).flatMap(([name, value]) =>
     MERGED.test(name) && isObject(value) ? [value] : [],
@@ -252,7 +259,7 @@ function logFindings(
     judge(1);
     findings.push(`The log has ${counted(errors, 'error')} in ${counted(Number(data['lines'] ?? 0), 'line')}.`);
     for (const { level, levels: own, pattern, count } of objectsOf(data['patterns'])) {
-      // Lines of one form can have several levels. Another agent's patterns may have one level only.
+      // Lines of one pattern can have several levels. Patterns of another agent may have only one level.
       const counts: JsonObject = isObject(own) ? own : { [textOf(level)]: count ?? 0 };
       const bad = (['fatal', 'error'] as const).filter((one) => Number(counts[one] ?? 0) > 0);
       if (bad.length === 0) continue;

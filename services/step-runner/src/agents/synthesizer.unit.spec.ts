@@ -39,7 +39,7 @@ const outputs: JsonObject = {
 };
 
 describe('synthesizer', () => {
-  it('tells what merged inputs hold once, under the name of the step, and says which steps failed', async () => {
+  it('shows merged inputs once, under the name of the step, and says which steps failed', async () => {
     const { job_status: status, log_analysis: logs } = outputs as { job_status: JsonObject; log_analysis: JsonObject };
     const error = 'rag_handler found nobody';
     const input = { job: 'nightly', dep_step_1: status, ...status, dep_step_2: logs, ...logs, note: null };
@@ -57,7 +57,7 @@ describe('synthesizer', () => {
     expect(summary.missing).toEqual(['note']);
   });
 
-  it('writes a report of an incident and a summary from what the steps before it found', async () => {
+  it('writes an incident report and a summary from the outputs of the earlier steps', async () => {
     const { report, summary } = await synthesize({ ...outputs, title: 'Incident 7' });
     expect(summary).toMatchObject({
       status: 'critical',
@@ -112,18 +112,18 @@ describe('synthesizer', () => {
     expect(summary).toMatchObject({ status: 'ok', findings: [], missing: [] });
   });
 
-  it('shows a text whole and on lines of its own when it is long', async () => {
+  it('shows a long text whole and on its own lines', async () => {
     const long = `begin ${'x'.repeat(50_000)} end`;
     expect((await synthesize({ long })).report).toContain(`## Long\n\n${long}`);
   });
 
   it.each(['summary', 'sections', 'inputs', 'title', 'report'])(
-    'gives a template the output of a step named %s before what the agent adds',
+    'gives a template the output of a step named %s instead of the agent’s own field',
     async (name) => {
       const template = `{{ ${name} }}`;
       expect((await synthesize({ template, [name]: 'the answer' })).report).toBe('the answer');
       expect((await synthesize({ template, [name]: { a: [1, null] } })).report).toBe('{"a":[1,null]}');
-      // The report of the agent itself still has what it needs.
+      // The agent's own report still has its fields.
       const { report } = await synthesize({ ...outputs, [name]: { a: 1 } });
       expect(report).toContain('**Status: CRITICAL**');
       expect(report).toContain('"a": 1');
@@ -156,7 +156,7 @@ describe('synthesizer', () => {
     ['{{ a | no_such_filter }}', 'template_invalid'],
     ['{% include "/etc/passwd" %}', 'template_invalid'],
     ['{% render "../secret" %}', 'template_invalid'],
-    // Each of these stood still for seconds while nothing else in the process had its turn.
+    // Each of these blocked the process for seconds.
     [
       '{% assign a = (1..90) %}{% assign b = a | find_exp: "x", "a | find_exp: \'y\', \'a | has_exp: z, false\'" %}{{ b }}{% assign s = (1..900000) | join: "," | split: "," | sort | sort | sort | sort | sort | sort | sort %}',
       'template_limit',

@@ -1,4 +1,4 @@
-/** One kind of message: the tokens that all its lines share, `<*>` where they differ. */
+/** One kind of message: the tokens that its lines have in common, with `<*>` where they differ. */
 export interface LogCluster {
   template: string[];
   count: number;
@@ -8,13 +8,16 @@ export interface LogCluster {
 }
 
 export interface DrainOptions {
-  /** Clusters kept; the one that was met longest ago goes first. Default 1,000. */
+  /** How many clusters are kept. A new one replaces the one that was unused for longest. Default 1,000. */
   readonly maxClusters?: number;
-  /** Share of equal tokens from which a line belongs to a cluster, 0 to 1. Default 0.4. */
+  /** A line belongs to a cluster from this share of equal tokens on, 0 to 1. Default 0.4. */
   readonly similarity?: number;
-  /** Tokens from the front that decide the way through the tree. Default 1 (what depth 4 means in the authors' own program). */
+  /**
+   * How many tokens at the front decide the way through the tree. Default 1 (the meaning of depth 4 in the authors' own
+   * program).
+   */
   readonly prefixTokens?: number;
-  /** Branches of one node; what goes beyond shares the branch `<*>`. Default 100. */
+  /** Branches of one node. Further tokens share the branch `<*>`. Default 100. */
   readonly maxChildren?: number;
 }
 
@@ -27,16 +30,17 @@ const WILDCARD = '<*>';
 const LONGEST_TOKENS = 200;
 
 /**
- * Groups log messages by the Drain algorithm: P. He, J. Zhu, Z. Zheng, M. R. Lyu, "Drain: An Online Log Parsing Approach
- * with Fixed Depth Tree", ICWS 2017. A tree of fixed depth (number of tokens, then the first tokens) leads each line to a
- * few clusters; the most similar one takes it in. Memory is bounded by `maxClusters`, whatever the number of lines.
+ * Groups log messages by the Drain algorithm: P. He, J. Zhu, Z. Zheng, M. R. Lyu, "Drain: An Online Log Parsing
+ * Approach with Fixed Depth Tree", ICWS 2017. A tree of fixed depth (number of tokens, then the first tokens) leads
+ * each line to a few clusters, and the line joins the most similar one. `maxClusters` limits the memory, for any number
+ * of lines.
  */
 export class Drain {
-  /** Lines of clusters that had to go. */
+  /** Lines of clusters that were dropped. */
   forgottenLines = 0;
   forgottenClusters = 0;
   private readonly root: Node = { children: new Map(), clusters: [] };
-  /** In order of use, the oldest first; with the way to each one. */
+  /** The clusters in order of use, oldest first, each with its way through the tree. */
   private readonly ways = new Map<LogCluster, readonly string[]>();
   private readonly maxClusters: number;
   private readonly similarity: number;
@@ -50,12 +54,12 @@ export class Drain {
     this.maxChildren = options.maxChildren ?? 100;
   }
 
-  /** Clusters kept now, in no particular order. */
+  /** The current clusters, in no particular order. */
   get clusters(): readonly LogCluster[] {
     return [...this.ways.keys()];
   }
 
-  /** Adds one message and gives its cluster. `line` is its number, for the cluster's first and last line. */
+  /** Adds one message and returns its cluster. `line` is its number, for the cluster's first and last line. */
   add(message: string, line: number): LogCluster {
     const tokens = tokensOf(message);
     const way = this.wayOf(tokens);
@@ -91,7 +95,7 @@ export class Drain {
     let node = this.root.children.get(way[0] ?? '');
     for (let index = 0; index < Math.min(this.prefixTokens, tokens.length); index++) {
       const token = tokens[index] ?? '';
-      // The paper sends tokens with digits to one branch: they are variables more often than not.
+      // The paper puts tokens with digits into one branch, because most of them are variables.
       let step = /\d/.test(token) ? WILDCARD : token;
       if (node !== undefined && !node.children.has(step) && node.children.size >= this.maxChildren) step = WILDCARD;
       way.push(step);
@@ -148,7 +152,7 @@ function mostSimilar(
   return tokens.length === 0 || bestEqual >= least * tokens.length ? best : undefined;
 }
 
-/** What is a variable by its form alone (the paper's preprocessing by domain knowledge). */
+/** Tokens whose form alone shows that they are variables (the paper's preprocessing by domain knowledge). */
 const VARIABLE =
   /^[^\w<]*(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|0x[0-9a-f]+|[0-9a-f]*\d[0-9a-f]{7,}|[-+]?\d+(?:[.,:]\d+)*(?:[a-zµ%]{1,3})?)[^\w]*$/i;
 
@@ -167,16 +171,16 @@ function tokensOf(message: string): string[] {
       if (code >= 48 && code <= 57) hasDigit = true;
     }
     const token = message.slice(start, at);
-    // Variables have digits, and most words have none.
+    // Variables contain digits, and most words do not.
     tokens.push(hasDigit && token.length <= 80 && VARIABLE.test(token) ? WILDCARD : token);
   }
-  // A message without text is a kind of message too.
+  // A message without text is also a kind of message.
   return tokens.length === 0 ? [''] : tokens;
 }
 
 const OTHER_SPACES = new Set([0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff]);
 
-/** White space as regular expressions have it. */
+/** White space as in regular expressions. */
 function isSpace(code: number): boolean {
   if (code <= 32) return code === 32 || (code >= 9 && code <= 13);
   if (code < 160) return false;

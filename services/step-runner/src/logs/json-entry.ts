@@ -12,17 +12,20 @@ import {
 import type { KnownLevel } from './levels.js';
 import { epochTime, timeOfText } from './timestamp.js';
 
-/** What an object of a JSON log says. */
+/** The entry in an object of a JSON log. */
 export interface JsonEntry {
   readonly at: number | undefined;
   readonly zoned: boolean;
   readonly level: KnownLevel | undefined;
-  /** Whether `level` is what its format gives to everything that says none, as journald and Docker's syslog driver do. */
+  /**
+   * Whether `level` is only the format's default for entries without a level, as in journald and Docker's syslog
+   * driver.
+   */
   readonly levelIsDefault: boolean;
   readonly message: string;
-  /** The line of a program that a collector put into this object; it may have a time and level of its own. */
+  /** The program's own line, when a collector put it into this object. It may have its own time and level. */
   readonly inner: string | undefined;
-  /** `stdout` or `stderr`, where a container's runtime says it. */
+  /** `stdout` or `stderr`, if a container's runtime reports it. */
   readonly stream: string;
   /** Docker cuts lines into pieces of 16 KiB, and only the last one ends with a line break. */
   readonly partial: boolean;
@@ -30,7 +33,7 @@ export interface JsonEntry {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Names of a field, the most telling first. */
+/** Names of a field, the most specific first. */
 type Names = ReadonlyMap<string, number>;
 
 const TIME = names(
@@ -53,7 +56,7 @@ const CAUSE = names('err error exception @x Exception exc_info');
 const STATUS = names(
   'status status_code statusCode response_code DownstreamStatus EdgeResponseStatus http_status sc-status response_status',
 );
-/** Fields that only the entry of a served request has beside its status. */
+/** Fields that, besides the status, only the entry of a served request has. */
 const REQUEST = names(
   'request request_method request_uri method uri path url remote_addr http_user_agent RequestMethod ClientRequestMethod verb',
 );
@@ -83,7 +86,10 @@ export function jsonEntry(object: Fields, now: number): JsonEntry {
   };
 }
 
-/** The records of an object that holds many: OTLP's export, CloudTrail, Azure's diagnostics, CloudWatch's subscriptions. */
+/**
+ * The records of an object that contains many: OTLP's export, CloudTrail, Azure's diagnostics, CloudWatch's
+ * subscriptions.
+ */
 export function recordsIn(object: Fields): Fields[] | undefined {
   for (const name of ['Records', 'records', 'logEvents'] as const) {
     const list = own(object, name);
@@ -122,12 +128,12 @@ function kindOf(fields: Fields): Kind {
 }
 
 /**
- * The fields of an object and of those of its objects in which some format keeps time, level or message: ECS's `log`, tracing's
- * `fields`, Google's `jsonPayload`, loguru's `record`.
+ * The fields of an object, together with those of nested objects in which some formats store time, level or message:
+ * ECS's `log`, tracing's `fields`, Google's `jsonPayload`, loguru's `record`.
  */
 function flattened(object: Fields): Fields {
   const nested = NESTED.filter((name) => isObject(own(object, name)));
-  // Without a prototype, so that a field named like a method of all objects is no field.
+  // Without a prototype, so that inherited names such as `toString` are not fields.
   if (nested.length === 0) return object;
   const all = Object.create(null) as Record<string, unknown>;
   for (const name of nested) Object.assign(all, own(object, name));
@@ -186,7 +192,7 @@ function levelOf(fields: Fields, kind: Kind): { level: KnownLevel | undefined; i
   }
   if (level === undefined && kind === 'mongo') level = levelOfText(String(fields['s']).charAt(0));
   if (level === undefined && kind === 'serilog') level = 'info';
-  // journald's priority 6 is what it gives to all that a service prints.
+  // journald uses priority 6 for everything that a service prints.
   if (level !== undefined) return { level, isDefault: kind === 'journal' && level === 'info' };
   return { level: otherLevel(fields), isDefault: false };
 }
@@ -206,7 +212,7 @@ function levelOfValue(name: string, value: unknown, kind: Kind): KnownLevel | un
   return kind === 'google' ? googleLevel(number) : levelOfNumber(number);
 }
 
-/** The level of entries without a level's field: Datadog's status, Kibana's tags, and the status of a request that was served. */
+/** The level of entries without a level field: Datadog's status, Kibana's tags, or the status of a served request. */
 function otherLevel(fields: Fields): KnownLevel | undefined {
   for (const name of STATUS.keys()) {
     const status = own(fields, name);
@@ -247,7 +253,7 @@ function messageOf(fields: Fields): string | undefined {
 
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
-  // journald writes a message that is no UTF-8 as the list of its bytes.
+  // journald writes a message that is not UTF-8 as a list of bytes.
   if (
     Array.isArray(value) &&
     value.length > 0 &&

@@ -2,7 +2,7 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 export type LogLineLevel = (typeof LOG_LEVELS)[number];
 export type KnownLevel = Exclude<LogLineLevel, 'unknown'>;
 
-/** Words that stand alone in capitals as a level in some format: `2026-11-28 10:00:00 ERROR text`. */
+/** Words that, in capitals and without any mark, are a level in some format: `2026-11-28 10:00:00 ERROR text`. */
 const BARE: Readonly<Record<KnownLevel, string>> = {
   fatal: 'fatal fata ftl panic pani dpanic emerg emergency alert critical crit crt',
   error: 'error err erro eror severe',
@@ -16,7 +16,7 @@ const MARKED: Readonly<Record<KnownLevel, string>> = {
   fatal: '',
   error: 'fail failure failed',
   warn: '',
-  // PostgreSQL's lines that belong to a message, MySQL's notes, and what Windows calls information.
+  // PostgreSQL's continuation lines of a message, MySQL's notes, and Windows' word for information.
   info: 'note log statement detail hint context query location informational system ok',
   debug: '',
   trace: 'silly spam',
@@ -27,7 +27,7 @@ interface LevelWord {
   readonly bare: boolean;
 }
 
-/** By the word in capitals, in small letters and with a first capital, so that no line has to be converted. */
+/** By the word in capitals, in lower case and with a first capital, so that no line must be converted. */
 const WORDS = new Map<string, LevelWord>();
 for (const [words, bare] of [
   [MARKED, false],
@@ -43,7 +43,7 @@ for (const [words, bare] of [
 }
 const LONGEST_WORD = Math.max(...[...WORDS.keys()].map((word) => word.length));
 
-/** The level that a word in one of the usual spellings is, and whether it is one without any mark. */
+/** The level of a word in one of the usual spellings, and whether it needs no mark. */
 export function levelWord(word: string): LevelWord | undefined {
   return word.length > LONGEST_WORD || word.length < 3 ? undefined : WORDS.get(word);
 }
@@ -61,12 +61,12 @@ const LETTERS: ReadonlyMap<string, KnownLevel> = new Map<string, KnownLevel>([
   ['T', 'trace'],
 ]);
 
-/** The level of one letter, as glog, Android, MongoDB and tornado write it. */
+/** The level of a single letter, as in glog, Android, MongoDB and tornado. */
 export function levelLetter(letter: string): KnownLevel | undefined {
   return LETTERS.get(letter);
 }
 
-/** The level that the text of a field names: `ERROR`, `error+2` (Go's slog), `LogLevel.Error`, `severity_error`, `E`. */
+/** The level in the text of a field: `ERROR`, `error+2` (Go's slog), `LogLevel.Error`, `severity_error`, `E`. */
 export function levelOfText(text: string): KnownLevel | undefined {
   if (text.length > 40) return undefined;
   const trimmed = text.trim();
@@ -111,7 +111,7 @@ export function pythonLevel(number: number): KnownLevel {
 }
 
 /**
- * The level of a number whose scale only its size tells: 0 to 7 is syslog's, 10 to 60 is pino's and bunyan's, 100 to 800 is
+ * The level of a number whose size shows its scale: 0 to 7 is syslog's, 10 to 60 is pino's and bunyan's, 100 to 800 is
  * Monolog's, thousands are log4j's.
  */
 export function levelOfNumber(number: number): KnownLevel | undefined {
@@ -144,7 +144,7 @@ export function googleLevel(number: number): KnownLevel | undefined {
   return number >= 100 ? 'debug' : undefined;
 }
 
-/** What the answer of a server to a request is: 5xx is the server's error, 4xx a warning. */
+/** The level of a server's answer: 5xx is an error of the server, 4xx a warning. */
 export function statusLevel(status: number): KnownLevel | undefined {
   if (!(status >= 100 && status < 600)) return undefined;
   if (status >= 500) return 'error';

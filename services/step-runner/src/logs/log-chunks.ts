@@ -3,26 +3,29 @@ import { Readable } from 'node:stream';
 import { createGunzip, constants } from 'node:zlib';
 import { TerminalError } from '@batuta/worker';
 
-/** Small enough that the lines of one chunk keep the event loop for a few milliseconds only. */
+/** Small enough that the lines of one chunk block the event loop only for a few milliseconds. */
 const CHUNK = 128 * 1024;
-/** Text that a compressed file may always hold, and how many times its own size it may hold beyond that. Logs shrink to a tenth or a fiftieth. */
+/**
+ * Text that any compressed file may contain, and how many times its own size it may contain beyond that. Logs shrink to
+ * between a tenth and a fiftieth.
+ */
 const ALWAYS_ALLOWED = 64 * 1024 * 1024;
 const MOST_RATIO = 250;
 const SNIFFED = 4_096;
 
 export interface LogText {
-  /** The text in UTF-8. A chunk may be written over once the next one is asked for. */
+  /** The text in UTF-8. A chunk may be overwritten when the next one is requested. */
   readonly chunks: AsyncIterable<Buffer>;
   /** Whether the text begins in the middle of a line. */
   readonly isInLine: boolean;
-  /** Bytes of the file that were read so far, and that are to be read. */
+  /** How many bytes of the file were read so far, and how many there are to read. */
   readonly progress: () => { readonly read: number; readonly all: number };
 }
 
 /**
- * The text of a log file, or of its last bytes: plain or compressed by gzip, in UTF-8 or UTF-16. Memory is bounded, whatever
- * a compressed file holds. Throws a `TerminalError` for a file that is no text, and while reading for one that is damaged
- * or far larger than a log that shrinks to its size. Rejects with the signal's reason.
+ * The text of a log file, or of its last bytes: plain or compressed with gzip, in UTF-8 or UTF-16. Memory is bounded,
+ * for any content of a compressed file. Throws a `TerminalError` for a file that is not text. While reading, also for a
+ * damaged file, or one that is far larger than a log of its compressed size. Rejects with the signal's reason.
  */
 export async function openLogText(
   handle: FileHandle,
@@ -61,7 +64,7 @@ export async function openLogText(
     const { encoding, chunks } = await text();
     return { chunks: inUtf8(chunks, encoding), isInLine: false, progress: () => ({ read, all: size }) };
   }
-  // How long the text is shows only when it was read; reading it twice needs less memory than keeping its end.
+  // The length of the text is known only after reading it. Reading twice needs less memory than keeping the end.
   const measured = await text();
   let length = 0;
   for await (const chunk of measured.chunks) {
@@ -69,7 +72,7 @@ export async function openLogText(
     length += chunk.length;
   }
   const { encoding, chunks } = await text();
-  // What is before it as well, so that a line that begins exactly there is not taken for the rest of one.
+  // Also reads the byte before, so that a line that begins exactly there is not treated as the rest of another.
   let start = Math.max(0, length - lastBytes - (encoding === 'utf8' ? 1 : 2));
   if (encoding !== 'utf8') start -= start % 2;
   return {
@@ -107,7 +110,7 @@ function compressionOf(head: Buffer): string | undefined {
   return MAGIC.find(([magic]) => hex.startsWith(magic))?.[1];
 }
 
-/** The encoding that the first bytes show. Throws for what is no text. */
+/** The encoding that the first bytes show. Throws when they are not text. */
 function encodingOf(head: Buffer): Encoding {
   if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le';
   if (head[0] === 0xfe && head[1] === 0xff) return 'utf-16be';
@@ -122,7 +125,7 @@ function encodingOf(head: Buffer): Encoding {
       controls += 1;
     }
   }
-  // Letters of Latin in UTF-16 have every other byte zero.
+  // Latin letters in UTF-16 have a zero in every other byte.
   if (head.length >= 8) {
     if (odd > head.length * 0.3 && even < odd / 10) return 'utf-16le';
     if (even > head.length * 0.3 && odd < even / 10) return 'utf-16be';
@@ -133,7 +136,7 @@ function encodingOf(head: Buffer): Encoding {
       'The file is a tar archive; a log can be plain text or compressed by gzip.',
     );
   }
-  // A crash can leave zeros in a log, but not at its beginning among other bytes that are no text.
+  // A crash can leave zeros in a log, but not at its beginning together with other bytes that are not text.
   if (controls > head.length * 0.05) {
     throw new TerminalError('file_unsupported', 'The file is no text; a log can be plain text or compressed by gzip.');
   }
@@ -159,7 +162,7 @@ async function* fileChunks(
 ): AsyncGenerator<Buffer> {
   const shared = reused ? Buffer.allocUnsafe(CHUNK) : undefined;
   let position = start;
-  // What is appended meanwhile is not waited for.
+  // It does not wait for text that is appended meanwhile.
   while (position < end) {
     const chunk = shared ?? Buffer.allocUnsafe(CHUNK);
     const { bytesRead } = await handle.read(chunk, 0, Math.min(CHUNK, end - position), position);
@@ -171,7 +174,7 @@ async function* fileChunks(
 }
 
 async function* unpacked(packed: AsyncGenerator<Buffer>, size: number): AsyncGenerator<Buffer> {
-  // A log that is being written has no end yet: what there is, is read.
+  // A compressed log that is still being written has no end marker yet. The existing part is read.
   const gunzip = createGunzip({ chunkSize: CHUNK, finishFlush: constants.Z_SYNC_FLUSH });
   const source = Readable.from(packed);
   source.on('error', (error) => gunzip.destroy(error));

@@ -7,7 +7,7 @@ import { LOG_LEVELS } from './levels.js';
 import { LogSummary } from './log-summary.js';
 
 const corpusLine = fc.constantFrom(...CORPUS.flatMap(({ lines }) => lines));
-/** Pieces that formats are made of, so that more than the first check of each is reached. */
+/** Parts of the formats, so that random lines pass the first checks of each format. */
 const piece = fc.constantFrom(
   '2026-11-28T10:00:00Z',
   ' ',
@@ -46,7 +46,7 @@ const piece = fc.constantFrom(
 const made = fc
   .array(fc.oneof(piece, fc.string({ unit: 'binary', maxLength: 8 })), { maxLength: 30 })
   .map((parts) => parts.join(''));
-/** A line of the corpus with something in it replaced. */
+/** A line of the corpus with a part replaced. */
 const damaged = fc
   .tuple(corpusLine, fc.nat(), fc.nat({ max: 40 }), fc.oneof(piece, fc.string({ maxLength: 5 })))
   .map(([line, at, length, text]) => {

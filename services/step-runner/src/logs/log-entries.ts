@@ -5,7 +5,7 @@ import { ParsedLine } from './parsed-line.js';
 import { timeOfText } from './timestamp.js';
 import { W3cFields } from './w3c-fields.js';
 
-/** One entry of a log: a line, or several of them with a stack trace or a message of many lines. */
+/** One entry of a log: a line, or several lines with a stack trace or a long message. */
 export interface LogEntry {
   /** The number of its first line. */
   readonly line: number;
@@ -23,13 +23,13 @@ interface Open {
   message: string;
   /** The language whose stack trace is being read. */
   trace: 'python' | 'go' | undefined;
-  /** What the next line brings when it has no time of its own: the text after a time or a head. */
+  /** What the next line is expected to contain when it has no time: the text after a time or a header. */
   awaits: 'text' | undefined;
-  /** Formats that write one field a line below the entry's first one. */
+  /** Formats that write one field in each line below the entry's first line. */
   readonly fields: 'windows' | 'journal' | undefined;
 }
 
-/** Lines collected until what they make together is complete. */
+/** Lines that are collected until their entry is complete. */
 interface Block {
   readonly kind: 'json' | 'xml' | 'journal';
   readonly line: number;
@@ -40,7 +40,7 @@ interface Block {
 
 const LONGEST_TEXT = 256 * 1024;
 const MOST_SOURCES = 64;
-/** Further text of an entry that its message keeps. */
+/** How much further text an entry's message keeps. */
 const LONGEST_MESSAGE = 4_000;
 
 const ESCAPES =
@@ -58,23 +58,23 @@ const QUALIFIED_EXCEPTION = /^(?:[\w$]+\.)+[A-Z][\w$]*(?:Exception|Error|Throwab
 const TRACEBACK = /^\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):/;
 const PYTHON_END = /^[A-Za-z_][\w.]{0,200}(?:: |:?$)/;
 const GO_CALL = /^(?:[\w./*()\-{}[\]$·]{1,300}\(.*\)|\.\.\.[\w ]*)$/;
-/** A head of .NET's console logger: `fail: Company.Service[17]`, with the message on the next line. */
+/** A header of .NET's console logger: `fail: Company.Service[17]`, with the message on the next line. */
 const DOTNET_HEAD = /^(?:info|warn|fail|crit|dbug|trce): \S.{0,300}\[\d+\]$/;
-/** The first line of java.util.logging's: class and method; level and message are on the next. */
+/** The first line of java.util.logging: class and method. Level and message are on the next line. */
 const JUL_HEAD = /^[\w.$]{1,300} [\w<>$]{1,200}$/;
 const JUL_MESSAGE = /^(?:SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): /;
 const EVENT_FIELD = /^\s+(Date|Level|Source|Description|PRIORITY|MESSAGE|_SOURCE_REALTIME_TIMESTAMP)[:=] ?(.*)$/;
 
 /**
- * Makes entries of lines. The rest of a stack trace or of a statement belongs to the entry before it, also where a container's
- * runtime puts a time before each line; parts of a line that a runtime cut are joined. Memory is bounded.
+ * Makes entries from lines. The rest of a stack trace or of a statement belongs to the entry before it, also when a
+ * container's runtime adds a time to each line. Parts of a line that a runtime split are joined. Memory is bounded.
  */
 export class LogEntries {
   lines = 0;
-  /** Lines that belong to the entry of a line before. */
+  /** Lines that belong to the entry of an earlier line. */
   continuations = 0;
   private readonly now: number;
-  /** The newest entry of each source, while lines can still be added to it. */
+  /** The newest entry of each source, as long as lines can be added to it. */
   private readonly open = new Map<string, Open>();
   private readonly parts = new Map<string, { line: number; text: string }>();
   private readonly w3c = new W3cFields();
@@ -96,7 +96,7 @@ export class LogEntries {
     if (first !== first) return;
     if (first <= 32) {
       if (line.trim() === '') return;
-      // Fewer lines have to be taken apart when most of a stack trace is told by its indentation.
+      // Fast path: the indentation shows most lines of a stack trace, without parsing them.
       const open = this.open.get('');
       if (
         open !== undefined &&
@@ -117,7 +117,7 @@ export class LogEntries {
     this.addParsed(parseLine(first <= 32 ? line.trimStart() : line, this.now), line);
   }
 
-  /** Gives out what is still open. No line may follow. */
+  /** Emits the open entries. No line may follow. */
   end(): void {
     this.endBlock();
     for (const { line, text } of this.parts.values()) this.addEntry(parseLine(text, this.now), line);
@@ -142,7 +142,7 @@ export class LogEntries {
       const part = this.partOf(source);
       if (part !== undefined) {
         this.continuations += 1;
-        // The last part is an envelope too: what is inside it completes the text.
+        // The last part has an envelope too, and its inner text completes the line.
         const text = `${part.text}${innerText(line)}`;
         const whole = parseLine(text.slice(0, LONGEST_TEXT), this.now);
         const at = whole.at !== undefined && whole.zoned ? whole.at : (parsed.at ?? whole.at);
@@ -173,7 +173,7 @@ export class LogEntries {
     return undefined;
   }
 
-  /** Whether a line without a time is what the open entry waits for. */
+  /** Whether a line without a time is the one that the open entry expects. */
   private completes(parsed: ParsedLine, open: Open): boolean {
     const isJul = open.level === undefined && JUL_HEAD.test(open.message) && JUL_MESSAGE.test(parsed.body);
     if (open.awaits === undefined && !isJul) return false;
@@ -213,7 +213,7 @@ export class LogEntries {
     });
   }
 
-  /** Takes a line into an entry that is open. */
+  /** Adds a line to an open entry. */
   private continue(open: Open, line: string): void {
     this.continuations += 1;
     const text = line.trim();
@@ -231,7 +231,7 @@ export class LogEntries {
     } else if (EXCEPTION.test(text) || text.startsWith('Caused by: ')) {
       open.level ??= 'error';
     }
-    // What went wrong is said in the last line of Python's stack trace.
+    // The last line of Python's stack trace has the error.
     if (open.trace === 'python' && !/^\s/.test(line) && PYTHON_END.test(text) && !CONTINUATION.test(text)) {
       open.trace = undefined;
       if (TRACEBACK.test(open.message)) open.message = text.slice(0, LONGEST_MESSAGE);
@@ -267,7 +267,7 @@ export class LogEntries {
     return true;
   }
 
-  /** Takes a line into the open block. False when the line is none of it; the block has ended then. */
+  /** Adds a line to the open block. Returns false when the line does not belong to it; the block has ended then. */
   private addToBlock(line: string): boolean {
     const block = this.block;
     if (block === undefined) return false;
@@ -314,7 +314,7 @@ export class LogEntries {
   }
 }
 
-/** Whether a line without a time of its own is a part of the entry before it. */
+/** Whether a line without its own time belongs to the entry before it. */
 function belongsTo(parsed: ParsedLine, open: Open): boolean {
   const { body, timed } = parsed;
   // A runtime may put a time before each line of a stack trace.
@@ -326,7 +326,7 @@ function belongsTo(parsed: ParsedLine, open: Open): boolean {
   if (open.trace === 'go') return GO_CALL.test(body);
   if (!open.timed) return false;
   if (QUALIFIED_EXCEPTION.test(body)) return true;
-  // After an entry that tells of no trouble, the report of an exception more likely stands for itself.
+  // After an entry without a problem, the report of an exception is more likely an entry of its own.
   const isTrouble =
     open.level === undefined || open.level === 'error' || open.level === 'fatal' || open.level === 'warn';
   return isTrouble && (TRACEBACK.test(body) || EXCEPTION.test(body));
@@ -350,7 +350,7 @@ function cleaned(raw: string): string {
   return line.endsWith('\r') ? line.slice(0, -1) : line;
 }
 
-/** The program's text in the last part of a line that a runtime cut. */
+/** The program's text in the last part of a split line. */
 function innerText(line: string): string {
   if (line.startsWith('{')) {
     try {
@@ -375,7 +375,7 @@ function journalFields(lines: readonly string[]): Record<string, string> {
     } else if (/^[A-Z0-9_]{1,64}$/.test(line)) {
       pendingName = line;
     } else if (pendingName !== undefined) {
-      // The length is little-endian: the bytes after the first are NULs, which are gone by now.
+      // The length is little-endian. The bytes after the first are NULs, which are removed by now.
       fields[pendingName] ??= line.slice(1);
     }
   }

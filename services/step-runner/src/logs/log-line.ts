@@ -3,7 +3,7 @@ import { ParsedLine, plainLine } from './parsed-line.js';
 import { textEntry } from './text-entry.js';
 import { timestampAt } from './timestamp.js';
 
-/** A JSON object in a file that holds wrapped objects in wrapped objects ends here. */
+/** Objects that are wrapped in objects are unwrapped only this deep. */
 const DEEPEST = 3;
 // Kubernetes' container runtime interface: time, stream, F for a full line or P for a part of one.
 const CRI = /^\S{20,40} (stdout|stderr) ([PF])(?::\S*)? ?/;
@@ -13,7 +13,7 @@ const BEFORE_OBJECT = /^[\s:\]|-]{0,10}(?:[\w.-]{1,100}[\s:]{1,4})?(?=\{")/;
 const LONGEST_SALVAGE = 16 * 1024;
 const PAIR = /"([\w.@$-]{1,40})"\s*:\s*(?:"((?:[^"\\]|\\.){0,2000})"|(-?\d[\d.eE+-]{0,30})(?=[\s,}]))/g;
 
-/** Takes one line apart. Never throws. */
+/** Parses one line. Never throws. */
 export function parseLine(line: string, now: number, depth = 0): ParsedLine {
   const first = line.charCodeAt(0);
   if (first === 123) {
@@ -52,7 +52,7 @@ export function parseLine(line: string, now: number, depth = 0): ParsedLine {
   return inner === undefined ? entry : wrapped(entry, inner, inner.timed, inner.message, inner.source);
 }
 
-/** What is around a line gives what the line itself does not say. */
+/** The envelope fills in what the line itself does not say. */
 function wrapped(outer: ParsedLine, inner: ParsedLine, timed: boolean, message: string, source: string): ParsedLine {
   const { at, zoned } = clockOf(outer, inner);
   const ownLevel = outer.levelIsDefault ? undefined : outer.level;
@@ -61,7 +61,7 @@ function wrapped(outer: ParsedLine, inner: ParsedLine, timed: boolean, message: 
   return new ParsedLine(at, zoned, timed, level, isDefault, message, inner.body, source, inner.partial, inner.more);
 }
 
-/** The program's clock is nearer to what happened, but without a zone it may be local time. */
+/** The program's time is closer to the event, but without a zone it may be local time. */
 function clockOf(outer: Clock, inner: Clock): Clock {
   return inner.at !== undefined && (inner.zoned || outer.at === undefined) ? inner : outer;
 }
@@ -79,7 +79,7 @@ function hasBar(line: string): boolean {
 function parsePrefixed(line: string, prefix: RegExpExecArray, now: number, depth: number): ParsedLine | undefined {
   const [whole, service, pod] = prefix;
   const inner = parseLine(line.slice(whole.length), now, depth + 1);
-  // Else a table or a sentence with a bar.
+  // Otherwise it is a table or a sentence with a bar.
   const isLog = pod !== undefined || inner.timed || inner.level !== undefined || /^\s/.test(inner.body);
   if (!isLog) return undefined;
   const { at, zoned, timed, level, levelIsDefault, message, body, partial, more } = inner;
@@ -90,7 +90,7 @@ function parsePrefixed(line: string, prefix: RegExpExecArray, now: number, depth
 function parseObject(line: string, now: number, depth: number): ParsedLine | undefined {
   let value: unknown;
   try {
-    // In an array that is written one element a line, each but the last is followed by a comma.
+    // In an array with one element on each line, every element except the last is followed by a comma.
     value = JSON.parse(line.endsWith(',') ? line.slice(0, -1) : line);
   } catch {
     return salvaged(line, now);
@@ -98,7 +98,7 @@ function parseObject(line: string, now: number, depth: number): ParsedLine | und
   return isObject(value) ? objectEntry(value, line, now, depth) : undefined;
 }
 
-/** The entry of an object, or its entries where it holds a list of them. `text` stands for it when it has no message. */
+/** The entry of an object, or its entries if it contains a list of them. `text` is used when it has no message. */
 export function objectEntry(
   value: Readonly<Record<string, unknown>>,
   text: string,
@@ -122,13 +122,13 @@ export function objectEntry(
   }
   const inner = parseLine(line, now, depth + 1);
   const outer = new ParsedLine(at, zoned, true, level, levelIsDefault, own, own, stream, false, undefined);
-  // A line in Docker's envelope can be the rest of another one; an entry in an envelope of its own cannot.
+  // A line in Docker's envelope can be the rest of another line. An entry with its own envelope cannot.
   const timed = stream === '' || inner.timed;
   const cause = stream === '' ? message.slice(innerLine?.length) : '';
   return wrapped(outer, inner, timed, inner.message + cause, stream + inner.source);
 }
 
-/** The fields of an object that was cut off or damaged, as far as they can be read. */
+/** The fields of a cut or damaged object, as far as they can be read. */
 function salvaged(line: string, now: number): ParsedLine | undefined {
   const fields = Object.create(null) as Record<string, unknown>;
   for (const [, name = '', text, number] of line.slice(0, LONGEST_SALVAGE).matchAll(PAIR)) {

@@ -6,9 +6,9 @@ import { LogEntries } from './log-entries.js';
 import type { LogEntry } from './log-entries.js';
 
 export interface LogSummaryOptions {
-  /** Patterns in the result. */
+  /** How many patterns the result has. */
   readonly maxPatterns: number;
-  /** Errors from the beginning and as many from the end. */
+  /** How many errors from the beginning, and as many from the end. */
   readonly maxErrors: number;
   readonly now?: number;
 }
@@ -22,17 +22,17 @@ interface LogError {
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
-/** Of a shorter log, seconds are counted. */
+/** In a log shorter than this, lines are counted by seconds. */
 const SHORT_LOG = 3 * MINUTE;
 const MOST_BUCKETS = 4_000;
 const MOST_POINTS = 120;
 const LONGEST_MESSAGE = 1_000;
-/** Of a message, what patterns are made of. */
+/** How much of a message is used for patterns. */
 const LONGEST_COMPARED = 4_000;
-/** A shorter text is not worth a copy that lets its line go. */
+/** A shorter part of a line is not worth a copy that would free the line. */
 const LONG_LINE = 8_000;
 
-/** Takes in a log line by line and says what is in it. Memory does not grow with the number of lines. */
+/** Reads a log line by line and summarises it. Memory does not grow with the number of lines. */
 export class LogSummary {
   private readonly levels = counts();
   private readonly reader: LogEntries;
@@ -64,7 +64,7 @@ export class LogSummary {
     this.levels[level] += 1;
     const isError = level === 'error' || level === 'fatal';
     if (at !== undefined) this.addTime(at, isError);
-    // A part of a long text keeps all of it in memory, so it is copied.
+    // A substring keeps the whole text in memory, so it is copied.
     const text = message.length > LONG_LINE ? Buffer.from(message.slice(0, LONGEST_COMPARED)).toString() : message;
     const cluster = this.drain.add(text, line);
     let levels = this.levelsOf.get(cluster);
@@ -108,7 +108,7 @@ export class LogSummary {
     }
   }
 
-  /** What the log holds, as JSON. No line may follow. */
+  /** The summary as JSON. No line may follow. */
   result() {
     this.reader.end();
     const clusters = this.drain.clusters.toSorted((a, b) => b.count - a.count || a.firstLine - b.firstLine);
@@ -166,9 +166,9 @@ export class LogSummary {
   }
 
   /**
-   * Buckets far above the rest: 3.5 deviations over the median (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993),
-   * and twice the median. The deviation is the median one, because with few buckets a spike moves mean and standard deviation
-   * so far that it is none. It is at least what chance gives to counts of that size.
+   * Buckets far above the others: 3.5 deviations over the median (Iglewicz and Hoaglin, "How to Detect and Handle
+   * Outliers", 1993), and twice the median. It uses the median deviation, because with few buckets a spike would move
+   * the mean and the standard deviation too far. The deviation is at least what random counts of this size have.
    */
   private spikes() {
     if (this.buckets.size < 3) return [];
@@ -193,7 +193,7 @@ function counts(): Record<LogLineLevel, number> {
   return { fatal: 0, error: 0, warn: 0, info: 0, debug: 0, trace: 0, unknown: 0 };
 }
 
-/** The level that most entries of a pattern have, the worst of them when several do, and how many have which. */
+/** The level of most entries of a pattern, the worst one in a tie, and the number of entries for each level. */
 function levelsIn(levels: Readonly<Record<LogLineLevel, number>>) {
   let level: LogLineLevel = 'unknown';
   for (const one of LOG_LEVELS.toReversed()) if (levels[one] >= levels[level]) level = one;

@@ -5,12 +5,12 @@ import type { FileHandle } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { invalidInput, RetryableError, TerminalError } from '@batuta/worker';
 
-/** One setting: `<tenant>=<directory>` for one tenant, or a directory with `{tenant}` in its path, one for each tenant. */
+/** One setting: `<tenant>=<directory>` for one tenant, or a path with `{tenant}` for a directory of each tenant. */
 export const LOG_DIRECTORY = /^(?:[a-z0-9-]{1,40}=.+|.*\{tenant\}.*)$/;
 
 /** The directories whose files the agents of a tenant may read. */
 export function logDirectoriesOf(settings: readonly string[], tenantId: string): string[] {
-  // The id becomes a part of a path, so nothing else is put there.
+  // The id becomes a part of a path, so only a valid id is used.
   if (!TENANT_ID.test(tenantId)) return [];
   const own = `${tenantId}=`;
   return settings.flatMap((setting) => {
@@ -20,9 +20,9 @@ export function logDirectoriesOf(settings: readonly string[], tenantId: string):
 }
 
 /**
- * Opens a regular file below one of `directories`; a relative name is looked for in each of them. Where the file really
- * is gets checked on the opened file, so that no link made meanwhile leads elsewhere. Throws a `TerminalError` for what
- * may not be read and a `RetryableError` for what is not there yet.
+ * Opens a regular file below one of `directories`. A relative name is searched in each of them. The location is checked
+ * on the opened file, so that a link made meanwhile cannot lead elsewhere. Throws a `TerminalError` for a file that
+ * must not be read, and a `RetryableError` for one that does not exist yet.
  */
 export async function openLogFile(
   name: string,
@@ -45,7 +45,7 @@ export async function openLogFile(
     }
     let handle: FileHandle;
     try {
-      // The real path has no link left; without blocking, because it may be a pipe.
+      // The real path contains no link. Non-blocking, because it may be a pipe.
       handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       throw new RetryableError('file_unreadable', `The file ${name} cannot be read: ${codeOf(error)}.`, {
@@ -57,7 +57,7 @@ export async function openLogFile(
     await handle.close();
     throw new TerminalError('file_refused', `${name} ${problem}.`);
   }
-  // What lies outside is refused in the same words whether it exists or not.
+  // A file outside is refused with the same words whether it exists or not.
   if (refused || !roots.some((root) => root !== undefined && isBelow(root, resolve(root, name)))) {
     throw new TerminalError(
       'file_refused',
@@ -67,14 +67,14 @@ export async function openLogFile(
   throw new RetryableError('file_missing', `The file ${name} does not exist below the directories that may be read.`);
 }
 
-/** Why an opened file must not be read, or undefined. */
+/** Why the opened file must not be read, or undefined. */
 async function problemOf(handle: FileHandle, root: string): Promise<string | undefined> {
   const found = await handle.stat();
   if (!found.isFile()) return 'is not a regular file';
-  // A second name of the file may lie anywhere on the same disk: in another tenant's directory or the platform's own.
+  // Another name of the file may be anywhere on the same disk: in another tenant's directory or the platform's own.
   if (found.nlink > 1) return 'has a second name (a hard link), so it may belong to somebody else';
   if (process.platform !== 'linux') return undefined;
-  // A directory on the way may have been replaced by a link between the check of the path and the opening.
+  // A link may have replaced a directory of the path between the check and the opening.
   const opened = await readlink(`/proc/self/fd/${handle.fd}`);
   return isBelow(root, opened) ? undefined : 'was moved while it was opened';
 }

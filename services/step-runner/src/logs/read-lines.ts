@@ -1,20 +1,20 @@
-/** Bytes of a line that are looked at; the rest is skipped. */
+/** How many bytes of a line are read. The rest is skipped. */
 export const LONGEST_LINE = 256 * 1024;
 const NEWLINE = 10;
 const RETURN = 13;
 
 export interface ReadLinesOptions {
   readonly signal: AbortSignal;
-  /** The bytes begin in the middle of a line, which is left out unless it is the only one. */
+  /** The bytes begin in the middle of a line. It is skipped unless it is the only line. */
   readonly skipFirst?: boolean;
   readonly onLine: (line: string) => void;
-  /** Called after each chunk, with the bytes read until then. */
+  /** Called after each chunk with the number of bytes read so far. */
   readonly onChunk?: (bytes: number) => void;
 }
 
 /**
- * Calls `onLine` for each line of UTF-8 text, without keeping more than one chunk and one line. A chunk may be written over
- * once the next one is asked for. Rejects with the signal's reason.
+ * Calls `onLine` for each line of UTF-8 text, without keeping more than one chunk and one line. A chunk may be
+ * overwritten when the next one is requested. Rejects with the signal's reason.
  */
 export async function readLines(chunks: AsyncIterable<Buffer>, options: ReadLinesOptions): Promise<void> {
   const { signal, onLine, onChunk } = options;

@@ -49,7 +49,7 @@ const LOGFMT_LEVEL =
 const LOGFMT_TIME = /(?:^|\s)(?:time|ts|t|timestamp|date|datetime|@timestamp)=(")?(?=[\d\w@])/;
 const HEROKU_LEVEL = /(?:^|: )at=(error|info|warn|warning|debug|critical)(?=\s)/;
 const CSV_LEVEL = /,(DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC),/;
-/** How Windows' event viewer exports: the level is the first of the values. */
+/** The export of Windows' event viewer: the level is the first value. */
 const WINDOWS_CSV = /^(?:Information|Warning|Error|Critical|Verbose),(?=\d)/;
 /** Seconds since the kernel's start. */
 const UPTIME = /^\[ *\d+\.\d+\] /;
@@ -57,7 +57,7 @@ const HEAD = 300;
 const PREFIX_TOKENS = 4;
 const UNTIMED = { at: undefined, end: 0, zoned: false };
 
-/** Takes a line of text apart. Never throws, and takes time in proportion to the line. */
+/** Parses a line of text. Never throws, and takes time in proportion to the line's length. */
 export function textEntry(line: string, now: number): ParsedLine {
   let rest = line;
   let level: KnownLevel | undefined;
@@ -68,7 +68,7 @@ export function textEntry(line: string, now: number): ParsedLine {
     if (priority !== null) {
       const severity = Number(priority[1]) % 8;
       level = syslogLevel(severity);
-      // notice and info are what a program gets that says nothing.
+      // notice and info are the defaults for programs that set no level.
       levelIsDefault = severity === 5 || severity === 6;
       isSyslog5424 = priority[0].endsWith('1 ');
       rest = line.slice(priority[0].length);
@@ -83,7 +83,7 @@ export function textEntry(line: string, now: number): ParsedLine {
   if (access !== undefined) {
     const status = statusLevel(access.status);
     const stated = access.isServer ? undefined : findLevel(before + after, timed)?.level;
-    // A server that logs each request as information does not mean that its errors are none.
+    // A server that logs every request as information does not mean that its errors are information.
     const worst = stated === undefined || stated === 'info' ? worse(stated, status) : stated;
     return entry(time, timed, worst ?? level, false, joined(before, after, isOpen, timed));
   }
@@ -96,14 +96,14 @@ export function textEntry(line: string, now: number): ParsedLine {
   );
   const text = joined(before, after, isOpen, timed);
   const body = start === 0 ? text : after.slice(start);
-  // What a program handed to syslog is a line of its own, with formats of its own.
+  // The text that a program passed to syslog is a line in its own format.
   const found = source === '' ? (findLevel(body, timed) ?? (timed ? csvLevel(after) : undefined)) : undefined;
   const message = found === undefined ? text : text.slice(0, found.start) + text.slice(found.end);
   if (found !== undefined && (level === undefined || levelIsDefault)) {
     level = found.level;
     levelIsDefault = false;
   }
-  // An indentation after a time is what tells the rest of a stack trace in a container's log.
+  // In a container's log, only the indentation after the time shows that a line continues a stack trace.
   const own = source === '' ? after : body;
   return new ParsedLine(
     time.at,
@@ -130,7 +130,7 @@ function entry(
   return new ParsedLine(time.at, time.zoned, timed, level, levelIsDefault, message, message, '', false, undefined);
 }
 
-/** Formats whose first characters say both time and level, in their own way. */
+/** Formats whose first characters contain time and level in a special form. */
 function specialEntry(line: string, now: number): ParsedLine | undefined {
   const first = line.charCodeAt(0);
   const second = line.charCodeAt(1);
@@ -193,11 +193,11 @@ interface TimeIn {
   readonly before: string;
   readonly time: Timestamp;
   readonly after: string;
-  /** Whether a bracket was opened before the time and is closed somewhere in `after`. */
+  /** Whether a bracket was opened before the time and is closed later in `after`. */
   readonly isOpen: boolean;
 }
 
-/** The time at the front of a line, or after a few words there. */
+/** The time at the start of a line, or after a few words. */
 function timeIn(line: string, now: number): TimeIn {
   const start = WEBLOGIC.test(line) ? 4 : (WINDOWS_CSV.exec(line)?.[0].length ?? 0);
   const first = timeAt(line, start, now);
@@ -217,18 +217,18 @@ function timeIn(line: string, now: number): TimeIn {
     while (line.charCodeAt(at) === 32 || line.charCodeAt(at) === 9 || line.charCodeAt(at) === 44) at += 1;
     if (at >= line.length || at > HEAD) break;
     const found = timeAt(line, at, now);
-    // A time of day alone, after other words, is one of the message.
+    // A time of day alone, after other words, belongs to the message.
     if (found?.time.at !== undefined) return found;
   }
   return elsewhere(line, now);
 }
 
-/** Times inside a line, in formats that are recognised as a whole. */
+/** Times inside a line, in formats that are recognised by their whole form. */
 function elsewhere(line: string, now: number): TimeIn {
   const head = line.length > 4_000 ? line.slice(0, 4_000) : line;
   if (head.includes('=')) {
     const key = LOGFMT_TIME.exec(head);
-    // Only where the line is made of such pairs.
+    // Only if the line consists of such pairs.
     if (
       key !== null &&
       /^[\w.@-]+=/.test(head.slice(key.index).trimStart()) &&
@@ -268,7 +268,7 @@ function timeAt(line: string, from: number, now: number): TimeIn | undefined {
   const time = timestampAt(line, at, now);
   if (time === undefined) return undefined;
   let end = time.end;
-  // Before the clock of the process's own time, MySQL's general log and others have no space after the time.
+  // Before the process's own clock, MySQL's general log and others have no space after the time.
   const next = line.charCodeAt(end);
   if (isLetterOrDigit(next) || next === 95) return undefined;
   let isOpen = isOpened;
@@ -281,7 +281,7 @@ function timeAt(line: string, from: number, now: number): TimeIn | undefined {
 
 function joined(before: string, after: string, isOpen: boolean, timed: boolean): string {
   if (!timed) return after;
-  // The rest of what stood between the same brackets as the time.
+  // The rest of the text in the same brackets as the time.
   const rest = isOpen ? after.replace(/[\])>]/, '') : after;
   if (before === '') return rest.replace(/^[\s:,|]+/, '');
   return before + rest.replace(/^[:,|]/, '');
@@ -293,7 +293,7 @@ function isCapital(line: string): boolean {
   return first >= 65 && first <= 90;
 }
 
-/** Where the program's own text begins in a line of syslog, and whose it is. */
+/** Where the program's own text begins in a syslog line, and which program it is. */
 function bodyStart(
   before: string,
   after: string,
@@ -310,7 +310,7 @@ function bodyStart(
   }
   const tagged = timed && after.includes(']:') ? TAG_ALONE.exec(after) : null;
   if (tagged !== null) return { start: tagged[0].length, source: tagged[1] ?? '' };
-  // With a time in ISO's format, only a process id tells syslog from a sentence with a colon.
+  // With a time in ISO format, only a process id distinguishes syslog from a sentence with a colon.
   if (!isSyslog && !(after.includes(']:') && /^ \S{1,255} [\w./@():-]{1,100}\[\d+\]:/.test(after))) return none;
   const parts = SYSLOG_TAG.exec(after);
   return parts === null || levelWord(parts[1]?.split(' ')[1] ?? '') !== undefined
@@ -330,10 +330,10 @@ function statusIn(before: string, after: string, line: string): { status: number
   return status === undefined ? undefined : { status: Number(status), isServer: false };
 }
 
-/** The second character after the time tells which formats are possible. */
+/** The second character after the time shows which formats are possible. */
 function statusAfterTime(after: string): { status: number; isServer: true } | undefined {
   const second = after.charCodeAt(1);
-  // After the time of a web server's log, also what is no request.
+  // After the time of a web server's log, also for entries that are not requests.
   if (second === 34) return server(COMMON_STATUS.exec(after)?.[1]);
   if (second === 124) return server(GIN.exec(after)?.[1]);
   if (second === 32 || (second >= 48 && second <= 57)) {
@@ -345,7 +345,7 @@ function statusAfterTime(after: string): { status: number; isServer: true } | un
   return after.includes(' "') ? server(LOAD_BALANCER.exec(after)?.[1]) : undefined;
 }
 
-/** A line in the format of a server, which has no place for a level. */
+/** A line in a server's format, which has no field for a level. */
 function server(status: string | undefined): { status: number; isServer: true } | undefined {
   return status === undefined ? undefined : { status: Number(status), isServer: true };
 }
@@ -357,11 +357,11 @@ interface FoundLevel {
 }
 
 /**
- * The level at the front of a text. It stands after nothing but names, numbers and brackets, so that a word of the message or
- * of an address is none: after two plain words, or one with a full stop or comma, the message has begun.
+ * The level at the start of a text. Only names, numbers and brackets may come before it, so that a word of the message
+ * or of an address does not count. After two plain words, or a word with a full stop or comma, the message has begun.
  */
 export function findLevel(text: string, timed: boolean): FoundLevel | undefined {
-  // A line of keys and values says its level by a key; words in the values are none.
+  // In a line of keys and values, the level is the value of a key. Words in other values do not count.
   if (PAIRS_ONLY.test(text)) return pairLevel(text) ?? ciscoLevel(text);
   const limit = Math.min(text.length, HEAD);
   let at = 0;
@@ -409,7 +409,7 @@ function levelInToken(
   if (name.length <= 2) {
     return timed ? letterLevel(name, text, at, end) : undefined;
   }
-  // Most words of a log are in small letters, where only a mark or the first place makes a level of them.
+  // Most words of a log are in lower case. These are a level only with a mark or in the first place.
   if (Number.isNaN(after) && name.charCodeAt(1) > 90 && !(timed && isFirst)) return undefined;
   const known = levelWord(name);
   if (known === undefined) {
@@ -425,7 +425,7 @@ function levelInToken(
   const isAtEnd = Number.isNaN(after);
   switch (after) {
     case 58: {
-      // ERROR: INFO:root: and error: where nothing but names came before.
+      // ERROR: INFO:root: and error: if only names came before.
       if (name.toLowerCase() === name && !isFirst && /^[\w'-]+$/.test(previous) && !timed) return undefined;
       // "query:" and the like are words of a message, "QUERY:" is PostgreSQL's.
       if (!isUpper && !known.bare && known.level === 'info') return undefined;
@@ -453,7 +453,7 @@ function levelInToken(
     // "0 ERROR" counts errors that did not happen.
     return previous === '0' ? undefined : { level: known.level, start, end: wordEnd };
   }
-  // `2026-11-28T10:00:00Z info hostd[123]`: in small letters, what follows has to look like a name or number.
+  // `2026-11-28T10:00:00Z info hostd[123]`: in lower case, the next word must look like a name or a number.
   if (!timed || !isFirst) return undefined;
   const next = /^\s+(\S{1,80})/.exec(text.slice(wordEnd, wordEnd + 100));
   const isColumn = text.charCodeAt(wordEnd) === 9 || text.startsWith('  ', wordEnd);
@@ -478,7 +478,10 @@ function levelInBrackets(token: string): KnownLevel | undefined {
   return undefined;
 }
 
-/** `E NETWORK` (MongoDB), `1234  1234 E Tag:` (Android), `E   CODE:` (WebSphere): what follows has to be a name in that form. */
+/**
+ * `E NETWORK` (MongoDB), `1234 1234 E Tag:` (Android), `E CODE:` (WebSphere): the next word must be a name in that
+ * form.
+ */
 function letterLevel(name: string, text: string, at: number, end: number): FoundLevel | undefined {
   if (!/^[FEWIDV]\d?$/.test(name)) return undefined;
   const level = levelLetter(name.charAt(0));
@@ -500,7 +503,7 @@ function ciscoLevel(text: string): FoundLevel | undefined {
 
 const PAIR_NAMES = ['level=', 'lvl=', 'severity=', 'levelname=', 'at='];
 
-/** `level=error`, anywhere in the first part of the line where a word begins: not in an address. */
+/** `level=error` in the first part of the line, at the start of a word, so not inside an address. */
 function pairLevel(text: string): FoundLevel | undefined {
   if (!PAIR_NAMES.some((name) => text.includes(name))) return undefined;
   const head = text.length > 4_000 ? text.slice(0, 4_000) : text;
@@ -514,7 +517,7 @@ function pairLevel(text: string): FoundLevel | undefined {
   return level === undefined ? undefined : { level, start: 0, end: 0 };
 }
 
-/** The level's column in a line of values with commas between, as PostgreSQL writes them. */
+/** The column of the level in a line of comma-separated values, as in PostgreSQL. */
 function csvLevel(after: string): FoundLevel | undefined {
   if (after.charCodeAt(0) !== 44) return undefined;
   const column = CSV_LEVEL.exec(after.length > 8_000 ? after.slice(0, 8_000) : after);
@@ -522,10 +525,10 @@ function csvLevel(after: string): FoundLevel | undefined {
   return level === undefined ? undefined : { level, start: 0, end: 0 };
 }
 
-/** A word of each of the sentences below: most lines have none, and are not tried against all of them. */
+/** A word of each of the sentences below. Most lines contain none of them and need no further test. */
 const TROUBLE =
   /rror|xception|Failure|arning|WARN|ERR|panic|ncaught|nhandled|raceback|fault|timed out|memory|eprecated|otice|Strict|STOP|BUG:|Oops|\*\* \(/;
-/** How programs begin the report of their own end, and others a line without a level's word. */
+/** How programs report their own end, and other sentences about errors in lines without a level. */
 const SENTENCES: readonly (readonly [RegExp, KnownLevel])[] = [
   [
     /^(?:panic: |fatal error: |Unhandled exception|Uncaught |thread '[^']*' panicked|\*\*\* (?:Error|Exception|STOP)|Kernel panic|Segmentation fault)/i,
@@ -559,7 +562,7 @@ function sentenceLevel(text: string, timed: boolean): FoundLevel | undefined {
   return undefined;
 }
 
-/** The end of a word, or of what is in brackets. */
+/** The end of a word, or of a text in brackets. */
 function tokenEnd(text: string, from: number): number {
   const opening = text.charCodeAt(from);
   const closing = opening === 91 ? ']' : opening === 40 ? ')' : opening === 60 ? '>' : opening === 123 ? '}' : '';
@@ -572,7 +575,7 @@ function tokenEnd(text: string, from: number): number {
   return at;
 }
 
-/** A word as sentences have them, which neither a name with digits and marks nor a number is. */
+/** A plain word, and not a number or a name with digits or marks. */
 function isPlainWord(token: string): boolean {
   const isPunctuated = /[,.;!?]$/.test(token);
   const end = isPunctuated ? token.length - 1 : token.length;

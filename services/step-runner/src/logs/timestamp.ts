@@ -4,9 +4,9 @@ import { instantIn, isRegion, zoneMinutes } from './zones.js';
 export interface Timestamp {
   /** Epoch milliseconds. Undefined for a time of day without a date. A time without a zone counts as UTC. */
   readonly at: number | undefined;
-  /** Where the text goes on. */
+  /** Where the text continues. */
   readonly end: number;
-  /** Whether the text says the zone. */
+  /** Whether the text contains the zone. */
   readonly zoned: boolean;
 }
 
@@ -43,15 +43,15 @@ const YEAR_AFTER = /(?: ([A-Z]{3,4}|[+-]\d{4}))? (\d{4})(?!\d)/y;
 const TAI64N = /@([0-9a-f]{16})([0-9a-f]{8})(?![0-9a-f])/y;
 const ZONE_NAME = /[A-Z]{1,4}(?![A-Za-z0-9_/])/y;
 const REGION = /[A-Z][A-Za-z_]{1,20}\/[A-Z][A-Za-z_+-]{1,20}(?:\/[A-Z][A-Za-z_]{1,20})?(?![\w/])/y;
-/** TAI is ahead of UTC by this much since 2017; daemontools itself counts with 10. */
+/** TAI is this many seconds ahead of UTC since 2017. daemontools itself uses 10. */
 const TAI_SECONDS = 10;
 
-/** The time that begins exactly at `from`. `now` gives the year to formats that have none. */
+/** The time that begins exactly at `from`. `now` provides the year for formats without one. */
 export function timestampAt(text: string, from: number, now: number): Timestamp | undefined {
   const first = text.charCodeAt(from);
   if (isDigit(first)) {
     if (!isDigit(text.charCodeAt(from + 1))) return singleDigit(text, from);
-    // A colon or a separator tells most formats apart before any expression is tried.
+    // A colon or a separator distinguishes most formats before any regular expression is tried.
     const fifth = text.charCodeAt(from + 4);
     if (fifth === 45 || fifth === 47 || fifth === 46) {
       const iso = isoAt(text, from);
@@ -147,7 +147,7 @@ function numeric(text: string, from: number): Timestamp | undefined {
   if (parts === null) return undefined;
   const [whole, first, separator, second, third = '', ...clock] = parts;
   let [a, b, c] = [Number(first), Number(second), Number(third)];
-  // Two digits for the year: before the month it can only be one above 12 (Spark's yy/MM/dd).
+  // A two-digit year before the month can only be above 12 (Spark's yy/MM/dd).
   if (third.length === 2) {
     if (a > 12 && b <= 12) [a, b, c] = [b, c, 2000 + a];
     else c += 2000;
@@ -199,7 +199,7 @@ function taiAt(text: string, from: number): Timestamp | undefined {
   return at === undefined ? undefined : { at, end: from + whole.length, zoned: true };
 }
 
-/** How the names of months and days begin. */
+/** The first letters of the names of months and days. */
 const NAMES = new Set(
   [...MONTHS.keys(), 'mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'].flatMap((name) => [
     name.charAt(0).toUpperCase() + name.slice(1),
@@ -241,7 +241,7 @@ function yearAfter(text: string, start: number, found: Timestamp, now: number): 
   return { at: local - (minutes ?? 0) * 60_000, end, zoned: minutes !== undefined };
 }
 
-/** The format has no year: a line from the future is one from an earlier year. */
+/** The format has no year. If the time would be in the future, it belongs to an earlier year. */
 function yearless(
   text: string,
   end: number,
@@ -251,7 +251,7 @@ function yearless(
   now: number,
 ): Timestamp | undefined {
   const latest = new Date(now).getUTCFullYear();
-  // 29 February may be eight years back.
+  // The last 29 February may be eight years ago.
   for (let year = latest + 1; year > latest - 9; year--) {
     const local = localTime(year, month, day, clock);
     if (local !== undefined && local <= now + DAY) return withZone(text, end, local);
@@ -315,7 +315,7 @@ const OFFSET = /[+-]\d\d?(?::?\d\d)?(?![\d:.]|\w)/y;
 function offsetAfter(text: string, at: number, local: number, spaced: boolean): Timestamp | undefined {
   const found = match(OFFSET, text, at)?.[0];
   if (found === undefined) return undefined;
-  // After a space, one digit is more likely a number of the message.
+  // After a space, a single digit is more likely a number of the message.
   if (spaced && found.length < 3) return undefined;
   const minutes = offsetMinutes(found);
   return minutes === undefined ? undefined : { at: local - minutes * 60_000, end: at + found.length, zoned: true };
@@ -330,7 +330,10 @@ function offsetMinutes(zone: string): number | undefined {
   return sign === '-' ? -ahead : ahead;
 }
 
-/** The instant of a date and time in UTC; undefined for dates and times that do not exist. A leap second counts as the second before. */
+/**
+ * The instant of a date and time in UTC. Undefined for dates and times that do not exist. A leap second counts as the
+ * second before.
+ */
 function instant(
   year: number,
   month: number,
@@ -349,12 +352,15 @@ function instant(
 const EARLIEST = Date.UTC(1971, 0, 1);
 const LATEST = Date.UTC(2200, 0, 1);
 
-/** Nothing is logged at the year 1 (an unset time) or in a far future: such a number is something else. */
+/** No program logs in the year 1 (an unset time) or in the far future, so such a number is not a time. */
 function plausible(at: number): number | undefined {
   return at >= EARLIEST && at < LATEST ? at : undefined;
 }
 
-/** Epoch seconds, milliseconds, microseconds or nanoseconds, told apart by size; undefined for numbers that are no time after 2001. */
+/**
+ * Epoch seconds, milliseconds, microseconds or nanoseconds, distinguished by size. Undefined for numbers that are not a
+ * time after 2001.
+ */
 export function epochTime(value: number): number | undefined {
   if (value >= 1e9 && value < 7e9) return Math.round(value * 1e3);
   if (value >= 1e12 && value < 7e12) return Math.floor(value);
@@ -362,7 +368,7 @@ export function epochTime(value: number): number | undefined {
   return value >= 1e18 && value < 7e18 ? Math.floor(value / 1e6) : undefined;
 }
 
-/** The time that a whole text is, wherever the process runs; a time without a zone counts as UTC. */
+/** The time of a whole text, independent of the process's zone. A time without a zone counts as UTC. */
 export function timeOfText(value: string, now: number): Timestamp | undefined {
   if (value.length > 64) return undefined;
   const text = value.trim();
@@ -370,7 +376,7 @@ export function timeOfText(value: string, now: number): Timestamp | undefined {
   const found = timestampAt(text, start, now);
   if (found?.at === undefined) return dateOnly(text);
   const rest = text.slice(found.end).trim();
-  // Go's time.String() ends with the zone's name again, and with its monotonic clock.
+  // Go's time.String() ends with the zone's name and its monotonic clock.
   return rest === '' || rest === ']' || /^(?:[A-Z]{3,4})?(?: m=[+-][\d.]+)?$/.test(rest) ? found : undefined;
 }
 
@@ -388,7 +394,7 @@ function monthOf(name: string): number {
   return MONTHS.get(name.slice(0, 3).toLowerCase()) ?? 0;
 }
 
-/** The number of exactly so many digits; -1 when one is none. */
+/** The number with exactly `count` digits, or -1 when a character is not a digit. */
 function digits(text: string, from: number, count: number): number {
   let value = 0;
   for (let at = from; at < from + count; at++) {

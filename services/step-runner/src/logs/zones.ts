@@ -1,4 +1,4 @@
-/** Minutes ahead of UTC. Names that several places use have the meaning that PostgreSQL's default set gives them. */
+/** Minutes ahead of UTC. Names with several meanings have the meaning of PostgreSQL's default set. */
 const ZONES: Readonly<Record<string, number>> = {
   Z: 0,
   UTC: 0,
@@ -90,10 +90,10 @@ const ZONES: Readonly<Record<string, number>> = {
 
 const MINUTES = new Map(Object.entries(ZONES));
 const MOST_REGIONS = 500;
-/** By the region's name; null for what is none. Bounded, because the names come from logs. */
+/** By the region's name; null for an unknown name. Bounded, because the names come from logs. */
 const regions = new Map<string, Intl.DateTimeFormat | null>();
 
-/** Minutes ahead of UTC of a zone's abbreviation in capitals; undefined for what is none, such as a level. */
+/** Minutes ahead of UTC for a zone's abbreviation in capitals. Undefined for other words, such as a level. */
 export function zoneMinutes(name: string): number | undefined {
   return MINUTES.get(name);
 }
@@ -103,9 +103,9 @@ export function isRegion(name: string): boolean {
   return formatOf(name) !== null;
 }
 
-/** The instant of a local time, given as if it were UTC, in a region of the IANA database. */
+/** The instant of a local time in a region of the IANA database. `local` is the local time as if it were UTC. */
 export function instantIn(region: string, local: number): number {
-  // Twice, because the offset is asked for at an instant that the offset itself decides.
+  // Computed twice, because the offset depends on the instant, and the instant on the offset.
   const guess = local - offsetAt(region, local);
   return local - offsetAt(region, guess);
 }

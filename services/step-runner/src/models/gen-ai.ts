@@ -6,20 +6,20 @@ import type { ModelAnswer, ModelMessage, ModelRequest } from './model-port.js';
 /** Attributes of a span. */
 export type CallAttributes = Readonly<Record<string, string | number | readonly string[]>>;
 
-/** Bounds of the buckets that the conventions ask for. */
+/** Bucket bounds that the conventions recommend. */
 const TOKEN_BUCKETS = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
 const SECOND_BUCKETS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
-/** Names of models are chosen by tenants: what comes beyond these counts as `other`. */
+/** Tenants choose the names of models. Further names count as `other`. */
 const MOST_MODELS = 200;
 
 let tokensOf: ((...labels: string[]) => Distribution) | undefined;
 let secondsOf: ((...labels: string[]) => Distribution) | undefined;
 
-/** Makes the metrics, so that a runner which has asked no model yet shows them too. */
+/** Creates the metrics, so that a runner shows them before its first call of a model. */
 export function prepareModelMetrics(): void {
   tokensOf ??= distributions(
     'gen_ai_client_token_usage',
-    'Tokens of calls of models, by what they were',
+    'Tokens of calls of models, by type',
     ['gen_ai_provider_name', 'gen_ai_request_model', 'gen_ai_token_type'],
     TOKEN_BUCKETS,
     2 * MOST_MODELS,
@@ -44,7 +44,7 @@ export function countCall({ provider, model }: Model, seconds: number, answer?: 
 
 /**
  * Attributes of a call before its answer, by the OpenTelemetry conventions for generative AI
- * (https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/). With `content` also what the model is told.
+ * (https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/). With `content` they include the prompt.
  */
 export function requestAttributes(
   { provider, model }: Model,
@@ -73,7 +73,7 @@ export function requestAttributes(
   };
 }
 
-/** Attributes of an answer. With `content` also its words and calls. */
+/** Attributes of an answer. With `content` they include its text and calls. */
 export function answerAttributes(answer: ModelAnswer, content: boolean): CallAttributes {
   const { text, toolCalls, finishReason, modelId, inputTokens, cachedTokens, outputTokens } = answer;
   const parts = [

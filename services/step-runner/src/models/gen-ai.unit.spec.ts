@@ -39,7 +39,7 @@ const answer: ModelAnswer = {
   outputTokens: 3,
 };
 
-it('keeps what is said out of spans unless that is switched on', () => {
+it('keeps prompts and answers out of spans unless this is switched on', () => {
   const attributes = { ...requestAttributes(model, request, 'e1', false), ...answerAttributes(answer, false) };
   expect(attributes).toEqual({
     'gen_ai.operation.name': 'chat',

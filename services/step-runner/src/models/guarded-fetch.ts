@@ -2,12 +2,12 @@ import type { GuardedClient } from '@batuta/outbound-http';
 import type { PlatformContext } from '@batuta/worker';
 import { callOrFail } from '../agents/http.js';
 
-/** An answer of a model has at most so many bytes, the rest of its JSON included. */
+/** Largest answer of a model in bytes, including the rest of its JSON. */
 const LARGEST_ANSWER = 4 * 1024 * 1024;
 
 /**
- * `fetch` for the adapters, by the platform's rules for calls that users name. A call that may have been paid for is never sent
- * twice. Throws an agent's errors, which the adapters let pass.
+ * `fetch` for the adapters, with the platform's rules for calls to users' addresses. A call that may cost money is
+ * never sent twice. Throws an agent's errors, which the adapters pass on.
  */
 export function guardedFetch(client: GuardedClient, context: PlatformContext): typeof fetch {
   return async (input, init = {}) => {
@@ -21,7 +21,7 @@ export function guardedFetch(client: GuardedClient, context: PlatformContext): t
         method,
         headers,
         body: typeof body === 'string' ? body : undefined,
-        // A conversation is for the server of its model.
+        // The conversation must reach only the model's own server.
         originBody: true,
         signal: signal ?? context.signal,
         maxBytes: LARGEST_ANSWER,

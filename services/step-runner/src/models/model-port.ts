@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 
-/** A message of a conversation, in a form of no provider. */
+/** A message of a conversation, in a provider-neutral form. */
 export type ModelMessage =
   | { readonly role: 'system' | 'user'; readonly content: string }
   | { readonly role: 'assistant'; readonly content: string; readonly toolCalls: readonly ToolCall[] }
@@ -21,11 +21,11 @@ export interface ToolCall {
 export interface ModelTool {
   readonly name: string;
   readonly description: string;
-  /** JSON Schema of what it takes. */
+  /** JSON Schema of its input. */
   readonly inputSchema: JsonObject;
 }
 
-/** `auto`, `none`, `required`, or the name of the tool that has to be called. */
+/** `auto`, `none`, `required`, or the name of the tool that must be called. */
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string };
 
 export interface ModelRequest {
@@ -41,17 +41,17 @@ export interface ModelRequest {
 
 export interface ModelAnswer {
   readonly text: string;
-  /** What a model wrote as a tool's input may be anything, also no JSON: it is text here. */
+  /** A model may write anything as a tool's input, even invalid JSON, so it is a text here. */
   readonly toolCalls: readonly { readonly id: string; readonly name: string; readonly input: string }[];
   /** stop, length, content-filter, tool-calls, error or other. */
   readonly finishReason: string;
-  /** The model that answered, by the provider's own word. */
+  /** The model that answered, as the provider names it. */
   readonly modelId: string;
   readonly inputTokens: number;
-  /** Of these, read from the provider's cache. */
+  /** How many of these were read from the provider's cache. */
   readonly cachedTokens: number;
   readonly outputTokens: number;
 }
 
-/** Asks a model once: no retries and no loop, which are the engine's. Throws what agents throw. */
+/** Asks a model once. Retries and loops are the engine's task. Throws an agent's errors. */
 export type AskModel = (request: ModelRequest) => Promise<ModelAnswer>;

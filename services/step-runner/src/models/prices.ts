@@ -1,15 +1,15 @@
 import type { JsonObject, Model } from '@batuta/contracts';
 import { calcPrice } from '@pydantic/genai-prices';
 
-/** Of the package that the prices are bundled in: which prices a call was settled by. */
+/** The package that contains the prices, so that a cost can be traced to its prices. */
 const LIST_VERSION = 'genai-prices 0.1.8';
 
-/** US dollars for one token, and where that stands. */
+/** US dollars for one token, and the source of the price. */
 export interface TokenPrices {
   readonly input: number;
   readonly cached: number;
   readonly output: number;
-  /** For the event: the id that was matched, and the version of the prices. */
+  /** For the event: the matched id and the version of the prices. */
   readonly source: JsonObject;
 }
 
@@ -22,8 +22,8 @@ interface Used {
 const A_MILLION = 1_000_000;
 
 /**
- * What a model's tokens cost: by the tenant's own prices, else by the price list for the provider itself. A server that only
- * speaks like OpenAI has no price: that of a model with a like name would be somebody else's.
+ * The price of a model's tokens: the tenant's own prices, else the price list for the provider itself. A server that
+ * only has OpenAI's API has no price, because a model with the same name may be another one.
  */
 export function pricesOf(model: Model): TokenPrices | undefined {
   if (model.prices !== undefined) {
@@ -43,7 +43,7 @@ export function pricesOf(model: Model): TokenPrices | undefined {
   };
 }
 
-/** Tokens that fit a call, as the model says or else the price list; undefined when nobody knows. */
+/** How many tokens fit into a call, from the model's settings or else the price list. Undefined when it is unknown. */
 export function contextTokens(model: Model): number | undefined {
   if (model.contextTokens !== undefined) return model.contextTokens;
   if (model.provider === 'openai_compatible') return undefined;
@@ -51,7 +51,7 @@ export function contextTokens(model: Model): number | undefined {
   return found?.model.context_window ?? undefined;
 }
 
-/** US dollars of a call. Rounded to a billionth, below which sums of fractions differ by chance. */
+/** US dollars of a call, rounded to a billionth to remove rounding errors of the sum. */
 export function costOf(prices: TokenPrices, { inputTokens, cachedTokens, outputTokens }: Used): number {
   const cached = Math.min(cachedTokens, inputTokens);
   const exact = (inputTokens - cached) * prices.input + cached * prices.cached + outputTokens * prices.output;

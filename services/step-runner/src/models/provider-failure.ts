@@ -3,10 +3,10 @@ import type { JsonObject, Model } from '@batuta/contracts';
 import { RetryableError, TerminalError } from '@batuta/worker';
 
 const LONGEST_WORDS = 500;
-/** Longer is not waited for: the step's own policy decides then. */
+/** A longer wait is ignored, and the step's own policy decides. */
 const LONGEST_RETRY_AFTER_MS = 24 * 3_600_000;
 
-/** What a provider's refusal means for an attempt: whether another one may succeed, and from when on. */
+/** Translates a provider's refusal into an agent's error: whether another attempt may succeed, and when. */
 export function providerFailure(
   model: Model,
   status: number,
@@ -62,7 +62,7 @@ interface Words {
   readonly message: string;
 }
 
-/** `{error: {code, type, message}}`, as most say it; else the beginning of what they say. */
+/** `{error: {code, type, message}}`, the usual form; else the beginning of the body. */
 function wordsOf(body: string): Words {
   let parsed: unknown;
   try {

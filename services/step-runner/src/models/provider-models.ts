@@ -15,10 +15,10 @@ import { RetryableError, TerminalError } from '@batuta/worker';
 import { providerFailure } from './provider-failure.js';
 import type { AskModel, ModelMessage, ModelRequest } from './model-port.js';
 
-/** No provider's default key: an absent one must not be looked for in this process's environment. */
+/** Instead of a provider's default: without it, the adapter would look for a key in this process's environment. */
 const NO_KEY = 'none';
 
-/** Asks a model of a provider by its adapter. `send` makes the HTTP call. */
+/** Asks a provider's model through its adapter. `send` makes the HTTP call. */
 export function providerModel(model: Model, apiKey: string | undefined, send: typeof fetch): AskModel {
   const language = languageModel(model, apiKey, send);
   return async (request) => {
@@ -99,7 +99,7 @@ function callOptions(request: ModelRequest): LanguageModelV3CallOptions {
       ? {}
       : {
           responseFormat: { type: 'json', name: 'answer', schema: outputSchema as JSONObject },
-          // A schema need not be closed here: the answer is checked anyway.
+          // A schema does not need to be closed here, because the answer is checked anyway.
           providerOptions: { openai: { strictJsonSchema: false }, model: { strictJsonSchema: false } },
         }),
   };
@@ -140,9 +140,9 @@ function toolResult({ toolCallId, name, content, failed }: Extract<ModelMessage,
   return { type: 'tool-result' as const, toolCallId, toolName: name, output };
 }
 
-/** What an agent throws for what an adapter threw. */
+/** Converts an adapter's error to an agent's error. */
 function failureOfCall(error: unknown, model: Model): Error {
-  // What the HTTP call itself throws is an agent's error already; some adapters put it into one of theirs.
+  // The HTTP call throws agents' errors already, but some adapters wrap them in their own.
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof RetryableError || cause instanceof TerminalError) return cause;
   }
