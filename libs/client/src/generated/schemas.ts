@@ -95,7 +95,7 @@ export interface ForkBody {
         on?: 'success' | 'failed' | 'finished' | undefined;
       }[]
     | undefined;
-  /** Step or consensus group to run again, with all that depends on it. Completed steps that do not are taken over. */
+  /** Step or consensus group to run again, with everything that depends on it. Other completed steps are kept. */
   from_step_id: string;
 }
 
@@ -623,9 +623,9 @@ export interface ExecutionView {
   parent?: ParentLink | undefined;
   /** Executions that this one has as steps. */
   children?: ChildView[] | undefined;
-  /** Executions that had or have to end before this one begins. */
+  /** Executions that must end before this one begins. */
   after?: DependencyView[] | undefined;
-  /** While it is `pending` for another execution: for which. */
+  /** The execution that it waits for while it is `pending`. */
   pending_reason?: string | undefined;
 }
 
@@ -935,13 +935,13 @@ export interface ParentLink {
 }
 
 export interface DependencyView {
-  /** The execution that is waited for. */
+  /** The execution to wait for. */
   execution_id: string;
-  /** How it has to end: completed; failed or cancelled; in any way. */
+  /** How it must end: completed; failed or cancelled; in any way. */
   on: 'success' | 'failed' | 'finished';
-  /** The process that it is a run of. */
+  /** The process that it belongs to. */
   process?: string | undefined;
-  /** Where it stands, as far as this one was told. */
+  /** Its state, as far as this execution knows. */
   state: 'not_started' | 'waiting' | 'met' | 'failed';
   /** How it ended. */
   ended?: 'completed' | 'failed' | 'cancelled' | undefined;
@@ -1357,18 +1357,18 @@ export interface ExecutionStarted {
   end_to?: string | undefined;
   /** The execution that has this one as a step. */
   parent?: ParentLink | undefined;
-  /** Executions that have to end before it begins; `deadline_at` is then by when they must have. */
+  /** Executions that must end before it begins. They must end before `deadline_at`. */
   after?: Dependency[] | undefined;
-  /** Executions that wait for this one already. */
+  /** Executions that wait for this one. */
   waiters?: string[] | undefined;
 }
 
 export interface Dependency {
-  /** The execution that is waited for. */
+  /** The execution to wait for. */
   execution_id: string;
-  /** How it has to end: completed; failed or cancelled; in any way. */
+  /** How it must end: completed; failed or cancelled; in any way. */
   on: 'success' | 'failed' | 'finished';
-  /** The process that it is a run of. */
+  /** The process that it belongs to. */
   process?: string | undefined;
 }
 
@@ -1676,23 +1676,23 @@ export interface WaiterAdded {
 }
 
 export interface DependencyFound {
-  /** The execution that is waited for. */
+  /** The execution to wait for. */
   execution_id: string;
 }
 
 export interface DependencyEnded {
-  /** The execution that is waited for. */
+  /** The execution to wait for. */
   execution_id: string;
   /** How it ended. */
   status: 'completed' | 'failed' | 'cancelled';
-  /** Its version with that. */
+  /** Its version at its end. */
   version: number;
-  /** With the last of them: by when this execution must have ended. */
+  /** Only with the last of them: the deadline of this execution. */
   deadline_at?: string | null | undefined;
 }
 
 export interface DependenciesChecked {
-  /** Those that are asked once more. */
+  /** The executions that are asked once more. */
   execution_ids: string[];
 }
 
@@ -2512,9 +2512,9 @@ export interface ExecutionStatus {
   parent?: ParentLink | undefined;
   /** Executions that this one has as steps. */
   children?: ChildView[] | undefined;
-  /** Executions that had or have to end before this one begins. */
+  /** Executions that must end before this one begins. */
   after?: DependencyView[] | undefined;
-  /** While it is `pending` for another execution: for which. */
+  /** The execution that it waits for while it is `pending`. */
   pending_reason?: string | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
@@ -3038,7 +3038,7 @@ export interface WaiterAddedEvent {
   at: string;
   /** What happened. */
   data: WaiterAdded;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3053,7 +3053,7 @@ export interface DependencyFoundEvent {
   at: string;
   /** What happened. */
   data: DependencyFound;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3068,7 +3068,7 @@ export interface DependencyEndedEvent {
   at: string;
   /** What happened. */
   data: DependencyEnded;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3083,7 +3083,7 @@ export interface DependenciesCheckedEvent {
   at: string;
   /** What happened. */
   data: DependenciesChecked;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 

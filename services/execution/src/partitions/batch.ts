@@ -8,34 +8,34 @@ import type { HotStream, Partition } from './partition.js';
 import { isExecution } from './stream-state.js';
 import type { StreamDomainEvent, StreamState } from './stream-state.js';
 
-/** One input that was decided, and what to say when that is certain. */
+/** A decided input, and the answer to give when its commit is certain. */
 export interface Decided {
   readonly partition: Partition;
   readonly input: Input;
   readonly answer: Answer;
 }
 
-/** An event on its way, with what its effects are derived from. */
+/** An event that is not committed yet, with the facts that its effects are derived from. */
 export interface DecidedEvent<S extends StreamState = StreamState> {
   readonly event: S extends State ? DomainEvent : StreamDomainEvent;
-  /** It gets its link when its commit is sent. */
+  /** The link is set when the commit is sent. */
   readonly stored: Omit<NewEvent, 'link'> & { link: string };
-  /** The partition under the epoch that it was decided for. */
+  /** The partition, under the epoch in which the event was decided. */
   readonly partition: Partition;
   readonly position: number;
-  /** The state after the decision that the event belongs to. */
+  /** The state after the decision of this event. */
   readonly state: S;
 }
 
-/** All that one commit does to one stream. */
+/** Everything that one commit does to one stream. */
 export class StreamChanges<S extends StreamState = StreamState> {
   readonly events: DecidedEvent<S>[] = [];
   state: S;
-  /** The row is written even when nothing of it changed but its wake-up. */
+  /** The row is written even if only its wake-up has changed. */
   touched = false;
-  /** What the row holds as its wake-up when the commit holds; known when it is sent. */
+  /** The wake-up in the row after the commit. Known when the commit is sent. */
   wakeAt: number | null = null;
-  /** The execution's newest link when the commit holds; known when it is sent. */
+  /** The execution's newest link after the commit. Known when the commit is sent. */
   link = '';
 
   constructor(
@@ -53,7 +53,7 @@ export function ofExecution(changes: StreamChanges): changes is ExecutionChanges
   return isExecution(changes.state);
 }
 
-/** A commit that holds, with what it did to executions that are still owned. */
+/** A successful commit, with its changes to executions that are still owned. */
 export interface Commit {
   readonly changes: readonly StreamChanges[];
   /** Epoch ms. */
@@ -62,29 +62,32 @@ export interface Commit {
   readonly tookMs: number;
 }
 
-/** A commit in the making. */
+/** A commit that is being prepared. */
 export class Batch {
-  /** One entry an execution. */
+  /** One entry for each execution. */
   readonly executions: StreamChanges[] = [];
   readonly partitions = new Map<number, Partition>();
   readonly decided: Decided[] = [];
-  /** In the order of deciding, which is that of positions within each partition. */
+  /** In the order of decisions, which is the order of positions within each partition. */
   readonly events: DecidedEvent[] = [];
   /** Published positions that the commit writes. */
   readonly published = new Map<number, number>();
   bytes = 0;
-  /** When the commit was sent and when its outcome came: epoch ms, and the milliseconds between by a clock that is not set. */
+  /**
+   * When the commit was sent and when its outcome came, in epoch milliseconds. The duration between them comes from a
+   * monotonic clock.
+   */
   sentAt = 0;
   endedAt = 0;
   tookMs = 0;
-  /** Undefined while it is not sent or its outcome is not known. */
+  /** Undefined before the commit is sent, and while its outcome is unknown. */
   outcome: CommitOutcome | undefined;
 
   get empty(): boolean {
     return this.partitions.size === 0;
   }
 
-  /** An answer that waits for this commit and adds nothing to it. */
+  /** Adds an answer that waits for this commit and adds nothing to it. */
   answer(partition: Partition, input: Input, answer: Answer): void {
     this.partitions.set(partition.id, partition);
     this.decided.push({ partition, input, answer });
@@ -101,7 +104,7 @@ export class Batch {
     return changes;
   }
 
-  /** The batch's outcome is known, for all of its executions. */
+  /** The batch's outcome is known for all of its executions. */
   close(): void {
     for (const { execution } of this.executions) {
       execution.uncommitted -= 1;
@@ -126,7 +129,7 @@ function progressOf(state: State, wakeAt: number | null): ExecutionProgress {
   };
 }
 
-/** Puts what this commit appends to the execution on its chain, which moves on to the new link. */
+/** Adds the events of this commit to the execution's chain and moves the chain to the new link. */
 export function addLink(changes: StreamChanges): void {
   const { execution, events } = changes;
   const last = events.at(-1);
@@ -137,7 +140,7 @@ export function addLink(changes: StreamChanges): void {
   changes.link = execution.currentLink;
 }
 
-/** The execution's row as its events make it; the state must have been started. */
+/** The execution's row after these events. The state must have been started. */
 export function rowOf(id: string, partition: number, state: State, wakeAt: number | null): ExecutionRow {
   const { started } = state;
   if (started === undefined) throw new Error(`execution ${id} has no start`);
@@ -160,17 +163,19 @@ export function rowOf(id: string, partition: number, state: State, wakeAt: numbe
   };
 }
 
-/** The wake-up that the row must hold after this commit; `undefined` when what it holds is a good lower bound. */
+/**
+ * The wake-up that the row must contain after this commit. `undefined` when the current value is a good lower bound.
+ */
 function newWake(state: State, held: number | null, next: number | undefined, now: number): number | null | undefined {
   if (isTerminal(state.status)) return held === null ? undefined : null;
-  // Every non-terminal state has a deadline; should one not, looking again in a minute loses nothing.
+  // Every non-terminal state has a deadline. If one is missing by mistake, looking again in a minute loses nothing.
   const wake = Math.floor(next ?? now + 60_000);
   return held === null || wake < held || held <= now ? wake : undefined;
 }
 
 /**
- * What of the execution's row this commit writes: the whole row at the start, its changing part when a list would show a
- * difference or the wake-up moved earlier or fired, else nothing. Moves the execution's idea of its wake-up along.
+ * The part of the execution's row that this commit writes: the whole row at the start, the changing part when a list
+ * would show a difference or when the wake-up moved earlier or fired, else nothing. Also updates the wake-up in memory.
  */
 export function rowChange(
   changes: ExecutionChanges,

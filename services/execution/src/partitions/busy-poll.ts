@@ -9,7 +9,7 @@ export class BusyPoll {
   /** `ms`: how long each `extend` lasts. */
   constructor(private readonly ms: number) {}
 
-  /** Polls from now on for the time given; the process sleeps as usual afterwards. */
+  /** Polls from now on for the given time. Afterwards the process sleeps as usual. */
   extend(): void {
     this.#until = performance.now() + this.ms;
     if (this.#polling) return;

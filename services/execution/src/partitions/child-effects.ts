@@ -32,24 +32,25 @@ export interface ChildEffectParts {
   readonly sender: StreamSender;
   readonly log: EngineLog;
   readonly submit: (partition: Partition, input: Input) => void;
-  /** Whether spans of a trace are recorded; default: as the caller of the start says. */
+  /** Whether spans of a trace are recorded. Default: as the caller of the start decides. */
   readonly sampled?: ((traceId: string) => boolean) | undefined;
 }
 
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 5_000;
-/** Refusals that say nothing of the start itself. */
+/** Refusals that do not concern the start itself. */
 const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
 const TRACE_ID = /^[0-9a-f]{32}$/;
 
 /**
- * Starts the children of steps and tells them what their parents want, whoever owns them. Everything here may happen twice: a child's
- * id is derived, a repeated start answers with what has become of it, and of a parent's wishes a child takes the newest.
+ * Starts the children of steps and sends them the commands of their parents, on any owner. Everything here may happen
+ * twice: a child's id is derived, a repeated start is answered with the child's status, and a child follows only the
+ * newest command of its parent.
  */
 export class ChildEffects {
   constructor(private readonly parts: ChildEffectParts) {}
 
-  /** Ends when the effect is done, or is not wanted any more. Never rejects. */
+  /** Ends when the effect is done or not wanted any more. Never rejects. */
   async perform(execution: HotExecution, effect: ChildEffect): Promise<void> {
     for (let attempt = 0; this.#wanted(execution, effect); attempt++) {
       let problem: string | undefined;
@@ -71,7 +72,7 @@ export class ChildEffects {
     return partition.owned && committed !== undefined && isChildEffectWanted(committed, effect);
   }
 
-  /** Undefined when it is done. */
+  /** Returns undefined when it is done. */
   async #start(execution: HotExecution, effect: ChildEffect): Promise<Unavailable | undefined> {
     const child = execution.committed === undefined ? undefined : childOf(execution.committed, effect.stepId);
     if (child === undefined) return undefined;
@@ -84,7 +85,7 @@ export class ChildEffects {
     return undefined;
   }
 
-  /** Has the child of an earlier run go on where it failed. One that is not there is started. */
+  /** Makes the child of an earlier run continue where it failed. Starts it if it does not exist. */
   async #takeUp(
     execution: HotExecution,
     effect: ChildEffect,
@@ -95,18 +96,18 @@ export class ChildEffects {
     const { outcome, child } = reply;
     if (outcome === 'unknown') return this.#ask(execution, effect);
     if (child === undefined) return { outcome: 'gone' };
-    // It was in no state to be retried (it is deleted, or was undone) and has given nothing: a new one is needed.
+    // The child could not be retried (it is deleted, or was undone) and has no result, so a new one is needed.
     const lost = outcome === 'stale' && child.ended?.status !== 'completed';
     return lost || child.ended?.deleted === true ? { outcome: 'gone' } : { outcome: 'started', facts: child };
   }
 
-  /** The start; a repeat is answered with what has become of the child. */
+  /** Sends the start. A repeat is answered with the child's status. */
   async #ask(execution: HotExecution, effect: ChildEffect): Promise<ChildAnswer | Unavailable | undefined> {
     const state = execution.committed;
     const made = state === undefined ? undefined : await this.#command(state, effect);
     if (made === undefined || 'unavailable' in made) return made;
     if ('refusal' in made) {
-      // A start may have arrived before its config went.
+      // The start may have arrived before its config was deleted.
       const known = await this.#deliver(execution, effect, { command: 'ask', order: 0 });
       if (known === undefined) return undefined;
       return known.child === undefined
@@ -164,7 +165,7 @@ export class ChildEffects {
     };
   }
 
-  /** Where the child stands in its parent's trace: the wait for it. */
+  /** The parent span of the child: the waiting step in the parent's trace. */
   #traceparent({ started }: State, stepId: string, version: number): string | undefined {
     if (started === undefined || !TRACE_ID.test(started.traceId)) return undefined;
     const { sampled } = this.parts;
@@ -172,14 +173,15 @@ export class ChildEffects {
     return traceparentOf(started.traceId, spanIdOf(started.traceId, CHILD_SPAN, stepId, version), recorded);
   }
 
-  /** Tells the child what its parent wants; undefined when that is done. */
+  /** Sends the child its parent's command. Returns undefined when that is done. */
   async #tell(execution: HotExecution, effect: ChildEffect): Promise<Unavailable | undefined> {
     const state = execution.committed;
     const command = state === undefined ? undefined : commandOfChild(state, effect.stepId);
     if (state === undefined || command === undefined) return undefined;
     const reply = await this.#deliver(execution, effect, command);
     if (reply?.outcome !== 'unknown') return undefined;
-    // Its start may be on its way still, from here or from an owner before. Once it is there, nothing can start it unheard.
+    // The child's start may still be in transit, from here or from an earlier owner. After it has arrived, no start can
+    // be missed.
     if (!isTerminal(state.status)) return { unavailable: 'the child is not there yet' };
     const answer = await this.#ask(execution, effect);
     if (answer !== undefined && 'unavailable' in answer) return answer;
@@ -200,7 +202,10 @@ export class ChildEffects {
     return this.parts.sender.tell(message, () => this.#wanted(execution, effect));
   }
 
-  /** The effect is done when its outcome is committed: until then a next owner must find it past the published position. */
+  /**
+   * The effect is done when its outcome is committed. Until then a next owner must find it after the published
+   * position.
+   */
   #record(execution: HotExecution, effect: ChildEffect, answer: ChildAnswer): Promise<void> {
     return new Promise((resolve) => {
       const submit = (): void => {

@@ -2,7 +2,7 @@ import { commandIds } from '../domain/index.js';
 import type { Command, ScheduleCommandInput } from '../domain/index.js';
 import type { CommandInput, Input } from './inputs.js';
 
-/** The command to an execution of an input that has one; a check or a visit has none. */
+/** The command of an input to an execution. A check or a visit has none. */
 export function commandOf(input: Input, at: number, seed: number): Command | undefined {
   switch (input.kind) {
     case 'command':
@@ -85,7 +85,7 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
   }
 }
 
-/** The command to a schedule of an input that has one. */
+/** The command of an input to a schedule. */
 export function scheduleCommandOf(input: Input, at: number): ScheduleCommandInput | undefined {
   switch (input.kind) {
     case 'command':

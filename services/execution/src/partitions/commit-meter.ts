@@ -8,16 +8,16 @@ import type { Commit } from './batch.js';
 
 const COMMIT_EVENTS_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000];
 
-/** First label values of one metric whose meters are kept here; those beyond are looked up each time. */
+/** How many first label values of one metric have a cached meter. Others are looked up each time. */
 const MOST_KEPT = 10_000;
 
 type Measures = (data: Event['data'], state: State, at: number) => readonly Measure[];
 
-/** The children of a metric by their label values. */
+/** The children of a metric, by label values. */
 class Meters {
   readonly #counters: ((...labels: string[]) => Tally) | undefined;
   readonly #distributions: ((...labels: string[]) => Distribution) | undefined;
-  /** By first label value, then by the second, so that no key is put together for a look-up. */
+  /** By the first label value, then by the second, so that no key must be built for a lookup. */
   readonly #kept = new Map<string, Map<string, Tally | Distribution>>();
 
   constructor({ type, name, help, labels, buckets, most, from }: Metric) {
@@ -28,14 +28,14 @@ class Meters {
   }
 
   add(labels: Measure['labels'], value: number): void {
-    // By index: destructuring would iterate.
+    // By index, because destructuring would iterate.
     const first = labels[0] ?? '';
     const second = labels[1] ?? '';
     let meter = this.#kept.get(first)?.get(second);
     if (meter === undefined) {
       meter = this.#find(labels);
       const kept = this.#kept.get(first);
-      // The metrics themselves tell a bounded number of values apart; this only remembers where each counts.
+      // The metrics themselves limit the number of label values. This is only a cache.
       if (kept !== undefined) kept.set(second, meter);
       else if (this.#kept.size < MOST_KEPT) this.#kept.set(first, new Map([[second, meter]]));
     }
@@ -50,7 +50,7 @@ class Meters {
   }
 }
 
-/** Counts what commits did, as the definitions of their events say. */
+/** Updates metrics for commits, as the definitions of their events say. */
 export class CommitMeter {
   readonly #commitSeconds = distributions('batuta_commit_seconds', 'Time of commits, from sent to answered')();
   readonly #commitEvents = distributions('batuta_commit_events', 'Events of one commit', [], COMMIT_EVENTS_BUCKETS)();
@@ -77,7 +77,7 @@ export class CommitMeter {
         }
       }
     }
-    // A commit without events only moves wake-ups.
+    // A commit without events only changes wake-ups.
     this.#commitSeconds.observe(tookMs / 1_000);
     this.#commitEvents.observe(events);
   }

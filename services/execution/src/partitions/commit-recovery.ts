@@ -8,23 +8,23 @@ import type { LaneParts } from './lane-parts.js';
 import type { HotStream, Partition } from './partition.js';
 import type { Clock } from './ports.js';
 
-/** An input that waits for its turn. Its partition may be another one, or nobody's, when that comes. */
+/** An input that waits for its turn. By then its partition may have another owner, or none. */
 export interface Held {
   readonly partition: number;
   readonly input: Input;
 }
 
-/** What the recovery does with its lane, which takes no input meanwhile. */
+/** What the recovery needs from its lane, which takes no input meanwhile. */
 interface RecoveringLane {
   readonly closed: () => boolean;
-  /** What was decided and not sent; the lane goes on with an empty batch. */
+  /** Takes the decided but unsent batch. The lane continues with an empty one. */
   readonly takeOpen: () => Batch;
-  /** Forgets what a batch decided; its inputs. */
+  /** Reverts the decisions of a batch and returns its inputs. */
   readonly takeBack: (batch: Batch) => Held[];
-  /** Puts inputs before all that wait. */
+  /** Puts inputs before all waiting ones. */
   readonly waitFirst: (inputs: readonly Held[]) => void;
   readonly drop: (input: Input) => void;
-  /** False when only another version can read it. */
+  /** Returns false when only another version can read it. */
   readonly load: (execution: HotStream) => Promise<boolean>;
   readonly decide: (execution: HotStream, input: Input) => void;
   readonly send: (batch: Batch) => Promise<CommitOutcome>;
@@ -35,7 +35,7 @@ const RETRY_FIRST_MS = 50;
 const RETRY_LONGEST_MS = 2_000;
 const UNIQUE_VIOLATION = '23505';
 
-/** What a lane does when a commit has failed, or when nobody knows whether it holds. */
+/** Handles a failed commit, or a commit with an unknown outcome, for a lane. */
 export class CommitRecovery {
   #refusals = 0;
 
@@ -44,14 +44,14 @@ export class CommitRecovery {
     private readonly lane: RecoveringLane,
   ) {}
 
-  /** PostgreSQL takes commits: the next refusal is a first one. */
+  /** PostgreSQL accepts commits again, so the next refusal counts as the first. */
   commitHeld(): void {
     this.#refusals = 0;
   }
 
   /**
-   * The first of these commits has failed. Takes back all that is not committed and makes the log certain. Afterwards the inputs of
-   * all wait, in their order, unless the failure answers them. Never rejects.
+   * Called when the first of these commits has failed. Reverts everything that is not committed and makes the state of
+   * the log certain. Afterwards all inputs wait, in their order, unless the failure answers them. Never rejects.
    */
   async recover(batches: readonly Batch[]): Promise<void> {
     const { counters, log } = this.parts;
@@ -77,20 +77,23 @@ export class CommitRecovery {
     }
   }
 
-  /** Makes the log certain where it may hold more than memory does: only a higher epoch does, however late the server applies it. */
+  /**
+   * Makes the state of the log certain when it may contain more than memory. Only a higher epoch does this, because the
+   * server may apply the old commit at any later time.
+   */
   async #reclaim(partitions: readonly Partition[]): Promise<void> {
     const owned = new Set(partitions.filter((partition) => partition.owned));
     if (owned.size > 0) await this.parts.owner.reclaim([...owned]);
   }
 
-  /** PostgreSQL cannot take commits now: everything is decided again a little later. */
+  /** PostgreSQL cannot commit now. Everything is decided again a little later. */
   async #later(inputs: readonly Held[]): Promise<void> {
     this.#refusals += 1;
     await pause(this.parts.clock, backoff(this.#refusals));
     this.lane.waitFirst(inputs);
   }
 
-  /** One of these inputs made PostgreSQL refuse them all: each gets a commit of its own, and the culprit is found. */
+  /** One of these inputs made PostgreSQL refuse all of them. Each gets its own commit, which shows the cause. */
   async #alone(inputs: readonly Held[]): Promise<void> {
     for (const held of inputs) await this.#commitAlone(held);
   }
@@ -129,17 +132,17 @@ export class CommitRecovery {
     lane.drop(held.input);
   }
 
-  /** Whether a refused input is worth deciding once more, as something else. */
+  /** Whether a refused input should be decided once more in another form. */
   #anotherWay(input: Input, partition: Partition, execution: HotStream, code: string): boolean {
     if (input.triedAlone === true) return false;
     input.triedAlone = true;
     if (code === UNIQUE_VIOLATION) {
-      // The log has events that memory has not: a start that was taken for new. It is answered from the log.
+      // The log has events that are not in memory, because a start looked new. The log has its answer.
       partition.forget(execution);
       return true;
     }
     if (input.kind !== 'result' || !input.result.ok) return false;
-    // Its runner would send it for ever: that it cannot be stored is the attempt's outcome.
+    // Its runner would send it for ever. So the attempt's outcome is that the output cannot be stored.
     const message = 'the output cannot be stored as JSON';
     const { output, ...rest } = input.result;
     const failure = { code: FAILURE_CODES.outputInvalid, message, retryable: false, ...spendingDetails(output) };
@@ -148,20 +151,20 @@ export class CommitRecovery {
   }
 }
 
-/** Partitions whose part of a commit stands or may stand, though memory takes it back. */
+/** Partitions whose part of a commit is stored or may be stored, although memory reverts it. */
 function mayStandFor({ outcome, partitions }: Batch): Partition[] {
   switch (outcome?.kind) {
     case 'rejected':
       return [];
     case 'committed':
-      // Sent after a commit that failed, it stands where it did not build on that one.
+      // A commit sent after a failed one is stored if it did not build on the failed one.
       return [...partitions.values()].filter(({ id }) => outcome.held.has(id));
     default:
       return [...partitions.values()];
   }
 }
 
-/** Milliseconds to wait before the attempt after this one. */
+/** Milliseconds to wait before the attempt after `attempt`. */
 export function backoff(attempt: number): number {
   return Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt - 1, 10));
 }

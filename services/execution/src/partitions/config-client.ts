@@ -7,7 +7,7 @@ import type { ConfigCopy, ConfigService, NewestConfig } from './ports.js';
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The config service over NATS; agents are kept so that they are known while it is away. */
+/** The config service over NATS. Agents are copied, so that they are known while the service does not answer. */
 export function configClient(control: ControlClient, copies: ConfigCopies): ConfigService {
   return {
     async newest(tenantId, config, pinned): Promise<NewestConfig> {
@@ -42,7 +42,7 @@ export function configClient(control: ControlClient, copies: ConfigCopies): Conf
         const { pool, inputSchema, outputSchema } = reply.agent;
         const agent: AgentCopy = {
           pool,
-          // Values are made storable when they come in, so a schema must ask for what they became.
+          // Values are made storable when they arrive, so a schema must be made storable in the same way.
           ...(inputSchema === undefined ? {} : { inputSchema: storableJson(inputSchema) }),
           ...(outputSchema === undefined ? {} : { outputSchema: storableJson(outputSchema) }),
         };

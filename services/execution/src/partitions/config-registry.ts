@@ -11,8 +11,8 @@ export type ConfigAnswer =
   | { readonly kind: 'unavailable'; readonly message: string };
 
 /**
- * Compiled config versions. A version is copied into the engine's own schema before the first start that uses it, so that
- * folding an execution later needs nothing but its events and that copy.
+ * Compiled config versions. A version is copied into the engine's own schema before the first start that uses it. So an
+ * execution can later be computed from its events and that copy alone.
  */
 export class ConfigRegistry {
   readonly #compiled = new Map<string, CompiledConfig>();
@@ -24,12 +24,12 @@ export class ConfigRegistry {
     private readonly capacity = 1_000,
   ) {}
 
-  /** What is in memory; no I/O. */
+  /** The version in memory. No I/O. */
   cached(configId: string, version: number): CompiledConfig | undefined {
     return this.#compiled.get(`${configId}/${version}`);
   }
 
-  /** Never throws: what cannot be read or compiled is `unavailable`. */
+  /** Never throws. A version that cannot be read or compiled is `unavailable`. */
   async find(configId: string, version: number): Promise<ConfigAnswer> {
     const key = `${configId}/${version}`;
     const known = this.#compiled.get(key);

@@ -1,6 +1,6 @@
-/** What the engine has done since it started; for metrics and for the benchmark's budgets. */
+/** What the engine has done since its start, for metrics and for the budgets of the benchmark. */
 export interface EngineCounters {
-  /** Commits sent, those with nothing but epoch checks not counted. */
+  /** Commits sent, without those that only check epochs. */
   commits: number;
   /** Statements that append events: one for each commit. */
   appendStatements: number;
@@ -10,14 +10,14 @@ export interface EngineCounters {
   /** Bytes of the appended events' data as JSON text. */
   eventBytes: number;
   inputs: number;
-  /** Attempts dispatched, again or for the first time. */
+  /** Attempts dispatched, including repeats. */
   dispatches: number;
   redispatches: number;
-  /** Of these, tasks given straight to runners. */
+  /** How many of these went straight to runners. */
   directDispatches: number;
-  /** Runners that went away with tasks that they held. */
+  /** Runners that ended while they held tasks. */
   lostRunners: number;
-  /** Partitions taken, each with a new epoch. */
+  /** Takeovers of partitions, each with a new epoch. */
   takeovers: number;
   loads: number;
   evictions: number;

@@ -23,7 +23,7 @@ import { JsonMessage } from '@batuta/messaging';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
 import type { PartitionRequest } from './ports.js';
 
-/** A request that does not fit its message; the text says where and is for the sender. */
+/** A request that does not fit its message. The text is for the sender and names the place. */
 export class MalformedRequest extends Error {
   override readonly name = 'MalformedRequest';
 }
@@ -52,13 +52,13 @@ function fail(path: string, expected: string): never {
   throw new MalformedRequest(`${path === '' ? 'the message' : path} must be ${expected}`);
 }
 
-/** The path of something in a result; put together only when something is wrong with it. */
+/** The path of a field in a result. Built only when there is a mistake. */
 function placed(path: string, result: number | undefined): string {
   if (result === undefined) return path;
   return `results[${result}]${path === '' ? '' : `.${path}`}`;
 }
 
-/** A message as it came: from this process itself it may be its value, then without what a store refuses. */
+/** A received message. Within this process it may be a value, which then has no text that a store refuses. */
 type Payload = PartitionRequest['payload'];
 
 function parse(payload: Payload): JsonValue {
@@ -73,7 +73,7 @@ function parse(payload: Payload): JsonValue {
   } catch {
     throw new MalformedRequest('the message must be JSON');
   }
-  // Here and not only in the store, so that the state in memory equals the log.
+  // Done here and not only in the store, so that the state in memory equals the log.
   return mayHoldUnstorable(text) ? storableJson(value) : value;
 }
 
@@ -83,7 +83,7 @@ function object(value: JsonValue | undefined, path: string, result?: number): Js
   return value;
 }
 
-/** Refuses fields that the message does not have: what a newer sender means by them would be lost silently. */
+/** Refuses fields that the message does not have. Otherwise a newer sender's field would be ignored silently. */
 function onlyKnown(value: JsonObject, path: string, known: ReadonlySet<string>, result?: number): void {
   for (const key in value) {
     if (known.has(key)) continue;
@@ -265,7 +265,7 @@ export function decodeCommand(payload: Payload): CommandRequest {
     executionId: id(found.executionId, 'executionId'),
     principal: principal(found.principal),
   };
-  // The engine's own inputs have a colon there.
+  // Ids of the engine's own inputs have a colon there.
   if (base.commandId.charAt(1) === ':') return fail('commandId', 'a text whose second character is no colon');
   const body = object(found[command], command);
   const reason = optional('reason', text(body.reason, `${command}.reason`).slice(0, 2_000));
@@ -431,7 +431,7 @@ function parentCommand(value: JsonValue): ParentCommand {
   };
 }
 
-/** An agent may tell as much of a failure as of an output. Of more than that only what was spent is kept. */
+/** An agent's failure details may be as large as an output. Of larger ones only the spending is kept. */
 function details(value: JsonObject): JsonObject {
   const bytes = Buffer.byteLength(JSON.stringify(value));
   return bytes <= LIMITS.payloadBytes ? value : { omitted_bytes: bytes, ...spendingDetails(value).details };
@@ -451,7 +451,7 @@ function failure(value: JsonValue, path: string): Failure {
   };
 }
 
-/** Refuses a document whose JSON text is longer than `limit` bytes, naming the limit. */
+/** Refuses a document whose JSON text is longer than `limit` bytes. The message names the limit. */
 function within(value: JsonValue, path: string, limit: number): void {
   if (Buffer.byteLength(JSON.stringify(value)) > limit) fail(path, `at most ${limit} bytes of JSON`);
 }
@@ -498,7 +498,7 @@ function attemptResult(value: JsonValue | undefined, place: number, checkSize: b
     found.output !== undefined &&
     Buffer.byteLength(JSON.stringify(found.output)) > LIMITS.payloadBytes
   ) {
-    // A refusal would be sent again for ever: what is too large is the attempt's outcome.
+    // The runner would repeat a refused result for ever. So the attempt's outcome is that the output is too large.
     const message = `the output has more than ${LIMITS.payloadBytes} bytes of JSON`;
     result.ok = false;
     result.failure = { code: 'output_too_large', message, retryable: false, ...spendingDetails(found.output) };
@@ -525,7 +525,7 @@ export function decodeResults(payload: Payload): ResultRequest & { readonly toke
   const checkSize = !ours && Buffer.byteLength(payload) > LIMITS.payloadBytes;
   return {
     results: results.map((item, index) => attemptResult(item, index, checkSize)),
-    // Apart, since nobody but the engine's door needs them.
+    // Separate, because only the check for tokens needs them.
     tokens: ours ? undefined : results.map((item, index) => text(object(item, '', index).token, 'token', index)),
   };
 }

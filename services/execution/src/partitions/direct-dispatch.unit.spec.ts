@@ -12,7 +12,7 @@ interface Asked {
   readonly answer: (answer: RunnerAnswer) => void;
 }
 
-/** Time that moves when it is told to. */
+/** Time that moves only on request. */
 class ManualClock implements Clock {
   #now = 1_000;
   #timers: { at: number; callback: () => void }[] = [];
@@ -27,7 +27,7 @@ class ManualClock implements Clock {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
   }
-  /** Moves on in steps that are shorter than any timer. */
+  /** Moves time on in steps that are shorter than any timer. */
   pass(ms: number): void {
     for (const end = this.#now + ms; this.#now < end;) {
       this.#now = Math.min(end, this.#now + 10);
@@ -37,7 +37,7 @@ class ManualClock implements Clock {
       }
     }
   }
-  /** Stands still for so long: timers that were due come late, all at once. */
+  /** Stalls for this long: due timers fire late, all at once. */
   stall(ms: number): void {
     this.#now += ms;
     this.pass(10);
@@ -122,7 +122,7 @@ function taskOf(
   };
 }
 
-/** Offers a task; its attempt's key. */
+/** Offers a task and returns its attempt's key. */
 function offer(lostRunners = 0, more: Partial<OutgoingTask> & { tenantId?: string } = {}): string {
   const task = taskOf((next += 1), lostRunners, more);
   const { attemptKey } = task;
@@ -260,7 +260,7 @@ describe('what is lost', () => {
     beat('a');
     const [one, two] = [offer(), offer()];
     await turn();
-    // A beat that was under way before the tasks says nothing about them.
+    // A beat that was in transit before the tasks says nothing about them.
     beat('a');
     expect(lost).toEqual([]);
     asked[0]?.answer(receipt(2));
@@ -291,7 +291,7 @@ describe('what is lost', () => {
     beat('a', { held: [one] });
     beat('b', { held: [one] });
     direct.answered(one);
-    // What the other one holds is its own to report.
+    // The other runner must report its own tasks.
     expect(direct.holds(one)).toBe(true);
     direct.answered(one);
     expect(direct.holds(one)).toBe(false);
@@ -309,7 +309,7 @@ describe('what is lost', () => {
     clock.pass(11_900);
     expect(lost).toEqual([]);
     clock.pass(400);
-    // Nobody has seen its process end: the count stays.
+    // Its process was not seen to end, so the count stays.
     expect(lost).toEqual([
       { executionId: 'e', stepId: 's1', attempt: 1, lostRunners: 1 },
       { executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 0, pools: ['default'] },
@@ -384,7 +384,7 @@ describe('what is lost', () => {
     clock.pass(300);
     expect(asked).toHaveLength(1);
     beat('c', { runnerId: 'runner a' });
-    // Nobody is asked twice for one silence, however many appear.
+    // A runner is asked once for one silence, however many new ones appear.
     beat('d');
     expect(asked.map(({ subject }) => subject).slice(1)).toEqual([
       'batuta.runner.default.a.tasks',
@@ -410,7 +410,7 @@ describe('what is lost', () => {
     asked[1]?.answer('lost');
     asked[2]?.answer('no_responders');
     clock.pass(300);
-    // The runner may have it, so nobody else gets it.
+    // The runner may have it, so no other gets it.
     expect(asked[3]?.tasks).toEqual(['s3']);
     expect(queued).not.toContain(third);
     asked[3]?.answer(receipt(1));
@@ -477,7 +477,7 @@ describe('runners that ended with an attempt', () => {
     incarnation: string,
     more: { redelivered?: boolean; alone?: boolean; attemptKey?: string } = {},
   ): Runs => direct.begins({ attemptKey: 'f/x/1', incarnation, redelivered: true, alone: false, ...more });
-  /** The runner is silent, and nobody listens where it took its tasks. */
+  /** The runner is silent, and is no longer subscribed for tasks. */
   const end = (incarnation: string): void => {
     clock.pass(1_200);
     const subject = `batuta.runner.default.${incarnation}.tasks`;
@@ -492,7 +492,7 @@ describe('runners that ended with an attempt', () => {
     // The queue has it, so it is not dispatched again.
     expect(lost).toEqual([]);
     expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
-    // Its last word was that it begins.
+    // Its last report was that it begins.
     beat('b', { begun: ['f/x/1'] });
     beat('c');
     expect(begins('c')).toEqual({ held: true, lostRunners: 1 });
@@ -602,7 +602,7 @@ describe('runners that ended with an attempt', () => {
 describe('tenants', () => {
   const offers = (count: number, tenantId: string, more: Partial<OutgoingTask> = {}): string[] =>
     Array.from({ length: count }, () => offer(0, { tenantId, ...more }));
-  /** Steps that were sent, in order; each turn's are confirmed. */
+  /** The sent steps, in order. The steps of each turn are confirmed. */
   const sent = async (): Promise<string[]> => {
     await turn();
     const all = asked.splice(0);
@@ -622,7 +622,7 @@ describe('tenants', () => {
     expect(await sent()).toEqual([]);
     end(many[0] ?? '');
     expect(await sent()).toEqual([few[0]]);
-    // Each has one: it was the turn of the other just now.
+    // Each tenant has one, and the last turn was the other's.
     end(many[1] ?? '');
     expect(await sent()).toEqual([many[3]]);
     end(many[2] ?? '');
@@ -683,12 +683,12 @@ describe('tenants', () => {
 
   it('have no more in the queue than workers can take, and take turns with it', async () => {
     const many = offers(500, 'many');
-    // Nobody knows of any worker.
+    // No worker is known.
     expect(queued).toEqual(many.slice(0, 16));
     const [few = ''] = offers(1, 'few');
     end(many[0] ?? '');
     expect(queued.at(-1)).toBe(few);
-    // Workers that send no beats have taken all: there may be more of them.
+    // Workers without beats have taken all, so there may be more of them.
     taken = 16;
     clock.pass(500);
     await turn();
@@ -743,7 +743,7 @@ describe('tenants', () => {
       [running = ''] = await sent();
       order.push(running);
     }
-    // Six to one; the first of the low ones was next before the others came.
+    // Six to one. The first low task was next before the others came.
     expect(order.filter((key) => high.includes(key))).toHaveLength(11);
     expect(order.filter((key) => low.includes(key))).toHaveLength(3);
   });
@@ -754,7 +754,7 @@ describe('tenants', () => {
     beat('a', { slots: 1 });
     const many = offers(10, 'many');
     expect(await sent()).toEqual([many[0]]);
-    // Four of eight are what one tenant may have in memory, three are on the shelf, and the audit finds the last two.
+    // One tenant may have four of eight in memory, three are on the shelf, and the audit finds the last two.
     expect(many.map((key) => [direct.waits(key), outcomes.get(key)])).toEqual([
       [false, 'stored'],
       ...Array.from({ length: 4 }, () => [true, undefined]),
@@ -768,7 +768,7 @@ describe('tenants', () => {
       expect(await sent()).toEqual([key]);
       running = key;
     }
-    // One waits in memory: the next is made anew, once.
+    // One waits in memory, so the next is rebuilt, once.
     expect(lost).toEqual([{ executionId: 'e', stepId: 's6', attempt: 1, lostRunners: 0 }]);
     direct.dispatch(taskOf(6, 0, { again: true, tenantId: 'many' }), () => undefined);
     end(running);

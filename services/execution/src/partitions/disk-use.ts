@@ -1,26 +1,26 @@
 import { LIFECYCLE_STREAM, STEPS_STREAM } from '@batuta/contracts';
 import type { Pool } from 'pg';
 
-/** Bytes on disk of what grows. */
+/** The bytes on disk of growing data. */
 export interface DiskUse {
   readonly database: number;
-  /** With indexes and large values, by `schema.table`. */
+  /** Including indexes and large values, by `schema.table`. */
   readonly tables: ReadonlyMap<string, number>;
   readonly streams: ReadonlyMap<string, number>;
 }
 
 const DATABASE_BYTES = `SELECT pg_database_size(current_database()) AS bytes`;
 
-/** Of the schemas of Batuta's services. */
+/** For the schemas of Batuta's services. */
 const TABLE_BYTES = `
 SELECT n.nspname || '.' || c.relname AS name, pg_total_relation_size(c.oid) AS bytes
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname IN ('execution', 'config', 'notifications')`;
 
-/** Sizes are read from the file system: a scrape must not do that each time. */
+/** Sizes come from the file system, which is too expensive for every scrape. */
 const KEPT_MS = 60_000;
 
-/** Reads what PostgreSQL and JetStream keep on their disks, at most once a minute. */
+/** Reads the disk use of PostgreSQL and JetStream, at most once a minute. */
 export class DiskUseReader {
   #read: { readonly at: number; readonly use: Promise<DiskUse | undefined> } | undefined;
 
@@ -30,7 +30,9 @@ export class DiskUseReader {
     private readonly elapsed: () => number,
   ) {}
 
-  /** Undefined when that cannot be said now: readiness tells of an outage, and a scrape must not fail because of it. */
+  /**
+   * Undefined when it cannot be read. The readiness check reports an outage, and a scrape must not fail because of it.
+   */
   current(): Promise<DiskUse | undefined> {
     const now = this.elapsed();
     if (this.#read === undefined || now - this.#read.at >= KEPT_MS) {

@@ -4,21 +4,21 @@ import type { EngineCounters } from './counters.js';
 import type { DiskUse } from './disk-use.js';
 import type { Engine } from './engine.js';
 
-/** What a process shows of its engine. */
+/** The parts of an engine that its metrics show. */
 export interface ExposedEngine {
   readonly engine: Engine;
-  /** Events behind, by projection. */
+  /** How many events each projection is behind. */
   readonly lags: () => Readonly<Record<string, number>>;
   /** Milliseconds by which this machine's clock is ahead of PostgreSQL's. */
   readonly skewMs: () => number;
   readonly backlog: () => Promise<readonly Backlog[]>;
   /** Tasks that wait in this process for their tenant's turn, by pool. */
   readonly waitingTasks: () => Iterable<readonly [pool: string, waiting: number]>;
-  /** Tasks that the queue holds, of all pools; undefined when that cannot be said now. */
+  /** Tasks in the queue, of all pools. Undefined when this cannot be read. */
   readonly storedTasks: () => Promise<number | undefined>;
-  /** Approvals that wait, of all tenants; undefined when that cannot be said now. */
+  /** Open approvals of all tenants. Undefined when this cannot be read. */
   readonly waitingApprovals: () => Promise<number | undefined>;
-  /** Bytes on the disks of PostgreSQL and JetStream; undefined when that cannot be said now. */
+  /** Bytes on the disks of PostgreSQL and JetStream. Undefined when this cannot be read. */
   readonly disk: () => Promise<DiskUse | undefined>;
 }
 
@@ -59,7 +59,7 @@ const running = new Set<ExposedEngine>();
 const sumOf = (value: (exposed: ExposedEngine) => number): number =>
   [...running].reduce((sum, exposed) => sum + value(exposed), 0);
 
-/** Shows an engine among the process's metrics until the result is called. */
+/** Adds an engine to the process's metrics until the result is called. */
 export function exposeEngine(exposed: ExposedEngine): () => void {
   running.add(exposed);
   for (const [key, [name, help]] of Object.entries(COUNTED)) {
@@ -216,7 +216,7 @@ interface ConsumerInfo {
   readonly num_ack_pending: number;
 }
 
-/** Reads the backlog of every pool from JetStream's list of consumers; empty when it does not answer. */
+/** Reads the backlog of every pool from JetStream's list of consumers. Empty when JetStream does not answer. */
 export async function readBacklog(
   request: (subject: string, body: string) => Promise<{ consumers?: ConsumerInfo[] | null; total?: number }>,
 ): Promise<Backlog[]> {
@@ -235,7 +235,7 @@ export async function readBacklog(
       if (consumers.length === 0 || offset >= (page.total ?? 0)) return backlog;
     }
   } catch {
-    // Readiness tells of an outage; a scrape must not fail because of it.
+    // The readiness check reports an outage, and a scrape must not fail because of it.
     return [];
   }
 }

@@ -46,16 +46,16 @@ import type { WakerSettings } from './waker.js';
 export interface EngineSettings {
   readonly ownership: OwnershipSettings;
   readonly lanes: number;
-  /** Number of partitions, when this is the first start of all. */
+  /** Number of partitions, used only by the very first start. */
   readonly partitions: number;
   readonly limits: LaneLimits;
   readonly waker: WakerSettings;
   readonly queue: QueueWatchSettings;
-  /** Attempt deadlines wait this long after a takeover or a stall. */
+  /** After a takeover or a stall, attempt deadlines wait this long. */
   readonly graceMs: number;
-  /** Memory for executions. */
+  /** Memory limit for executions. */
   readonly cacheBytes: number;
-  /** Effects that wait to be tried again; beyond it no start is taken. */
+  /** How many effects may wait for another try. With more, no start is accepted. */
   readonly pendingEffects: number;
   /** How long a release waits for acknowledgements of effects. */
   readonly drainMs: number;
@@ -65,40 +65,42 @@ export interface EngineOptions {
   readonly ports: EnginePorts;
   readonly settings: EngineSettings;
   readonly incarnation: string;
-  /** Counters to add to, when others count in them too. */
+  /** Counters to use, if others count in them too. */
   readonly counters?: EngineCounters;
-  /** Told of small commits; default: the process sleeps while they are on their way. */
+  /** Called for small commits. Default: the process sleeps while they are in flight. */
   readonly busyPoll?: BusyPoll | undefined;
-  /** Another process has started under this name. */
+  /** Called when another process has started under this name. */
   readonly onSuperseded: () => void;
-  /** Told of each commit that holds, for metrics and traces; before `onCommitted`. */
+  /** Called for each successful commit, for metrics and traces, before `onCommitted`. */
   readonly onCommit?: (commit: Commit) => void;
-  /** Whether spans of a trace are recorded, for those who continue it; default: as the caller of the start says. */
+  /**
+   * Whether spans of a trace are recorded, for services that continue it. Default: as the caller of the start decides.
+   */
   readonly sampled?: (traceId: string) => boolean;
-  /** Told of each commit's changes, for read models. */
+  /** Called with each commit's changes, for read models. */
   readonly onCommitted?: (changes: ExecutionChanges) => void;
-  /** The same of streams of every kind. */
+  /** The same for streams of every kind. */
   readonly onStreamCommitted?: (changes: StreamChanges) => void;
-  /** A partition was taken, or is not owned any more. */
+  /** Called when a partition is taken, or not owned any more. */
   readonly onOwned?: (partition: Partition) => void;
-  /** The position up to which projections have written a partition; default: they have written all. */
+  /** The position up to which projections have written a partition. Default: everything. */
   readonly projected?: (partition: Partition) => number;
-  /** Told at each lease what the store's clock said, epoch ms, and how long ago; without it, nobody asks. */
+  /** Called at each lease with the store's time (epoch ms) and its age. Without it, the time is not requested. */
   readonly onStoreTime?: (time: number, agoMs: number) => void;
 }
 
-/** Published positions of partitions at rest are written this often. */
+/** How often published positions of idle partitions are written. */
 const PUBLISH_MS = 1_000;
-/** Executions whose effects are performed again by one look at the log. */
+/** How many executions one read of the log covers when effects are performed again. */
 const REDO_PAGE = 1_000;
-/** Executions that are read from the log with one statement, and such statements at once. */
+/** How many executions one statement reads from the log, and how many such statements run at once. */
 const READ_TOGETHER = 50;
 const READS_AT_ONCE = 2;
 const RECLAIM_PAUSE_MS = 200;
 const REDO_PAUSE_MS = 200;
 const LONGEST_DRAIN_MS = 10_000;
 
-/** One owner process: its partitions, the lanes that commit for them, and what goes on around that. */
+/** One owner process: its partitions, the lanes that commit for them, and the surrounding tasks. */
 export class Engine {
   readonly counters: EngineCounters;
   readonly configs: ConfigRegistry;
@@ -117,7 +119,7 @@ export class Engine {
   #partitionCount = 0;
   #own: { readonly subject: string; readonly stop: () => void } | undefined;
   #sorted: readonly Partition[] = [];
-  /** Taken and not announced yet. */
+  /** Partitions that were taken but not announced yet. */
   readonly #taken: number[] = [];
   #cancelPublish: (() => void) | undefined;
   #changes = 0;
@@ -252,7 +254,7 @@ export class Engine {
     });
   }
 
-  /** Partitions of the log; 0 before `start`. */
+  /** Number of partitions of the log. 0 before `start`. */
   get partitionCount(): number {
     return this.#partitionCount;
   }
@@ -262,12 +264,12 @@ export class Engine {
     return this.#sorted;
   }
 
-  /** For how long this process has been cut off from NATS while other engines are not. */
+  /** How long this process has been cut off from NATS while other engines are not. */
   get cutOffAloneMs(): number | undefined {
     return this.#ownership.cutOffAloneMs;
   }
 
-  /** Partitions of all engines that nobody owned when this one looked last, at its lease. */
+  /** How many partitions had no owner at this engine's last lease. */
   get unownedPartitions(): number {
     return this.#ownership.unowned;
   }
@@ -283,7 +285,7 @@ export class Engine {
     return bytes;
   }
 
-  /** Takes partitions and begins to answer. Throws when store or bus cannot be reached. */
+  /** Takes partitions and begins to answer. Throws when the store or the bus cannot be reached. */
   async start(): Promise<void> {
     const { store } = this.options.ports;
     this.#partitionCount = await store.fixPartitionCount(this.options.settings.partitions);
@@ -296,7 +298,7 @@ export class Engine {
     this.#schedulePublish();
   }
 
-  /** Stops taking inputs, finishes what is decided, releases the partitions. */
+  /** Stops taking inputs, finishes decided ones, and releases the partitions. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -310,20 +312,20 @@ export class Engine {
     await this.options.ports.bus.flush();
   }
 
-  /** An execution folded from the log; undefined when there is none with this id. */
+  /** An execution computed from the log. Undefined when it does not exist. */
   async load(id: string): Promise<LoadedExecution | undefined> {
     const loaded = await this.#loader.load(id);
     return loaded === undefined || !isExecution(loaded.state) ? undefined : (loaded as LoadedExecution);
   }
 
-  /** Looks at once whether partitions are free or too many. */
+  /** Checks at once whether partitions are free, or whether it has too many. */
   rebalance(): void {
     this.#ownership.check();
   }
 
   /**
-   * A command of this process itself to an execution of a partition that it owns; undefined when there is no answer in time, or another
-   * owns the partition.
+   * A command of this process to an execution in one of its partitions. Undefined when no answer comes in time, or when
+   * another process owns the partition.
    */
   command(request: CommandRequest, withinMs: number): Promise<CommandReply | undefined> {
     const partition = this.#partitions.get(partitionOf(request.executionId, this.#partitionCount));
@@ -350,7 +352,7 @@ export class Engine {
   #opened(record: PartitionRecord): void {
     const { ports, settings } = this.options;
     const before = this.#partitions.get(record.partition);
-    // A later claim of our own may have come back first.
+    // The answer to a later claim of our own may have arrived first.
     if (before !== undefined && before.epoch >= record.epoch) return;
     if (before !== undefined) before.owned = false;
     const now = ports.clock.elapsed();
@@ -368,7 +370,7 @@ export class Engine {
     if (record.publishedPosition < record.lastPosition) void this.#redo(partition, record);
   }
 
-  /** One message for all that are taken together. */
+  /** One message for all partitions that are taken together. */
   #announceTaken(partition: number): void {
     this.#taken.push(partition);
     if (this.#taken.length > 1) return;
@@ -397,7 +399,9 @@ export class Engine {
     }
   }
 
-  /** What was committed after the published position may have had no effects: those still wanted are performed again. */
+  /**
+   * Events after the published position may have had no effects. The effects that are still wanted are performed again.
+   */
   async #redo(partition: Partition, record: PartitionRecord): Promise<void> {
     const { store, clock, log } = this.options.ports;
     const ticket = partition.openTicket(record.lastPosition);
@@ -421,7 +425,7 @@ export class Engine {
                       resolve();
                     },
                     missed: (dropped) => {
-                      // Not read is not done: the published position must not pass it.
+                      // Not read does not mean done: the published position must not pass it.
                       if (dropped && partition.owned) return void clock.after(REDO_PAUSE_MS, look);
                       whole &&= !this.unreadable.has(id);
                       resolve();
@@ -441,7 +445,7 @@ export class Engine {
         });
       }
     }
-    // A version that can read what is left performs its effects: the published position stays before it.
+    // A version that can read the rest performs its effects, so the published position stays before it.
     if (whole) partition.close(ticket);
   }
 
@@ -482,7 +486,7 @@ export class Engine {
       this.#serving.delete(partition.id);
     }
     const lanes = [...new Set(partitions.map((partition) => this.#laneOf(partition.id)))];
-    // A store that does not answer must not keep the process from ending: what is not committed has not been answered.
+    // A store that does not answer must not keep the process from ending. Uncommitted inputs have not been answered.
     let cancel: () => void = () => undefined;
     const limit = new Promise<void>((resolve) => {
       cancel = clock.after(LONGEST_DRAIN_MS, resolve);
@@ -504,7 +508,7 @@ export class Engine {
     for (const partition of this.#sorted) partition.graceUntil = until;
   }
 
-  /** Its id will not be in the log as that of a start: from now on one of that time is looked up. */
+  /** Its id is not in the log as a start any more. So later starts with an id of that time are looked up. */
   #deleted({ id, partition }: HotExecution): void {
     partition.deletedUpTo = Math.max(partition.deletedUpTo, timeOfId(id));
     this.#remover.deleted();
@@ -524,7 +528,7 @@ export class Engine {
   #changed(execution: HotStream): void {
     const { committed, partition } = execution;
     if (committed !== undefined && kindOf(committed).isOver(committed) && execution.idle) {
-      // Questions are answered from the log, and hardly an input follows: kept, it would only be copied as garbage.
+      // Queries are answered from the log, and inputs hardly follow. Keeping it would only burden garbage collection.
       partition.forgetEnded(execution);
       return;
     }
@@ -536,7 +540,9 @@ export class Engine {
     }
   }
 
-  /** Forgets executions that were not used since the last look and have nothing in flight, until enough is free. */
+  /**
+   * Forgets executions that were not used since the last check and have nothing in flight, until enough memory is free.
+   */
   #evict(): void {
     const enough = this.options.settings.cacheBytes * 0.8;
     let bytes = this.cacheBytes;
@@ -562,7 +568,7 @@ export class Engine {
     });
   }
 
-  /** Published positions ride on commits; those of partitions at rest are written here. */
+  /** Commits also write published positions. This writes those of idle partitions. */
   async #publish(): Promise<void> {
     const resting: Partition[] = [];
     for (const partition of this.#sorted) {
@@ -629,7 +635,7 @@ export class Engine {
     });
   }
 
-  /** The answer to a runner that is about to begin says besides who else has the attempt, and had it. */
+  /** Tells a runner that is about to begin which other runners have the attempt, and which had it. */
   #withRuns(check: AttemptCheckRequest, reply: PartitionRequest['reply']): PartitionRequest['reply'] {
     const { executionId, stepId, attempt, incarnation = '', redelivered = false, alone = false } = check;
     if (reply === undefined || incarnation === '') return reply;
@@ -641,7 +647,9 @@ export class Engine {
     };
   }
 
-  /** Results of any partitions: what belongs to none of this owner's is to be asked elsewhere. */
+  /**
+   * Handles results of any partitions. The sender must ask other owners about results that do not belong to this one.
+   */
   #sharedResults(request: PartitionRequest): void {
     this.#guarded(request, undefined, () =>
       this.#results(request, true, (executionId) => {
@@ -651,7 +659,7 @@ export class Engine {
     );
   }
 
-  /** Answers a malformed request with what is wrong about it. */
+  /** Answers a malformed request with its mistake. */
   #guarded(request: PartitionRequest, partition: number | undefined, work: () => void): void {
     const { log } = this.options.ports;
     try {
@@ -666,7 +674,10 @@ export class Engine {
     }
   }
 
-  /** Takes the results of one request, each to its partition; `shared`: its sender may ask others for what has none here. */
+  /**
+   * Passes the results of one request to their partitions. `shared`: the sender may ask other owners about results
+   * without a partition here.
+   */
   #results(
     request: PartitionRequest,
     shared: boolean,
@@ -692,7 +703,7 @@ export class Engine {
     }
   }
 
-  /** Whether a report brings back the token of its attempt's task; if not, it is told that there is no such execution. */
+  /** Whether a report has the token of its attempt's task. If not, the answer is that there is no such execution. */
   #isHolder(
     { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
     token = '',
@@ -701,7 +712,7 @@ export class Engine {
     if (tokens === undefined || tokens.isOf(`${executionId}/${stepId}/${attempt}`, token)) return true;
     this.counters.refusedReports += 1;
     reportRefused?.(executionId, stepId, attempt);
-    // One line for the first of a thousand: whoever forges may do so without end.
+    // One log line for the first of a thousand, because a forger may send any number.
     if (this.counters.refusedReports % 1_000 === 1) {
       const fields = { execution_id: executionId, step_id: stepId, attempt, refused: this.counters.refusedReports };
       log.warn(fields, 'a report without the token of its task is refused');
@@ -740,7 +751,7 @@ export class Engine {
     });
   }
 
-  /** What a fork takes over from its source; undefined when that cannot be read now. */
+  /** The outputs that a fork copies from its source. Undefined when they cannot be read now. */
   async #readFork(input: CommandInput): Promise<CommandInput['reused'] | undefined> {
     const { fork, input: given } = input.request.start ?? {};
     if (fork === undefined) return [];

@@ -7,13 +7,13 @@ import type { State } from '../domain/index.js';
 import { estimateBytes } from './partition.js';
 import type { UnreadableExecutions } from './unreadable-executions.js';
 
-/** A folded stream and where its chain ends. */
+/** A computed stream and the end of its chain. */
 export interface LoadedStream extends FoldedStream {
-  /** In hex, empty for none; undefined when nobody asked, or the log went on between the two readings. */
+  /** In hex, empty for none. Undefined when it was not requested, or when the log changed between the two reads. */
   readonly link: string | undefined;
 }
 
-/** An execution among them. */
+/** A stream that is an execution. */
 export interface LoadedExecution extends LoadedStream {
   readonly state: State;
 }
@@ -23,7 +23,10 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Reads streams from their snapshots and the log: those asked for at the same time come with one query, at most `batch` each. */
+/**
+ * Reads streams from their snapshots and the log. One query reads all that are requested at the same time, at most
+ * `batch`.
+ */
 export class StreamLoader {
   readonly #queue = new Map<string, Waiting[]>();
   #running = 0;
@@ -33,12 +36,12 @@ export class StreamLoader {
     private readonly soon: (callback: () => void) => void,
     private readonly batch = 50,
     private readonly concurrency = 2,
-    /** Whether what is loaded is to be appended to. */
+    /** Whether events will be appended to the loaded streams. */
     private readonly links = true,
     private readonly unreadable?: UnreadableExecutions,
   ) {}
 
-  /** The folded execution, undefined when it has no events. Rejects when the log or the config cannot be read. */
+  /** The computed execution, or undefined when it has no events. Rejects when the log or the config cannot be read. */
   load(id: string): Promise<LoadedStream | undefined> {
     const unreadable = this.unreadable?.lately(id);
     if (unreadable !== undefined) return Promise.reject(unreadable);

@@ -24,21 +24,21 @@ export interface FoldedStream {
   readonly bytes: number;
 }
 
-/** Where executions are read from. Without snapshots every one is folded from its first event. */
+/** The sources for reading executions. Without snapshots each is computed from its first event. */
 export interface ExecutionSource {
   readonly reader: LogReader;
   readonly configs: ConfigRegistry;
   readonly snapshots?: SnapshotStore | undefined;
 }
 
-/** What a deleted execution is folded with whose events before are removed: nothing of a config is asked any more. */
+/** The config for a deleted execution, whose earlier events are removed. Nothing of it is used. */
 export const TOMBSTONE = compile({
   name: 'deleted',
   strategy: 'sequential',
   steps: [{ id: 'deleted', name: '', agent: '' }],
 });
 
-/** Events of one query when an execution's tail is read. */
+/** Events per query when the tail of an execution is read. */
 const TAIL_PAGE = 5_000;
 
 async function configOf(configs: ConfigRegistry, configId: string, version: number): Promise<CompiledConfig> {
@@ -60,10 +60,10 @@ function foldTail<S extends StreamState>(state: S, events: readonly Event[], fol
   return folded;
 }
 
-/** Folds one execution's events. Throws when its config version cannot be had or the log is not contiguous. */
+/** Computes one execution from its events. Throws when its config version is not available or the log has a gap. */
 export async function foldExecution(configs: ConfigRegistry, events: readonly Event[]): Promise<State> {
   const [first] = events;
-  // What came before it is removed, and so may its config be.
+  // The earlier events are removed, and its config may be too.
   if (first?.type === 'ExecutionDeleted') return events.reduce(evolve, initialState(TOMBSTONE));
   if (first?.type !== 'ExecutionStarted') throw new Error(`execution ${first?.executionId ?? ''} has no start`);
   const { configId, configVersion } = first.data;
@@ -73,7 +73,7 @@ export async function foldExecution(configs: ConfigRegistry, events: readonly Ev
 const evolveScheduleBy = (state: ScheduleState, event: Event): ScheduleState =>
   evolveSchedule(state, event as unknown as ScheduleStreamEvent);
 
-/** Folds the events of a stream of any kind: its first event says which. Throws as `foldExecution`. */
+/** Computes a stream of any kind from its events. Its first event shows the kind. Throws like `foldExecution`. */
 export async function foldStream(configs: ConfigRegistry, events: readonly Event[]): Promise<StreamState> {
   const [first] = events;
   if (first === undefined || isExecutionEvent(first)) return foldExecution(configs, events);
@@ -93,7 +93,7 @@ async function readTail(reader: LogReader, id: string, from: number, last: numbe
   return events;
 }
 
-/** Undefined when the snapshot does not serve: it is not of this fold, or the log does not go that far. */
+/** Undefined when the snapshot cannot be used: another reducer version made it, or the log ends before it. */
 async function foldFromSnapshot(
   { reader, configs }: ExecutionSource,
   snapshot: Snapshot,
@@ -103,14 +103,15 @@ async function foldFromSnapshot(
     ? decodeScheduleSnapshot(snapshot.state)
     : decodeSnapshot(await configOf(configs, snapshot.configId, snapshot.configVersion), snapshot.state);
   if (state === undefined || state.version !== snapshot.version) return undefined;
-  // Its own last event is read again: a log that was set back to before it must not be folded on top of it.
+  // The snapshot's last event is read again: if the log was reset to an earlier point, its new events must not be added
+  // to the snapshot.
   const [known, ...tail] = await readTail(reader, snapshot.executionId, snapshot.version, last);
   if (known?.version !== snapshot.version) return undefined;
   const folded = isExecution(state) ? foldTail(state, tail, evolve) : foldTail(state, tail, evolveScheduleBy);
   return { state: folded, bytes: estimateSnapshotBytes(snapshot.state) + estimateBytes(tail) };
 }
 
-/** Streams folded from their newest snapshots, by id; those without one that serves are missing. */
+/** Streams computed from their newest snapshots, by id. Streams without a usable snapshot are missing. */
 export async function foldFromSnapshots(
   source: ExecutionSource,
   ids: readonly string[],
@@ -127,7 +128,10 @@ export async function foldFromSnapshots(
   return loaded;
 }
 
-/** One execution as it was after its event `atVersion`, or as it is; undefined when it has no events or is another stream. */
+/**
+ * One execution after its event `atVersion`, or its current state. Undefined when it has no events or is another kind
+ * of stream.
+ */
 export async function readExecution(
   source: ExecutionSource,
   id: string,

@@ -1,14 +1,17 @@
 import type { FollowExecutions } from '@batuta/contracts';
 import type { Clock } from './ports.js';
 
-/** Longest time for which one message can ask for events. */
+/** Longest time for which one message can request events. */
 const LONGEST_MS = 60_000;
 
-/** Executions whose events somebody wants, as gateways say again and again: the others' need not be published. */
+/**
+ * Executions whose events gateways request, in repeated messages. Events of other executions do not need to be
+ * published.
+ */
 export class FollowedExecutions {
-  /** By id, until when (running time); renewed ones move to the end. */
+  /** Until when each is followed, in elapsed time, by id. Renewed ones move to the end. */
   readonly #until = new Map<string, number>();
-  /** Until then all count as followed, because there are too many to remember. */
+  /** Until this time all executions count as followed, because there are too many to remember. */
   #allUntil = -Infinity;
 
   /** Remembers at most `most` executions. */
@@ -17,7 +20,7 @@ export class FollowedExecutions {
     private readonly most = 100_000,
   ) {}
 
-  /** Takes a FollowExecutions as JSON text. Throws when it is none. */
+  /** Handles a FollowExecutions message as JSON text. Throws when it is malformed. */
   heard(text: string): void {
     const { executionIds = [], forMs = 0 } = JSON.parse(text) as Partial<FollowExecutions>;
     const until = this.clock.elapsed() + Math.min(forMs, LONGEST_MS);
@@ -35,7 +38,7 @@ export class FollowedExecutions {
     return until > this.clock.elapsed();
   }
 
-  /** Forgets what nobody has asked for again. */
+  /** Forgets executions that were not requested again. */
   sweep(): void {
     const now = this.clock.elapsed();
     for (const [id, until] of this.#until) {

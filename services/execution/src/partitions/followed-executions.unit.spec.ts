@@ -38,7 +38,7 @@ describe('the executions that somebody follows', () => {
     clock.now = 100;
     executions.sweep();
     expect(['a', 'c', 'd'].map((id) => executions.has(id))).toEqual([false, false, false]);
-    // What was forgotten makes room.
+    // Forgotten entries make room.
     follow(100, 'e', 'f');
     expect(['a', 'e', 'f'].map((id) => executions.has(id))).toEqual([false, true, true]);
   });

@@ -9,24 +9,24 @@ export interface HistoryRemoverParts {
   readonly store: Pick<HistoryStore, 'readDeleted' | 'removeHistory'>;
   readonly counters: EngineCounters;
   readonly partitions: () => readonly Partition[];
-  /** The position up to which everything that projections write of a partition is written. */
+  /** The position up to which projections have written everything of a partition. */
   readonly projected: (partition: Partition) => number;
 }
 
-/** How often it looks for what another process, or this one before, has left. */
+/** How often it looks for executions that another or an earlier process has left. */
 const LOOK_MS = 10_000;
-/** After a deletion, so that what was projected just before is written. */
+/** The wait after a deletion, so that earlier projections are written. */
 const SOON_MS = 300;
 const MOST_FOUND = 200;
-/** Of one statement, so that it holds up nothing that runs beside it. */
+/** Executions of one statement, so that it does not delay concurrent statements. */
 const BATCH = 20;
 const PAUSE_MS = 50;
-/** What the owner before has sent to the database has arrived by then, or never does. */
+/** By then everything that the previous owner sent to the database has arrived, or never will. */
 const SETTLED_MS = 35_000;
 
 /**
- * Removes the events, rows and snapshots of executions that are deleted: only the event that says so is left. That an execution is
- * deleted is decided and committed before, so this may be done twice, late, or by the partition's next owner.
+ * Removes the events, rows and snapshots of deleted executions. Only the event of the deletion stays. The deletion is
+ * committed before, so this may happen twice, late, or by the partition's next owner.
  */
 export class HistoryRemover {
   #cancel: (() => void) | undefined;
@@ -36,7 +36,7 @@ export class HistoryRemover {
 
   constructor(private readonly parts: HistoryRemoverParts) {}
 
-  /** Deleted executions of this process's partitions that are not removed yet, as it saw at its last look. */
+  /** Deleted executions in this process's partitions that were not removed at the last check. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -51,7 +51,7 @@ export class HistoryRemover {
     await this.#running;
   }
 
-  /** An execution was deleted. */
+  /** Called when an execution was deleted. */
   deleted(): void {
     this.#schedule(SOON_MS);
   }
@@ -68,7 +68,7 @@ export class HistoryRemover {
     });
   }
 
-  /** Whether something is left to do soon. Never rejects. */
+  /** Returns whether there is more to do soon. Never rejects. */
   async #round(): Promise<boolean> {
     const { store, log, counters, clock, projected } = this.parts;
     try {
@@ -79,7 +79,7 @@ export class HistoryRemover {
       const found = await store.readDeleted([...settled.keys()], MOST_FOUND);
       const due = found.filter(({ partition, position }) => {
         const owned = settled.get(partition);
-        // What its events asked for is read from them when the next owner has to do it again.
+        // The next owner may have to perform the effects of its events again, and reads them from the log.
         return owned !== undefined && position <= Math.min(projected(owned), owned.effectsDone);
       });
       this.#waiting = found.length;
@@ -98,7 +98,7 @@ export class HistoryRemover {
     }
   }
 
-  /** The first owner of all has none before it. */
+  /** The first owner of all has no predecessor. */
   #isSettled({ epoch, takenAt }: Partition): boolean {
     return epoch === 1 || this.parts.clock.elapsed() - takenAt >= SETTLED_MS;
   }

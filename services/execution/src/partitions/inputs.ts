@@ -20,29 +20,29 @@ import type { PartitionRequest } from './ports.js';
 import { acceptedOf, childFactsOf, isExecution } from './stream-state.js';
 import type { StreamState } from './stream-state.js';
 
-/** What the engine says about an input once that is certain. */
+/** The engine's answer to an input, when it is certain. */
 export type Answer =
   | { readonly kind: 'accepted'; readonly outcome: Outcome; readonly state: StreamState }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
   | { readonly kind: 'unknown_execution' }
-  /** Nothing is certain: the sender asks again, and by then another owner may answer. */
+  /** Nothing is certain. The sender asks again, and by then another owner may answer. */
   | { readonly kind: 'dropped' };
 
 export type Reply = PartitionRequest['reply'];
 
 interface InputBase {
-  /** Of an execution, or of a stream of another kind. */
+  /** The id of an execution, or of another kind of stream. */
   readonly executionId: string;
-  /** Set when the store refused a commit made of this input alone; it is decided once more as what it became. */
+  /** Set when the store refused a commit with this input alone. It is decided once more in another form. */
   triedAlone?: boolean;
 }
 export interface CommandInput extends InputBase {
   readonly kind: 'command';
   readonly request: CommandRequest;
   readonly reply: Reply;
-  /** Of a start: who is to be told of the end. */
+  /** For a start: where to report the end. */
   readonly endSubject?: string | undefined;
-  /** Outputs of the forked execution, once they are read; null when it does not exist for this tenant. */
+  /** Outputs of the source execution, after they are read. Null when it does not exist for this tenant. */
   reused?: readonly ReusedOutput[] | { readonly rejected: Rejection };
 }
 export interface ResultInput extends InputBase {
@@ -64,7 +64,7 @@ export interface HeartbeatInput extends InputBase {
 }
 export interface WakeInput extends InputBase {
   readonly kind: 'wake';
-  /** The execution's wake_at as its row holds it, when that is how it was found. */
+  /** The wake_at in the execution's row, if the execution was found by it. */
   readonly rowWakeAt: number | undefined;
 }
 export interface EvaluationInput extends InputBase {
@@ -72,7 +72,7 @@ export interface EvaluationInput extends InputBase {
   readonly key: string;
   readonly values: readonly JsonValue[] | undefined;
   readonly failure: Failure | undefined;
-  /** The effect that this came from is done once its outcome is committed. */
+  /** The effect that made this input is done when its outcome is committed. */
   settled(answer: Answer): void;
 }
 export interface FailedEffectInput extends InputBase {
@@ -80,27 +80,27 @@ export interface FailedEffectInput extends InputBase {
   readonly stepId: string;
   readonly attempt: number;
   readonly failure: Failure;
-  /** The effect that failed is done once that is committed. */
+  /** The failed effect is done when this is committed. */
   settled(answer: Answer): void;
 }
-/** Another stream tells something. */
+/** A message from another stream. */
 export interface MessageInput extends InputBase {
   readonly kind: 'message';
   readonly message: StreamMessage;
   readonly reply: Reply;
 }
-/** What became of the start of an execution that a stream asked for. */
+/** The outcome of the start of an execution that a stream requested. */
 export interface StartAnswerInput extends InputBase {
   readonly kind: 'start_answer';
   readonly startedId: string;
   readonly outcome: 'started' | 'existed' | 'refused';
   readonly refusal?: Refusal | undefined;
-  /** It has ended already. */
+  /** Set when it has ended already. */
   readonly ended?: RunEnd | undefined;
-  /** The effect that this came from is done once that is committed. */
+  /** The effect that made this input is done when it is committed. */
   settled(answer: Answer): void;
 }
-/** What became of the start of a child, or of taking it up again; `gone`: that one cannot go on. */
+/** The outcome of starting or continuing a child. `gone`: the child cannot continue. */
 export type ChildAnswer =
   | { readonly outcome: 'started'; readonly facts: ChildFacts }
   | { readonly outcome: 'refused'; readonly refusal: Refusal }
@@ -109,7 +109,7 @@ export interface ChildAnswerInput extends InputBase {
   readonly kind: 'child_answer';
   readonly childId: string;
   readonly answer: ChildAnswer;
-  /** The effect that this came from is done once that is committed. */
+  /** The effect that made this input is done when it is committed. */
   settled(answer: Answer): void;
 }
 /** What an execution that this one waits for answered: it is there and will tell, or it has ended. */
@@ -118,14 +118,14 @@ export interface DependencyAnswerInput extends InputBase {
   readonly dependencyId: string;
   readonly order: number;
   readonly ended?: EndMessage | undefined;
-  /** The effect that this came from is done once that is committed. */
+  /** The effect that made this input is done when it is committed. */
   settled(answer: Answer): void;
 }
-/** Looks at a stream's committed state; appends nothing. */
+/** Reads a stream's committed state and appends nothing. */
 export interface VisitInput extends InputBase {
   readonly kind: 'visit';
   visit(execution: HotStream): void;
-  /** The execution does not exist; `dropped`: nobody knows, as it could not be read or its partition is gone. */
+  /** The execution does not exist. `dropped`: unknown, because it could not be read or its partition is gone. */
   missed(dropped: boolean): void;
 }
 
@@ -152,11 +152,11 @@ export class ResultGroup {
   constructor(
     count: number,
     private readonly reply: Reply,
-    /** Where the owner takes results of all its partitions; told to the sender. */
+    /** The subject at which the owner takes results of all its partitions. The sender is told. */
     private readonly ownerSubject?: string,
-    /** The request came to that subject: its sender can ask the partition for what has no certain answer. */
+    /** The request came to that subject, so its sender can ask the partition about results without a certain answer. */
     private readonly shared = false,
-    /** Called once all of them are answered. */
+    /** Called when all of them are answered. */
     private readonly answered: () => void = () => undefined,
   ) {
     this.#outcomes = Array.from({ length: count }, () => '');
@@ -175,7 +175,7 @@ export class ResultGroup {
   }
 }
 
-/** The answer to a question about an attempt that is to go on. */
+/** The answer to a check of an attempt that should continue. */
 export const WANTED = '{"wanted":true}';
 
 function commandReply(input: CommandInput, answer: Answer): CommandReply | undefined {
@@ -206,7 +206,7 @@ function nameOf({ request }: CommandInput): string {
   return request.schedule === undefined ? 'execution' : 'schedule';
 }
 
-/** Tells the sender; a dropped input gets no answer, so that its sender asks again. */
+/** Answers the sender. A dropped input gets no answer, so its sender asks again. */
 export function settle(input: Input, answer: Answer): void {
   switch (input.kind) {
     case 'command': {

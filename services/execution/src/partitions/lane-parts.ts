@@ -8,27 +8,32 @@ import type { EffectTicket, HotStream, Partition } from './partition.js';
 import type { Clock, EngineLog, Random } from './ports.js';
 
 export interface LaneLimits {
-  /** A commit takes at most this many events; what comes beyond waits for the next. */
+  /** A commit has at most this many events. Further events wait for the next commit. */
   readonly commitEvents: number;
   readonly commitBytes: number;
-  /** Inputs that may wait for a commit or for a recovery; beyond it they are dropped, and their senders ask again. */
+  /**
+   * How many inputs may wait for a commit or for a recovery. Further inputs are dropped, and their senders ask again.
+   */
   readonly waitingInputs: number;
 }
 
-/** What a lane asks of its engine. */
+/** What a lane needs from its engine. */
 export interface LaneOwner {
-  /** The partition as this process owns it now. */
+  /** The partition, if this process owns it now. */
   partition(id: number): Partition | undefined;
-  /** The partition's epoch has moved on. */
+  /** The partition has a higher epoch now. */
   lost(partition: Partition, reason: string): void;
   /**
-   * Raises the epochs of partitions after a commit whose outcome is unknown, with nothing of them in memory; resolves
-   * when each either has a new epoch or is lost.
+   * Raises the epochs of partitions after a commit with an unknown outcome, when memory has nothing uncommitted of
+   * them. Resolves when each has a new epoch or is lost.
    */
   reclaim(partitions: readonly Partition[]): Promise<void>;
-  /** A commit holds. Called before `committed`. */
+  /** A commit has succeeded. Called before `committed`. */
   stored(commit: Commit): void;
-  /** Performs what a commit asks for. Called once for each stream of a commit that holds; `ticket` is the commit's in its partition. */
+  /**
+   * Performs the effects of a commit. Called once for each stream of a successful commit. `ticket` is the commit's
+   * ticket in its partition.
+   */
   committed(changes: StreamChanges, ticket: EffectTicket): void;
   /** The execution was loaded or changed: its memory counts, and it may have a new wake-up. */
   changed(execution: HotStream): void;
@@ -44,6 +49,6 @@ export interface LaneParts {
   readonly counters: EngineCounters;
   readonly limits: LaneLimits;
   readonly owner: LaneOwner;
-  /** Told of small commits, where there is a core for waiting awake. */
+  /** Called for small commits, if there is a core for busy waiting. */
   readonly busyPoll?: BusyPoll | undefined;
 }

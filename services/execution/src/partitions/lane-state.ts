@@ -1,28 +1,28 @@
 /**
- * What a lane is doing.
+ * The phases of a lane.
  *
  * - resting: nothing is in flight, and no commit is due.
- * - gathering: inputs were decided, and a commit of them goes within a turn of the event loop.
- * - committing: one commit is in flight, or several one after the other. Inputs are decided for the next one meanwhile.
- * - failing: a commit has failed or its outcome is unknown. Those that were sent after it may stand or not, so inputs wait until each has
- *   its outcome.
- * - recovering: memory is back at what is committed. The failure is dealt with; inputs wait.
- * - closed: nothing is taken any more. What was in flight still gets its outcome.
+ * - gathering: inputs were decided, and their commit is sent within a turn of the event loop.
+ * - committing: one commit is in flight, or several in sequence. Meanwhile inputs are decided for the next one.
+ * - failing: a commit has failed, or its outcome is unknown. Later commits may have succeeded or not, so inputs wait
+ *   until each has its outcome.
+ * - recovering: memory is back at the committed state. The failure is handled, and inputs wait.
+ * - closed: no inputs are taken. Commits in flight still get their outcome.
  */
 export type LanePhase = 'resting' | 'gathering' | 'committing' | 'failing' | 'recovering' | 'closed';
 
 const TRANSITIONS: Readonly<Record<LanePhase, readonly LanePhase[]>> = {
-  // At once to a commit after a recovery: an answer may have come into the open batch meanwhile.
+  // Directly to a commit after a recovery, because an answer may have come into the open batch meanwhile.
   resting: ['resting', 'gathering', 'committing', 'closed'],
   gathering: ['resting', 'committing', 'closed'],
   committing: ['resting', 'committing', 'failing', 'closed'],
-  // An outcome of one that was sent after it.
+  // The outcome of a commit that was sent after the failed one.
   failing: ['failing', 'recovering', 'closed'],
   recovering: ['resting', 'closed'],
   closed: ['closed'],
 };
 
-/** The phase of a lane: the only place that changes it, and it refuses a change that the machine does not have. */
+/** The phase of a lane. Only this class changes it, and it refuses undefined transitions. */
 export class LaneState {
   #phase: LanePhase = 'resting';
 
@@ -30,7 +30,7 @@ export class LaneState {
     return this.#phase;
   }
 
-  /** Whether inputs are decided as they come; otherwise they wait, in order. */
+  /** Whether inputs are decided as they arrive. Otherwise they wait, in order. */
   get decides(): boolean {
     return this.#phase === 'resting' || this.#phase === 'gathering' || this.#phase === 'committing';
   }
@@ -39,10 +39,7 @@ export class LaneState {
     return this.#phase === 'closed';
   }
 
-  /**
-   * Goes on to a phase. A closed lane stays closed, whatever comes back to it.
-   * @throws RangeError for a change that the machine does not have: a bug.
-   */
+  /** Changes to a phase. A closed lane stays closed. @throws RangeError for an undefined transition, which is a bug. */
   to(next: LanePhase): void {
     if (this.#phase === 'closed') return;
     if (!TRANSITIONS[this.#phase].includes(next))

@@ -18,24 +18,27 @@ import type { StreamCommand, StreamState } from './stream-state.js';
 
 const DROPPED: Answer = { kind: 'dropped' };
 const UNKNOWN_EXECUTION: Answer = { kind: 'unknown_execution' };
-/** A commit goes after one in flight when it is this share of the largest: smaller ones cost more than they gain. */
+/**
+ * A commit follows one in flight if it has at least this share of the largest size. Smaller ones cost more than they
+ * gain.
+ */
 const PIPELINED_SHARE = 0.5;
-/** With more executions in a commit there is other work to wait with. */
+/** With more executions in a commit, the process has other work while it waits. */
 const FEW_EXECUTIONS = 4;
-/** Waiting inputs of one execution while it is read. */
+/** How many inputs of one execution may wait while it is read. */
 const WAITING_FOR_ONE = 1_000;
 
 /**
- * The commit loop of some partitions. Inputs are decided as they come, on state that may not be committed yet. While a commit
- * is in flight the next one gathers what is decided meanwhile; it follows when that one has ended or, when it has become large
- * before, at once, so that the database has it when it is done with the first (ADR 0025). Answers and effects wait for their
- * own commit, and outcomes count in the order of sending.
+ * The commit loop of some partitions. Inputs are decided as they arrive, on a state that may not be committed yet.
+ * While a commit is in flight, the next one collects new decisions. It is sent when the first one has ended, or at once
+ * when it becomes large before that, so that the database has it when the first is done (ADR 0025). Answers and effects
+ * wait for their own commit, and outcomes are handled in the order of sending.
  */
 export class Lane {
   #open = new Batch();
   /** Commits in flight, in the order of sending. */
   readonly #sent: Batch[] = [];
-  /** The last commit was of one execution: waiting for others would cost it a turn of the event loop each time. */
+  /** The last commit had one execution. Then waiting for others would cost a turn of the event loop each time. */
   #single = false;
   readonly #state = new LaneState();
   readonly #waiting: Held[] = [];
@@ -62,7 +65,7 @@ export class Lane {
     return this.#sent.length === 0 && this.#open.empty && (this.#state.decides || this.#state.closed);
   }
 
-  /** Resolves when nothing is decided that is not committed. */
+  /** Resolves when every decision is committed. */
   async settled(): Promise<void> {
     while (!this.idle) await new Promise<void>((resolve) => this.#idleListeners.push(resolve));
   }
@@ -111,7 +114,7 @@ export class Lane {
     this.#decide(execution, input);
   }
 
-  /** Reads the execution from the log; inputs wait for it meanwhile. False when only another version can read it. */
+  /** Reads the execution from the log while its inputs wait. Returns false when only another version can read it. */
   async #load(execution: HotStream): Promise<boolean> {
     execution.reading = true;
     const { loader, log, clock, counters } = this.parts;
@@ -141,7 +144,7 @@ export class Lane {
           return false;
         }
         log.error({ err: error, ...execution.named, attempt }, 'an execution cannot be read from the log');
-        // Senders ask again; keeping their inputs would only pile up copies.
+        // Senders ask again, so keeping their inputs would only pile up copies.
         for (const input of this.#waitingFor(execution).splice(0)) this.#drop(input);
         await pause(clock, backoff(attempt));
       }
@@ -150,7 +153,7 @@ export class Lane {
     return true;
   }
 
-  /** Only another version can go on with it: nothing of it is kept, and nobody waits for it. */
+  /** Only another version can continue it, so memory keeps nothing of it and no input waits for it. */
   #leaveAlone(execution: HotStream): void {
     const inputs = this.#endReading(execution);
     execution.partition.forget(execution);
@@ -190,7 +193,7 @@ export class Lane {
       }
     }
     if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
-    // A lane at rest has no commit whose end would do it, and what waits makes all that follows wait.
+    // When the lane is idle, no commit will end and do this. A waiting input makes all later ones wait.
     this.#drainWaiting();
   }
 
@@ -201,7 +204,7 @@ export class Lane {
     if (base === undefined) return this.#answer(partition, input, UNKNOWN_EXECUTION);
     if (typeof base === 'object' && 'rejection' in base) return this.#answer(partition, input, base);
     if (input.kind === 'visit') {
-      // Its start is on its way, and the log may have had it before: only the end of that commit tells.
+      // Its start is in flight, and the log may have had it before. Only the end of that commit shows this.
       if (execution.committed === undefined) return input.missed(true);
       return input.visit(execution);
     }
@@ -215,16 +218,16 @@ export class Lane {
     }
     const { clock, random, log } = this.parts;
     const kind = kindOf(base);
-    // Results that are on their way when the owner changes or wakes from a stall come before the deadlines they keep.
+    // Results in transit during a change of owner or a stall come before the deadlines that they keep.
     if (input.kind === 'wake' && kind.awaitsResults(base) && partition.graceUntil > clock.elapsed()) return;
     const command = kind.commandOf(input, Math.max(clock.now(), base.at), random.seed());
-    // It is meant for a stream of another kind.
+    // The input is for another kind of stream.
     if (command === undefined) return this.#answer(partition, input, UNKNOWN_EXECUTION);
     let decision: StreamDecision;
     try {
       decision = kind.decide(command, base);
     } catch (error) {
-      // The decider is total; should it not be, one execution suffers and the partition goes on.
+      // The decider handles every input. If it has a bug, one execution suffers and the partition continues.
       log.error({ err: error, ...execution.named, command: command.type }, 'the decider failed');
       return this.#answer(partition, input, {
         kind: 'rejected',
@@ -239,7 +242,7 @@ export class Lane {
     this.#append(execution, base, command, decision, input, answer);
   }
 
-  /** The state that a first event is decided on; `waits` when the input has been kept for later. */
+  /** The state before a first event. `waits` when the input has been kept for later. */
   #beforeStart(
     execution: HotStream,
     input: Input,
@@ -264,7 +267,7 @@ export class Lane {
       for (const item of waiting) {
         const own = item.kind === 'command' && item.request.start !== undefined;
         if (own) this.#answer(execution.partition, item, { kind: 'rejected', rejection });
-        // Nobody has looked whether the log has an execution whose id looks new.
+        // It is not known whether the log has this execution, although its id looks new.
         else this.#drop(item);
       }
       if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
@@ -272,7 +275,9 @@ export class Lane {
     return 'waits';
   }
 
-  /** An answer that appends nothing rides the next commit: it is certain once that has seen the epoch unchanged. */
+  /**
+   * An answer that appends nothing waits for the next commit, and is certain when that has found the epoch unchanged.
+   */
   #answer(partition: Partition, input: Input, answer: Answer): void {
     if (!partition.owned) return this.#drop(input);
     this.#open.answer(partition, input, answer);
@@ -282,7 +287,7 @@ export class Lane {
   #nothingToAppend(execution: HotStream, input: Input, base: StreamState, answer: Answer): void {
     switch (input.kind) {
       case 'wake': {
-        // Its row says that it is due and its state says that it is not: the row is brought along.
+        // The row says that it is due, but the state does not. The row is updated.
         const due = input.rowWakeAt !== undefined && input.rowWakeAt <= this.parts.clock.now();
         if (due && execution.uncommitted === 0) {
           execution.currentWake = input.rowWakeAt;
@@ -298,7 +303,7 @@ export class Lane {
       case 'result':
       case 'check':
       case 'visit':
-      // What is recorded already may be on its way only: the effect is done when that is certain.
+      // A recorded outcome may still be in flight. The effect is done when that is certain.
       case 'evaluation':
       case 'failed_effect':
       case 'message':
@@ -324,7 +329,7 @@ export class Lane {
     for (const event of decision.accepted) {
       version += 1;
       partition.decidedPosition += 1;
-      // Everything that comes in was made storable when it was decoded.
+      // All inputs were made storable when they were decoded.
       const data = canonicalJson(event.data);
       const stored = {
         partition: partition.id,
@@ -348,19 +353,19 @@ export class Lane {
     this.#schedule();
   }
 
-  /** Whether what was decided makes up this share of the largest commit. */
+  /** Whether the decided events make up this share of the largest commit. */
   #fills(share: number): boolean {
     const { commitEvents, commitBytes } = this.parts.limits;
     return this.#open.events.length >= commitEvents * share || this.#open.bytes >= commitBytes * share;
   }
 
-  /** When at rest, waits for what arrives in the same turn of the event loop, unless the last commit held one execution. */
+  /** When idle, waits one event-loop turn to batch inputs, unless the last commit held one execution. */
   #schedule(): void {
     if (this.#sent.length > 0) return this.#flush();
     if (this.#state.phase !== 'resting') return;
     this.#state.to('gathering');
     const flush = (): void => {
-      // It may have gone already: a lane that goes on after a failure does not wait for company.
+      // It may have been sent already, because a lane that continues after a failure does not wait for more inputs.
       if (this.#state.phase === 'gathering') this.#goOn();
     };
     if (this.#single) this.parts.clock.next(flush);
@@ -396,7 +401,8 @@ export class Lane {
         publishedPosition: partition.effectsDone,
       }));
     for (const partition of batch.partitions.values()) partition.sentPosition = partition.decidedPosition;
-    // The partition may have been lost and taken again since: what was decided on its old state must not go under its new epoch.
+    // The partition may have been lost and taken again. Decisions on its old state must not be committed under the new
+    // epoch.
     const events = batch.events.filter(({ partition }) => partition.owned).map((event) => event.stored);
     const started: ExecutionRow[] = [];
     const changed: ExecutionChange[] = [];
@@ -423,7 +429,7 @@ export class Lane {
           held: new Map([...held].map((id) => [id, batch.partitions.get(id)?.committedPosition ?? -1])),
         };
       } catch (error) {
-        // Nothing was to be written, so nothing is unknown.
+        // Nothing had to be written, so nothing is unknown.
         return { kind: 'rejected', code: '', message: String(error), transient: true };
       }
     }
@@ -449,7 +455,7 @@ export class Lane {
     batch.outcome = outcome;
     for (let [first] = this.#sent; first?.outcome !== undefined; [first] = this.#sent) {
       if (first.outcome.kind !== 'committed') {
-        // What was sent after it may stand or not: nothing is decided until that is known too.
+        // Later commits may have succeeded or not. Nothing is decided until their outcomes are known too.
         this.#state.to('failing');
         if (this.#sent.every((sent) => sent.outcome !== undefined)) void this.#failed(this.#sent.splice(0));
         return;
@@ -471,7 +477,7 @@ export class Lane {
         counters.fenced += 1;
         owner.lost(partition, 'its epoch or its log has moved on');
       } else if (base !== partition.committedPosition) {
-        // Only this owner appends under this epoch; memory that disagrees with the log must not be used.
+        // Only this owner appends under this epoch. If memory disagrees with the log, it must not be used.
         owner.lost(partition, `its log ends at ${base}, not at ${partition.committedPosition}`);
       }
     }
@@ -511,7 +517,7 @@ export class Lane {
   #goOn(): void {
     this.#drainWaiting();
     this.#flush();
-    // What has waited because the commit was full is for the next one.
+    // Inputs that waited because the commit was full go into the next one.
     this.#drainWaiting();
   }
 
@@ -527,7 +533,7 @@ export class Lane {
     }
   }
 
-  /** Takes back what a batch decided; what is left is what is committed. */
+  /** Reverts the decisions of a batch, so that only the committed state remains. */
   #takeBack(batch: Batch): Held[] {
     batch.close();
     for (const { execution } of batch.executions) {
@@ -549,7 +555,7 @@ export class Lane {
     return batch;
   }
 
-  /** The first of these commits has failed: the failure is dealt with while new inputs wait. */
+  /** The first of these commits has failed. The failure is handled while new inputs wait. */
   async #failed(batches: readonly Batch[]): Promise<void> {
     this.#state.to('recovering');
     await this.#recovery.recover(batches);
@@ -560,8 +566,8 @@ export class Lane {
 }
 
 /**
- * A ticket for all effects of a commit, one a partition. The events of its streams alternate in the log, so that one stream may be done
- * with its last position while another's effect of an earlier one is still open.
+ * One ticket for all effects of a commit in each partition. The events of streams alternate in the log. So one stream
+ * may be done with its last position while an earlier effect of another stream is still open.
  */
 function openTickets(changes: readonly StreamChanges[]): Map<Partition, EffectTicket> {
   const tickets = new Map<Partition, EffectTicket>();
@@ -573,15 +579,15 @@ function openTickets(changes: readonly StreamChanges[]): Map<Partition, EffectTi
 }
 
 /**
- * A bound above the wake-up in the row of an execution that was just folded: rows hold lower bounds of the state's next
- * wake-up, so a commit that moves it below this one must write it.
+ * An upper bound of the wake-up in the row of a newly loaded execution. Rows contain lower bounds of the state's next
+ * wake-up, so a commit that moves it below this bound must write it.
  */
 function wakeBound(state: StreamState): number | null {
   const kind = kindOf(state);
   return kind.isOver(state) ? null : Math.floor(kind.nextWake(state) ?? Infinity);
 }
 
-/** The row of a stream that is no execution, as it is written with each of its commits. */
+/** The row of a stream that is not an execution. Each of its commits writes it. */
 function streamRow(changes: StreamChanges): StreamRow | undefined {
   const { execution, state } = changes;
   if (isExecution(state)) return undefined;
@@ -592,9 +598,10 @@ function streamRow(changes: StreamChanges): StreamRow | undefined {
 }
 
 /**
- * Whether an unknown execution can be started without asking the log: its id (UUIDv7, RFC 9562) was made after this owner
- * took the partition. A wrong clock or an evicted execution makes this wrong; then the log refuses the first version and
- * the input is answered from the log. That of a deleted execution it would take, so ids of that time are looked up.
+ * Whether an unknown execution can be started without reading the log: its id (UUIDv7, RFC 9562) was made after this
+ * owner took the partition. A wrong clock or an evicted execution makes this wrong. Then the log refuses the first
+ * version, and the input is answered from the log. The log would accept the first version of a deleted execution, so
+ * ids of that time are looked up.
  */
 function startsNow(partition: Partition, input: Input): boolean {
   if (input.kind !== 'command' || input.request.start === undefined || input.triedAlone === true) return false;
@@ -604,7 +611,7 @@ function startsNow(partition: Partition, input: Input): boolean {
   );
 }
 
-/** What the domain does not decide: whose execution it is, and whether the forked one could be read. */
+/** Refusals outside the domain: the execution belongs to another tenant, or the source of a fork could not be read. */
 function refusedAtTheDoor(input: CommandInput, current: StreamState | undefined): Answer | undefined {
   const tenant = current === undefined ? undefined : kindOf(current).tenantOf(current);
   if (tenant !== undefined && tenant !== input.request.principal.tenantId) {

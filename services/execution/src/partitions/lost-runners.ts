@@ -1,25 +1,31 @@
-/** What has been lost with so many runners already runs alone in the next: so it is known who ended that one. */
+/**
+ * An attempt that has been lost with this many runners runs alone in the next one, so that it is known which attempt
+ * ended that runner.
+ */
 export const ALONE_AT = 2;
-/** Attempts that are remembered. Those whose owners are other processes are never said to be over, and go when there are more. */
+/**
+ * How many attempts are remembered. Other owners never report the end of their attempts, so the oldest entries are
+ * dropped.
+ */
 const MOST = 50_000;
 
-/** One pool of one run of a runner's process. What it says of attempts counts for its pool alone, as its beats do. */
+/** One pool of one run of a runner's process. Its reports on attempts count only for this pool, like its beats. */
 export interface PoolRun {
   readonly pool: string;
   readonly incarnation: string;
 }
 
 /**
- * Which runs of runners ended while they ran which attempt. Runs of processes are counted and not deliveries: a stall, a
- * lost message or a server's miscount ends nobody. A run that is heard of after all counts no more.
+ * Which runs of runners ended while they ran an attempt. It counts ended processes and not deliveries, because a stall,
+ * a lost message or a server's wrong count does not end a runner. A run that is heard again counts no more.
  */
 export class LostRunners {
-  /** Pools by run, by attempt. */
+  /** Pools by run, for each attempt. */
   readonly #ended = new Map<string, Map<string, string>>();
   /** Attempts by the run that ended with them. */
   readonly #attempts = new Map<string, Set<string>>();
 
-  /** Runs of the pool that ended while they ran it. */
+  /** How many runs of the pool ended while they ran it. */
   count(attemptKey: string, pool: string): number {
     let count = 0;
     for (const own of this.#ended.get(attemptKey)?.values() ?? []) if (own === pool) count += 1;
@@ -39,7 +45,7 @@ export class LostRunners {
     }
   }
 
-  /** The run lives: only its connection was gone. */
+  /** The run is alive. Only its connection was gone. */
   lives(incarnation: string): void {
     const attempts = this.#attempts.get(incarnation);
     if (attempts === undefined) return;

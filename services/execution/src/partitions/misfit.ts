@@ -4,8 +4,8 @@ const MESSAGE_CHARACTERS = 300;
 const TEXT_CHARACTERS = 2_000;
 
 /**
- * What is wrong with an agent's input or output, for people: the first violations with their JSON Pointers. Undefined when
- * it fits its schema. Bounded, since the schema and the value are users'.
+ * The mistakes in an agent's input or output, for people: the first violations with their JSON Pointers. Undefined when
+ * it fits its schema. The text is bounded, because users write the schema and the value.
  */
 export function misfit(
   what: 'input' | 'output',

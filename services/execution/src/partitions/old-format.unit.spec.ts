@@ -20,7 +20,7 @@ const asRead = (event: Event): Event => ({ ...event, ...upcast(event) }) as Even
 const fold = ({ definition, events }: History): unknown =>
   JSON.parse(JSON.stringify(view(events.map(asRead).reduce(evolve, initialState(compile(definition))))));
 
-// These logs have a form that is written no more. They are never changed.
+// These logs have a format that is not written any more. They never change.
 describe('histories in an older form', () => {
   it.each(historiesIn('old-format'))('%s reads as what is written today', (_name, history) => {
     expect(history.events.some((event) => upcast(event).data !== event.data)).toBe(true);

@@ -16,22 +16,23 @@ export interface OutputCheckParts {
   readonly evaluator: Evaluator;
   readonly log: EngineLog;
   readonly counters: EngineCounters;
-  /** Results that may be looked at at one time; beyond it they are dropped, and their senders ask again. */
+  /** How many results may be checked at once. Further results are dropped, and their senders ask again. */
   readonly limit: number;
-  /** Hands an input to the execution's partition. */
+  /** Passes an input to the execution's partition. */
   readonly submit: (partition: Partition, input: Input) => void;
 }
 
 /**
- * Holds what agents answer to their output_schema before it is decided: an output that does not fit becomes the attempt's
- * failure. Nothing is answered here: what cannot be checked now is dropped, and its runner sends it again.
+ * Checks agents' outputs against their output_schema before they are decided. An output that does not fit becomes the
+ * attempt's failure. This class answers nothing: a result that cannot be checked now is dropped, and its runner sends
+ * it again.
  */
 export class OutputCheck {
   #checking = 0;
 
   constructor(private readonly parts: OutputCheckParts) {}
 
-  /** Hands a result in, at once unless its agent has an output_schema. */
+  /** Submits a result, at once unless its agent has an output_schema. */
   take(partition: Partition, input: ResultInput): void {
     const { submit } = this.parts;
     if (!input.result.ok) return submit(partition, input);
@@ -66,7 +67,7 @@ export class OutputCheck {
     const tenantId = state.started?.tenantId ?? '';
     const known = agents.known(tenantId, unit.agent);
     if (known !== undefined && known.outputSchema === undefined) return submit(partition, input);
-    // A repeat or a late one is answered also when nobody can check it; what is not committed may yet be taken back.
+    // A repeated or late result is answered even when it cannot be checked. An uncommitted state may still be reverted.
     const wanted = [state, committed].some((one) => one !== undefined && isAttemptWanted(one, stepId, attempt));
     if (!wanted) return submit(partition, input);
     if (this.#checking >= limit) return this.#drop(input);
@@ -84,7 +85,7 @@ export class OutputCheck {
         if ('unavailable' in outcome) throw new Error(outcome.unavailable);
         const problem = misfit('output', agent, outcome);
         if (problem !== undefined) {
-          // Another attempt may answer better.
+          // Another attempt may give a better answer.
           const failure = {
             code: FAILURE_CODES.outputInvalid,
             message: storableJson(problem),

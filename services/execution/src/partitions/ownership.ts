@@ -3,7 +3,7 @@ import type { Partition } from './partition.js';
 import type { Bus, Clock, EngineLog } from './ports.js';
 
 export interface OwnershipSettings {
-  /** Stable name of this process among owners. */
+  /** Stable name of this process among the owners. */
   readonly name: string;
   readonly leaseMs: number;
   readonly renewMs: number;
@@ -15,17 +15,17 @@ export interface OwnershipParts {
   readonly bus: Bus;
   readonly log: EngineLog;
   readonly settings: OwnershipSettings;
-  /** Another value for each start of the process. */
+  /** A different value for each start of the process. */
   readonly incarnation: string;
   readonly owned: () => readonly Partition[];
   /** This process owns the partition now. */
   readonly opened: (record: PartitionRecord) => void;
   readonly lost: (partition: Partition, reason: string) => void;
-  /** Ends what the partition is doing; resolves when nothing of it is uncommitted. */
+  /** Ends the work of the partitions. Resolves when nothing of them is uncommitted. */
   readonly drain: (partitions: readonly Partition[]) => Promise<void>;
-  /** The process did not run for a while. */
+  /** The process did not run for some time. */
   readonly stalled: (ms: number) => void;
-  /** Another process has started under this name: this one must end. */
+  /** Another process has started under this name, so this one must end. */
   readonly superseded: () => void;
   /** See `EngineOptions.onStoreTime`. */
   readonly onStoreTime?: ((time: number, agoMs: number) => void) | undefined;
@@ -34,8 +34,8 @@ export interface OwnershipParts {
 const LONGEST_LOOK_MS = 500;
 
 /**
- * Keeps this process's lease and its share of the partitions: ceil(partitions / live owners), taking what is free or whose
- * owner's lease has ended, and releasing the surplus.
+ * Maintains this process's lease and its share of the partitions: ceil(partitions / live owners). It takes partitions
+ * that are free or whose owner's lease has ended, and releases the surplus.
  */
 export class Ownership {
   #running: Promise<void> | undefined;
@@ -65,17 +65,20 @@ export class Ownership {
     this.#beat();
   }
 
-  /** For how long this owner has been cut off from NATS while others are not; undefined while all is well, or all are cut off. */
+  /**
+   * How long this owner has been cut off from NATS while others are not. Undefined when it is not, or when all are cut
+   * off.
+   */
   get cutOffAloneMs(): number | undefined {
     return this.#othersServe ? this.parts.bus.cutOffMs?.() : undefined;
   }
 
-  /** Partitions of all without an owner whose lease runs, when they were last looked at. */
+  /** How many partitions had no owner with a valid lease at the last check. */
   get unowned(): number {
     return this.#unowned;
   }
 
-  /** Looks at the partitions now, or once more after the look that is under way. */
+  /** Checks the partitions now, or once more after the current check. */
   check(): void {
     if (this.#stopped) return;
     if (this.#running !== undefined) {
@@ -96,10 +99,10 @@ export class Ownership {
       });
   }
 
-  /** Takes partitions again under a higher epoch; what is not returned belongs to somebody else. */
+  /** Takes partitions again under a higher epoch. Another process owns those that are not returned. */
   async reclaim(partitions: readonly Partition[]): Promise<PartitionRecord[]> {
     const { store, settings, incarnation } = this.parts;
-    // What made the commit fail may have lasted longer than the lease.
+    // The cause of the failed commit may have lasted longer than the lease.
     await store.renew(settings.name, incarnation, settings.leaseMs);
     return store.claim(
       settings.name,
@@ -126,7 +129,7 @@ export class Ownership {
     this.#cancel = this.parts.clock.after(this.parts.settings.renewMs, () => this.check());
   }
 
-  /** Notices that the process stood still, which no timer of its own can do for it. */
+  /** Notices that the process stalled. Timers of the process itself cannot tell it. */
   #beat(): void {
     if (this.#stopped) return;
     const { clock, settings } = this.parts;
@@ -165,7 +168,7 @@ export class Ownership {
     const records = new Map(view.partitions.map((record) => [record.partition, record]));
     for (const partition of this.parts.owned()) {
       const record = records.get(partition.id);
-      // A claim of our own that ran meanwhile has a higher epoch than the view.
+      // A concurrent claim of our own has a higher epoch than the view.
       if (record !== undefined && (record.epoch > partition.epoch || record.owner !== settings.name)) {
         this.parts.lost(partition, `it belongs to ${record.owner ?? 'nobody'} now`);
       }
@@ -179,8 +182,9 @@ export class Ownership {
     } else if (!this.#stopped) {
       await this.#claim(view.partitions, share - owned.length);
     }
-    // In this name but not in memory, as the answer to their claim was lost: the share has just been taken from them, and
-    // nobody else takes the rest while this lease runs. With the view's epochs: what was taken since is left alone.
+    // Partitions in this name but not in memory, because the answer to their claim was lost. No other process takes
+    // them while this lease is valid, so they are released here. The view's epochs are used, so partitions taken since
+    // are left alone.
     const inMemory = new Set(owned.map((partition) => partition.id));
     const forgotten = view.partitions
       .filter((record) => record.owner === settings.name && !inMemory.has(record.partition))
@@ -196,11 +200,13 @@ export class Ownership {
     const sent = clock.elapsed();
     const time = await store.time();
     const tookMs = clock.elapsed() - sent;
-    // What took long says little.
+    // A slow answer says little about the time.
     if (tookMs < LONGEST_LOOK_MS) onStoreTime(time, tookMs / 2);
   }
 
-  /** Gives up what nobody can ask this process for. Its lease ends besides, and its name stays its own. */
+  /**
+   * Releases partitions for which no client can reach this process. Its lease ends too, but its name stays reserved.
+   */
   async #standBack(cutOffMs: number): Promise<void> {
     const owned = this.parts.owned();
     if (owned.length === 0) return;
@@ -217,7 +223,7 @@ export class Ownership {
     const free = partitions
       .filter((record) => !inMemory.has(record.partition))
       .filter((record) => record.owner === settings.name || !record.ownerAlive)
-      // What this name owned before comes first: nobody else waits for it.
+      // Partitions that this name owned before come first, because no other process waits for them.
       .sort((a, b) => Number(b.owner === settings.name) - Number(a.owner === settings.name));
     const wanted = free.slice(0, count);
     if (wanted.length === 0) return;
@@ -238,7 +244,8 @@ export class Ownership {
         })),
       );
     } finally {
-      // Nobody is served any more, whether or not the release was heard: what still has this name is looked at again.
+      // No client is served any more, whether or not the release was received. Partitions that still have this name are
+      // checked again later.
       for (const partition of still) this.parts.lost(partition, 'released');
     }
   }

@@ -4,34 +4,37 @@ import type { State } from '../domain/index.js';
 import { isExecution } from './stream-state.js';
 import type { StreamState } from './stream-state.js';
 
-/** A stream in memory. Which kind it is, its states say. */
+/** A stream in memory. Its states show its kind. */
 export class HotStream<S extends StreamState = StreamState> {
-  /** Folded from what is committed; undefined when nothing is. */
+  /** The committed state. Undefined when nothing is committed. */
   committed: S | undefined;
-  /** `committed` and every decision on its way to the log. */
+  /** `committed` and every decision that is not committed yet. */
   current: S | undefined;
-  /** wake_at in the execution's row, or a bound above it; null when finished. The same pair as the states. */
+  /**
+   * wake_at in the execution's row, or an upper bound of it; null when finished. `committedWake` and `currentWake`
+   * belong to the two states.
+   */
   committedWake: number | null = null;
   currentWake: number | null = null;
-  /** The newest link of its chain, in hex; empty for none. The same pair as the states. */
+  /** The newest link of its chain, in hex; empty for none. Again one for each of the two states. */
   committedLink = '';
   currentLink = '';
-  /** The execution, or the config of its start, is being read; its lane keeps the inputs that wait for that. */
+  /** The execution, or the config of its start, is being read. Its lane keeps the inputs that wait for that. */
   reading = false;
-  /** Who is told of its end besides, as its start asked; its partition keeps it when the execution is evicted. */
+  /** Where its end must be reported, as its start requested. Its partition keeps it when the execution is evicted. */
   endSubject: string | undefined;
-  /** The newest batch that changes it and whose outcome is not known, and its place there. */
+  /** The newest batch that changes it and has no outcome yet, and its place in that batch. */
   batch: object | undefined;
   placeInBatch = 0;
-  /** Commits on their way that hold events of this execution. */
+  /** Commits in flight with events of this execution. */
   uncommitted = 0;
-  /** Effects performed and not acknowledged yet. */
+  /** Effects that were performed but not acknowledged yet. */
   pendingEffects = 0;
   /** Estimate of its memory. */
   bytes = 0;
-  /** Used since the last time that the cache looked for something to evict. */
+  /** Whether it was used since the last search for executions to evict. */
   used = true;
-  /** Time for which the waker has an entry. */
+  /** The time of its entry in the waker. */
   wakeEntry = Infinity;
 
   constructor(
@@ -56,55 +59,57 @@ export class HotStream<S extends StreamState = StreamState> {
 /** An execution in memory. */
 export type HotExecution = HotStream<State>;
 
-/** The stream as an execution; undefined when it is of another kind. */
+/** The stream as an execution. Undefined when it is another kind. */
 export function asExecution(stream: HotStream): HotExecution | undefined {
   const state = stream.committed ?? stream.current;
   return state === undefined || isExecution(state) ? (stream as HotExecution) : undefined;
 }
 
-/** Effects of one commit: done when `open` is 0. */
+/** The effects of one commit. They are done when `open` is 0. */
 export interface EffectTicket {
   position: number;
   open: number;
 }
 
-/** Ids of ended executions that a partition remembers: those of a few seconds at full speed. */
+/** How many ids of ended executions a partition remembers: a few seconds at full speed. */
 const ENDED_KEPT = 250;
 
-/** A partition while this process owns it under one epoch. Another epoch is another object, with nothing in memory. */
+/** A partition while this process owns it under one epoch. Another epoch has another object, with nothing in memory. */
 export class Partition {
   readonly id: number;
   readonly epoch: number;
   readonly executions = new SlotMap<string, HotStream>();
-  /** Last position in the log, where it ends once the commits in flight hold, and last position decided. */
+  /**
+   * The last position in the log, the end of the log when the commits in flight succeed, and the last decided position.
+   */
   committedPosition: number;
   sentPosition: number;
   decidedPosition: number;
-  /** Position below which all effects are acknowledged, and what of it the log's partition row says. */
+  /** The position below which all effects are acknowledged, and the position in the log's partition row. */
   effectsDone: number;
   writtenPublished: number;
-  /** False once fenced, released or taken over anew: nothing may be done in its name. */
+  /** False after it was fenced, released or taken again. Then nothing may be done in its name. */
   owned = true;
-  /** No new inputs are taken: the partition is about to be released. */
+  /** New inputs are refused because the partition will be released. */
   draining = false;
   bytes = 0;
-  /** Wall time and running time since which this epoch is owned. */
+  /** Wall time and elapsed time since which this epoch is owned. */
   readonly ownedSince: number;
-  /** Running time before which attempt deadlines wait, so that results on their way come first. */
+  /** Before this elapsed time attempt deadlines wait, so that results in transit come first. */
   graceUntil: number;
   readonly #tickets: EffectTicket[] = [];
   readonly #ended = new Set<string>();
-  /** Of executions that were evicted, the newest last. */
+  /** For evicted executions, the newest last. */
   readonly #endSubjects = new Map<string, string>();
 
-  /** Ids of starts up to this time, epoch ms, may be those of deleted executions: they are looked up. */
+  /** Starts with ids up to this time, in epoch ms, may belong to deleted executions, so they are looked up. */
   deletedUpTo = 0;
 
   constructor(
     record: PartitionRecord,
     ownedSince: number,
     graceUntil: number,
-    /** Running time at which it was taken. */
+    /** Elapsed time at which it was taken. */
     readonly takenAt = 0,
   ) {
     this.id = record.partition;
@@ -119,13 +124,13 @@ export class Partition {
   }
 
   /**
-   * Opens the effects of what was appended up to `position`, of whichever stream: what is opened later has no effects of an earlier
-   * position. The one that it counts at first is that of the opener, who closes it when all others are counted.
+   * Opens a ticket for the effects of events up to `position`, of any stream. Later tickets have no effects of earlier
+   * positions. The initial count of one belongs to the caller, who closes it after all others are counted.
    */
   openTicket(position: number): EffectTicket {
     const last = this.#tickets.at(-1);
     if (last?.open === 0) {
-      // It is done and waits for one before it: behind an effect that hangs, tickets must not pile up.
+      // It is done and waits for an earlier one. Behind a hanging effect, tickets must not pile up.
       last.position = Math.max(last.position, position);
       last.open = 1;
       return last;
@@ -135,7 +140,7 @@ export class Partition {
     return ticket;
   }
 
-  /** One effect of the ticket is acknowledged, or is not wanted any more. */
+  /** One effect of the ticket is acknowledged, or not wanted any more. */
   close(ticket: EffectTicket): void {
     ticket.open -= 1;
     while (this.#tickets[0] !== undefined && this.#tickets[0].open === 0) {
@@ -158,19 +163,19 @@ export class Partition {
     return execution;
   }
 
-  /** Forgets an execution that has ended; a start that comes again soon is known not to be new. */
+  /** Forgets an ended execution, but remembers that a repeated start is not new. */
   forgetEnded(execution: HotStream): void {
     this.forget(execution);
     this.#ended.add(execution.id);
     dropOldest(this.#ended, ENDED_KEPT);
   }
 
-  /** Whether the execution has ended lately, so that the log has it. */
+  /** Whether the execution has ended recently, so that the log has it. */
   endedLately(id: string): boolean {
     return this.#ended.has(id);
   }
 
-  /** Forgets an execution and its memory for now; who waits for its end stays known for when it is read again. */
+  /** Removes an execution from memory. The partition still remembers where to report its end. */
   evict(execution: HotStream): void {
     this.forget(execution);
     if (execution.endSubject === undefined) return;
@@ -183,7 +188,7 @@ export class Partition {
     this.executions.delete(execution.id);
     this.bytes -= execution.bytes;
     execution.bytes = 0;
-    // A timer may hold it for a minute: its states must not wait for that.
+    // A timer may keep the object for a minute, but its states must be freed now.
     execution.committed = undefined;
     execution.current = undefined;
   }
@@ -194,14 +199,13 @@ export class Partition {
   }
 }
 
-/** Epoch ms at which a UUIDv7 (RFC 9562) was made; 0 of other ids. */
+/** Creation time of a UUIDv7 (RFC 9562) in epoch ms; 0 for other ids. */
 export function timeOfId(id: string): number {
   return id.charAt(14) === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : 0;
 }
 
 /**
- * A hundred or so bytes each. Whoever waits for one that is beyond it finds the end by comparing versions, as after any lost
- * message.
+ * About a hundred bytes each. A client beyond the limit finds the end by comparing versions, as after a lost message.
  */
 const MOST_END_SUBJECTS = 1_000;
 
@@ -213,7 +217,7 @@ function dropOldest(entries: Map<string, unknown> | Set<string>, most: number): 
   }
 }
 
-/** Memory that an execution takes besides its documents, by measurement of small ones. */
+/** Memory of an execution besides its documents, measured with small ones. */
 export const EXECUTION_BYTES = 4_000;
 
 /** Estimate of the memory of events' data in a folded state. */

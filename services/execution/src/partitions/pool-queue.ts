@@ -3,39 +3,42 @@ import { PRIORITIES } from '@batuta/contracts';
 import type { Priority } from '@batuta/contracts';
 import type { OutgoingTask, PublishOutcome } from './ports.js';
 
-/** What a tenant may have of the runners. */
+/** The share and limit of a tenant. */
 export interface TenantTerms {
-  /** Of two tenants whose tasks wait, one with twice the weight has twice the slots. */
+  /** When two tenants' tasks wait, a tenant with twice the weight gets twice the slots. */
   readonly weight: number;
-  /** Attempts that run at once, of all pools; this process's part of it. */
+  /** How many attempts may run at once in all pools: this process's part. */
   readonly running: number;
 }
 
 /** A task that waits for its turn. */
 export interface WaitingTask {
   readonly task: OutgoingTask;
-  /** Undefined once its dispatch counts as done: from then on only this process's memory and the audit know that it waits. */
+  /**
+   * Undefined after its dispatch counts as done. From then on only this process's memory and the audit know that it
+   * waits.
+   */
   done: ((outcome: PublishOutcome) => void) | undefined;
   /** Running time. */
   readonly since: number;
 }
 
-/** What is left of a task while its tenant has too many: it is made anew when its turn comes near. */
+/** The rest of a task while its tenant has too many. It is rebuilt when its turn comes near. */
 export interface ShelvedTask {
   readonly attemptKey: string;
   readonly lostRunners: number;
 }
 
-/** Shares of what a tenant runs while it waits with all priorities, as in the work queue. */
+/** The shares of the priorities while tasks of all priorities wait, as in the work queue. */
 const WEIGHTS: Readonly<Record<Priority, number>> = { high: 6, normal: 3, low: 1 };
-/** Of the slots of a pool, what is kept free for those who used it lately. */
+/** The share of a pool's slots that is kept free for tenants that used it recently. */
 const KEPT_SHARE = 0.25;
 
-/** A tenant in this process, over all pools. */
+/** A tenant's use in this process, over all pools. */
 export class TenantUse {
-  /** Attempts handed out whose results have not come in. */
+  /** Attempts that were handed out and have no result yet. */
   running = 0;
-  /** Pools that it has a share of. */
+  /** How many pools it has a share of. */
   shares = 0;
 
   constructor(
@@ -52,24 +55,24 @@ interface Lane {
   readonly priority: Priority;
   readonly tasks: Fifo<WaitingTask>;
   readonly shelved: Fifo<ShelvedTask>;
-  /** Of the smooth weighted round robin. */
+  /** The counter of the smooth weighted round robin. */
   credit: number;
 }
 
-/** What one tenant has of one pool. */
+/** One tenant's part of one pool. */
 export class Share {
-  /** Attempts handed out whose results have not come in. */
+  /** Attempts that were handed out and have no result yet. */
   running = 0;
-  /** The most that ran at once, in this period and in the one before. */
+  /** The most that ran at once, in this period and in the previous one. */
   peak = 0;
   peakBefore = 0;
   /** Tasks in memory, and their characters. */
   waiting = 0;
   length = 0;
   shelved = 0;
-  /** Taken from the shelf, and not dispatched again yet. */
+  /** Taken from the shelf, but not dispatched again yet. */
   called = 0;
-  /** When it was served last, as a number of turns: of equals, the one that has waited longest is next. */
+  /** The number of the turn in which it was last served. Among equals, the one that has waited longest is next. */
   served = 0;
   readonly #lanes: readonly Lane[] = PRIORITIES.map((priority) => ({
     priority,
@@ -101,7 +104,7 @@ export class Share {
     this.shelved += 1;
   }
 
-  /** The task that is next; the same until `shift`. */
+  /** The next task. It stays the same until `shift`. */
   peek(): WaitingTask | undefined {
     if (this.waiting === 0) return undefined;
     this.#turn ??= this.#nextLane();
@@ -118,7 +121,7 @@ export class Share {
     return waiting;
   }
 
-  /** The oldest that is shelved, of the priority that has the fewest tasks in memory. */
+  /** The oldest shelved task of the priority with the fewest tasks in memory. */
   unshelve(): ShelvedTask | undefined {
     let best: Lane | undefined;
     for (const lane of this.#lanes) {
@@ -129,7 +132,7 @@ export class Share {
     return shelved;
   }
 
-  /** Tasks that wait since before then, and whose dispatch is not done. */
+  /** Tasks that have waited since before this time and whose dispatch is not done. */
   *waitingSince(before: number): IterableIterator<WaitingTask> {
     for (const { tasks } of this.#lanes) {
       for (const waiting of tasks) {
@@ -164,19 +167,19 @@ export class Share {
 }
 
 /**
- * The tasks of one pool in this process: who has how many slots, and who waits. A tenant alone may have all slots. With
- * others whoever has the fewest slots for its weight is next, and some slots are kept free for those who used them
- * lately, so that they need not wait until somebody else's long attempt ends.
+ * The tasks of one pool in this process: the slots of each tenant and the waiting tasks. A single tenant may have all
+ * slots. Otherwise the tenant with the fewest slots for its weight is next. Some slots are kept free for tenants that
+ * used them recently, so that these do not have to wait for the end of another tenant's long attempt.
  */
 export class PoolQueue {
   readonly #shares = new Map<string, Share>();
   #last: Share | undefined;
   #turns = 0;
-  /** Tasks that were put in the work queue and whose results have not come in. */
+  /** Tasks that were put into the work queue and have no result yet. */
   queued = 0;
-  /** Handed out in any way. */
+  /** All attempts that were handed out. */
   running = 0;
-  /** Running time since which no runner that is open has had a slot. */
+  /** Elapsed time since which no open runner has had a free slot. */
   fullSince: number | undefined;
   /** Tasks that wait in memory. */
   #inMemory = 0;
@@ -203,14 +206,14 @@ export class PoolQueue {
     this.#inMemory += 1;
   }
 
-  /** Takes the task that `peek` of the share shows. */
+  /** Removes the task that the share's `peek` returns. */
   shift(share: Share): WaitingTask | undefined {
     const waiting = share.shift();
     if (waiting !== undefined) this.#inMemory -= 1;
     return waiting;
   }
 
-  /** Tasks that wait here, those on the shelf included. */
+  /** How many tasks wait here, including shelved ones. */
   get waiting(): number {
     let waiting = 0;
     for (const share of this.#shares.values()) waiting += share.waiting + share.shelved + share.called;
@@ -218,7 +221,7 @@ export class PoolQueue {
   }
 
   shareOf(tenantId: string): Share {
-    // Most tasks are of the tenant of the one before.
+    // Most tasks belong to the same tenant as the previous one.
     if (this.#last?.tenant.id === tenantId) return this.#last;
     let share = this.#shares.get(tenantId);
     if (share === undefined) {
@@ -241,14 +244,14 @@ export class PoolQueue {
     share.served = this.#turns;
   }
 
-  /** Its result has come in, or nobody has it any more. */
+  /** Its result has come, or no runner has it any more. */
   end(share: Share): void {
     this.running -= 1;
     share.running -= 1;
     share.tenant.running -= 1;
   }
 
-  /** Whether the share may take one more of `free` places of `slots`. */
+  /** Whether the share may take one more of `free` places, with `slots` in all. */
   mayTake(share: Share, free: number, slots: number): boolean {
     if (share.tenant.capped) return false;
     if (this.#shares.size === 1) return true;
@@ -269,7 +272,7 @@ export class PoolQueue {
     return free > Math.min(kept, most);
   }
 
-  /** Who is next of those that wait and are not in `passed`; undefined when there is nobody. */
+  /** The next waiting share that is not in `passed`, or undefined. */
   next(passed: ReadonlySet<Share> | undefined): Share | undefined {
     let best: Share | undefined;
     let least = Infinity;
@@ -283,7 +286,7 @@ export class PoolQueue {
     return best;
   }
 
-  /** A period is over: what was used in the one before the last counts no more. Who is not here any more is forgotten. */
+  /** Ends a period: use before the last period does not count any more, and tenants without tasks are forgotten. */
   rotate(): void {
     for (const [tenantId, share] of this.#shares) {
       share.peakBefore = share.peak;

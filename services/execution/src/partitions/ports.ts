@@ -10,17 +10,19 @@ import type {
 } from '@batuta/contracts';
 import type { JsonMessage } from '@batuta/messaging';
 
-/** Time and timers of a process. A simulation gives its own. */
+/** Time and timers of a process. A simulation provides its own. */
 export interface Clock {
   /** Epoch ms, whole. */
   now(): number;
-  /** Milliseconds that only go forward, also when the wall clock is set. */
+  /** Milliseconds that only increase, also when the wall clock is set. */
   elapsed(): number;
   /** Calls back once after `ms`; the result cancels it. */
   after(ms: number, callback: () => void): () => void;
-  /** Calls back when what is readable now has been read: how inputs that arrived together meet in one commit. */
+  /**
+   * Calls back when the input that is readable now has been read. So inputs that arrived together are in one commit.
+   */
   soon(callback: () => void): void;
-  /** Calls back when what runs now is done, before anything else is read. */
+  /** Calls back when the current code is done, before any input is read. */
   next(callback: () => void): void;
 }
 
@@ -31,17 +33,20 @@ export interface Random {
 
 export type RequestKind = 'command' | 'message' | 'result' | 'check' | 'heartbeat';
 
-/** A request to a partition's owner. `reply` is undefined when the sender wants no answer; call it at most once. */
+/** A request to a partition's owner. `reply` is undefined when the sender wants no answer. Call it at most once. */
 export interface PartitionRequest {
   readonly kind: RequestKind;
-  /** JSON, as it came; from this process itself it may be the value, without texts that a store refuses. */
+  /** The received JSON. From this process itself it may be a value, without texts that a store refuses. */
   readonly payload: Uint8Array | string | JsonMessage;
   readonly reply: ((text: string, problem?: string) => void) | undefined;
-  /** Of a start: the subject to be told of the execution's end besides. */
+  /** For a start: the subject to which the execution's end must be reported. */
   readonly endSubject?: string | undefined;
 }
 
-/** Identity of the tasks' stream: another creation time, or a last sequence that fell, means that messages were lost. */
+/**
+ * Identity of the tasks' stream: a different creation time, or a last sequence that decreased, means that messages were
+ * lost.
+ */
 export interface StreamIdentity {
   readonly created: string;
   readonly lastSequence: number;
@@ -50,91 +55,91 @@ export interface StreamIdentity {
 }
 
 /**
- * What became of publishing a task. `stored`: the queue or a runner has it. `retry`: lost, refused or full; send again.
- * `put_aside`: it is not wanted any more, or waits for its tenant's turn in memory only. What waits there and is lost with the
- * process is found by the audit.
+ * The outcome of publishing a task. `stored`: the queue or a runner has it. `retry`: lost, refused or full, so send it
+ * again. `put_aside`: it is not wanted any more, or waits for its tenant's turn only in memory. If the process ends
+ * meanwhile, the audit finds it.
  */
 export type PublishOutcome = 'stored' | 'put_aside' | 'retry' | 'stream_missing' | 'too_large';
 
-/** Everything that leaves the process but commits. */
+/** All communication of the process except commits. */
 export interface Bus {
-  /** Starts answering requests of a partition; the result stops it. */
+  /** Starts answering requests of a partition. The result stops it. */
   serve(partition: number, handler: (request: PartitionRequest) => void): () => void;
   /**
-   * Starts answering requests with results of any of this owner's partitions. `subject` is where they are to be sent.
-   * A bus that has no such address is only asked by partition.
+   * Starts answering requests with results for any of this owner's partitions. `subject` is the address for them. A bus
+   * without such an address gets requests only by partition.
    */
   serveOwner?(handler: (request: PartitionRequest) => void): { readonly subject: string; readonly stop: () => void };
-  /** Asks the owner of another partition; undefined when nobody has answered in time. Rejects never. */
+  /** Asks the owner of another partition. Undefined when no answer comes in time. Never rejects. */
   askOwner(partition: number, kind: 'command' | 'message', text: string): Promise<string | undefined>;
-  /** Puts a task in the work queue; `done` is called exactly once, later. A repeat of `messageId` is dropped by the queue. */
+  /** Puts a task into the work queue. `done` is called exactly once, later. The queue drops a repeat of `messageId`. */
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void;
-  /** Whether anybody wants an execution's events; without it, everybody does. */
+  /** Whether an execution's events are wanted. Without this function, all are. */
   followed?(executionId: string): boolean;
   /** Fire and forget. */
   publishEvents(tenantId: string, executionId: string, text: string): void;
-  /** The end of an execution, to whoever asked for it at its start. */
+  /** Reports the end of an execution to the subject that its start named. */
   publishEnd?(subject: string, text: string): void;
   publishStop(text: string): void;
   publishLifecycle(notice: LifecycleNotice): void;
   /** Undefined when the stream is missing. Rejects when JetStream does not answer. */
   streamIdentity(): Promise<StreamIdentity | undefined>;
-  /** Makes the streams that are missing. */
+  /** Makes missing streams. */
   ensureStreams(): Promise<void>;
   /**
-   * Whether the work queue still holds a task with this subject, or a runner holds the attempt (execution/step/attempt).
+   * Whether the work queue still has a task with this subject, or a runner holds the attempt (execution/step/attempt).
    * Rejects when JetStream does not answer.
    */
   holdsTask(subject: string, attemptKey: string): Promise<boolean>;
-  /** An attempt's result has come in. */
+  /** An attempt's result has arrived. */
   taskReported?(attemptKey: string): void;
-  /** An attempt's result was answered: whoever held its task by direct dispatch has room again. */
+  /** An attempt's result was answered, so the runner that held its task directly has room again. */
   taskAnswered?(attemptKey: string): void;
-  /** A runner is about to begin with an attempt that may have been begun before. */
+  /** A runner is about to begin an attempt that may have been begun before. */
   taskBegins?(beginning: Beginning): Runs;
-  /** Told of attempts whose tasks were lost with the runners that held them. */
+  /** Registers a listener for attempts whose tasks were lost with their runners. */
   onTasksLost?(listener: (lost: readonly LostTask[]) => void): void;
   /** Asked now and then whether attempts that were handed out long ago are still wanted; not those of other owners. */
   onTasksDoubted?(isWanted: (attemptKey: string, answer: (wanted: boolean) => void) => void): void;
-  /** Told which part of all partitions this owner has. */
+  /** Sets the share of all partitions that this owner has. */
   owns?(part: number): void;
-  /** Tells everybody who relies on what owners only keep in memory that partitions have another owner now. */
+  /** Tells services that depend on owners' memory that partitions have a new owner. */
   announceTaken?(partitions: readonly number[]): void;
   /** Tells every owner that partitions were released. */
   announceRelease(): void;
   /** Called when another owner announced a release. */
   onRelease(listener: () => void): () => void;
   onReconnect(listener: () => void): () => void;
-  /** For how long nobody can be reached over this bus; undefined while somebody can. */
+  /** How long the bus has reached nobody. Undefined while it reaches somebody. */
   cutOffMs?(): number | undefined;
-  /** Called when nobody can be reached any more, and when somebody can again. */
+  /** Registers a listener for the moments when the bus is cut off and when it works again. */
   onCutOff?(listener: () => void): () => void;
-  /** Why the queue has taken no task for a while; undefined while it takes them. */
+  /** Why the queue has accepted no task for some time. Undefined while it accepts tasks. */
   refusal?(): string | undefined;
-  /** For how long the queue has answered to no task at all, though some are offered; undefined while it answers. */
+  /** How long the queue has not answered any offered task. Undefined while it answers. */
   unansweredMs?(): number | undefined;
-  /** Makes the tasks' stream anew, without what it held. */
+  /** Makes the stream of tasks again, without its content. */
   renewStream?(): Promise<void>;
-  /** Pushes what was published to the server; resolves when the server has it. */
+  /** Sends buffered messages to the server. Resolves when the server has them. */
   flush(): Promise<void>;
 }
 
-/** A runner asks before it begins with an attempt. */
+/** A runner's check before it begins an attempt. */
 export interface Beginning {
   readonly attemptKey: string;
-  /** Of the runner. */
+  /** The runner's incarnation. */
   readonly incarnation: string;
-  /** The queue has handed it out before. */
+  /** Whether the queue has delivered it before. */
   readonly redelivered: boolean;
-  /** Nothing runs beside it. */
+  /** Whether the runner runs nothing else. */
   readonly alone: boolean;
 }
 
-/** Where else an attempt runs, and ran. */
+/** Where else an attempt runs, and where it ran. */
 export interface Runs {
-  /** Another runner that is not known to be gone has it. */
+  /** Whether another runner, not known to be gone, has it. */
   readonly held: boolean;
-  /** Runners that ended while they ran it. */
+  /** How many runners ended while they ran it. */
   readonly lostRunners: number;
 }
 
@@ -143,13 +148,13 @@ export interface LostTask {
   readonly executionId: string;
   readonly stepId: string;
   readonly attempt: number;
-  /** Runners that ended while they ran it. */
+  /** How many runners ended while they ran it. */
   readonly lostRunners: number;
-  /** When only a runner's beats said that it held it: the pools that such a beat is believed for. */
+  /** Set when only a runner's beats reported that it held the task: the pools for which such a beat counts. */
   readonly pools?: readonly string[];
 }
 
-/** What proves that whoever reports on an attempt (execution/step/attempt) was given its task. */
+/** Proves that the sender of a report on an attempt (execution/step/attempt) received its task. */
 export interface TaskTokens {
   of(attemptKey: string): string;
   isOf(attemptKey: string, token: string): boolean;
@@ -159,38 +164,40 @@ export interface OutgoingTask {
   readonly pool: string;
   /** execution/step/attempt. */
   readonly attemptKey: string;
-  /** It may have been sent before: who holds it already need not get it. */
+  /** Whether it may have been sent before. A runner that already holds it does not need it again. */
   readonly again: boolean;
   readonly lostRunners: number;
   readonly priority: Priority;
   readonly subject: string;
   readonly messageId: string;
-  /** Shared with the engine's state: nobody may change it. */
+  /** Shared with the engine's state, so nobody may change it. */
   readonly task: Task;
   /** Roughly the characters of its JSON text. */
   readonly length: number;
-  /** Asked after it has waited: whether its attempt is still outstanding, and this process its owner. */
+  /** Called after a wait: whether its attempt is still outstanding and this process still owns it. */
   isWanted?(): boolean;
 }
 
-/** What a config version is, or why there is none. */
+/** A config version, or why there is none. */
 export type ConfigCopy =
   | { readonly kind: 'found'; readonly definition: OrchestrationDefinition }
   | { readonly kind: 'missing' }
   | { readonly kind: 'unavailable'; readonly message: string };
 
-/** The newest version of a config, or why there is none. `leaseMs`: from the question on, it is the newest for so long. */
+/**
+ * The newest version of a config, or why there is none. `leaseMs`: how long it stays the newest, from the request on.
+ */
 export type NewestConfig =
   | { readonly kind: 'found'; readonly configId: string; readonly version: number; readonly leaseMs: number }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'unavailable'; readonly message: string };
 
-/** The config service, as the engine needs it. Never throws. */
+/** The config service for the engine. Never throws. */
 export interface ConfigService {
-  /** With `version`: that one, when the tenant may run it. */
+  /** With `version`: that version, if the tenant may run it. */
   newest(tenantId: string, config: string, version?: number): Promise<NewestConfig>;
   version(configId: string, version: number): Promise<ConfigCopy>;
-  /** An agent; undefined when the tenant has no such agent; `unavailable` when nobody answers. */
+  /** An agent. Undefined when the tenant has no such agent; `unavailable` when no service answers. */
   agent(
     tenantId: string,
     name: string,
@@ -203,7 +210,7 @@ export interface EvaluationRequest {
   readonly scope: JsonValue;
 }
 
-/** unavailable: nobody could evaluate it now, which says nothing about it. */
+/** unavailable: it could not be evaluated now, which says nothing about the expression. */
 export type EvaluationOutcome =
   | { readonly values: readonly JsonValue[] }
   | { readonly failure: { readonly code: string; readonly message: string; readonly retryable: boolean } }
@@ -217,15 +224,15 @@ export interface ValidationRequest {
 }
 
 /**
- * What a value has against its schema. `total` counts every violation, `violations` holds the first of them.
- * failure: the schema cannot say, and will not be able to. unavailable: nobody could look now.
+ * The violations of a value against its schema. `total` counts all of them, `violations` has the first. failure: the
+ * schema itself cannot be used. unavailable: the check was not possible now.
  */
 export type ValidationOutcome =
   | { readonly violations: readonly Violation[]; readonly total: number }
   | { readonly failure: string }
   | { readonly unavailable: string };
 
-/** Runs users' expressions and schemas outside of the engine's thread. Never throws. */
+/** Evaluates users' expressions and schemas outside the engine's thread. Never throws. */
 export interface Evaluator {
   evaluate(request: EvaluationRequest): Promise<EvaluationOutcome>;
   validate(request: ValidationRequest): Promise<ValidationOutcome>;
@@ -238,57 +245,57 @@ export interface EngineLog {
   error(fields: object, message: string): void;
 }
 
-/** All that the engine touches outside of itself. */
+/** Everything outside the engine that it uses. */
 export interface EnginePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: EventStore;
-  /** Without it every execution is folded from its first event. */
+  /** Without it every execution is computed from its first event. */
   readonly snapshots?: SnapshotStore;
   readonly bus: Bus;
   readonly configs: ConfigService;
   /** Undefined: tasks have no tokens, and reports need none. */
   readonly tokens?: TaskTokens | undefined;
-  /** Told of reports that did not bring back the token of their task. */
+  /** Called for reports without the token of their task. */
   readonly reportRefused?: (executionId: string, stepId: string, attempt: number) => void;
   readonly evaluator: Evaluator;
   readonly log: EngineLog;
 }
 
-/** What the beats of the last 30 s say of a pool. */
+/** The content of a pool's beats in the last 30 s. */
 export interface SeenPool {
-  /** Workers that were heard of. */
+  /** Workers that sent beats. */
   readonly workers: number;
-  /** Of those that are there now: all slots, and the free ones. */
+  /** All slots and free slots of the workers that are alive now. */
   readonly slots: number;
   readonly free: number;
-  /** Tasks that they got past the queue and have not finished. */
+  /** Unfinished tasks that they received without the queue. */
   readonly direct: number;
 }
 
 /** A pool's consumer of one priority, as JetStream shows it. */
 export interface PoolConsumerState {
-  /** Tasks that nobody has taken. */
+  /** Tasks that no worker has taken. */
   readonly waiting: number;
-  /** Taken, and not finished. */
+  /** Tasks that are taken and not finished. */
   readonly taken: number;
-  /** Place in the stream of the newest task that was taken. */
+  /** Stream sequence of the newest taken task. */
   readonly takenUpTo: number;
-  /** Requests of workers for tasks that are open now. */
+  /** Open requests of workers for tasks. */
   readonly requests: number;
 }
 
-/** What the queue of tasks looks like now. Each answer may reject while JetStream does not answer. */
+/** The current state of the queue of tasks. Each answer may reject while JetStream does not answer. */
 export interface TaskQueue {
   /** Whether a worker holds the attempt by direct dispatch. */
   isHeld(attemptKey: string): boolean;
   /** Whether the attempt waits in this process for its tenant's turn. */
   waits(attemptKey: string): boolean;
-  /** Tasks of a pool that wait with their owners; the others' number is up to half a second old. */
+  /** How many tasks of a pool wait with all owners. The numbers of other owners are up to half a second old. */
   waitingIn(pool: string): number;
-  /** Place in the stream of a task; undefined when it is not there. */
+  /** Stream sequence of a task. Undefined when the queue does not have it. */
   placeOf(subject: string): Promise<number | undefined>;
-  /** Undefined while there is no queue. */
+  /** Undefined when the queue does not exist. */
   consumer(pool: string, priority: Priority): Promise<PoolConsumerState | undefined>;
   seen(pool: string): SeenPool;
 }

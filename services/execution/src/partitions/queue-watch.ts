@@ -9,12 +9,12 @@ import type { HotExecution, Partition } from './partition.js';
 import type { Bus, Clock, EngineLog, LostTask, StreamIdentity } from './ports.js';
 
 export interface QueueWatchSettings {
-  /** How often the stream's identity is looked at. */
+  /** How often the stream's identity is checked. */
   readonly watchMs: number;
   readonly auditMs: number;
-  /** Younger dispatches are not looked up. */
+  /** Younger dispatches are not checked. */
   readonly auditAgeMs: number;
-  /** Executions that one audit looks at. */
+  /** How many executions one audit reads. */
   readonly auditBatch: number;
 }
 
@@ -26,24 +26,25 @@ export interface QueueWatchParts {
   readonly effects: EffectPerformer;
   readonly settings: QueueWatchSettings;
   readonly partitions: () => readonly Partition[];
-  /** The partition of an execution, when this process owns it. */
+  /** The partition of an execution, if this process owns it. */
   readonly partitionOf: (executionId: string) => Partition | undefined;
   readonly submit: (partition: Partition, input: Input) => void;
 }
 
 const PAGE = 200;
 const VISIT_PAUSE_MS = 200;
-/** How often undispatched tasks are looked at, and how often a line says that there are still some. */
+/** How often undispatched tasks are checked, and how often a log line repeats that there are some. */
 const TELL_MS = 1_000;
 const TELL_AGAIN_MS = 30_000;
-/** Longer than a leader of a cluster takes to be elected. */
+/** Longer than the election of a leader in a cluster. */
 const TAKES_NOTHING_MS = 6_000;
-/** A task that could not be dispatched for so long is worth a line. */
+/** A task that could not be dispatched for this long is logged. */
 const WORTH_TELLING_MS = 3_000;
 
 /**
- * Finds out what the work queue lost. Its stream's identity says that all may be lost: then everything outstanding is
- * dispatched again. An audit looks old dispatches up one by one: what is absent and still wanted is dispatched again.
+ * Finds tasks that the work queue has lost. A changed identity of its stream means that everything may be lost, and
+ * then every outstanding attempt is dispatched again. An audit checks old dispatches one by one, and dispatches missing
+ * tasks again if they are still wanted.
  */
 export class QueueWatch {
   #identity: StreamIdentity | undefined;
@@ -55,7 +56,7 @@ export class QueueWatch {
   #lookAgain = false;
   #redoing: Promise<void> | undefined;
   #redoAgain = false;
-  /** When the log was told of undispatched tasks; undefined while there are none. */
+  /** When the undispatched tasks were last logged. Undefined when there are none. */
   #toldAt: number | undefined;
   #cursor: { partition: number; after: string | undefined } = { partition: -1, after: undefined };
 
@@ -113,7 +114,7 @@ export class QueueWatch {
       }
       const before = this.#identity;
       this.#identity = identity;
-      // An empty stream at the start may be a new one whose predecessor nobody here has seen.
+      // An empty stream at the start may be a new one. This process has not seen its predecessor.
       const lost = this.#started
         ? before?.created !== identity?.created || (identity?.lastSequence ?? 0) < (before?.lastSequence ?? 0)
         : (identity?.lastSequence ?? 0) === 0;
@@ -134,15 +135,15 @@ export class QueueWatch {
   }
 
   /**
-   * A nats-server of 2.11 or later whose disk was full writes to a stream no more until it is started again, and answers to no
-   * publication. Nothing is lost with the stream that is not dispatched again.
+   * After its disk was full, nats-server 2.11 or later writes nothing to a stream and does not answer publications
+   * until it is restarted. The stream can be replaced, because all of its tasks are dispatched again.
    */
   #takesNothing(): boolean {
     const { bus, effects } = this.parts;
     return effects.undispatched.oldestMs > TAKES_NOTHING_MS && (bus.unansweredMs?.() ?? 0) > TAKES_NOTHING_MS;
   }
 
-  /** Says in the log that tasks cannot be dispatched, again while it lasts, and when it is over. */
+  /** Logs that tasks cannot be dispatched, repeats this while it lasts, and logs the end. */
   #tell(): Promise<void> {
     const { clock, effects, bus, log } = this.parts;
     const { tasks, oldestMs } = effects.undispatched;
@@ -197,7 +198,7 @@ export class QueueWatch {
     }
   }
 
-  /** Dispatches again what was lost with its runner, if it belongs to this owner. */
+  /** Dispatches a task again that was lost with its runner, if the execution belongs to this owner. */
   async #dispatchAgain({ executionId, stepId, attempt, lostRunners, pools }: LostTask): Promise<void> {
     const partition = this.parts.partitionOf(executionId);
     if (partition === undefined || this.#stopped) return;
@@ -207,14 +208,14 @@ export class QueueWatch {
       else found.push(execution);
     });
     for (const execution of found) {
-      // When nobody can say which pool it is, the audit finds the attempt.
+      // When the pool is unknown now, the audit finds the attempt.
       const pool = await this.#poolOf(execution, stepId).catch(() => undefined);
       if (pool === undefined || !pools?.includes(pool) || !execution.partition.owned || this.#stopped) continue;
       this.parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners);
     }
   }
 
-  /** Whether an attempt is still outstanding here; for another owner's it is not this one's to count. */
+  /** Answers whether an attempt is still outstanding here. Does not answer for attempts of other owners. */
   async #isWanted(attemptKey: string, answer: (wanted: boolean) => void): Promise<void> {
     const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
     const partition = this.parts.partitionOf(executionId);
@@ -227,13 +228,13 @@ export class QueueWatch {
     answer(wanted);
   }
 
-  /** The pool that serves a step's agent; undefined when there is none. Throws when nobody can say now. */
+  /** The pool that serves a step's agent. Undefined when there is none. Throws when it is unknown now. */
   async #poolOf({ committed }: HotExecution, stepId: string): Promise<string | undefined> {
     const unit = committed?.config.units[committed.config.unitIndex.get(stepId) ?? -1];
     return unit === undefined ? undefined : this.parts.effects.pool(committed?.started?.tenantId ?? '', unit.agent);
   }
 
-  /** Resolves once the execution was visited, or cannot be any more. */
+  /** Resolves when the execution was visited, or cannot be visited any more. */
   #visit(partition: Partition, id: string, visit: (execution: HotExecution) => void): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void =>
@@ -259,7 +260,7 @@ export class QueueWatch {
       let left = this.parts.settings.auditBatch;
       for (let looked = 0; left > 0 && looked <= this.parts.partitions().length && !this.#stopped; looked++) {
         const { visited, lost } = await this.#auditPage(left);
-        // Where something is lost more may be: what waited for its turn in a process that is gone, for example.
+        // Where one task is lost, more may be, for example tasks that waited for their turn in a process that ended.
         left -= lost > 0 ? Math.ceil(visited / 10) : visited;
       }
     } catch (error) {
@@ -267,7 +268,7 @@ export class QueueWatch {
     }
   }
 
-  /** Looks at the next executions after the cursor; a partition's end moves it to the next partition. */
+  /** Reads the next executions after the cursor. The end of a partition moves the cursor to the next one. */
   async #auditPage(limit: number): Promise<{ readonly visited: number; readonly lost: number }> {
     const partitions = this.parts.partitions();
     const partition =
@@ -295,7 +296,7 @@ export class QueueWatch {
 
   #oldDispatches(execution: HotExecution): { execution: HotExecution; stepId: string; attempt: number }[] {
     const { committed } = execution;
-    // What is still being sent is not lost.
+    // An effect that is still being sent is not lost.
     if (committed === undefined || committed.running === 0 || execution.pendingEffects > 0) return [];
     const before = this.parts.clock.now() - this.parts.settings.auditAgeMs;
     return wantedEffects(committed).flatMap((effect) => {
@@ -305,7 +306,7 @@ export class QueueWatch {
     });
   }
 
-  /** Whether the attempt's task was lost, and is dispatched again. */
+  /** Returns whether the attempt's task was lost, and dispatches it again. */
   async #lookUp(execution: HotExecution, stepId: string, attempt: number): Promise<boolean> {
     const { committed } = execution;
     if (committed === undefined || !execution.partition.owned) return false;

@@ -39,8 +39,8 @@ describe('REDUCER_VERSION', () => {
       digests: Record<string, string>;
     };
     const digests = Object.fromEntries(readdirSync(GOLDEN).map((name) => [name, digestOf(name)]));
-    // Where this differs, snapshots in somebody's database are not what today's fold makes: raise REDUCER_VERSION in
-    // domain/state/snapshot.ts, so that they are dropped, and write both into test/reducer-version.json.
+    // A difference means that existing snapshots do not equal the result of the current code. Raise REDUCER_VERSION in
+    // domain/state/snapshot.ts, so that they are dropped, and write both values into test/reducer-version.json.
     expect({ reducer_version: REDUCER_VERSION, digests }).toEqual(known);
   });
 });

@@ -3,16 +3,19 @@ import type { AppendAuditReply, NewAuditEntry } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import type { EngineLog } from './ports.js';
 
-/** Refused reports that are recorded one by one; what comes beyond them within the same time is one entry with their number. */
+/**
+ * How many refused reports are recorded one by one. Further ones within the same time become one entry with their
+ * number.
+ */
 const EACH = 20;
 const GATHER_MS = 1_000;
 const ANSWER_MS = 5_000;
-/** Entries that wait for the config service at most: whoever forges reports may do so without end. */
+/** How many entries may wait for the config service, because a forger may send any number of reports. */
 const MOST_WAITING = 1_000;
 
 /**
- * Records reports of workers without the token of their task in the audit log. Nobody knows who sent them, so they are in the log of
- * the platform's tenant.
+ * Records reports without the token of their task in the audit log. Their senders are unknown, so the entries are in
+ * the log of the platform's tenant.
  */
 export class RefusedReports {
   #waiting: NewAuditEntry[] = [];

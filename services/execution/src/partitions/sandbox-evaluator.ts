@@ -3,10 +3,10 @@ import type { JsonValue } from '@batuta/contracts';
 import type { Sandbox } from '@batuta/sandbox';
 import type { EvaluationOutcome, Evaluator, ValidationOutcome } from './ports.js';
 
-/** Violations that a failure can name. */
+/** How many violations a failure names. */
 const MAX_VIOLATIONS = 5;
 
-/** Runs users' JSONata and JSON Schemas in the sandbox's threads; an expression's undefined becomes null. */
+/** Evaluates users' JSONata and JSON Schemas in the sandbox's threads. An undefined result becomes null. */
 export function sandboxEvaluator(sandbox: Sandbox): Evaluator {
   return {
     async evaluate({ tenantId, expressions, scope }): Promise<EvaluationOutcome> {
@@ -22,7 +22,7 @@ export function sandboxEvaluator(sandbox: Sandbox): Evaluator {
           }
           values.push(outcome.value ?? null);
         } catch (error) {
-          // Too much waits for the sandbox, or it closes.
+          // The sandbox is overloaded or closing.
           return { unavailable: error instanceof Error ? error.message : String(error) };
         }
       }

@@ -43,14 +43,14 @@ type Start = Pick<StartAnswerInput, 'outcome' | 'refusal' | 'ended'>;
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 5_000;
 const TERMINAL: ReadonlySet<string> = new Set<RunEnd>(['completed', 'failed', 'cancelled']);
-/** Refusals that say nothing of the start itself. */
+/** Refusals that do not concern the start itself. */
 const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
 
-/** Performs what schedules ask for: starts and ends of executions, whoever owns these. */
+/** Performs the effects of schedules: starts and stops of executions, on any owner. */
 export class ScheduleEffects {
   constructor(private readonly parts: ScheduleEffectParts) {}
 
-  /** Performs the effects of a commit's events of one schedule. */
+  /** Performs the effects of one schedule's events in a commit. */
   committed(changes: StreamChanges<ScheduleState>, ticket: EffectTicket): void {
     const { execution: stream, state, events } = changes;
     for (const { event, stored, position, partition } of events) {
@@ -61,7 +61,7 @@ export class ScheduleEffects {
     }
   }
 
-  /** Performs again all that a schedule still wants, after a takeover. */
+  /** Performs every effect again that a schedule still wants, after a takeover. */
   redo(stream: HotSchedule, ticket: EffectTicket): void {
     const state = stream.committed;
     if (state === undefined) return;
@@ -86,7 +86,10 @@ export class ScheduleEffects {
     return partition.owned && committed !== undefined && isScheduleEffectWanted(committed, effect);
   }
 
-  /** The effect is done when its outcome is committed: until then a next owner must find it past the published position. */
+  /**
+   * The effect is done when its outcome is committed. Until then a next owner must find it after the published
+   * position.
+   */
   #record(stream: HotSchedule, effect: ScheduleEffect, start: Start | undefined, done: () => void): void {
     if (start === undefined || !this.#wanted(stream, effect)) return done();
     this.parts.submit(stream.partition, {
@@ -101,7 +104,7 @@ export class ScheduleEffects {
     });
   }
 
-  /** Starts an execution; undefined when it is not wanted any more. */
+  /** Starts an execution. Undefined when it is not wanted any more. */
   async #start(stream: HotSchedule, effect: ScheduleEffect): Promise<Start | undefined> {
     for (let attempt = 0; this.#wanted(stream, effect); attempt++) {
       let tried: Start | Unavailable | undefined;
@@ -130,7 +133,7 @@ export class ScheduleEffects {
       cause,
     };
     const made = run.started
-      ? // It is there already, whatever became of its config: only its status is asked for.
+      ? // It exists already, even if its config has changed since. Only its status is needed.
         { config: { configId: definition.config, version: definition.config_version ?? 1 }, input: undefined }
       : await this.#make(state.tenantId, definition, about);
     if ('unavailable' in made) return made;
@@ -162,7 +165,7 @@ export class ScheduleEffects {
     return { outcome: 'refused', refusal: { code: rejected.code, message: rejected.message } };
   }
 
-  /** The config version and the input of a start. */
+  /** The config version and the input for a start. */
   async #make(
     tenantId: string,
     definition: ScheduleDefinition,
@@ -205,7 +208,7 @@ export class ScheduleEffects {
     return { input: mappedValue(template, () => about, answers) };
   }
 
-  /** Cancels or terminates an execution; ends when the engine has answered, or it is not wanted any more. */
+  /** Cancels or terminates an execution. Ends when the engine has answered, or when it is not wanted any more. */
   async #stop(stream: HotSchedule, effect: ScheduleEffect): Promise<void> {
     for (let attempt = 0; this.#wanted(stream, effect); attempt++) {
       const state = stream.committed;
@@ -219,7 +222,7 @@ export class ScheduleEffects {
         effect,
         stopping === 'cancel' ? { ...base, cancel: { reason } } : { ...base, terminate: { reason } },
       );
-      // Its start is still on its way.
+      // Its start may still be in transit.
       const early = reply?.rejected?.code === 'not_found' || TRANSIENT.has(reply?.rejected?.code ?? '');
       if (reply === undefined || !early) return;
       await this.parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
@@ -237,7 +240,7 @@ export class ScheduleEffects {
   }
 }
 
-/** Executions of a schedule are its creator's. */
+/** A schedule's executions belong to the user who made the schedule. */
 function principalOf({ tenantId, createdBy }: ScheduleState): Principal {
   return { tenantId, userId: createdBy, role: 'operator', keyId: '' };
 }

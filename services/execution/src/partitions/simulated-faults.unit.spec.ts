@@ -5,7 +5,8 @@ import { faults } from '../../test/simulation/faults.mjs';
 const ROOT = new URL('../../../../', import.meta.url);
 const DOCS = readFileSync(new URL('docs/simulation.md', ROOT), 'utf8');
 
-// `npm run simulate:faults`, at the end of `npm test`, runs them; here it shows at once when the source has moved away from one.
+// `npm run simulate:faults`, a part of `npm test`, runs the faults. This test only checks quickly that each fault still
+// matches the source.
 describe('the deliberate faults of the simulation', () => {
   it.each(faults.map((fault) => [fault.name, fault] as const))(
     '%s fits the source and is in the guide',

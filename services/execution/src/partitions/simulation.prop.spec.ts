@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { simulate } from '../../test/simulation/simulation.js';
 
-/** How many seeds a run of the tests tries; `npm run simulate` tries any number. */
+/** How many seeds one test run tries. `npm run simulate` tries any number. */
 const SEEDS = 300;
 
-/** Seeds that broke a rule once, of the engine or of the simulation itself. */
+/** Seeds that once broke a rule, in the engine or in the simulation itself. */
 const BROKE_ONCE = [4_540, 8_011, 8_181, 30_529, 32_855, 37_889, 69_983, 86_239, 14_334, 22_190, 94_059, 8_844, 10_626];
 
-/** What went wrong, readable: the end of the timeline, the rule and the seed. */
+/** A readable report of the failure: the end of the timeline, the rule and the seed. */
 async function broken(seed: number): Promise<string | undefined> {
   const { violation } = await simulate(seed);
   if (violation === undefined) return undefined;

@@ -11,7 +11,7 @@ export interface StartableConfigsParts {
   readonly evaluator: Evaluator;
 }
 
-/** What is tried again later, for a reason that goes into the log. */
+/** A start to repeat later, with the reason for the log. */
 export interface Unavailable {
   readonly unavailable: string;
 }
@@ -21,17 +21,20 @@ export type StartableConfig =
   | { readonly refusal: Refusal }
   | Unavailable;
 
-/** Newest versions that are known while they are leased. */
+/** How many newest versions are cached while they are leased. */
 const MOST_NEWEST = 1_000;
 
-/** Configs that the engine itself starts executions of, for schedules and for steps: which version, and whether an input fits. */
+/**
+ * Configs that the engine itself starts executions of, for schedules and for steps: which version to use, and whether
+ * an input fits.
+ */
 export class StartableConfigs {
   readonly #newest = new Map<string, { readonly found: NewestConfig; readonly until: number }>();
   readonly #asked = new Map<string, Promise<NewestConfig>>();
 
   constructor(private readonly parts: StartableConfigsParts) {}
 
-  /** The version to start: the one asked for, else the newest that the tenant may start. `asked` is a name or an id. */
+  /** The version to start: the requested one, else the newest that the tenant may start. `asked` is a name or an id. */
   async resolve(tenantId: string, asked: string, version: number | undefined): Promise<StartableConfig> {
     const found = await this.#newestOf(tenantId, asked, version);
     if (found.kind === 'unavailable') return { unavailable: found.message };
@@ -45,7 +48,10 @@ export class StartableConfigs {
     return { config: { configId, version: wanted, name: compiled.config.definition.name } };
   }
 
-  /** Why an input does not fit the config's input_schema; undefined when it does. `called` names the config in the refusal. */
+  /**
+   * Why an input does not fit the config's input_schema. Undefined when it fits. `called` names the config in the
+   * message.
+   */
   async inputProblem(
     tenantId: string,
     { configId, version }: { readonly configId: string; readonly version: number },
@@ -64,7 +70,7 @@ export class StartableConfigs {
     return { refusal: { code: 'input_invalid', message } };
   }
 
-  /** As long as its lease runs, one answer serves all; those who ask meanwhile share a question. */
+  /** During its lease one answer serves all callers. Concurrent callers share a request. */
   #newestOf(tenantId: string, config: string, pinned: number | undefined): Promise<NewestConfig> {
     const { clock, configs } = this.parts;
     const key = `${tenantId}/${config}/${pinned ?? ''}`;

@@ -1,28 +1,28 @@
 import type { Clock, EngineLog } from './ports.js';
 import { systemClock } from './system-ports.js';
 
-/** Smaller differences are what a network and two ordinary clocks come to. */
+/** Smaller differences are normal for a network and two ordinary clocks. */
 const TOLERATED_MS = 100;
 const TOLD_MS = 1_000;
 
 /**
- * The machine's clock, set right by the store's: what one engine writes down as a time to come means the same to all others, also
- * when its machine's clock is wrong. Differences of less than 100 ms are left alone.
+ * The machine's clock, corrected by the store's clock. So a future time that one engine stores means the same to all
+ * others, even when its machine's clock is wrong. Differences below 100 ms are ignored.
  */
 export class StoreClock implements Clock {
-  /** By how much the machine is ahead, ms. */
+  /** How far the machine's clock is ahead, in milliseconds. */
   #ahead = 0;
   #measured = 0;
   #told = 0;
 
   constructor(private readonly log: Pick<EngineLog, 'warn' | 'info'>) {}
 
-  /** Milliseconds by which the machine's clock was ahead of the store's when that was last looked at. */
+  /** How far the machine's clock was ahead of the store's at the last check, in milliseconds. */
   get skewMs(): number {
     return this.#measured;
   }
 
-  /** The store's clock said so, so many milliseconds ago. */
+  /** The store's clock showed `time`, `agoMs` milliseconds ago. */
   heard(time: number, agoMs: number): void {
     const aheadMs = systemClock.now() - agoMs - time;
     if (!Number.isFinite(aheadMs)) return;

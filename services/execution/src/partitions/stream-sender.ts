@@ -6,23 +6,23 @@ export interface StreamSenderParts {
   readonly clock: Clock;
   readonly bus: Pick<Bus, 'askOwner'>;
   readonly partitionCount: () => number;
-  /** Hands a request to the partition when this process owns it; false when it does not. */
+  /** Passes a request to the partition if this process owns it. Returns false if it does not. */
   readonly own: (partition: number, request: PartitionRequest) => boolean;
 }
 
 const RETRY_FIRST_MS = 50;
 const RETRY_LONGEST_MS = 2_000;
-/** A request of this process that was dropped gets no answer. */
+/** A dropped request within this process gets no answer. */
 const ANSWER_MS = 5_000;
 
 /**
- * Delivers what one stream has for another: until the other's owner has answered, which it does after its commit. It may arrive more
- * than once, so its id is derived from the event that it comes from, and a repeat is answered from the log.
+ * Delivers a message of one stream to another, until the other's owner has answered, which it does after its commit.
+ * The message may arrive more than once. So its id is derived from its event, and a repeat is answered from the log.
  */
 export class StreamSender {
   constructor(private readonly parts: StreamSenderParts) {}
 
-  /** The answer; undefined when it was not `wanted` any more before there was one. Never rejects. */
+  /** The answer. Undefined when it was not `wanted` any more before an answer came. Never rejects. */
   async deliver(
     kind: 'command' | 'message',
     streamId: string,
@@ -39,7 +39,7 @@ export class StreamSender {
     return undefined;
   }
 
-  /** Tells another stream something, and once more when that cannot say yet. Undefined as above. */
+  /** Sends a message to another stream, and repeats it when the stream cannot answer yet. Undefined as above. */
   async tell(message: StreamMessage, wanted: () => boolean): Promise<StreamMessageReply | undefined> {
     for (let attempt = 0; ; attempt++) {
       const text = await this.deliver('message', message.streamId, message, wanted);
@@ -63,7 +63,7 @@ export class StreamSender {
         cancel();
         resolve(answer);
       };
-      // Not at once: what asks may be in the middle of a commit's end.
+      // Not at once, because the caller may be in the middle of handling a commit.
       clock.soon(() => {
         const here = own(partition, {
           kind,

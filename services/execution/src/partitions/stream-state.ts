@@ -9,7 +9,7 @@ import type {
 import { endOf } from '../domain/index.js';
 import type { Command, ScheduleCommandInput, ScheduleState, State } from '../domain/index.js';
 
-/** The folded state of a stream of any kind. An execution's has no `kind`, so that the hot path carries none. */
+/** The state of a stream of any kind. An execution's state has no `kind`, to keep the hot path free of it. */
 export type StreamState = State | ScheduleState;
 export type StreamCommand = Command | ScheduleCommandInput;
 export type StreamDomainEvent = DomainEvent | ScheduleDomainEvent;
@@ -20,7 +20,7 @@ export function isExecution(state: StreamState): state is State {
   return state.kind === undefined;
 }
 
-/** What the execution that has this one as a step needs to know of it; undefined for any other. */
+/** The facts about an execution that its parent needs. Undefined when it has no parent. */
 export function childFactsOf(state: StreamState): ChildFacts | undefined {
   if (!isExecution(state) || state.started?.parent === undefined) return undefined;
   const { started, version } = state;
@@ -34,7 +34,7 @@ export function childFactsOf(state: StreamState): ChildFacts | undefined {
   };
 }
 
-/** What the sender of a command is told when it was accepted. */
+/** The answer to the sender of an accepted command. */
 export function acceptedOf(state: StreamState): Accepted {
   if (!isExecution(state)) {
     return { executionId: state.scheduleId, traceId: '', status: state.status, version: state.version };

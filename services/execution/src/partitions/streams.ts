@@ -17,18 +17,18 @@ export type StreamDecision =
   | { readonly accepted: readonly StreamDomainEvent[]; readonly outcome: Outcome; readonly next: StreamState }
   | { readonly rejected: Rejection };
 
-/** What the partitions need to know of a kind of streams. Each function is pure. */
+/** What the partitions need to know about a kind of stream. Each function is pure. */
 export interface StreamKind<S extends StreamState, C extends StreamCommand> {
-  /** The command of an input; undefined when such an input is not for streams of this kind. */
+  /** The command of an input. Undefined when such an input is not for streams of this kind. */
   commandOf(input: Input, at: number, seed: number): C | undefined;
   decide(command: C, state: S): StreamDecision;
-  /** Epoch ms of its next deadline; undefined when only somebody else can go on with it. */
+  /** Epoch ms of its next deadline. Undefined when it waits only for others. */
   nextWake(state: S): number | undefined;
-  /** Nothing more comes of it by itself: it needs no memory. */
+  /** Nothing more will happen to it by itself, so it does not need memory. */
   isOver(state: S): boolean;
   /** Undefined before its first event. */
   tenantOf(state: S): string | undefined;
-  /** Results that are on their way count before the deadlines that they keep. */
+  /** Whether results in transit come before the deadlines that they keep. */
   awaitsResults(state: S): boolean;
 }
 
@@ -50,7 +50,7 @@ const SCHEDULE: StreamKind<ScheduleState, ScheduleCommandInput> = {
   awaitsResults: () => false,
 };
 
-/** Every kind of streams but executions, by the `kind` of its state. */
+/** Every kind of stream other than executions, by the `kind` of its state. */
 const KINDS: {
   readonly [K in NonNullable<StreamState['kind']>]: StreamKind<Extract<StreamState, { kind: K }>, never>;
 } = {
@@ -60,11 +60,11 @@ const KINDS: {
 /** The kind of a state's stream. */
 export function kindOf(state: StreamState): StreamKind<StreamState, StreamCommand> {
   const kind = state.kind === undefined ? EXECUTION : KINDS[state.kind];
-  // Both came from one state: what a kind makes of an input of its own is a command of its own.
+  // Both belong to the same kind, because they come from the same state.
   return kind as unknown as StreamKind<StreamState, StreamCommand>;
 }
 
-/** The row of a stream that is no execution; undefined before its first event. */
+/** The row of a stream that is not an execution. Undefined before its first event. */
 export function streamRowOf(id: string, partition: number, state: ScheduleState): StreamRow | undefined {
   const view = scheduleView(state);
   if (view === undefined) return undefined;

@@ -6,7 +6,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
   after(ms, callback) {
-    // Longer waits overflow; whoever waits looks again then.
+    // Longer timeouts overflow. The caller then looks again.
     const timer = setTimeout(callback, Math.min(ms, 2_147_483_647));
     return () => clearTimeout(timer);
   },

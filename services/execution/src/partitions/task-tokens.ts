@@ -5,8 +5,8 @@ const BLOCK = 64;
 const LONGEST = 2_048;
 
 /**
- * HMAC-SHA-256 (RFC 2104) of an attempt's key under `secret`. Put together from two calls of `hash`, which cost a third of one
- * `Hmac` object: each step of each execution needs two tokens.
+ * HMAC-SHA-256 (RFC 2104) of an attempt's key with `secret`. It uses two calls of `hash`, which cost a third of one
+ * `Hmac` object, because each step of each execution needs two tokens.
  */
 export class HmacTokens implements TaskTokens {
   readonly #inner = Buffer.alloc(BLOCK + LONGEST, 0x36);
@@ -23,9 +23,9 @@ export class HmacTokens implements TaskTokens {
 
   of(attemptKey: string): string {
     const end = BLOCK + this.#inner.write(attemptKey, BLOCK, 'utf8');
-    // What does not fit would be cut off, and have the token of what it was cut to.
+    // A longer key would be cut off, and would have the same token as the shorter one.
     if (end + 4 > this.#inner.length) throw new RangeError('an attempt’s key is too long for a token');
-    // A character a byte: a buffer for each digest costs more than the digest.
+    // One character for each byte, because a buffer for each digest costs more than the digest.
     this.#outer.write(hash('sha256', this.#inner.subarray(0, end), 'binary'), BLOCK, 'latin1');
     return hash('sha256', this.#outer, 'base64url');
   }

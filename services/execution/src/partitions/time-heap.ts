@@ -3,7 +3,7 @@ interface Timed<T> {
   readonly item: T;
 }
 
-/** A binary heap of things by their time, earliest first. */
+/** A binary heap of items by time, earliest first. */
 export class TimeHeap<T> {
   readonly #entries: Timed<T>[] = [];
 
@@ -30,7 +30,7 @@ export class TimeHeap<T> {
     entries[place] = entry;
   }
 
-  /** Removes and returns the earliest item when its time is `now` or before. */
+  /** Removes and returns the earliest item if its time is `now` or earlier. */
   popDue(now: number): T | undefined {
     const entries = this.#entries;
     const first = entries[0];

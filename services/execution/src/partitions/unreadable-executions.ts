@@ -3,15 +3,15 @@ import type { Clock, EngineLog } from './ports.js';
 
 interface Entry {
   readonly error: UnreadableEventError;
-  /** By the clock's elapsed time; until then the log is not read for it again. */
+  /** In the clock's elapsed time. Until then the log is not read for it again. */
   until: number;
 }
 
-/** Each asks the log again after so long: a process of a newer version may have ended it meanwhile. */
+/** After this time the log is read again, because a process of a newer version may have ended it. */
 const AGAIN_MS = 30_000;
 const MOST_KNOWN = 10_000;
 
-/** Executions that this version cannot fold, since their logs have events that it does not know. Each is told once. */
+/** Executions that this version cannot read, because their logs have unknown events. Each is logged once. */
 export class UnreadableExecutions {
   readonly #entries = new Map<string, Entry>();
 
