@@ -9,52 +9,52 @@ import { PoolQueue, TenantUse } from './pool-queue.js';
 import type { Share, TenantTerms, WaitingTask } from './pool-queue.js';
 import type { Beginning, Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome, Runs } from './ports.js';
 
-/** What became of a request to a runner: its answer's text, or why there is none. */
+/** The outcome of a request to a runner: the text of its answer, or why there is none. */
 export type RunnerAnswer = { readonly text: string } | 'timeout' | 'no_responders' | 'lost';
 
 export interface DirectDispatchParts {
   readonly clock: Clock;
   readonly log: Pick<EngineLog, 'info' | 'warn' | 'error'>;
   readonly counters: Pick<EngineCounters, 'directDispatches' | 'lostRunners'>;
-  /** Asks a runner; `settle` is called once, later, after at most `timeoutMs`. */
+  /** Sends a request to a runner. `settle` is called once, later, after at most `timeoutMs`. */
   readonly ask: (
     subject: string,
     tasks: JsonMessage<DirectTasks>,
     timeoutMs: number,
     settle: (answer: RunnerAnswer) => void,
   ) => void;
-  /** Puts a task in the work queue instead. */
+  /** Puts a task into the work queue instead. */
   readonly enqueue: (task: OutgoingTask, done: (outcome: PublishOutcome) => void) => void;
   /** Whether tasks may go straight to runners. Default true. */
   readonly direct?: boolean;
-  /** What a tenant may have. Default: the same for all, without a limit. */
+  /** The limits of a tenant. Default: the same for all, without a limit. */
   readonly terms?: (tenantId: string) => TenantTerms;
   readonly sizes?: WaitingSizes;
-  /** How many tasks workers have taken from a pool's work queue and not finished. Rejects when nobody can say now. */
+  /** How many tasks workers have taken from a pool's work queue and not finished. Rejects when this is unknown. */
   readonly taken?: (pool: string) => Promise<number>;
 }
 
-/** A task on its way to a runner or held by one. */
+/** A task that was sent to a runner or is held by one. */
 interface Sent {
   readonly task: OutgoingTask;
   readonly share: Share;
-  /** Its result has not come in. */
+  /** Whether its result is still missing. */
   running: boolean;
-  /** Undefined once the runner has said that it has the task, or its result was answered. */
+  /** Undefined after the runner confirmed the task, or after its result was answered. */
   done: ((outcome: PublishOutcome) => void) | undefined;
 }
 
 interface RunnerPool {
-  /** Tasks of this owner that it may run. */
+  /** How many tasks of this owner it may run. */
   limit: number;
-  /** It takes tasks straight, though perhaps not now for want of a slot. */
+  /** Whether it takes direct tasks, even if it has no free slot now. */
   open: boolean;
   /** 0 while it is silent. */
   slots: number;
-  /** Sent by this owner without a result so far, and without an answer to it so far. */
+  /** Tasks sent by this owner whose result is missing, and tasks whose result is not answered. */
   running: number;
   sent: number;
-  /** To be sent in this turn. */
+  /** Tasks to send in this turn of the event loop. */
   readonly batch: Sent[];
 }
 
@@ -62,101 +62,114 @@ interface RunnerPool {
 interface Queued {
   readonly pool: PoolQueue;
   readonly share: Share;
-  /** Running time since which nobody has asked whether it is still wanted. */
+  /** Elapsed time since the last check whether it is still wanted. */
   since: number;
 }
 
 interface Runner {
   readonly id: string;
   readonly incarnation: string;
-  /** The pool that it serves; each of a process has beats of its own. */
+  /** The pool that it serves. Each pool of a process has its own beats. */
   readonly pool: string;
-  /** Running time of its last sign of life. */
+  /** Elapsed time of its last sign of life. */
   seen: number;
   expiresMs: number;
   readonly pools: Map<string, RunnerPool>;
-  /** What it said it holds, whoever sent it, less what was answered since. */
+  /** The tasks that it reported to hold, from any sender, without those answered since. */
   held: Set<string>;
-  /** What it has begun to run from the work queue, or after it had asked; with the running time of the newest word of it. */
+  /**
+   * The tasks that it has begun from the work queue, or after a check, each with the elapsed time of the latest report.
+   */
   readonly begun: Map<string, number>;
   readonly sent: SlotMap<string, Sent>;
   pinged: boolean;
-  /** Since it was heard last a runner has appeared, and so it was asked whether it is there. */
+  /** Whether it was asked for a sign of life because a new runner has appeared since it was last heard. */
   suspected: boolean;
 }
 
-/** Larger tasks go to the work queue. */
+/** Larger tasks go through the work queue. */
 const LARGEST_TASK_LENGTH = 256 * 1024;
 const LARGEST_BATCH_LENGTH = 1024 * 1024;
 const TICK_MS = 250;
-/** How much waits in this process. */
+/** Limits of the tasks that wait in this process. */
 export interface WaitingSizes {
-  /** Tasks in memory, and their characters. Others are made anew when their turn comes near. */
+  /** Tasks in memory, and their characters. Further tasks are rebuilt when their turn comes near. */
   readonly tasks: number;
   readonly length: number;
-  /** Tasks of one tenant and pool that may wait in memory whatever others have there. */
+  /** Tasks of one tenant and pool that may always wait in memory, whatever others use. */
   readonly least: number;
-  /** Of one tenant and pool: with fewer in memory, the next are made anew. */
+  /** For one tenant and pool: with fewer tasks in memory, the next shelved ones are rebuilt. */
   readonly mark: number;
-  /** Tasks of which only the name is kept. The audit brings back what is beyond it. */
+  /** Tasks of which only the name is kept. The audit finds tasks beyond this limit. */
   readonly shelved: number;
 }
 
 const SIZES: WaitingSizes = { tasks: 20_000, length: 32 * 1024 * 1024, least: 16, mark: 200, shelved: 200_000 };
-/** One tenant has at most this part of them in one pool. */
+/** One tenant may use at most this share of them in one pool. */
 const SHARE_OF_SIZES = 0.5;
-/** A dispatch that waits longer no longer keeps its partition's published position back. */
+/** A dispatch that waits longer no longer holds back its partition's published position. */
 const KEPT_OPEN_MS = 60_000;
-/** What was taken from the shelf comes back sooner, or is wanted no more. */
+/** A task taken from the shelf is dispatched again within this time, or is not wanted any more. */
 const CALLED_MS = 10_000;
-/** For so long, longer than between two beats, a pool has no slot for this owner before others count as having its part. */
+/**
+ * If a pool has no free slot for this owner for this long (more than the time between two beats), other owners count as
+ * having used its share.
+ */
 const PATIENCE_MS = 1_000;
 const EQUAL_TERMS: TenantTerms = { weight: 1, running: Infinity };
-/** What was used lately was used in this period or in the one before. */
+/** A slot counts as used recently in the current and the previous period of this length. */
 const PERIOD_MS = 5_000;
-/** How often one looks at how many tasks workers have taken from the queue, while tasks wait for that. */
+/** How often to check how many tasks workers have taken from the queue, while tasks wait for this. */
 const LOOK_MS = 500;
-/** Tasks in the work queue beside those that can run at once, so that workers do not wait for the next. */
+/** Tasks in the work queue in addition to those that can run at once, so that workers do not wait for the next task. */
 const AHEAD = 16;
 const AHEAD_SHARE = 1.5;
-/** An attempt that was put in the queue so long ago may have ended without a result. So many are asked about at a time. */
+/** An attempt that was queued this long ago may have ended without a result. This many are checked at a time. */
 const DOUBTED_MS = 5_000;
 const MOST_DOUBTED = 100;
 const RECEIPT_MS = 1_000;
-/** The share of its expiry that a runner may be silent before it is asked whether it is there. */
+/** After this share of its expiry without a sign of life, a runner is asked whether it is alive. */
 const SILENT_SHARE = 0.45;
 /**
- * Times its expiry that a runner may be silent before its tasks go to others, as long as its connection is there. The server
- * sees at once that a process has ended; one that only stands still goes on where it was.
+ * A runner with an open connection may be silent for this many times its expiry before its tasks go to others. The
+ * server notices at once when a process has ended, and a process that only stalls continues later.
  */
 const STILL_SHARE = 6;
-/** A runner that was given up without word of its end may end later: for so long it is asked for. Then it counts as ended. */
+/**
+ * A runner that was given up without proof of its end may end later. It is asked for this long, and then counts as
+ * ended.
+ */
 const AWAY_MS = 120_000;
-/** What a runner was allowed to begin is in its beats after so long, or it has let it go. */
+/** A runner that was allowed to begin a task reports it within this time, or has dropped it. */
 const BEGINNING_MS = 2_000;
-/** For so long an end of a runner may be why the queue hands a task out again of which no beat said who had it. */
+/** For this long, a runner's end may explain why the queue delivers a task again that no beat has named. */
 const ENDED_LATELY_MS = 60_000;
 const SHORTEST_EXPIRY_MS = 50;
 /** No process restarts this fast, so a runner heard within this time was not replaced. */
 const QUICKEST_START_MS = 100;
-/** Beyond those that run, results may wait for their commits; a runner holds at most twice its slots. */
+/**
+ * Results may wait for their commits while other tasks run, so a runner may hold more tasks than it has slots, at most
+ * twice its slots.
+ */
 const HELD_SHARE = 1.5;
 
 /**
- * Says when each task goes to the workers of its pool, and how: straight to a runner that has a free slot, past the work queue
- * (two messages for all tasks of a commit instead of four for each), or through the queue. There are never many more tasks with
- * a pool than it has slots. The others wait here, where tenants take turns (ADR 0036). Nothing here is remembered beyond the process, because nothing needs to be: a runner's beats say what it
- * holds, to this owner and to every other. What no beat mentions any more, or was held by a runner that is silent, is
- * dispatched again, and the audit finds what was lost together with its owner (ADR 0012).
+ * Decides when each task goes to the workers of its pool, and how: straight to a runner with a free slot, which takes
+ * two messages for all tasks of a commit instead of four for each, or through the work queue. A pool never gets many
+ * more tasks than it has slots. The other tasks wait here, where tenants take turns (ADR 0036).
+ *
+ * Nothing here outlives the process, because a runner's beats tell every owner what it holds. A task is dispatched
+ * again when no beat names it any more, or when its runner is silent. The audit finds tasks that were lost together
+ * with their owner (ADR 0012).
  */
 export class DirectDispatch {
   readonly #runners = new Map<string, Runner>();
-  /** Runners that were given up because they were silent, and what they had. */
+  /** Runners that were given up because they were silent, and the tasks that they had. */
   readonly #away = new Map<string, { readonly runner: Runner; readonly since: number; asked: number }>();
   readonly #lostRunners = new LostRunners();
-  /** The run that ended last, as far as is known, by pool. */
+  /** The latest known end of a run, by pool. */
   readonly #lastEnds = new Map<string, PoolRun & { readonly at: number }>();
-  /** The runner of each attempt that this owner sent and whose result has not been answered. */
+  /** The runner of each attempt that this owner sent and whose result is not answered. */
   readonly #holders = new Map<string, Runner>();
   #listener: (lost: readonly LostTask[]) => void = () => undefined;
   #cancel: () => void;
@@ -166,18 +179,18 @@ export class DirectDispatch {
   readonly #pools = new Map<string, PoolQueue>();
   /** By attempt. */
   readonly #queued = new SlotMap<string, Queued>();
-  /** Attempts that wait here: their tasks, or null for those on the shelf. */
+  /** Attempts that wait here, with their tasks, or null for shelved ones. */
   readonly #waiting = new Map<string, WaitingTask | null>();
   #waitingCount = 0;
   #waitingLength = 0;
   #shelvedCount = 0;
   #unshelving = false;
-  /** Taken from the shelf, and not dispatched again yet. */
+  /** Taken from the shelf, but not dispatched again yet. */
   readonly #called = new Map<string, { readonly share: Share; readonly since: number }>();
-  /** The part of all partitions that this owner has. */
+  /** This owner's share of all partitions. */
   #part = 1;
   #periodEnds: number;
-  /** Tasks that workers have taken from the work queue of a pool, when it was looked at, by pool. */
+  /** How many tasks workers have taken from the work queue, by pool, at the last check. */
   readonly #taken = new Map<string, number>();
   #nextLook = 0;
   #isWanted: ((attemptKey: string, answer: (wanted: boolean) => void) => void) | undefined;
@@ -207,18 +220,18 @@ export class DirectDispatch {
     this.#listener = listener;
   }
 
-  /** Asked now and then about attempts that were put in the queue long ago. */
+  /** Registers the check whether attempts that were queued long ago are still wanted. */
   onDoubted(isWanted: (attemptKey: string, answer: (wanted: boolean) => void) => void): void {
     this.#isWanted = isWanted;
   }
 
-  /** This owner has so much of all partitions, and so much of what their tasks may have. */
+  /** Sets this owner's share of all partitions. It may use the same share of the limits of tasks. */
   owns(part: number): void {
     this.#part = part;
     this.termsChanged();
   }
 
-  /** What tenants may have is another than before. */
+  /** The limits of tenants have changed. */
   termsChanged(): void {
     for (const tenant of this.#tenants.values()) tenant.terms = this.#termsOf(tenant.id);
     for (const pool of this.#pools.values()) this.#giveWaiting(pool);
@@ -229,17 +242,17 @@ export class DirectDispatch {
     return this.#waiting.has(attemptKey) || this.#called.has(attemptKey);
   }
 
-  /** Tasks of a pool that wait here. */
+  /** How many tasks of a pool wait here. */
   waitingIn(pool: string): number {
     return this.#pools.get(pool)?.waiting ?? 0;
   }
 
-  /** Tasks that wait here, by pool. */
+  /** How many tasks wait here, by pool. */
   *waitingByPool(): IterableIterator<[string, number]> {
     for (const [name, pool] of this.#pools) yield [name, pool.waiting];
   }
 
-  /** Attempts of each tenant that run, as far as this owner handed them out. */
+  /** Running attempts of each tenant that this owner handed out. */
   *runningByTenant(): IterableIterator<[string, number]> {
     for (const { id, running } of this.#tenants.values()) yield [id, running];
   }
@@ -248,7 +261,10 @@ export class DirectDispatch {
     return this.#tenants.get(tenantId)?.running ?? 0;
   }
 
-  /** Whether a runner that is alive holds the attempt; with `pool`: one of that pool, which is what a beat is believed for. */
+  /**
+   * Whether a live runner holds the attempt. With `pool`: a runner of that pool, because a beat counts only for its own
+   * pool.
+   */
   holds(attemptKey: string, pool?: string): boolean {
     if (this.#holders.has(attemptKey)) return true;
     for (const runner of this.#runners.values()) {
@@ -258,8 +274,8 @@ export class DirectDispatch {
   }
 
   /**
-   * A runner is about to begin with what somebody else may have, or have had. When nobody of its pool has it, it counts as
-   * begun there from now on; not where it has to run alone and would not.
+   * A runner wants to begin a task that another runner may have, or may have had. If no runner of its pool has it, the
+   * task counts as begun there from now on. It does not if the task must run alone and would not.
    */
   begins({ attemptKey, incarnation, redelivered, alone }: Beginning): Runs {
     const own = this.#runners.get(incarnation);
@@ -273,7 +289,7 @@ export class DirectDispatch {
     }
     const now = this.parts.clock.elapsed();
     if (redelivered && this.#lostRunners.count(attemptKey, pool) === 0) {
-      // Who had it for so short a time that no beat named it: one that stands still, or ended.
+      // A runner may have had it so briefly that no beat named it, and then stalled or ended.
       for (const runner of this.#runners.values()) {
         const silent = now - runner.seen > runner.expiresMs * SILENT_SHARE;
         if (runner !== own && runner.pool === pool && silent) return { held: true, lostRunners: 0 };
@@ -289,7 +305,7 @@ export class DirectDispatch {
   /** Gives the task to workers when its turn comes. `done` is called once, later. */
   dispatch(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     if (this.#joins(task, done)) return;
-    // Sent once more: whoever asked for it knows that the queue has it no more.
+    // A repeated dispatch: the caller knows that the queue does not have the task any more.
     if (this.#queued.size > 0) this.#leaveQueue(task.attemptKey);
     const pool = this.#poolOf(task.pool);
     const share = pool.shareOf(task.task.tenantId ?? '');
@@ -300,7 +316,7 @@ export class DirectDispatch {
     this.#giveWaiting(pool);
   }
 
-  /** The attempt's result has come in: its slot is free. */
+  /** The attempt's result has arrived, so its slot is free. */
   reported(attemptKey: string): void {
     if (this.#queued.size > 0 && this.#leaveQueue(attemptKey)) return;
     const runner = this.#holders.get(attemptKey);
@@ -315,7 +331,7 @@ export class DirectDispatch {
     this.#lostRunners.over(attemptKey);
     const runner = this.#holders.get(attemptKey);
     if (runner === undefined) {
-      // Sent by an owner before this one, or lost since: the last beat of whichever runner has it may still name it.
+      // Sent by an earlier owner, or lost since: a runner's last beat may still name it.
       for (const { held, begun } of this.#runners.values()) {
         held.delete(attemptKey);
         begun.delete(attemptKey);
@@ -348,7 +364,7 @@ export class DirectDispatch {
       };
       this.#suspectBefore(runner);
       this.#runners.set(beat.incarnation, runner);
-      // It was given up, and lives.
+      // It was given up, but it is alive.
       this.#away.delete(beat.incarnation);
       this.#lostRunners.lives(beat.incarnation);
       if (this.#lastEnds.get(runner.pool)?.incarnation === beat.incarnation) this.#lastEnds.delete(runner.pool);
@@ -368,7 +384,7 @@ export class DirectDispatch {
       if (runner.held.has(key)) {
         if (sent.done !== undefined) settle(sent, 'stored');
       } else if (sent.done === undefined) {
-        // What it has said to have, and neither holds nor has reported, it has given up.
+        // It has dropped tasks that it confirmed but neither holds nor has reported.
         this.#take(runner, key);
         lost.push(this.#lostTask(runner.pool, key, sent.task.lostRunners));
       }
@@ -378,22 +394,23 @@ export class DirectDispatch {
       runner.pools.set(name, pool);
       pool.open = open;
       pool.slots = slots;
-      // What is on its way is counted twice: there are no more slots than there are.
+      // Tasks in transit may be counted twice, so the limit is the number of slots.
       pool.limit = open ? Math.min(slots, free + pool.running) : 0;
     }
     for (const { pool } of beat.pools) this.#giveWaitingOf(pool);
     if (lost.length > 0) this.#listener(lost);
   }
 
-  /** The connection was renewed: beats were missed meanwhile, which says nothing about the runners. */
+  /** The connection was restored. Missed beats say nothing about the runners. */
   reconnected(): void {
     const now = this.parts.clock.elapsed();
     for (const runner of this.#runners.values()) runner.seen = now;
   }
 
   /**
-   * Whether this owner has given the attempt to a runner already: a first dispatch that had to wait for its agent or its slot
-   * can come after one that was made because of it. One runner is enough, and both dispatches come to the same.
+   * Joins a dispatch to an earlier one of the same attempt if a runner has it already. A first dispatch that waited for
+   * its agent or its slot can come after a second one that was made because of the wait. One runner is enough, and both
+   * dispatches get the same outcome.
    */
   #joins({ attemptKey }: OutgoingTask, done: (outcome: PublishOutcome) => void): boolean {
     if (this.#waiting.size > 0) {
@@ -417,7 +434,7 @@ export class DirectDispatch {
     return true;
   }
 
-  /** Whether it waits here in memory already, or on the shelf: then both dispatches come to the same. */
+  /** Joins a dispatch to one that waits here, in memory or on the shelf. Both get the same outcome. */
   #joinWaiting(waiting: WaitingTask | null, done: (outcome: PublishOutcome) => void): void {
     const before = waiting?.done;
     if (waiting === null || before === undefined) return queueMicrotask(() => done('put_aside'));
@@ -440,7 +457,7 @@ export class DirectDispatch {
     this.#holders.set(task.attemptKey, runner);
     if (this.#flushing.has(runner)) return;
     this.#flushing.add(runner);
-    // After everything that one commit asks for.
+    // After all tasks of the same commit.
     queueMicrotask(() => this.#flush(runner));
   }
 
@@ -470,8 +487,8 @@ export class DirectDispatch {
   }
 
   /**
-   * Hands a task to the pool if there is a place for it now. `full`: there is none for anybody. `not_now`: only this task, or
-   * its tenant, has to wait.
+   * Hands a task to the pool if there is room. `full`: there is no room for any task. `not_now`: only this task or its
+   * tenant must wait.
    */
   #handOut(
     pool: PoolQueue,
@@ -500,8 +517,8 @@ export class DirectDispatch {
   }
 
   /**
-   * Whether other owners have had this one's part of the slots for a while: they fill what comes free before a beat can tell. A
-   * task in the queue keeps them from it.
+   * Whether other owners have used this owner's share of the slots for some time, because they fill free slots before a
+   * beat reports them. A task in the work queue gets a slot anyway.
    */
   #isCrowdedOut(pool: PoolQueue): boolean {
     const now = this.parts.clock.elapsed();
@@ -509,11 +526,11 @@ export class DirectDispatch {
     return now - pool.fullSince >= PATIENCE_MS && pool.running < Math.ceil(this.#slots(pool.name) * this.#part);
   }
 
-  /** Tasks of a pool that this owner keeps in the work queue and with those who take them from there. */
+  /** How many tasks of a pool this owner may have in the work queue and with the workers that take from it. */
   #mostQueued(pool: string): number {
     const slots = this.#slots(pool);
     const taken = this.#taken.get(pool) ?? 0;
-    // What lies in the queue keeps tasks from going straight to runners: no more than they take at once.
+    // Queued tasks keep others from going straight to runners, so there are no more than workers can run at once.
     const all = this.parts.direct !== false && slots > 0 ? slots : Math.max(slots, taken) * AHEAD_SHARE + AHEAD;
     return Math.max(1, Math.ceil(all * this.#part));
   }
@@ -529,7 +546,7 @@ export class DirectDispatch {
     });
   }
 
-  /** The attempt is over, or not in the queue any more; false when it was not known to be there. */
+  /** Removes an attempt that is over or not in the queue any more. Returns false when it was not known to be there. */
   #leaveQueue(attemptKey: string): boolean {
     const queued = this.#queued.take(attemptKey);
     if (queued === undefined) return false;
@@ -539,7 +556,7 @@ export class DirectDispatch {
     return true;
   }
 
-  /** Keeps a task until its turn comes: in memory, or only its name. */
+  /** Keeps a task until its turn: in memory, or only its name. */
   #wait(
     pool: PoolQueue,
     share: Share,
@@ -579,7 +596,7 @@ export class DirectDispatch {
     const pool = this.#pools.get(name);
     if (pool === undefined || pool.inMemory === 0 || this.#givingSoon.has(name)) return;
     this.#givingSoon.add(name);
-    // Not in this turn: an answer is on its way, and a runner has the room only when it has heard it.
+    // Not in this turn of the event loop: an answer is being sent, and a runner has room only after it receives it.
     this.parts.clock.soon(() => {
       this.#givingSoon.delete(name);
       this.#giveWaiting(pool);
@@ -598,7 +615,7 @@ export class DirectDispatch {
         done?.('put_aside');
         continue;
       }
-      // What was put aside may have ended since: whoever is to run it asks.
+      // A shelved attempt may have ended since, so the runner must ask before it begins.
       const outcome =
         done === undefined
           ? this.#handOut(pool, share, mayHaveRun(task), () => undefined)
@@ -618,9 +635,10 @@ export class DirectDispatch {
     this.#waitingLength -= waiting.task.length;
   }
 
-  /** Has tasks made anew whose turn comes near. */
+  /** Rebuilds shelved tasks whose turn comes near. */
   #unshelve(share: Share): void {
-    // What is made anew may go back to the shelf at once, and would be taken from it again without end.
+    // A rebuilt task may go back to the shelf at once. Without this check, it would be taken from there again and
+    // again.
     if (this.#unshelving) return;
     const { mark } = this.parts.sizes ?? SIZES;
     const lost: LostTask[] = [];
@@ -643,7 +661,7 @@ export class DirectDispatch {
     }
   }
 
-  /** A task that was taken from the shelf has been dispatched again, or never will be. */
+  /** A task from the shelf has been dispatched again, or never will be. */
   #hasCome(attemptKey: string): boolean {
     const called = this.#called.get(attemptKey);
     if (called === undefined) return false;
@@ -658,7 +676,7 @@ export class DirectDispatch {
     return false;
   }
 
-  /** Slots of all runners of the pool that are heard. */
+  /** Slots of all live runners of the pool. */
   #slots(pool: string): number {
     let slots = 0;
     for (const { pools } of this.#runners.values()) slots += pools.get(pool)?.slots ?? 0;
@@ -674,7 +692,7 @@ export class DirectDispatch {
     return room;
   }
 
-  /** The runner with the most room; undefined when none has any. */
+  /** The runner with the most free slots, or undefined. */
   #withRoom(pool: string): Runner | undefined {
     let best: Runner | undefined;
     let most = 0;
@@ -699,7 +717,7 @@ export class DirectDispatch {
     return sent;
   }
 
-  /** Its slot is free. */
+  /** The task's slot is free. */
   #stop(runner: Runner, sent: Sent): void {
     if (!sent.running) return;
     sent.running = false;
@@ -724,21 +742,22 @@ export class DirectDispatch {
     }
   }
 
-  /** `repeat`: the runner may have them already. */
+  /** `repeat`: the runner may have received them already. */
   #send(runner: Runner, pool: string, batch: readonly Sent[], repeat = false): void {
     const tasks = new JsonMessage<DirectTasks>({ pool, tasks: batch.map(({ task }) => task.task) });
     this.parts.ask(subjects.runnerTasks(pool, runner.incarnation), tasks, RECEIPT_MS, (answer) => {
-      // Lost as a whole meanwhile, and with it all that was sent to it.
+      // The runner was lost meanwhile, together with its tasks.
       if (this.#runners.get(runner.incarnation) !== runner) return;
       const open = batch.filter((sent) => sent.done !== undefined);
       if (answer === 'timeout' || answer === 'lost') {
-        // A repeat is harmless for it, and is what tells.
+        // A repeat does no harm, and its answer shows which tasks the runner has.
         if (open.length > 0) this.#send(runner, pool, open, true);
         return;
       }
       if (answer === 'no_responders') {
         if (open.length === 0) return;
-        // Its connection may be renewed just now: whether it is gone is for its silence to say. What it may have waits for that.
+        // Its connection may be just reconnecting. Only its silence shows whether it is gone. Tasks that it may have
+        // wait for that.
         if (repeat) this.parts.clock.after(TICK_MS, () => this.#sendAgain(runner, pool, open));
         else this.#refused(runner, pool, open, false);
         return;
@@ -764,7 +783,7 @@ export class DirectDispatch {
   #refused(runner: Runner, name: string, refused: readonly Sent[], isOpen: boolean): void {
     for (const { task } of refused) this.#take(runner, task.attemptKey);
     const pool = runner.pools.get(name);
-    // Until its next beat tells how much room there is.
+    // Until its next beat reports its free slots.
     if (pool !== undefined) {
       pool.open = isOpen;
       pool.limit = isOpen ? Math.max(1, pool.running, Math.floor(pool.limit / 2)) : 0;
@@ -777,7 +796,10 @@ export class DirectDispatch {
     }
   }
 
-  /** `ended`: its process is gone. One that is only silent may live, and what it runs has done it no harm. */
+  /**
+   * Handles a lost runner. `ended`: its process is gone. A runner that is only silent may be alive, so its tasks did
+   * not end it.
+   */
   #lost(runner: Runner, reason: string, ended: boolean): void {
     this.#runners.delete(runner.incarnation);
     const now = this.parts.clock.elapsed();
@@ -792,7 +814,7 @@ export class DirectDispatch {
       if (sent.done === undefined) lost.push(this.#lostTask(runner.pool, key, sent.task.lostRunners));
       else unsettled.push(sent);
     }
-    // Sent by owners before this one: whoever owns their partitions now sees to them.
+    // Tasks sent by other owners: the current owners of their partitions handle them.
     for (const key of runner.held) {
       if (!runner.sent.has(key)) lost.push({ ...this.#lostTask(runner.pool, key, 0), pools: [...runner.pools.keys()] });
     }
@@ -812,7 +834,7 @@ export class DirectDispatch {
   #tick(): void {
     const { clock } = this.parts;
     const now = clock.elapsed();
-    // This process stood still: the beats that came meanwhile have not been read yet.
+    // This process stalled, so beats that arrived meanwhile are still unread.
     if (now - this.#lastTick > 2 * TICK_MS) this.reconnected();
     this.#lastTick = now;
     for (const runner of this.#runners.values()) {
@@ -821,7 +843,7 @@ export class DirectDispatch {
         this.#lost(runner, `no sign of life for ${Math.round(silent)} ms`, false);
         continue;
       }
-      // It takes nothing more until it is heard.
+      // It gets no more tasks until it is heard again.
       if (silent > runner.expiresMs) for (const pool of runner.pools.values()) close(pool);
       if (silent > runner.expiresMs * SILENT_SHARE && !runner.pinged) this.#ping(runner);
     }
@@ -830,7 +852,7 @@ export class DirectDispatch {
     this.#cancel = clock.after(TICK_MS, () => this.#tick());
   }
 
-  /** What no result and no beat tells of: time that has passed, and attempts that ended without a result. */
+  /** Handles events that neither results nor beats report: elapsed time, and attempts that ended without a result. */
   #seeToWaiting(now: number): void {
     if (now >= this.#periodEnds) {
       this.#periodEnds = now + PERIOD_MS;
@@ -876,12 +898,12 @@ export class DirectDispatch {
     }
   }
 
-  /** Asks about what was put in the queue long ago: a cancelled attempt has no result. */
+  /** Checks attempts that were queued long ago, because a cancelled attempt has no result. */
   #doubt(now: number): void {
     if (this.#isWanted === undefined) return;
     const doubted: [string, Queued][] = [];
     for (const entry of this.#queued) {
-      // Those that were asked about are behind the others.
+      // Checked entries are at the end.
       if (entry[1].since > now - DOUBTED_MS || doubted.length >= MOST_DOUBTED) break;
       doubted.push(entry);
     }
@@ -912,13 +934,13 @@ export class DirectDispatch {
     }
   }
 
-  /** Counts the end of a runner for all that it ran. */
+  /** Counts the end of a runner for every task that it ran. */
   #ended({ pool, incarnation, sent, held, begun }: Runner): void {
     const run = { pool, incarnation };
     this.#lastEnds.set(pool, { ...run, at: this.parts.clock.elapsed() });
     for (const key of begun.keys()) this.#lostRunners.ended(key, run);
     const has = (key: string): void => {
-      // What has to run alone only waited there, unless it was said to begin.
+      // A task that must run alone only waited there, unless it was reported as begun.
       if (this.#lostRunners.count(key, pool) < ALONE_AT) this.#lostRunners.ended(key, run);
     };
     for (const key of held) has(key);
@@ -935,7 +957,7 @@ export class DirectDispatch {
     this.parts.ask(subjects.runnerTasks(pool, runner.incarnation), nothing, RECEIPT_MS, settle);
   }
 
-  /** A runner that appears may be one that ended and was started again: those that are silent are asked now. */
+  /** A new runner may be the restart of one that ended, so silent runners are asked now. */
   #suspectBefore(newcomer: Runner): void {
     const before = this.parts.clock.elapsed() - QUICKEST_START_MS;
     for (const runner of this.#runners.values()) {
@@ -946,8 +968,9 @@ export class DirectDispatch {
   }
 
   /**
-   * A runner that is late, or that another of its name has replaced, may be gone: then nobody listens where it took its tasks.
-   * One that is neither may have lost its connection for a moment, and is asked twice.
+   * Asks a runner for a sign of life. If it is late, or a runner of the same name has replaced it, it may be gone, and
+   * then nobody is subscribed for its tasks. Otherwise it may have lost its connection for a moment, and is asked
+   * twice.
    */
   #ping(runner: Runner, sure = true): void {
     runner.pinged = true;
@@ -987,7 +1010,7 @@ function lostTask(attemptKey: string, lostRunners: number): LostTask {
   return { executionId, stepId, attempt: Number(attempt), lostRunners };
 }
 
-/** A task that a runner may have begun before it could say that it has it. */
+/** A task that a runner may have begun before it could confirm it. */
 function mayHaveRun(outgoing: OutgoingTask): OutgoingTask {
   const { pool, attemptKey, lostRunners, priority, subject, messageId, task, length } = outgoing;
   return {
@@ -1003,7 +1026,7 @@ function mayHaveRun(outgoing: OutgoingTask): OutgoingTask {
   };
 }
 
-/** The runner with all that it has now, which is taken from it. */
+/** A copy of the runner with all its tasks, which are removed from the original. */
 function withAll(runner: Runner): Runner {
   const sent = new SlotMap<string, Sent>();
   for (const [key, one] of runner.sent) sent.set(key, one);

@@ -45,9 +45,9 @@ export interface EffectParts {
   readonly children: ChildEffects;
   readonly log: EngineLog;
   readonly counters: EngineCounters;
-  /** Hands an input back to the execution's partition. */
+  /** Passes an input to the execution's partition. */
   readonly submit: (partition: Partition, input: Input) => void;
-  /** Whether spans of a trace are recorded; default: as the caller of the start says. */
+  /** Whether spans of a trace are recorded. Default: as the caller of the start decides. */
   readonly sampled?: (traceId: string) => boolean;
 }
 
@@ -55,22 +55,22 @@ type Dispatch = Extract<Effect, { type: 'dispatch' }> & { readonly lostRunners?:
 type Evaluate = Extract<Effect, { type: 'evaluate' }>;
 type Send = Extract<Effect, { type: 'send' }>;
 
-/** A dispatch on its way to the queue or a runner. */
+/** A dispatch that is being sent to the queue or a runner. */
 interface Sending {
   readonly execution: HotExecution;
   readonly effect: Dispatch;
   readonly ticket: EffectTicket;
   readonly dispatch: number;
-  /** It may have been performed before. */
+  /** Whether it may have been performed before. */
   readonly again: boolean;
   tried: number;
-  /** The agent whose input_schema its input was found to fit. */
+  /** The agent whose input_schema has accepted its input. */
   fits: AgentCopy | undefined;
-  /** Since when it is tried in vain, by the clock's elapsed time; undefined while it is on its way for the first time. */
+  /** Since when it has failed, by the clock's elapsed time. Undefined during the first try. */
   failedSince: number | undefined;
 }
 
-/** Tasks that are committed and that neither the queue nor a runner has taken, though they were offered. */
+/** Committed tasks that neither the queue nor a runner has accepted. */
 export interface Undispatched {
   readonly tasks: number;
   /** 0 when there are none. */
@@ -80,7 +80,7 @@ export interface Undispatched {
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 2_000;
 const TRACE_ID = /^[0-9a-f]{32}$/;
-/** Roughly what a task has besides its input, in characters. */
+/** Approximate characters of a task besides its input. */
 const SCALARS_LENGTH = 500;
 const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
 const BUILT_IN_AGENT: AgentCopy = { pool: DEFAULT_POOL };
@@ -92,7 +92,7 @@ export function taskSubject(state: State, stepId: string, pool: string): string 
   return subjects.step(pool, priorityOf(state), unit.agent, state.executionId, stepId);
 }
 
-/** A task as the bus takes it. What only the work queue needs is put together when the task goes there. */
+/** A task for the bus. The parts that only the work queue needs are built when the task goes there. */
 class StepTask implements OutgoingTask {
   readonly length: number;
 
@@ -111,7 +111,7 @@ class StepTask implements OutgoingTask {
   isWanted(): boolean {
     const { committed, partition } = this.execution;
     if (!partition.owned) return false;
-    // Evicted meanwhile: whoever is about to run it asks.
+    // The execution was evicted meanwhile. The runner asks before it begins.
     if (committed === undefined) return !partition.endedLately(this.task.executionId);
     return isAttemptWanted(committed, this.task.stepId, this.task.attempt);
   }
@@ -127,20 +127,20 @@ class StepTask implements OutgoingTask {
 }
 
 /**
- * Performs what commits ask for: the only place that does. Everything here may happen twice; what must have happened is
- * tracked by tickets, so that after a takeover the next owner knows where to begin.
+ * Performs the effects of commits, in this one place only. Every effect may be performed twice. Tickets track effects
+ * that must be performed, so that the next owner knows where to begin after a takeover.
  */
 export class EffectPerformer {
   #agents = new Map<string, AgentCopy>();
   #lookUps = new Map<string, Promise<AgentCopy | undefined>>();
   #nextDispatch = 1;
   #retries = 0;
-  /** By attempt, in the order in which they failed first. */
+  /** By attempt, in the order of the first failure. */
   readonly #undispatched = new Map<string, Sending>();
 
   constructor(private readonly parts: EffectParts) {}
 
-  /** Effects that wait to be tried again. */
+  /** How many effects wait for another try. */
   get retrying(): number {
     return this.#retries;
   }
@@ -151,14 +151,14 @@ export class EffectPerformer {
     return { tasks: this.#undispatched.size, oldestMs: now - (oldest?.failedSince ?? now) };
   }
 
-  /** Agents may have moved to another pool, or have other schemas. */
+  /** Forgets cached agents, because they may have another pool or other schemas. */
   forgetPools(): void {
-    // Other maps, so that an answer given before the change is not kept after it.
+    // New maps, so that an answer to an earlier request is not cached after the change.
     this.#agents = new Map();
     this.#lookUps = new Map();
   }
 
-  /** Publishes a commit's events of one execution and performs their effects. */
+  /** Publishes the events of one execution in a commit, and performs their effects. */
   committed(changes: ExecutionChanges, ticket: EffectTicket): void {
     const { execution, state, events } = changes;
     if (events.length === 0) return;
@@ -181,8 +181,8 @@ export class EffectPerformer {
   }
 
   /**
-   * Performs again all that an execution still wants: after a takeover, or when the queue lost its content. The tasks say
-   * that they may have been run before.
+   * Performs every effect again that an execution still wants: after a takeover, or when the queue lost its content.
+   * The tasks say that they may have been run before.
    */
   redo(execution: HotExecution, ticket: EffectTicket | undefined): void {
     const state = execution.committed;
@@ -194,7 +194,7 @@ export class EffectPerformer {
     execution.partition.close(own);
   }
 
-  /** Dispatches one attempt again, because neither the queue nor a runner has its task any more. */
+  /** Dispatches an attempt again, because neither the queue nor a runner has its task any more. */
   dispatchAgain(execution: HotExecution, stepId: string, attempt: number, lostRunners = 0): void {
     const state = execution.committed;
     if (state === undefined || !isAttemptWanted(state, stepId, attempt)) return;
@@ -204,17 +204,17 @@ export class EffectPerformer {
     execution.partition.close(ticket);
   }
 
-  /** The pool that serves an agent; undefined when the tenant has no such agent. Throws when nobody can say now. */
+  /** The pool that serves an agent. Undefined when the tenant has no such agent. Throws when it is unknown now. */
   async pool(tenantId: string, agent: string): Promise<string | undefined> {
     return (await this.agent(tenantId, agent))?.pool;
   }
 
-  /** An agent as this process knows it; undefined when it has to be looked up. */
+  /** The cached agent. Undefined when it must be looked up. */
   known(tenantId: string, agent: string): AgentCopy | undefined {
     return BUILT_IN.has(agent) ? BUILT_IN_AGENT : this.#agents.get(`${tenantId}/${agent}`);
   }
 
-  /** An agent; undefined when the tenant has no such agent. Throws when nobody can say now. */
+  /** An agent. Undefined when the tenant has no such agent. Throws when it is unknown now. */
   async agent(tenantId: string, agent: string): Promise<AgentCopy | undefined> {
     const known = this.known(tenantId, agent);
     if (known !== undefined) return known;
@@ -235,10 +235,10 @@ export class EffectPerformer {
     return lookUp;
   }
 
-  /** Another number than any dispatch of this attempt had, so that the queue does not take it for a repeat. */
+  /** A number that no earlier dispatch of this attempt had, so that the queue does not treat it as a repeat. */
   #again(): number {
     this.#nextDispatch += 1;
-    // Time keeps the numbers of different owners apart; seconds in 31 bits reach beyond 2080 in steps of two.
+    // Time separates the numbers of different owners. Steps of two seconds in 31 bits last until after 2080.
     return 2 + ((Math.floor(this.parts.clock.now() / 1_000) + this.#nextDispatch) % 2_000_000_000);
   }
 
@@ -326,7 +326,7 @@ export class EffectPerformer {
     }
   }
 
-  /** Tells another stream. The end of an execution is the last of it: it leaves memory once that is told. */
+  /** Sends a message to another stream. After the last message about its end, an execution leaves memory. */
   async #send(execution: HotExecution, { to, message }: Send, ticket: EffectTicket): Promise<void> {
     const { partition } = execution;
     const version = execution.committed?.version ?? 0;
@@ -374,7 +374,7 @@ export class EffectPerformer {
     });
   }
 
-  /** Another stream has been told. An execution that has ended leaves memory with the last of that. */
+  /** Another stream has been told. An ended execution leaves memory after the last such message. */
   #doneElsewhere(execution: HotExecution, ticket: EffectTicket): void {
     const { partition } = execution;
     this.#done(execution, ticket);
@@ -440,7 +440,7 @@ export class EffectPerformer {
     }
   }
 
-  /** A dispatch needs nothing more. */
+  /** A dispatch is finished. */
   #sent(sending: Sending): void {
     this.#forgetFailed(sending);
     this.#done(sending.execution, sending.ticket);
@@ -452,7 +452,7 @@ export class EffectPerformer {
     if (this.#undispatched.get(key) === sending) this.#undispatched.delete(key);
   }
 
-  /** Tries a dispatch again, as long as it is wanted and the partition is owned. */
+  /** Tries a dispatch again later, if it is still wanted and the partition is still owned. */
   #later(sending: Sending): void {
     const wait = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(sending.tried - 1, 10));
     this.#retries += 1;
@@ -479,7 +479,7 @@ export class EffectPerformer {
     this.#goOn(sending);
   }
 
-  /** Holds the input of an attempt to its agent's input_schema. */
+  /** Checks the input of an attempt against its agent's input_schema. */
   async #checkInput(sending: Sending, agent: AgentCopy, schema: JsonValue, task: Task): Promise<void> {
     const outcome = await this.parts.evaluator.validate({
       tenantId: task.tenantId ?? '',
@@ -497,7 +497,7 @@ export class EffectPerformer {
     this.#goOn(sending);
   }
 
-  /** Goes on with a dispatch that had to wait, if it is still wanted. */
+  /** Continues a dispatch that had to wait, if it is still wanted. */
   #goOn(sending: Sending): void {
     const { execution, effect } = sending;
     const state = execution.committed;
@@ -525,7 +525,7 @@ export class EffectPerformer {
     const tenantId = execution.committed?.started?.tenantId ?? '';
     const outcome = await this.parts.evaluator.evaluate({ tenantId, expressions, scope });
     if ('unavailable' in outcome) {
-      // A busy machine is no outcome of somebody's expression: it waits for its turn.
+      // An overloaded sandbox is not an outcome of the user's expression, so it waits.
       const fields = { reason: outcome.unavailable, ...execution.named, key: effect.key };
       this.parts.log.warn(fields, 'an expression cannot be evaluated now');
       if (!execution.partition.owned) return this.#done(execution, ticket);
@@ -544,8 +544,8 @@ export class EffectPerformer {
   }
 
   /**
-   * Hands in what an effect came to. The effect is done only when that is committed: until then a next owner must find
-   * it past the published position.
+   * Submits the outcome of an effect. The effect is done only when the outcome is committed. Until then a next owner
+   * must find it after the published position.
    */
   #becomeEvent(
     execution: HotExecution,
@@ -565,17 +565,16 @@ function keyOf(execution: HotExecution, { stepId, attempt }: Dispatch): string {
   return `${execution.id}/${stepId}/${attempt}`;
 }
 
-/** The message with the payloads, or without them when it would be larger than such messages may be. */
+/** The message with its payloads, or without them when it would exceed the limit of such messages. */
 function fitting<T>(envelope: (events: T, without: boolean) => string, events: T): string {
   const text = envelope(events, false);
-  // Bytes are at most three times the characters; only then is counting worth it.
+  // A character has at most three bytes, so counting is needed only above a third of the limit.
   const large = text.length * 3 > LIMITS.publishedEventBytes && Buffer.byteLength(text) > LIMITS.publishedEventBytes;
   return large ? envelope(events, true) : text;
 }
 
 /**
- * The attempt's place in the execution's trace (W3C Trace Context): the execution's trace, the span of the attempt's run, and
- * whether it is recorded.
+ * The attempt's W3C trace context: the execution's trace, the span of the attempt's run, and whether it is recorded.
  */
 function taskTraceparent(
   state: State,

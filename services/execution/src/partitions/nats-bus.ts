@@ -38,7 +38,7 @@ import type { TenantTerms } from './pool-queue.js';
 import { WaitingElsewhere } from './waiting-elsewhere.js';
 import { WorkerSightings } from './worker-sightings.js';
 
-/** A partition's owner answers after its commit; one that does not is asked again. */
+/** A partition's owner answers after its commit. After this time without an answer the request is repeated. */
 const ASK_TIMEOUT_MS = 5_000;
 const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'message', 'result', 'check', 'heartbeat']);
 /** JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json */
@@ -51,12 +51,12 @@ const SWEEP_MS = 250;
  * Notices within these milliseconds are sent as one message per tenant and type. A receiver reads the log for the rest.
  */
 const WAKE_UP_MS = 5;
-/** Notices of one message. */
+/** Most notices in one message. */
 const WAKE_UP_NOTICES = 500;
-/** A request that was in flight when the connection went is never answered: waiting long for it only delays recovery. */
+/** A request in flight when the connection broke is never answered, so a long timeout only delays the recovery. */
 const API_TIMEOUT_MS = 1_500;
 const REFUSAL_TOLD_MS = 5_000;
-/** Tasks that are not taken are offered again within two seconds. */
+/** Tasks that are not accepted are offered again within two seconds. */
 const UNANSWERED_LATELY_MS = 10_000;
 
 interface Pending {
@@ -72,23 +72,23 @@ interface ApiError {
 export interface NatsBusOptions {
   readonly connection: NatsConnection;
   /**
-   * For what JetStream answers: tasks, notices, looking at streams. A server whose disk does not answer may hold up all that comes
-   * over one connection, and requests and results must not wait behind that. Default: `connection`.
+   * The connection for JetStream: tasks, notices, stream information. A server with a blocked disk may delay everything
+   * on one connection, and requests and results must not wait for that. Default: `connection`.
    */
   readonly jetStream?: NatsConnection;
-  /** After so long without an answer of the server this process counts as cut off. Default 5,000. */
+  /** After this time without an answer of the server, this process counts as cut off. Default 5,000. */
   readonly cutOffMs?: number;
   readonly logger: Logger;
   readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut' | 'directDispatches' | 'lostRunners'>;
-  /** A task whose acknowledgement takes longer is sent again. */
+  /** A task is sent again when its acknowledgement takes longer. */
   readonly publishTimeoutMs?: number;
   /** Copies of the streams in a NATS cluster. */
   readonly replicas?: number;
-  /** What tasks may take of JetStream's disk; 0 for no limit but the server's own. Default: as it is. */
+  /** Disk space for tasks in JetStream. 0: only the server's own limit. Default: unchanged. */
   readonly stepsBytes?: number;
   /** Whether tasks may go straight to runners with free slots. Default true. */
   readonly direct?: boolean;
-  /** What a tenant may have of the runners. Default: the same for all, without a limit. */
+  /** The share and limit of a tenant at the runners. Default: the same for all, without a limit. */
   readonly terms?: (tenantId: string) => TenantTerms;
 }
 
@@ -101,7 +101,7 @@ function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
 
 const countOf = (value: unknown): number => (Number.isInteger(value) ? Math.max(0, value as number) : 0);
 
-/** A RunnerBeat, with what it says of the pool it came for; undefined when the text is none. */
+/** A RunnerBeat, limited to the pool of its subject. Undefined when the text is malformed. */
 function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
   try {
     const beat = JSON.parse(text) as Partial<RunnerBeat>;
@@ -128,7 +128,7 @@ function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
   }
 }
 
-/** The engine's bus over NATS. Acknowledgements of tasks come to one inbox, many in flight. */
+/** The engine's bus over NATS. One inbox receives the acknowledgements of tasks, with many in flight. */
 export class NatsBus implements Bus, TaskQueue {
   readonly #inbox: string;
   readonly #pending = new SlotMap<number, Pending>();
@@ -139,9 +139,9 @@ export class NatsBus implements Bus, TaskQueue {
   readonly #jetStream: NatsConnection;
   readonly #reach: Reach;
   readonly #cutOffListeners = new Set<() => void>();
-  /** Since when no task was taken although some were offered, and why. */
+  /** Since when no offered task was accepted, and why. */
   #refused: { reason: string; toldAt: number } | undefined;
-  /** Since when there was no answer to any task, and when one was missed last. */
+  /** Since when no task has been acknowledged, and when an acknowledgement was last missed. */
   #unanswered: { readonly since: number; last: number } | undefined;
   /** Notices to send soon, by subject. */
   readonly #wakeUps = new Map<string, LifecycleNotice[]>();
@@ -149,7 +149,7 @@ export class NatsBus implements Bus, TaskQueue {
   readonly #sightings = new WorkerSightings(systemClock);
   readonly #elsewhere = new WaitingElsewhere(systemClock, nuid.next());
   readonly #endLocalFollow: () => void;
-  /** Knows which runner has what, also where every task goes to the work queue. */
+  /** Knows which runner has which task, even when every task goes through the work queue. */
   readonly direct: DirectDispatch;
 
   constructor(private readonly options: NatsBusOptions) {
@@ -179,7 +179,7 @@ export class NatsBus implements Bus, TaskQueue {
     this.#endLocalFollow = serveLocally(connection, subjects.follow, ({ payload }) =>
       this.#heardFollower(textOf(payload)),
     );
-    // What was in flight when the connection went may or may not have arrived; the queue drops repeats.
+    // Messages in flight when the connection broke may or may not have arrived. The queue drops repeats.
     this.#forgetJetStream = onReconnect(this.#jetStream, () => this.#expire(Infinity));
     this.#forgetReconnect = onReconnect(connection, () => this.direct.reconnected());
     this.#reach = watchReach(connection, options.cutOffMs ?? 5_000, () => {
@@ -228,7 +228,7 @@ export class NatsBus implements Bus, TaskQueue {
     connection.publish(subjects.runnerCall, '');
   }
 
-  /** Stops waiting for acknowledgements; the connection stays open. */
+  /** Stops waiting for acknowledgements. The connection stays open. */
   close(): void {
     clearInterval(this.#sweep);
     this.#forgetReconnect();
@@ -272,7 +272,7 @@ export class NatsBus implements Bus, TaskQueue {
       counters.natsIn += 1;
       return answer.string();
     } catch {
-      // Nobody owns it now, or its owner is slow: the sender asks again.
+      // The partition has no owner now, or its owner is slow. The sender asks again.
       return undefined;
     }
   }
@@ -301,7 +301,7 @@ export class NatsBus implements Bus, TaskQueue {
 
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     const { direct } = this;
-    // Whoever holds it goes on with it.
+    // The runner that holds it continues.
     if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => done('stored'));
     direct.dispatch(task, done);
   }
@@ -335,7 +335,7 @@ export class NatsBus implements Bus, TaskQueue {
     const connection = this.#jetStream;
     const { tenantId, traceparent } = task.task;
     const text = JSON.stringify(task.task);
-    // Characters are at least a third of the bytes; only large tasks are measured.
+    // A character has at most three bytes, so only large tasks are measured.
     if (text.length * 3 > LIMITS.natsMaxPayloadBytes) {
       const limit = (connection.info?.max_payload ?? LIMITS.natsMaxPayloadBytes) - 4_096;
       if (Buffer.byteLength(text) > limit) return queueMicrotask(() => done('too_large'));
@@ -431,7 +431,7 @@ export class NatsBus implements Bus, TaskQueue {
     const connection = this.#jetStream;
     const settings = { logger, ...(replicas === undefined ? {} : { replicas }) };
     const { stepsBytes } = this.options;
-    // What does not fit is refused and offered again: the log has it.
+    // Tasks beyond the limit are refused and offered again, because the log has them.
     const room = stepsBytes === undefined ? {} : { maxBytes: stepsBytes === 0 ? -1 : stepsBytes };
     await ensureStepsStream(connection, { ...settings, ...room });
     await ensureLifecycleStream(connection, settings);
@@ -451,7 +451,7 @@ export class NatsBus implements Bus, TaskQueue {
     return this.direct.waits(attemptKey);
   }
 
-  /** Attempts of a tenant that run now, with every owner. */
+  /** Running attempts of a tenant with all owners. */
   runningOf(tenantId: string): number {
     return this.direct.runningOf(tenantId) + this.#elsewhere.runningOf(tenantId);
   }
@@ -486,18 +486,18 @@ export class NatsBus implements Bus, TaskQueue {
     if (answer.error.err_code !== CONSUMER_NOT_FOUND) {
       throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
     }
-    // No worker has ever served the pool: all that lies there waits.
+    // No worker has ever served the pool, so all of its messages wait.
     const waiting = await this.#stored(subjects.stepFilter(pool, priority));
     return { waiting, taken: 0, requests: 0, takenUpTo: 0 };
   }
 
-  /** Tasks of a pool that workers have taken and not finished, of all priorities. */
+  /** How many tasks of a pool workers have taken and not finished, of all priorities. */
   async #takenOf(pool: string): Promise<number> {
     const consumers = await Promise.all(PRIORITIES.map((priority) => this.consumer(pool, priority)));
     return consumers.reduce((sum, consumer) => sum + (consumer?.taken ?? 0), 0);
   }
 
-  /** Messages of the tasks' stream with such subjects. */
+  /** How many messages with these subjects the stream of tasks has. */
   async #stored(filter: string): Promise<number> {
     const info = await this.#api<{ state: { subjects?: Record<string, number> | null } }>(
       `STREAM.INFO.${STEPS_STREAM}`,
@@ -544,7 +544,7 @@ export class NatsBus implements Bus, TaskQueue {
   unansweredMs(): number | undefined {
     const now = performance.now();
     const { since, last } = this.#unanswered ?? { since: now, last: -Infinity };
-    // Nothing that is offered any more says nothing of the stream.
+    // When no task is offered any more, silence says nothing about the stream.
     return now - last > UNANSWERED_LATELY_MS ? undefined : now - since;
   }
 
@@ -561,7 +561,7 @@ export class NatsBus implements Bus, TaskQueue {
     const now = performance.now();
     this.#refused ??= { reason, toldAt: -Infinity };
     this.#refused.reason = reason;
-    // One line a while: there are as many refusals as tasks, again and again.
+    // One log line in a while, because every task is refused again and again.
     if (now - this.#refused.toldAt < REFUSAL_TOLD_MS) return;
     this.#refused.toldAt = now;
     this.options.logger.warn({ reason }, 'the work queue does not take a task');
@@ -584,7 +584,7 @@ export class NatsBus implements Bus, TaskQueue {
         connection.publish(reply, text);
         return;
       }
-      // Error headers as in NATS ADR-32 (services).
+      // Error headers according to NATS ADR-32 (services).
       const meta = headers();
       meta.set('Nats-Service-Error-Code', '400');
       meta.set('Nats-Service-Error', problem.replaceAll(/[\r\n]+/g, ' ').slice(0, 500));
@@ -618,7 +618,7 @@ export class NatsBus implements Bus, TaskQueue {
 
   #outcomeOf(message: Msg): PublishOutcome {
     this.#unanswered = undefined;
-    // No stream takes the subject.
+    // No stream has this subject.
     if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
       this.#refuse('no stream takes it');
       return 'stream_missing';
@@ -638,7 +638,7 @@ export class NatsBus implements Bus, TaskQueue {
 
   #expire(now: number): void {
     for (const [id, pending] of this.#pending) {
-      // Entries are in the order of sending, which is that of their time-outs.
+      // Entries are in the order of sending, which is the order of their timeouts.
       if (pending.until > now) return;
       this.#pending.delete(id);
       if (now !== Infinity) (this.#unanswered ??= { since: now, last: now }).last = now;

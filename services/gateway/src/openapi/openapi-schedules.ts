@@ -45,7 +45,7 @@ const SAID: Record<string, OpenApiSchema> = {
     minLength: 1,
     maxLength: 200,
   }),
-  config_version: whole('The version that it starts; without it, the newest one at each firing.', 1, 2_147_483_647),
+  config_version: whole('The version that it starts. Default: the newest one at each firing.', 1, 2_147_483_647),
   timetable: ref('Timetable'),
   input: {
     description: 'The input of its executions: a mapping over `schedule` (`id`, `name`), `nominal_time` and `cause`.',
@@ -54,11 +54,11 @@ const SAID: Record<string, OpenApiSchema> = {
   metadata: {
     type: 'object',
     additionalProperties: true,
-    description: 'Goes to its executions, with `schedule_id` and `nominal_time` beside it.',
+    description: 'Metadata of its executions, together with `schedule_id` and `nominal_time`.',
   },
   priority: text('The priority of its executions.', { enum: [...PRIORITIES] }),
   jitter_ms: whole(
-    'Each start is delayed by less than this; the same time always by the same.',
+    'Each start is delayed by less than this. The same time always has the same delay.',
     0,
     SCHEDULE_LIMITS.jitterMs,
   ),
@@ -69,10 +69,10 @@ const SAID: Record<string, OpenApiSchema> = {
   buffer_limit: whole('Of `buffer_all`: how many times wait at most.', 1, SCHEDULE_LIMITS.bufferLimit),
   missed: {
     type: 'object',
-    description: 'What to do with times that passed while nobody could fire them.',
+    description: 'What to do with times that passed while the platform could not start them.',
     properties: {
       runs: text('Which of them start.', { enum: [...MISSED_POLICIES], default: 'latest' }),
-      window_ms: whole('Times longer ago than this start nothing.', 0, SCHEDULE_LIMITS.longestMissedWindowMs),
+      window_ms: whole('Older times start nothing.', 0, SCHEDULE_LIMITS.longestMissedWindowMs),
       limit: whole('Of `all`: how many start at most.', 1, SCHEDULE_LIMITS.missedLimit),
     },
   },
@@ -81,7 +81,7 @@ const SAID: Record<string, OpenApiSchema> = {
     description: 'It pauses when an execution fails or cannot be started.',
     default: false,
   },
-  max_runs: whole('It has finished after so many.', 1, SCHEDULE_LIMITS.maxRuns),
+  max_runs: whole('It ends after this many executions.', 1, SCHEDULE_LIMITS.maxRuns),
 };
 
 const EVENT_TYPES = Object.keys(SCHEDULE_EVENT_SCHEMAS);
@@ -100,7 +100,7 @@ export function scheduleSchemas(
           maxLength: 500,
         }),
         every_ms: whole(
-          'Elapsed time between two, counted from `start_at` or else from 1970.',
+          'Time between two starts, counted from `start_at` or else from 1970.',
           1_000,
           1_000_000_000_000,
         ),
@@ -122,7 +122,7 @@ export function scheduleSchemas(
     CalendarDays: {
       type: 'object',
       description:
-        'Days and times of day that all have to fit. A list that is left out fits always; seconds, minutes and hours default to 0.',
+        'Days and times of day that must all match. An absent list always matches; seconds, minutes and hours default to 0.',
       properties: {
         seconds: numbers('Seconds.', 0, 59),
         minutes: numbers('Minutes.', 0, 59),
@@ -153,7 +153,7 @@ export function scheduleSchemas(
         updated_at: time('When it was last changed.'),
         paused: {
           type: ['object', 'null'],
-          description: 'By whom and why it is paused; null when it is not.',
+          description: 'Who paused it and why; null when it is not paused.',
           required: ['by', 'reason', 'cause'],
           properties: {
             by: text('The user who did it; empty when a failure did.'),
@@ -162,16 +162,16 @@ export function scheduleSchemas(
           },
         },
         next_at: nullable(time('The next time of the timetable; null when there is none.')),
-        last_fired_at: nullable(time('When it started something last.')),
-        last_execution_id: nullable(text('What it started last.', { format: 'uuid' })),
+        last_fired_at: nullable(time('When it last started an execution.')),
+        last_execution_id: nullable(text('The execution that it started last.', { format: 'uuid' })),
         running: { type: 'array', description: 'Executions whose end it waits for.', items: ref('ScheduleRun') },
         waiting: {
           type: 'array',
-          description: 'Times whose executions wait for one that runs.',
+          description: 'Times whose executions wait for a running one.',
           items: { type: 'string', format: 'date-time' },
         },
         counts: ref('ScheduleCounts'),
-        remaining_runs: nullable({ type: 'integer', description: 'Of `max_runs`; null without it.' }),
+        remaining_runs: nullable({ type: 'integer', description: 'Executions left of `max_runs`; null without it.' }),
         repeated,
       },
       [
@@ -211,10 +211,10 @@ export function scheduleSchemas(
     SchedulePage: page('schedules', 'Schedule'),
     ScheduleHistory: page('events', 'ScheduleEvent'),
     ScheduleEvent: object({
-      version: { type: 'integer', description: 'Its place in the history.' },
+      version: { type: 'integer', description: 'Its position in the history.' },
       type: text('What happened.', { enum: EVENT_TYPES }),
       at: time('When it happened.'),
-      data: { type: 'object', additionalProperties: true, description: 'What belongs to it.' },
+      data: { type: 'object', additionalProperties: true, description: 'Its details.' },
     }),
     SchedulePreview: object({
       times: { type: 'array', description: 'The next times.', items: { type: 'string', format: 'date-time' } },
