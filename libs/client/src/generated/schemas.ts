@@ -3,7 +3,7 @@
 export interface ExecuteBody {
   /** The execution's input: any JSON. Checked against the config's `input_schema` when it has one. */
   input?: unknown | undefined;
-  /** Your session, to find executions by; default `session_id` of the input, when that is a text. */
+  /** Your session, to find executions; default: `session_id` of the input, if that is a text. */
   session_id?: string | undefined;
   /** Anything you want to keep with the execution. */
   metadata?: Record<string, unknown> | undefined;
@@ -11,9 +11,9 @@ export interface ExecuteBody {
   callback_url?: string | undefined;
   /** Nothing runs before this time; a time in the past means at once. */
   start_at?: string | undefined;
-  /** Which of the queue's three lanes its tasks take; default `settings.priority` of the config. */
+  /** The priority of its tasks; default `settings.priority` of the config. */
   priority?: 'high' | 'normal' | 'low' | undefined;
-  /** What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count. */
+  /** Limits of the tokens and cost that agents report. The smaller limits of this and of the config’s `settings.budget` count. */
   budget?:
     | {
         /** Tokens that may be spent. */
@@ -36,7 +36,7 @@ export interface ExecuteBody {
 export interface PauseBody {
   /** Why, for people. */
   reason?: string | undefined;
-  /** Also stop the attempts that run; they run again at the resume, without spending one. */
+  /** Also stop running attempts. They run again at the resume, and the stopped attempt does not count. */
   now?: boolean | undefined;
 }
 
@@ -48,26 +48,26 @@ export interface ReasonBody {
 export interface CancelBody {
   /** Why, for people. */
   reason?: string | undefined;
-  /** Undo the completed steps that say how (`compensate`), newest first; the status is `compensation` meanwhile. */
+  /** Undo the completed steps that have `compensate`, newest first. The status is `compensation` meanwhile. */
   compensate?: boolean | undefined;
 }
 
 export interface DecisionBody {
   /** Why, for people. */
   comment?: string | undefined;
-  /** Any JSON: part of the step's output when it is approved, kept with the decision in any case. */
+  /** Any JSON. It is stored with the decision, and is part of the step's output when it is approved. */
   data?: unknown | undefined;
 }
 
 export interface SignalBody {
-  /** Any JSON that fits the schema of the signal: the output of the step that waits. Default null. */
+  /** Any JSON that fits the schema of the signal. It becomes the output of the waiting step. Default null. */
   payload?: unknown | undefined;
 }
 
 export interface ForkBody {
   /** The execution's input: any JSON. Checked against the config's `input_schema` when it has one. */
   input?: unknown | undefined;
-  /** Your session, to find executions by; default `session_id` of the input, when that is a text. */
+  /** Your session, to find executions; default: `session_id` of the input, if that is a text. */
   session_id?: string | undefined;
   /** Anything you want to keep with the execution. */
   metadata?: Record<string, unknown> | undefined;
@@ -75,9 +75,9 @@ export interface ForkBody {
   callback_url?: string | undefined;
   /** Nothing runs before this time; a time in the past means at once. */
   start_at?: string | undefined;
-  /** Which of the queue's three lanes its tasks take; default `settings.priority` of the config. */
+  /** The priority of its tasks; default `settings.priority` of the config. */
   priority?: 'high' | 'normal' | 'low' | undefined;
-  /** What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count. */
+  /** Limits of the tokens and cost that agents report. The smaller limits of this and of the config’s `settings.budget` count. */
   budget?:
     | {
         /** Tokens that may be spent. */
@@ -100,9 +100,9 @@ export interface ForkBody {
 }
 
 export interface PoolCredentialsBody {
-  /** To recognise the credentials by. */
+  /** A name to recognise the credentials. */
   name?: string | undefined;
-  /** When the credentials end; in 30 days when left out. */
+  /** When the credentials expire; default: in 30 days. */
   expires_at?: string | undefined;
 }
 
@@ -120,13 +120,13 @@ export interface DocumentBody {
 }
 
 export interface ApiKeyBody {
-  /** Who the key acts as. */
+  /** The user that the key acts for. */
   user_id: string;
   /** viewer reads; operator also writes and runs; admin also manages keys. */
   role: 'viewer' | 'operator' | 'admin';
-  /** To recognise the key by. */
+  /** A name to recognise the key. */
   name?: string | undefined;
-  /** When the key ends; never when left out. */
+  /** When the key expires; default: never. */
   expires_at?: string | undefined;
   /** Another tenant to make the key in; only for admins of the tenant `default`. */
   tenant_id?: string | undefined;
@@ -142,7 +142,7 @@ export interface Agent {
   name: string;
   /** The pool whose workers run the task. */
   pool: string;
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   description: string;
   /** Any JSON. */
   input_schema?: unknown | undefined;
@@ -165,7 +165,7 @@ export interface ApiKey {
   tenant_id: string;
   /** The user whose API key asked for it. */
   user_id: string;
-  /** What it allows: `viewer` reads; `operator` also writes and runs; `admin` also manages agents and keys. */
+  /** The rights of the key: `viewer` reads; `operator` also writes and runs; `admin` also manages agents and keys. */
   role: 'viewer' | 'operator' | 'admin';
   /** Its name. */
   name: string;
@@ -190,13 +190,13 @@ export interface ApprovalSummary {
   config_id: string;
   /** Name of that config. */
   config_name: string;
-  /** What the approver is asked. */
+  /** The question to the approver. */
   message: string;
   /** The users who may decide; absent when every operator may. */
   approvers?: string[] | undefined;
   /** When the human was asked. */
   requested_at: string | null;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at?: string | null | undefined;
   /** Where it stands. */
   status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
@@ -211,19 +211,19 @@ export interface Step {
   agent?: string | undefined;
   /** Milliseconds that one attempt may take; default 60,000. */
   timeout_ms?: number | undefined;
-  /** Whether and when a failed attempt is tried again. */
+  /** Whether and when another attempt follows a failed one. */
   retry?: Retry | undefined;
   /** Steps or consensus groups that must be done first. */
   dependencies?: string[] | undefined;
   /** Name of its output for the steps that depend on it; default its id. */
   output_key?: string | undefined;
-  /** What its failure does: `abort` (default), `continue` or `fallback`. */
+  /** The effect of its failure: `abort` (default), `continue` or `fallback`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
   /** Whether it only runs in place of another step. */
   is_fallback?: boolean | undefined;
-  /** The step or group that it stands in for. */
+  /** The step or group that it is a fallback for. */
   fallback_for?: string | undefined;
-  /** Kinds of failure that fallbacks are for; all when left out. */
+  /** Kinds of failure that fallbacks are used for; default: all. */
   fallback_when?: ('error' | 'timeout' | 'no_consensus')[] | undefined;
   /** The group with whose other members it runs and votes. */
   consensus_group?: string | undefined;
@@ -231,7 +231,7 @@ export interface Step {
   input?: unknown | undefined;
   /** JSONata: the step is skipped unless it is true. */
   when?: string | undefined;
-  /** `any` (default): a skipped dependency will do; `all`: it will not. */
+  /** `any` (default): the step also runs after a skipped dependency; `all`: it does not. */
   require?: 'any' | 'all' | undefined;
   /** How it is undone. */
   compensate?: Compensation | undefined;
@@ -245,13 +245,13 @@ export interface Step {
   metadata?: Record<string, unknown> | undefined;
   /** In place of an agent: a human decides. */
   approval?: Approval | undefined;
-  /** In place of an agent: the step is done when a time has come. */
+  /** In place of an agent: the step completes at a given time. */
   wait?: Wait | undefined;
-  /** In place of an agent: the step is done when a signal of that name has come. */
+  /** In place of an agent: the step completes when a signal of that name has come. */
   signal?: Signal | undefined;
   /** In place of an agent: chooses which of the steps that depend on it run. */
   choice?: Choice | undefined;
-  /** In place of an agent: a model is asked, and what it wants called is called. */
+  /** In place of an agent: a model is asked, and the tools that it requests are called. */
   llm?: Llm | undefined;
   /** In place of an agent: an execution of another config, whose output is the step’s. */
   orchestration?: Orchestration | undefined;
@@ -268,7 +268,7 @@ export interface Retry {
   backoff_coefficient?: number | undefined;
   /** The longest wait, in milliseconds; default one hour. */
   max_backoff_ms?: number | undefined;
-  /** `full` (default): each wait is drawn evenly from 0 to its length; `none`: it is not. */
+  /** `full` (default): each wait is random between 0 and its length; `none`: exactly its length. */
   jitter?: 'full' | 'none' | undefined;
   /** Codes of failures after which there is no further attempt. */
   non_retryable?: string[] | undefined;
@@ -281,20 +281,20 @@ export interface Compensation {
   agent: string;
   /** Any JSON. */
   input?: unknown | undefined;
-  /** Whether and when a failed attempt is tried again. */
+  /** Whether and when another attempt follows a failed one. */
   retry?: Retry | undefined;
   /** Milliseconds that one attempt may take; default 60,000. */
   timeout_ms?: number | undefined;
 }
 
 export interface Approval {
-  /** What the approver is asked: a text, or one expression `{% … %}`. */
+  /** The question to the approver: a text, or one expression `{% … %}`. */
   message?: string | undefined;
   /** The users who may decide; absent when every operator may. */
   approvers?: string[] | undefined;
   /** Milliseconds to decide in. */
   timeout_ms?: number | undefined;
-  /** What the passing of that time decides; default `reject`. */
+  /** The decision when that time has passed; default `reject`. */
   on_timeout?: 'reject' | 'approve' | undefined;
   /** Any JSON. */
   schema?: unknown | undefined;
@@ -308,7 +308,7 @@ export interface Wait {
 }
 
 export interface Signal {
-  /** Its name, as senders say it. */
+  /** The name that senders use. */
   name: string;
   /** Any JSON. */
   schema?: unknown | undefined;
@@ -323,7 +323,7 @@ export interface Signal {
 export interface Choice {
   /** `first` (default): the first branch whose condition is true; `all`: every one. */
   mode?: 'first' | 'all' | undefined;
-  /** What it chooses among, in order. */
+  /** The possible branches, in order. */
   branches: ChoiceBranch[];
   /** The steps that run when no condition is true. */
   default: string[];
@@ -345,7 +345,7 @@ export interface Llm {
   prompt?: unknown | undefined;
   /** Any JSON. */
   messages?: unknown | undefined;
-  /** What it may call. */
+  /** The tools that it may call. */
   tools?: LlmTool[] | undefined;
   /** Any JSON. */
   output_schema?: Record<string, unknown> | undefined;
@@ -357,7 +357,7 @@ export interface Llm {
   max_repairs?: number | undefined;
   /** Most tokens of one answer. */
   max_output_tokens?: number | undefined;
-  /** How much chance an answer has. */
+  /** The sampling temperature. */
   temperature?: number | undefined;
   /** `auto`, `none`, `required`, or the name of a tool. */
   tool_choice?: string | undefined;
@@ -366,9 +366,9 @@ export interface Llm {
 export interface LlmTool {
   /** The tool, as the model knows it. */
   name: string;
-  /** Who does it; required unless it has `finish`. */
+  /** The agent that runs it; required unless it has `finish`. */
   agent?: string | undefined;
-  /** What the model is told of it; default: what the agent says of itself. */
+  /** Its description for the model; default: the description of the agent. */
   description?: string | undefined;
   /** Any JSON. */
   input_schema?: Record<string, unknown> | undefined;
@@ -387,9 +387,9 @@ export interface LlmTool {
 export interface Orchestration {
   /** Name or id of the config; a tenant’s own comes before a global one of the same name. */
   config: string;
-  /** Its version; default the newest when the step has its turn. */
+  /** Its version; default: the newest when the step starts. */
   config_version?: number | undefined;
-  /** What becomes of the child when its step ends before it: `cancel` (default), `terminate` or `abandon`. */
+  /** What happens to the child when its step ends first: `cancel` (default), `terminate` or `abandon`. */
   on_parent_close?: 'cancel' | 'terminate' | 'abandon' | undefined;
 }
 
@@ -417,7 +417,7 @@ export interface Settings {
   priority?: 'high' | 'normal' | 'low' | undefined;
   /** What an execution may spend. */
   budget?: Budget | undefined;
-  /** What a step without a mapping gets of its dependencies; default `keyed`. */
+  /** The form of dependencies’ outputs in the input of a step without a mapping; default `keyed`. */
   default_input?: 'keyed' | 'merged' | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | undefined;
@@ -431,7 +431,7 @@ export interface Budget {
 }
 
 export interface ConsensusGroup {
-  /** Like the id of a step, and none of a step. */
+  /** Has the form of a step’s id, and differs from all of them. */
   id: string;
   /** `quorum` (default), `majority`, `weighted`, `unanimous`, `best` or `judge`. */
   mode?: 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge' | undefined;
@@ -441,13 +441,13 @@ export interface ConsensusGroup {
   vote_key?: string | undefined;
   /** For mode `best`: JSONata over a member’s output; the highest wins. */
   score?: string | undefined;
-  /** For mode `weighted`: what the vote of each member counts; 1 for those without. */
+  /** For mode `weighted`: the weight of each member’s vote; default 1. */
   weights?: Record<string, number> | undefined;
   /** The agent that decides, for mode `judge` and `on_tie: judge`. */
   judge?: string | undefined;
   /** `fail` (default), `first` or `judge`. */
   on_tie?: 'fail' | 'first' | 'judge' | undefined;
-  /** What its failure does: `abort` (default), `continue` or `fallback`. */
+  /** The effect of its failure: `abort` (default), `continue` or `fallback`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
   /** Whether members that cannot change the outcome are stopped. */
   early_stop?: boolean | undefined;
@@ -490,7 +490,7 @@ export interface ExecutionSummary {
   token_count?: number | undefined;
   /** Why it failed. Absent when it did not. */
   failure?: Failure | undefined;
-  /** Up to five steps that run now; a moment behind. */
+  /** Up to five steps that run now. May be a moment late. */
   current_steps?: CurrentStep[] | undefined;
   /** The execution that has this one as a step. */
   parent_id?: string | undefined;
@@ -503,7 +503,7 @@ export interface Failure {
   message: string;
   /** Whether another attempt might have helped. */
   retryable: boolean;
-  /** What the agent told besides. */
+  /** Further details from the agent. */
   details?: Record<string, unknown> | undefined;
   /** The step or consensus group that failed. Absent where none did. */
   step_id?: string | undefined;
@@ -591,29 +591,29 @@ export interface ExecutionView {
   priority: string;
   /** How its consensus groups voted. */
   consensus?: ConsensusView[] | undefined;
-  /** The undoing of each step. */
+  /** The compensation of each step. */
   compensations?: CompensationView[] | undefined;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at?: string | null | undefined;
-  /** What was undone and what was not. Absent when nothing was to be. */
+  /** The steps that were undone and those that were not. Absent when there was nothing to undo. */
   compensation?: CompensationOutcome | undefined;
-  /** The step or consensus group of that execution from which this one runs anew. */
+  /** The step or consensus group of that execution from which this one runs again. */
   forked_from_step_id?: string | undefined;
   /** What it may spend, and what counts against that. Absent when nothing limits it. */
   budget?: BudgetView | undefined;
-  /** In place of an output that makes the answer too large: where it is. */
+  /** In place of an output that is too large for the answer: where to read it. */
   output_omitted?: Omitted | undefined;
   /** The user who paused it. Absent unless it is paused. */
   paused_by?: string | undefined;
-  /** Why, in the words of that user. */
+  /** The reason that this user gave. */
   pause_reason?: string | undefined;
   /** The user who cancelled or terminated it. */
   cancelled_by?: string | undefined;
-  /** Why, in the words of that user. */
+  /** The reason that this user gave. */
   cancel_reason?: string | undefined;
-  /** Whether it was ended at once, with nothing more undone. */
+  /** Whether it was ended at once, without further compensation. */
   terminated?: boolean | undefined;
-  /** What people did to it, the last hundred commands, oldest first. */
+  /** The last hundred commands of users to it, oldest first. */
   controls?: ControlView[] | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | undefined;
@@ -630,7 +630,7 @@ export interface ExecutionView {
 }
 
 export interface StepView {
-  /** Place of the step in the config, from 0. */
+  /** Index of the step in the config, from 0. */
   step_index: number;
   /** The step, by its id in the config. */
   step_id: string;
@@ -664,31 +664,31 @@ export interface StepView {
   estimated_cost?: number | undefined;
   /** Why it was skipped. */
   skip_reason?: string | undefined;
-  /** The step or group that it stands in for. */
+  /** The step or group that it is a fallback for. */
   fallback_for?: string | undefined;
-  /** The alternative whose output stands for it. */
+  /** The fallback whose output it has. */
   served_by?: string | undefined;
   /** Name of its output for the steps that depend on it. */
   output_key: string;
-  /** How far it is, from 0 to 1. */
+  /** Its progress, from 0 to 1. */
   progress?: number | undefined;
-  /** How far it is, in words. */
+  /** Its progress, as a text. */
   progress_message?: string | undefined;
   /** The group with whose other members it runs and votes. */
   consensus_group?: string | undefined;
-  /** Whether its output was taken over from the execution that this one continues. */
+  /** Whether its output was copied from the execution that this one continues. */
   reused?: boolean | undefined;
   /** When the next attempt begins; null when there is none. */
   retry_at?: string | null | undefined;
   /** The decision of a human for which it waits or waited. */
   approval?: ApprovalView | undefined;
-  /** How far the conversation with a model has come. */
+  /** The state of the conversation with a model. */
   llm?: LlmView | undefined;
-  /** In place of an output that makes the answer too large: where it is. */
+  /** In place of an output that is too large for the answer: where to read it. */
   output_omitted?: Omitted | undefined;
   /** The user who skipped it. */
   skipped_by?: string | undefined;
-  /** Why, in the words of that user. */
+  /** The reason that this user gave. */
   skip_comment?: string | undefined;
   /** Set while no worker has taken its task. */
   queued?: QueuedView | undefined;
@@ -705,7 +705,7 @@ export interface StepView {
 export interface ApprovalView {
   /** Where it stands. */
   status: 'waiting' | 'approved' | 'rejected' | 'withdrawn';
-  /** What the approver is asked. */
+  /** The question to the approver. */
   message: string;
   /** Any JSON. */
   input?: unknown | undefined;
@@ -713,21 +713,21 @@ export interface ApprovalView {
   approvers?: string[] | undefined;
   /** When the human was asked. */
   requested_at: string | null;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at?: string | null | undefined;
   /** When it was decided. */
   decided_at?: string | null | undefined;
   /** Who or what decided. */
   decided_by?: string | undefined;
-  /** What the person who decided said about it. */
+  /** The comment of the user who decided. */
   comment?: string | undefined;
   /** Any JSON. */
   data?: unknown | undefined;
   /** Whether time decided. */
   timed_out?: boolean | undefined;
-  /** In place of an input that makes the answer too large: where it is. */
+  /** In place of an input that is too large for the answer: where to read it. */
   input_omitted?: Omitted | undefined;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -741,7 +741,7 @@ export interface Omitted {
 export interface LlmView {
   /** Answers of the model. */
   turns: number;
-  /** Calls of the turn that is under way. */
+  /** Calls of the current turn. */
   calls?: ToolCallView[] | undefined;
 }
 
@@ -783,7 +783,7 @@ export interface SignalView {
   name: string;
   /** Since when it waits. */
   since_at: string | null;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at?: string | null | undefined;
   /** When the signal came. */
   received_at?: string | null | undefined;
@@ -792,19 +792,19 @@ export interface SignalView {
 }
 
 export interface ChildView {
-  /** The step that it is. */
+  /** The step that it runs for. */
   step_id: string;
   /** The child. */
   execution_id: string;
-  /** Name of its config; until it is there, as the step asks for it. */
+  /** Name of its config. Before the child exists: the name or id in the step. */
   config: string;
-  /** Its config, once it is there. */
+  /** Its config, when the child exists. */
   config_id?: string | undefined;
-  /** Version of its config, once it is there. */
+  /** Version of its config, when the child exists. */
   config_version?: number | undefined;
-  /** As far as the parent was told. */
+  /** The status that the parent knows. */
   status: 'starting' | 'running' | 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused';
-  /** The step has ended without it. */
+  /** Whether the step has ended before the child. */
   closed?: boolean | undefined;
 }
 
@@ -828,11 +828,11 @@ export interface ConsensusView {
   status: string;
   /** The vote of each member. */
   votes?: Vote[] | undefined;
-  /** Members that voted for what won. */
+  /** Members that voted for the winner. */
   winners?: string[] | undefined;
   /** Members that voted for something else. */
   dissent?: string[] | undefined;
-  /** `threshold`, `score`, `judge`, or `first` when a tie went to the one that is listed first. */
+  /** `threshold`, `score`, `judge`, or `first` when a tie was decided by the order of the list. */
   decided_by?: string | undefined;
   /** Share of members or of weight behind the winners, from 0 to 1. */
   share?: number | undefined;
@@ -840,9 +840,9 @@ export interface ConsensusView {
   failure?: Failure | undefined;
   /** Any JSON. */
   output?: unknown | undefined;
-  /** The alternative whose output stands for it. */
+  /** The fallback whose output it has. */
   served_by?: string | undefined;
-  /** In place of an output that makes the answer too large: where it is. */
+  /** In place of an output that is too large for the answer: where to read it. */
   output_omitted?: Omitted | undefined;
 }
 
@@ -851,7 +851,7 @@ export interface Vote {
   step_id: string;
   /** Members with the same number agree; -1: it has no vote. */
   option: number;
-  /** What its vote counts. */
+  /** The weight of its vote. */
   weight?: number | undefined;
   /** Its score, in mode `best`. */
   score?: number | undefined;
@@ -871,11 +871,11 @@ export interface CompensationView {
 }
 
 export interface CompensationOutcome {
-  /** Steps that were undone, in that order. */
+  /** Steps that were undone, in this order. */
   compensated: string[];
-  /** Steps that were to be undone and were not. */
+  /** Steps that should have been undone and were not. */
   not_compensated: string[];
-  /** The step whose undoing failed and stopped the rest. */
+  /** The step whose compensation failed and stopped the rest. */
   failed_step_id?: string | undefined;
   /** Why it failed. Absent when it did not. */
   failure?: Failure | undefined;
@@ -890,7 +890,7 @@ export interface BudgetView {
   spent_tokens: number;
   /** Cost spent since the start or the last retry. */
   spent_cost: number;
-  /** Set once more was spent than allowed. */
+  /** Set when more was spent than allowed. */
   exceeded?: BudgetExceeded | undefined;
 }
 
@@ -904,13 +904,13 @@ export interface BudgetExceeded {
 }
 
 export interface ControlView {
-  /** What was asked for. */
+  /** The request. */
   command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'skip' | 'retry' | 'compensate';
   /** When. */
   at: string | null;
   /** The user who did it. */
   by?: string | undefined;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
   /** The step, by its id in the config. */
   step_id?: string | undefined;
@@ -948,38 +948,38 @@ export interface DependencyView {
 }
 
 export interface ExecutionIntegrity {
-  /** Nothing was found against it. */
+  /** Whether no problem was found. */
   intact: boolean;
-  /** How many events are there. */
+  /** How many events it has. */
   events: number;
   /** Events that the chain covers. */
   linked: number;
-  /** Events that were stored by a version of Batuta without links; nothing vouches for them. */
+  /** Events that a version of Batuta without links stored. They cannot be verified. */
   unlinked: number;
-  /** What was found, the first hundred. */
+  /** The problems that were found, at most the first hundred. */
   problems: ChainProblem[];
   /** The newest link. Absent when no event has one. */
   head?: ChainHead | undefined;
-  /** The signed checkpoint that holds a link of it. */
+  /** The signed checkpoint that contains one of its links. */
   anchor: ChainAnchor;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
-  /** Set when it was deleted: the events before the last are removed, by this. */
+  /** Set when it was deleted. All events but the last are removed then. */
   deleted?: ExecutionTombstone | undefined;
 }
 
 export interface ChainProblem {
   /** What happened to these events. */
   kind: 'changed' | 'missing' | 'moved';
-  /** The first event that it may be. */
+  /** The first event that may be affected. */
   from_version: number;
-  /** The last event that it may be: those of one commit have one link. */
+  /** The last event that may be affected: the events of one commit share one link. */
   to_version: number;
-  /** The part of the log that the execution lies in. */
+  /** The partition of the log that contains the execution. */
   partition: number;
-  /** Where in the partition the first of them lies, or what is before missing ones. */
+  /** Position in the partition of the first of them, or of the event before missing ones. */
   from_position: number;
-  /** Where in the partition the last of them lies, or what is behind missing ones. */
+  /** Position in the partition of the last of them, or of the event after missing ones. */
   to_position: number;
   /** What was found. */
   message: string;
@@ -988,7 +988,7 @@ export interface ChainProblem {
 export interface ChainHead {
   /** The event that has it. */
   version: number;
-  /** Where in the partition that event lies. */
+  /** Position of that event in the partition. */
   position: number;
   /** SHA-256 in hex. */
   link: string;
@@ -997,9 +997,9 @@ export interface ChainHead {
 export interface ChainAnchor {
   /** signed: a checkpoint with a good signature holds it. none: no checkpoint does yet. unknown_key: the signature is of a key that the platform does not have. broken: the links that were signed are not those that are stored. */
   status: 'signed' | 'none' | 'unknown_key' | 'broken';
-  /** The checkpoint vouches for the events up to this one. */
+  /** The checkpoint covers the events up to this one. */
   up_to_version?: number | undefined;
-  /** Where in the partition the checkpoint ends. */
+  /** Position in the partition at which the checkpoint ends. */
   checkpoint_position?: number | undefined;
   /** When the checkpoint was signed. */
   checkpoint_at?: string | null | undefined;
@@ -1014,7 +1014,7 @@ export interface ExecutionTombstone {
   deleted_at: string | null;
   /** Who deleted it; absent when a policy did. */
   by?: string | undefined;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
   /** The retention policy that deleted it. */
   policy?: string | undefined;
@@ -1080,21 +1080,21 @@ export interface PoolCredentials {
 }
 
 export interface Model {
-  /** Its name: steps ask it by this. */
+  /** Its name, which steps use. */
   name: string;
-  /** Who answers: `openai`, `anthropic`, or any server that speaks as OpenAI does. */
+  /** The provider: `openai`, `anthropic`, or any server with OpenAI’s API. */
   provider: string;
-  /** What the provider calls it. */
+  /** The provider’s id of the model. */
   model: string;
-  /** Where requests go, when not where the provider says. */
+  /** The address of requests, if not the provider’s usual one. */
   base_url?: string | undefined;
   /** The secret with the key, as a reference. */
   api_key?: string | undefined;
   /** What it is for. */
   description: string;
-  /** Most tokens of one answer, when a call does not say. */
+  /** Most tokens of one answer, when a call does not set it. */
   max_output_tokens?: number | undefined;
-  /** How much chance an answer has, when a call does not say. */
+  /** The sampling temperature, when a call does not set it. */
   temperature?: number | undefined;
   /** Tokens that fit a call, its answer included. */
   context_tokens?: number | undefined;
@@ -1109,9 +1109,9 @@ export interface Model {
 }
 
 export interface ModelPrices {
-  /** US dollars a million input tokens. */
+  /** US dollars for a million input tokens. */
   input: number;
-  /** US dollars a million output tokens. */
+  /** US dollars for a million output tokens. */
   output: number;
 }
 
@@ -1133,15 +1133,15 @@ export interface SecretInfo {
 }
 
 export interface RetentionPolicy {
-  /** Its name. The executions that it deletes say it. */
+  /** Its name. Deleted executions show it. */
   name: string;
-  /** Executions of this config alone, and this policy alone for those; absent: of all configs that no policy names. */
+  /** Only executions of this config, and only this policy applies to them. Absent: all configs that no policy names. */
   config_id?: string | undefined;
-  /** Executions that ended so; an empty list: whichever way. */
+  /** Only executions that ended with these statuses; an empty list means all. */
   statuses: string[];
   /** Milliseconds since their end. */
   older_than_ms?: number | undefined;
-  /** How many of the newest are kept, whatever their age. */
+  /** How many of the newest are always kept. */
   keep_newest?: number | undefined;
   /** What is done with them. */
   action: 'delete';
@@ -1165,9 +1165,9 @@ export interface Tenant {
 }
 
 export interface AuditEntry {
-  /** Its id, which is of the moment (UUIDv7). */
+  /** Its id, a UUIDv7. */
   id: string;
-  /** Whose log it is in: the tenant of who asked; without a valid key, `default`. */
+  /** The tenant whose log has it: the caller’s, or `default` without a valid key. */
   tenant_id: string;
   /** Its place in the log of the tenant. */
   seq: number;
@@ -1179,13 +1179,13 @@ export interface AuditEntry {
   user_id?: string | undefined;
   /** With which role. */
   role?: string | undefined;
-  /** How it came: `rest`, `websocket`, `nats`, or `command` for somebody with access to the database. */
+  /** How the request came: `rest`, `websocket`, `nats`, or `command` for a command on the database. */
   channel: string;
   /** Name of the operation. */
   action: string;
-  /** What it was about: a path below /api/v1/. */
+  /** The resource: a path below /api/v1/. */
   resource: string;
-  /** The `ETag` of what it has become, where it has one. */
+  /** The `ETag` after the change, if the resource has one. */
   revision?: string | undefined;
   /** `succeeded`, `refused` or `failed`. */
   outcome: string;
@@ -1204,7 +1204,7 @@ export interface KnowledgeDocument {
   id: string;
   /** The tenant that it belongs to. */
   tenant_id: string;
-  /** Where the document comes from; one with the same source replaces it. */
+  /** The source of the document. A document with the same source replaces it. */
   source: string;
   /** Its title. */
   title: string;
@@ -1217,9 +1217,9 @@ export interface KnowledgeDocument {
 }
 
 export interface Passage {
-  /** The document that it is from. */
+  /** The document that contains it. */
   document_id: string;
-  /** Where the document comes from; one with the same source replaces it. */
+  /** The source of the document. A document with the same source replaces it. */
   source: string;
   /** Its title. */
   title: string;
@@ -1229,7 +1229,7 @@ export interface Passage {
   text: string;
   /** Pieces of the passage with hits between `**`. */
   highlight: string;
-  /** How well it fits: higher is better. */
+  /** How well it matches: higher is better. */
   rank: number;
   /** Place of the passage in its document, from 0. */
   passage_index: number;
@@ -1246,7 +1246,7 @@ export interface CallbackDelivery {
   execution_id: string;
   /** The channel. */
   callback_type: string;
-  /** Where to; references to secrets stand as they are written. */
+  /** The destination. References to secrets are not resolved. */
   callback_url: string;
   /** Method of the request; default `POST`. */
   callback_method?: string | undefined;
@@ -1254,7 +1254,7 @@ export interface CallbackDelivery {
   status: string;
   /** How many attempts failed and were tried again. */
   retry_count: number;
-  /** How often a failed attempt is made again. */
+  /** How often a failed attempt is repeated. */
   max_retries: number;
   /** When the last attempt was made. */
   last_retry_at?: string | null | undefined;
@@ -1270,7 +1270,7 @@ export interface CallbackDelivery {
   completed_at?: string | null | undefined;
   /** The callback; empty for the short form `callback_url`. */
   callback_id?: string | undefined;
-  /** The event that it tells of. */
+  /** The event that it is about. */
   event_type: string;
   /** Version of that event. */
   event_version: number;
@@ -1293,7 +1293,7 @@ export interface DeliveryAttempt {
   started_at: string | null;
   /** Milliseconds that the attempt took. */
   duration_ms?: number | undefined;
-  /** What the attempt came to. */
+  /** The outcome of the attempt. */
   outcome: string;
   /** HTTP status of the last answer. */
   response_status?: number | undefined;
@@ -1306,7 +1306,7 @@ export interface InboxNotification {
   id: string;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
-  /** The event that it tells of. */
+  /** The event that it is about. */
   event_type: string;
   /** Any JSON. */
   content: unknown;
@@ -1337,7 +1337,7 @@ export interface ExecutionStarted {
   callback_url?: string | undefined;
   /** Whatever the user keeps with it. The platform does not read it. */
   metadata?: Record<string, unknown> | undefined;
-  /** When its time is over. */
+  /** When its time limit ends. */
   deadline_at: string | null;
   /** Which of the queue's three lanes its tasks take. */
   priority?: string | undefined;
@@ -1349,11 +1349,11 @@ export interface ExecutionStarted {
   start_at?: string | null | undefined;
   /** The execution that this one continues. */
   forked_from?: string | undefined;
-  /** The step or consensus group of that execution from which this one runs anew. */
+  /** The step or consensus group of that execution from which this one runs again. */
   forked_from_step_id?: string | undefined;
-  /** What this start allows to be spent, beside the config’s own budget. */
+  /** The budget of this start, in addition to that of the config. */
   budget?: Budget | undefined;
-  /** The schedule that is told of the end. Absent when there is none. */
+  /** The schedule that is informed of the end. Absent when there is none. */
   end_to?: string | undefined;
   /** The execution that has this one as a step. */
   parent?: ParentLink | undefined;
@@ -1377,9 +1377,9 @@ export interface StepScheduled {
   step_id: string;
   /** Number of the attempt, from 1; 0 before the first. */
   attempt: number;
-  /** Until then an agent has to start; null without `schedule_to_start_ms`. */
+  /** The agent must start before this time; null without `schedule_to_start_ms`. */
   start_deadline_at?: string | null | undefined;
-  /** Of a call of a model: what it may spend of the budget. */
+  /** For a call of a model: the part of the budget that it may spend. */
   reserved?: Budget | undefined;
 }
 
@@ -1392,17 +1392,17 @@ export interface ModelAnswered {
   turn: number;
   /** Its words. */
   text: string;
-  /** What the model wants called. */
+  /** The calls that the model requests. */
   tool_calls?: ModelToolCall[] | undefined;
-  /** What follows: `tools` are called, the `model` is asked again, or the step is at its `end`. */
+  /** What happens next: `tools` are called, the `model` is asked again, or the step is at its `end`. */
   next: 'tools' | 'model' | 'end';
-  /** What the model is told besides. */
+  /** Further information for the model. */
   feedback?: string | undefined;
-  /** Why the model stopped, in its own word. */
+  /** Why the model stopped, as the provider reports it. */
   finish_reason: string;
   /** Name, provider, id and revision of the model that answered. */
   model?: Record<string, unknown> | undefined;
-  /** By which price it was settled; absent when nobody knows one. */
+  /** The price that the cost was computed with; absent when none is known. */
   price?: Record<string, unknown> | undefined;
   /** When it began to run; null before. */
   started_at: string | null;
@@ -1414,9 +1414,9 @@ export interface ModelAnswered {
   estimated_cost?: number | undefined;
   /** Version of the agent, as its worker said. */
   agent_version?: string | undefined;
-  /** Those of them that were read, where the agent tells them apart. */
+  /** Input tokens among them, when the agent reports them separately. */
   input_tokens?: number | undefined;
-  /** Those of them that were written, where the agent tells them apart. */
+  /** Output tokens among them, when the agent reports them separately. */
   output_tokens?: number | undefined;
 }
 
@@ -1427,18 +1427,18 @@ export interface ModelToolCall {
   name: string;
   /** Any JSON. */
   input?: unknown | undefined;
-  /** Why the call is not made; the model is told. */
+  /** Why the call is not made. The model gets this text. */
   problem?: string | undefined;
 }
 
 export interface ToolCalled {
-  /** The place that makes the call, `<step>:<tool>:<number>`: its attempts follow. */
+  /** The unit that makes the call, `<step>:<tool>:<number>`. Its attempts have this id. */
   step_id: string;
   /** The step whose model asked for it. */
   caller_id: string;
   /** Number of the model’s answer, from 1. */
   turn: number;
-  /** Place among the calls of the turn, from 0. */
+  /** Index among the calls of the turn, from 0. */
   index: number;
   /** The call, as the model names it. */
   call_id: string;
@@ -1495,9 +1495,9 @@ export interface StepCompleted {
   estimated_cost?: number | undefined;
   /** Version of the agent, as its worker said. */
   agent_version?: string | undefined;
-  /** Those of them that were read, where the agent tells them apart. */
+  /** Input tokens among them, when the agent reports them separately. */
   input_tokens?: number | undefined;
-  /** Those of them that were written, where the agent tells them apart. */
+  /** Output tokens among them, when the agent reports them separately. */
   output_tokens?: number | undefined;
 }
 
@@ -1520,9 +1520,9 @@ export interface StepAttemptFailed {
   token_count?: number | undefined;
   /** Cost that agents reported (`_cost`). */
   estimated_cost?: number | undefined;
-  /** Those of them that were read, where the agent tells them apart. */
+  /** Input tokens among them, when the agent reports them separately. */
   input_tokens?: number | undefined;
-  /** Those of them that were written, where the agent tells them apart. */
+  /** Output tokens among them, when the agent reports them separately. */
   output_tokens?: number | undefined;
 }
 
@@ -1533,29 +1533,29 @@ export interface StepFailed {
   failure: Failure;
   /** What the failure does to the execution: `abort`, `continue` or `fallback`. */
   handling: string;
-  /** The alternative that is tried next. */
+  /** The fallback that is tried next. */
   fallback_step_id?: string | undefined;
 }
 
 export interface StepSkipped {
   /** The step, by its id in the config. */
   step_id: string;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason: string;
   /** The user who did it. */
   by?: string | undefined;
-  /** What the person who decided said about it. */
+  /** The comment of the user who decided. */
   comment?: string | undefined;
 }
 
 export interface ApprovalRequested {
   /** The step, by its id in the config. */
   step_id: string;
-  /** What the approver is asked. */
+  /** The question to the approver. */
   message: string;
   /** Any JSON. */
   input?: unknown | undefined;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at?: string | null | undefined;
   /** The users who may decide; absent when every operator may. */
   approvers?: string[] | undefined;
@@ -1568,7 +1568,7 @@ export interface ApprovalDecided {
   approved: boolean;
   /** The user who did it. */
   by?: string | undefined;
-  /** What the person who decided said about it. */
+  /** The comment of the user who decided. */
   comment?: string | undefined;
   /** Any JSON. */
   data?: unknown | undefined;
@@ -1588,9 +1588,9 @@ export interface SignalAwaited {
   step_id: string;
   /** The name of the signal. */
   name: string;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at?: string | null | undefined;
-  /** Version of the event of the signal that was there already. */
+  /** Version of the event of the signal that had arrived before. */
   taken?: number | undefined;
 }
 
@@ -1608,7 +1608,7 @@ export interface SignalReceived {
 export interface ChoiceMade {
   /** The step, by its id in the config. */
   step_id: string;
-  /** Places of the chosen branches, from 0; none when the default is chosen. */
+  /** Indexes of the chosen branches, from 0; empty when the default is chosen. */
   branches: number[];
   /** The steps that run. */
   steps: string[];
@@ -1621,15 +1621,15 @@ export interface ChildRequested {
   child_id: string;
   /** 1 for the first child of the step. */
   number: number;
-  /** As the step asks for it: name or id. */
+  /** The name or id in the step. */
   config: string;
-  /** The version that the step asks for; absent for the newest. */
+  /** The version in the step; absent for the newest. */
   config_version?: number | undefined;
-  /** Of its input: a retry takes the child up again when it is the same. */
+  /** Hash of its input: a retry continues the child when the input is the same. */
   input_key: string;
-  /** The child of an earlier run goes on where it failed. */
+  /** Whether the child of an earlier run continues where it failed. */
   resumed?: boolean | undefined;
-  /** What is left of the parent’s. */
+  /** The rest of the parent’s budget. */
   budget?: Budget | undefined;
 }
 
@@ -1662,11 +1662,11 @@ export interface ChildEnded {
 }
 
 export interface ParentCommanded {
-  /** What the parent wants. */
+  /** The command of the parent. */
   command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'retry';
   /** Version of the parent’s event that asked for it. */
   order: number;
-  /** Why the execution was in no state for it. */
+  /** Why the state of the execution did not allow it. */
   refused?: string | undefined;
 }
 
@@ -1703,7 +1703,7 @@ export interface CompensationStarted {
   failure?: Failure | undefined;
   /** The step, by its id in the config. */
   step_id?: string | undefined;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
   /** The user who did it. */
   by?: string | undefined;
@@ -1720,7 +1720,7 @@ export interface ConsensusFailed {
   failure: Failure;
   /** What the failure does to the execution: `abort`, `continue` or `fallback`. */
   handling: string;
-  /** The alternative that is tried next. */
+  /** The fallback that is tried next. */
   fallback_step_id?: string | undefined;
 }
 
@@ -1731,32 +1731,32 @@ export interface ConsensusReached {
   mode: string;
   /** The vote of each member. */
   votes?: Vote[] | undefined;
-  /** Members that voted for what won. */
+  /** Members that voted for the winner. */
   winners?: string[] | undefined;
   /** Members that voted for something else. */
   dissent?: string[] | undefined;
-  /** `threshold`, `score`, `judge`, or `first` when a tie went to the one that is listed first. */
+  /** `threshold`, `score`, `judge`, or `first` when a tie was decided by the order of the list. */
   decided_by: string;
   /** Share of members or of weight behind the winners, from 0 to 1. */
   share?: number | undefined;
 }
 
 export interface EvaluationRecorded {
-  /** What for: `<purpose>:<step or group>`. */
+  /** Its purpose: `<purpose>:<step or group>`. */
   key: string;
-  /** What the expressions gave, in order. */
+  /** The results of the expressions, in order. */
   values?: unknown[] | undefined;
   /** Why it failed. Absent when it did not. */
   failure?: Failure | undefined;
 }
 
 export interface EvaluationRequested {
-  /** What for: `<purpose>:<step or group>`. */
+  /** Its purpose: `<purpose>:<step or group>`. */
   key: string;
 }
 
 export interface ExecutionPaused {
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
   /** The user who did it. */
   by?: string | undefined;
@@ -1767,18 +1767,18 @@ export interface ExecutionPaused {
 export interface ExecutionResumed {
   /** The user who did it. */
   by?: string | undefined;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
 }
 
 export interface ExecutionRetried {
   /** The user who did it. */
   by?: string | undefined;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at: string | null;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
-  /** Approvals before which something runs again: they hold when the same is asked. */
+  /** Approvals after steps that run again: they stay when the question is the same. */
   ask_again?: string[] | undefined;
 }
 
@@ -1787,9 +1787,9 @@ export interface ExecutionReopened {
   cause: string;
   /** The user who did it. */
   by?: string | undefined;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at: string | null;
 }
 
@@ -1818,7 +1818,7 @@ export interface ExecutionDeleted {
   events: number;
   /** The user who did it. */
   by?: string | undefined;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
   /** The retention policy that deleted it. */
   policy?: string | undefined;
@@ -1831,9 +1831,9 @@ export interface StepProgressed {
   step_id: string;
   /** Number of the attempt, from 1; 0 before the first. */
   attempt: number;
-  /** How far it is, from 0 to 1. */
+  /** Its progress, from 0 to 1. */
   progress?: number | undefined;
-  /** How far it is, in words. */
+  /** Its progress, as a text. */
   message?: string | undefined;
 }
 
@@ -1844,12 +1844,12 @@ export interface StepReused {
   output?: unknown | undefined;
   /** What was approved, and by whom. */
   approval?: ReusedApproval | undefined;
-  /** It is taken over in its turn when the same is asked again. */
+  /** It is kept when it starts with the same question. */
   if_equal?: boolean | undefined;
 }
 
 export interface ReusedApproval {
-  /** What the approver was asked. */
+  /** The question to the approver. */
   message: string;
   /** Any JSON. */
   input?: unknown | undefined;
@@ -1861,7 +1861,7 @@ export interface ReusedApproval {
   decided_at: string | null;
   /** The user who did it. */
   by?: string | undefined;
-  /** What the person who decided said about it. */
+  /** The comment of the user who decided. */
   comment?: string | undefined;
   /** Any JSON. */
   data?: unknown | undefined;
@@ -1879,18 +1879,18 @@ export interface ExecutionFailed {
   failure: Failure;
   /** The step, by its id in the config. */
   step_id?: string | undefined;
-  /** What was undone and what was not. Absent when nothing was to be. */
+  /** The steps that were undone and those that were not. Absent when there was nothing to undo. */
   compensation?: CompensationOutcome | undefined;
 }
 
 export interface ExecutionCancelled {
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
   /** The user who did it. */
   by?: string | undefined;
-  /** What was undone and what was not. Absent when nothing was to be. */
+  /** The steps that were undone and those that were not. Absent when there was nothing to undo. */
   compensation?: CompensationOutcome | undefined;
-  /** Whether it was ended at once, with nothing more undone. */
+  /** Whether it was ended at once, without further compensation. */
   terminated?: boolean | undefined;
 }
 
@@ -2022,7 +2022,7 @@ export interface Callback {
   html_template?: string | undefined;
   /** Whether it is called. */
   enabled: boolean;
-  /** Why it is not. */
+  /** Why it is disabled. */
   disabled_reason?: string | undefined;
   /** The user who made it. */
   created_by: string;
@@ -2099,7 +2099,7 @@ export interface NewCallback {
   html_template?: string | undefined;
   /** Whether it is called. */
   enabled: boolean;
-  /** Why it is not. */
+  /** Why it is disabled. */
   disabled_reason?: string | undefined;
   /** The user who made it. */
   created_by: string;
@@ -2127,7 +2127,7 @@ export interface RedrivenDelivery {
   execution_id: string;
   /** The channel. */
   callback_type: string;
-  /** Where to; references to secrets stand as they are written. */
+  /** The destination. References to secrets are not resolved. */
   callback_url: string;
   /** Method of the request; default `POST`. */
   callback_method?: string | undefined;
@@ -2135,7 +2135,7 @@ export interface RedrivenDelivery {
   status: string;
   /** How many attempts failed and were tried again. */
   retry_count: number;
-  /** How often a failed attempt is made again. */
+  /** How often a failed attempt is repeated. */
   max_retries: number;
   /** When the last attempt was made. */
   last_retry_at?: string | null | undefined;
@@ -2151,7 +2151,7 @@ export interface RedrivenDelivery {
   completed_at?: string | null | undefined;
   /** The callback; empty for the short form `callback_url`. */
   callback_id?: string | undefined;
-  /** The event that it tells of. */
+  /** The event that it is about. */
   event_type: string;
   /** Version of that event. */
   event_version: number;
@@ -2181,12 +2181,12 @@ export interface SigningSecret {
   secret?: string | undefined;
   /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
   repeated?: boolean | undefined;
-  /** Until then the secret before signs too. */
+  /** Until then the previous secret also signs. */
   previous_expires_at: string | null;
 }
 
 export interface NotificationPage {
-  /** What waits for you, oldest first. */
+  /** Your open notifications, oldest first. */
   notifications: InboxNotification[];
   /** Give it as `cursor` for the next page. */
   next_cursor: string | null;
@@ -2204,7 +2204,7 @@ export interface OrchestrationDefinition {
   $schema?: string | undefined;
   /** 1 to 255 characters, unique among the configs of the tenant. */
   name: string;
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   description?: string | undefined;
   /** How the steps are ordered. */
   strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
@@ -2214,11 +2214,11 @@ export interface OrchestrationDefinition {
   settings?: Settings | undefined;
   /** Whatever the user keeps with it. The platform does not read it. */
   metadata?: Record<string, unknown> | undefined;
-  /** Whether every tenant sees and runs it. */
+  /** Whether it is a global config. */
   is_global?: boolean | undefined;
   /** Any JSON. */
   input_schema?: unknown | undefined;
-  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | undefined;
   /** Any JSON. */
   output?: unknown | undefined;
@@ -2227,11 +2227,11 @@ export interface OrchestrationDefinition {
 /** The flat form or the nested one; `steps` is a list or an object. */
 export type ConfigBody = OrchestrationDefinition | NestedDefinition;
 
-/** Any fields of a definition; null takes one away. */
+/** Any fields of a definition; null removes a field. */
 export interface ConfigPatch {
   /** 1 to 255 characters, unique among the configs of the tenant. */
   name?: string | null | undefined;
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   description?: string | null | undefined;
   /** How the steps are ordered. */
   strategy?: 'sequential' | 'parallel' | 'consensus' | 'fallback' | null | undefined;
@@ -2241,17 +2241,17 @@ export interface ConfigPatch {
   settings?: SettingsPatch | null | undefined;
   /** Whatever the user keeps with it. The platform does not read it. */
   metadata?: Record<string, unknown> | null | undefined;
-  /** Whether every tenant sees and runs it. */
+  /** Whether it is a global config. */
   is_global?: boolean | null | undefined;
   /** Any JSON. */
   input_schema?: unknown | undefined;
-  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | null | undefined;
   /** Any JSON. */
   output?: unknown | undefined;
 }
 
-/** Any settings; null takes one away. */
+/** Any settings; null removes a setting. */
 export interface SettingsPatch {
   /** How many steps run at once; 0: any number. */
   parallel_limit?: number | null | undefined;
@@ -2265,7 +2265,7 @@ export interface SettingsPatch {
   priority?: 'high' | 'normal' | 'low' | null | undefined;
   /** What it may spend, and what counts against that. Absent when nothing limits it. */
   budget?: Budget | null | undefined;
-  /** What a step without a mapping gets of its dependencies; default `keyed`. */
+  /** The form of dependencies’ outputs in the input of a step without a mapping; default `keyed`. */
   default_input?: 'keyed' | 'merged' | null | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | null | undefined;
@@ -2277,7 +2277,7 @@ export interface NestedDefinition {
   $schema?: string | undefined;
   /** Its name. */
   name: string;
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   description?: string | undefined;
   /** How the steps are ordered. */
   strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
@@ -2290,17 +2290,17 @@ export interface NestedDefinition {
   };
   /** Whatever the user keeps with it. The platform does not read it. */
   metadata?: Record<string, unknown> | undefined;
-  /** Whether every tenant sees and runs it. */
+  /** Whether it is a global config. */
   is_global?: boolean | undefined;
   /** Any JSON. */
   input_schema?: unknown | undefined;
-  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | undefined;
   /** Any JSON. */
   output?: unknown | undefined;
 }
 
-/** A definition with what the platform keeps beside it. `version` grows by one with each change. */
+/** A definition with the fields that the platform maintains. `version` grows by one with each change. */
 export interface Config {
   /** The config, a UUID. */
   id: string;
@@ -2322,7 +2322,7 @@ export interface Config {
   steps_count: number;
   /** Its name. */
   name: string;
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   description?: string | undefined;
   /** How the steps are ordered. */
   strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
@@ -2332,11 +2332,11 @@ export interface Config {
   settings?: Settings | undefined;
   /** Whatever the user keeps with it. The platform does not read it. */
   metadata?: Record<string, unknown> | undefined;
-  /** Whether every tenant sees and runs it. */
+  /** Whether it is a global config. */
   is_global?: boolean | undefined;
   /** Any JSON. */
   input_schema?: unknown | undefined;
-  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | undefined;
   /** Any JSON. */
   output?: unknown | undefined;
@@ -2347,20 +2347,20 @@ export interface Config {
 export interface ConfigPage {
   /** The configs, newest first. */
   configs: Config[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
   /** Items on all pages; with `offset` or `with_total`. */
   total?: number | undefined;
-  /** As asked for; with `offset`. */
+  /** As in the request; only with `offset`. */
   limit?: number | undefined;
-  /** As asked for; with `offset`. */
+  /** As in the request; only with `offset`. */
   offset?: number | undefined;
 }
 
 export interface ConfigVersions {
   /** The versions, newest first. */
   versions: Config[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -2373,11 +2373,11 @@ export interface Started {
   status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
   /** True when the same Idempotency-Key had started it before. */
   repeated?: boolean | undefined;
-  /** After a wait in vain: the steps whose task no worker has taken, with what their pools have. */
+  /** After a wait without a result: the steps whose task no worker has taken, with the numbers of their pools. */
   queued?: QueuedStep[] | undefined;
 }
 
-/** Where the execution stands after the command. */
+/** The status of the execution after the command. */
 export interface Commanded {
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
@@ -2398,7 +2398,7 @@ export interface ExecutionResult {
   trace_id: string;
   /** Where it stands. */
   status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
-  /** After a wait in vain: the steps whose task no worker has taken, with what their pools have. */
+  /** After a wait without a result: the steps whose task no worker has taken, with the numbers of their pools. */
   queued?: QueuedStep[] | undefined;
   /** Any JSON; null unless the execution completed. */
   output?: unknown | undefined;
@@ -2418,7 +2418,7 @@ export interface ExecutionResult {
   served_by?: Record<string, string> | undefined;
   /** How its consensus groups voted. */
   consensus?: ConsensusView[] | undefined;
-  /** What was undone and what was not. Absent when nothing was to be. */
+  /** The steps that were undone and those that were not. Absent when there was nothing to undo. */
   compensation?: CompensationOutcome | undefined;
 }
 
@@ -2480,29 +2480,29 @@ export interface ExecutionStatus {
   priority: string;
   /** How its consensus groups voted. */
   consensus?: ConsensusView[] | undefined;
-  /** The undoing of each step. */
+  /** The compensation of each step. */
   compensations?: CompensationView[] | undefined;
-  /** When its time is over; null when nothing limits it. */
+  /** When its time limit ends; null when there is no limit. */
   deadline_at?: string | null | undefined;
-  /** What was undone and what was not. Absent when nothing was to be. */
+  /** The steps that were undone and those that were not. Absent when there was nothing to undo. */
   compensation?: CompensationOutcome | undefined;
-  /** The step or consensus group of that execution from which this one runs anew. */
+  /** The step or consensus group of that execution from which this one runs again. */
   forked_from_step_id?: string | undefined;
   /** What it may spend, and what counts against that. Absent when nothing limits it. */
   budget?: BudgetView | undefined;
-  /** In place of an output that makes the answer too large: where it is. */
+  /** In place of an output that is too large for the answer: where to read it. */
   output_omitted?: Omitted | undefined;
   /** The user who paused it. Absent unless it is paused. */
   paused_by?: string | undefined;
-  /** Why, in the words of that user. */
+  /** The reason that this user gave. */
   pause_reason?: string | undefined;
   /** The user who cancelled or terminated it. */
   cancelled_by?: string | undefined;
-  /** Why, in the words of that user. */
+  /** The reason that this user gave. */
   cancel_reason?: string | undefined;
-  /** Whether it was ended at once, with nothing more undone. */
+  /** Whether it was ended at once, without further compensation. */
   terminated?: boolean | undefined;
-  /** What people did to it, the last hundred commands, oldest first. */
+  /** The last hundred commands of users to it, oldest first. */
   controls?: ControlView[] | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | undefined;
@@ -2518,7 +2518,7 @@ export interface ExecutionStatus {
   pending_reason?: string | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
-  /** The trace in Jaeger, where its address is set. */
+  /** The trace in Jaeger, if its address is configured. */
   trace_url?: string | undefined;
   /** What it took. */
   metrics: {
@@ -2534,7 +2534,7 @@ export interface ExecutionStatus {
 }
 
 export interface StepStatus {
-  /** Place of the step in the config, from 0. */
+  /** Index of the step in the config, from 0. */
   step_index: number;
   /** The step, by its id in the config. */
   step_id: string;
@@ -2568,31 +2568,31 @@ export interface StepStatus {
   estimated_cost?: number | undefined;
   /** Why it was skipped. */
   skip_reason?: string | undefined;
-  /** The step or group that it stands in for. */
+  /** The step or group that it is a fallback for. */
   fallback_for?: string | undefined;
-  /** The alternative whose output stands for it. */
+  /** The fallback whose output it has. */
   served_by?: string | undefined;
   /** Name of its output for the steps that depend on it. */
   output_key: string;
-  /** How far it is, from 0 to 1. */
+  /** Its progress, from 0 to 1. */
   progress?: number | undefined;
-  /** How far it is, in words. */
+  /** Its progress, as a text. */
   progress_message?: string | undefined;
   /** The group with whose other members it runs and votes. */
   consensus_group?: string | undefined;
-  /** Whether its output was taken over from the execution that this one continues. */
+  /** Whether its output was copied from the execution that this one continues. */
   reused?: boolean | undefined;
   /** When the next attempt begins; null when there is none. */
   retry_at?: string | null | undefined;
   /** The decision of a human for which it waits or waited. */
   approval?: ApprovalView | undefined;
-  /** How far the conversation with a model has come. */
+  /** The state of the conversation with a model. */
   llm?: LlmView | undefined;
-  /** In place of an output that makes the answer too large: where it is. */
+  /** In place of an output that is too large for the answer: where to read it. */
   output_omitted?: Omitted | undefined;
   /** The user who skipped it. */
   skipped_by?: string | undefined;
-  /** Why, in the words of that user. */
+  /** The reason that this user gave. */
   skip_comment?: string | undefined;
   /** Set while no worker has taken its task. */
   queued?: QueuedView | undefined;
@@ -2611,20 +2611,20 @@ export interface StepStatus {
 export interface ExecutionPage {
   /** The executions, newest first. */
   executions: ExecutionSummary[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
   /** Items on all pages; with `offset` or `with_total`. */
   total?: number | undefined;
-  /** As asked for; with `offset`. */
+  /** As in the request; only with `offset`. */
   limit?: number | undefined;
-  /** As asked for; with `offset`. */
+  /** As in the request; only with `offset`. */
   offset?: number | undefined;
 }
 
 export interface ApprovalPage {
   /** The approvals that wait, oldest first. */
   approvals: ApprovalSummary[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -2638,7 +2638,7 @@ export interface ExecutionSteps {
 }
 
 export interface StepDetail {
-  /** Place of the step in the config, from 0. */
+  /** Index of the step in the config, from 0. */
   step_index: number;
   /** The step, by its id in the config. */
   step_id: string;
@@ -2672,31 +2672,31 @@ export interface StepDetail {
   estimated_cost?: number | undefined;
   /** Why it was skipped. */
   skip_reason?: string | undefined;
-  /** The step or group that it stands in for. */
+  /** The step or group that it is a fallback for. */
   fallback_for?: string | undefined;
-  /** The alternative whose output stands for it. */
+  /** The fallback whose output it has. */
   served_by?: string | undefined;
   /** Name of its output for the steps that depend on it. */
   output_key: string;
-  /** How far it is, from 0 to 1. */
+  /** Its progress, from 0 to 1. */
   progress?: number | undefined;
-  /** How far it is, in words. */
+  /** Its progress, as a text. */
   progress_message?: string | undefined;
   /** The group with whose other members it runs and votes. */
   consensus_group?: string | undefined;
-  /** Whether its output was taken over from the execution that this one continues. */
+  /** Whether its output was copied from the execution that this one continues. */
   reused?: boolean | undefined;
   /** When the next attempt begins; null when there is none. */
   retry_at?: string | null | undefined;
   /** The decision of a human for which it waits or waited. */
   approval?: ApprovalView | undefined;
-  /** How far the conversation with a model has come. */
+  /** The state of the conversation with a model. */
   llm?: LlmView | undefined;
-  /** In place of an output that makes the answer too large: where it is. */
+  /** In place of an output that is too large for the answer: where to read it. */
   output_omitted?: Omitted | undefined;
   /** The user who skipped it. */
   skipped_by?: string | undefined;
-  /** Why, in the words of that user. */
+  /** The reason that this user gave. */
   skip_comment?: string | undefined;
   /** Set while no worker has taken its task. */
   queued?: QueuedView | undefined;
@@ -2738,7 +2738,7 @@ export interface ExecutionStartedEvent {
   at: string;
   /** What happened. */
   data: ExecutionStarted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2753,7 +2753,7 @@ export interface StepScheduledEvent {
   at: string;
   /** What happened. */
   data: StepScheduled;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2768,7 +2768,7 @@ export interface ModelAnsweredEvent {
   at: string;
   /** What happened. */
   data: ModelAnswered;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2783,7 +2783,7 @@ export interface ToolCalledEvent {
   at: string;
   /** What happened. */
   data: ToolCalled;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2828,7 +2828,7 @@ export interface StepCompletedEvent {
   at: string;
   /** What happened. */
   data: StepCompleted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2843,7 +2843,7 @@ export interface StepAttemptFailedEvent {
   at: string;
   /** What happened. */
   data: StepAttemptFailed;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2858,7 +2858,7 @@ export interface StepFailedEvent {
   at: string;
   /** What happened. */
   data: StepFailed;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2873,7 +2873,7 @@ export interface StepSkippedEvent {
   at: string;
   /** What happened. */
   data: StepSkipped;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2888,7 +2888,7 @@ export interface ApprovalRequestedEvent {
   at: string;
   /** What happened. */
   data: ApprovalRequested;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2903,7 +2903,7 @@ export interface ApprovalDecidedEvent {
   at: string;
   /** What happened. */
   data: ApprovalDecided;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2918,7 +2918,7 @@ export interface WaitStartedEvent {
   at: string;
   /** What happened. */
   data: WaitStarted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2933,7 +2933,7 @@ export interface SignalAwaitedEvent {
   at: string;
   /** What happened. */
   data: SignalAwaited;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2948,7 +2948,7 @@ export interface SignalReceivedEvent {
   at: string;
   /** What happened. */
   data: SignalReceived;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2963,7 +2963,7 @@ export interface ChoiceMadeEvent {
   at: string;
   /** What happened. */
   data: ChoiceMade;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2978,7 +2978,7 @@ export interface ChildRequestedEvent {
   at: string;
   /** What happened. */
   data: ChildRequested;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2993,7 +2993,7 @@ export interface ChildStartedEvent {
   at: string;
   /** What happened. */
   data: ChildStarted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3008,7 +3008,7 @@ export interface ChildEndedEvent {
   at: string;
   /** What happened. */
   data: ChildEnded;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3023,7 +3023,7 @@ export interface ParentCommandedEvent {
   at: string;
   /** What happened. */
   data: ParentCommanded;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3098,7 +3098,7 @@ export interface BudgetExceededEvent {
   at: string;
   /** What happened. */
   data: BudgetExceeded;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3113,7 +3113,7 @@ export interface CompensationStartedEvent {
   at: string;
   /** What happened. */
   data: CompensationStarted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3128,7 +3128,7 @@ export interface ConsensusFailedEvent {
   at: string;
   /** What happened. */
   data: ConsensusFailed;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3143,7 +3143,7 @@ export interface ConsensusReachedEvent {
   at: string;
   /** What happened. */
   data: ConsensusReached;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3158,7 +3158,7 @@ export interface EvaluationRecordedEvent {
   at: string;
   /** What happened. */
   data: EvaluationRecorded;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3173,7 +3173,7 @@ export interface EvaluationRequestedEvent {
   at: string;
   /** What happened. */
   data: EvaluationRequested;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3188,7 +3188,7 @@ export interface ExecutionPausedEvent {
   at: string;
   /** What happened. */
   data: ExecutionPaused;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3203,7 +3203,7 @@ export interface ExecutionResumedEvent {
   at: string;
   /** What happened. */
   data: ExecutionResumed;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3218,7 +3218,7 @@ export interface ExecutionRetriedEvent {
   at: string;
   /** What happened. */
   data: ExecutionRetried;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3233,7 +3233,7 @@ export interface ExecutionReopenedEvent {
   at: string;
   /** What happened. */
   data: ExecutionReopened;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3248,7 +3248,7 @@ export interface ExecutionDeletedEvent {
   at: string;
   /** What happened. */
   data: ExecutionDeleted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3263,7 +3263,7 @@ export interface StepProgressedEvent {
   at: string;
   /** What happened. */
   data: StepProgressed;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3278,7 +3278,7 @@ export interface StepReusedEvent {
   at: string;
   /** What happened. */
   data: StepReused;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3293,7 +3293,7 @@ export interface ExecutionCompletedEvent {
   at: string;
   /** What happened. */
   data: ExecutionCompleted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3308,7 +3308,7 @@ export interface ExecutionFailedEvent {
   at: string;
   /** What happened. */
   data: ExecutionFailed;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3323,7 +3323,7 @@ export interface ExecutionCancelledEvent {
   at: string;
   /** What happened. */
   data: ExecutionCancelled;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3373,7 +3373,7 @@ export type Event =
 export interface EventPage {
   /** The events, in order. */
   events: Event[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -3393,28 +3393,28 @@ export interface ModelList {
 }
 
 export interface ModelBody {
-  /** Who answers. `openai_compatible` is any server that speaks as OpenAI does, at `base_url`. */
+  /** The provider. `openai_compatible` is any server with OpenAI’s API, at `base_url`. */
   provider: 'openai' | 'anthropic' | 'openai_compatible';
-  /** What the provider calls it. */
+  /** The provider’s id of the model. */
   model: string;
   /** Where requests go. */
   base_url?: string | undefined;
   /** The secret with the key, as a reference. */
   api_key?: string | undefined;
-  /** What it is for. */
+  /** Its purpose. */
   description?: string | undefined;
-  /** Most tokens of one answer, when a call does not say. */
+  /** Most tokens of one answer, when a call does not set it. */
   max_output_tokens?: number | undefined;
-  /** How much chance an answer has. */
+  /** The sampling temperature. */
   temperature?: number | undefined;
   /** Tokens that fit a call, its answer included. */
   context_tokens?: number | undefined;
   /** Its own prices, instead of those of the price list. */
   prices?:
     | {
-        /** US dollars a million input tokens. */
+        /** US dollars for a million input tokens. */
         input: number;
-        /** US dollars a million output tokens. */
+        /** US dollars for a million output tokens. */
         output: number;
       }
     | undefined;
@@ -3423,7 +3423,7 @@ export interface ModelBody {
 export interface AgentBody {
   /** The workers' pool. */
   pool: string;
-  /** What it is for, for people. */
+  /** Its purpose, for people. */
   description?: string | undefined;
   /** JSON Schema of the input. */
   input_schema?: Record<string, unknown> | undefined;
@@ -3431,7 +3431,7 @@ export interface AgentBody {
   output_schema?: Record<string, unknown> | undefined;
 }
 
-/** Any fields of an agent; null takes one away. */
+/** Any fields of an agent; null removes a field. */
 export interface AgentPatch {
   /** The workers' pool. */
   pool?: string | undefined;
@@ -3463,7 +3463,7 @@ export interface StoredDocument {
   id: string;
   /** The tenant that it belongs to. */
   tenant_id: string;
-  /** Where the document comes from; one with the same source replaces it. */
+  /** The source of the document. A document with the same source replaces it. */
   source: string;
   /** Its title. */
   title: string;
@@ -3473,7 +3473,7 @@ export interface StoredDocument {
   updated_at: string | null;
   /** Whatever the user keeps with it. The platform does not read it. */
   metadata?: Record<string, unknown> | undefined;
-  /** The same content was there. */
+  /** Whether the document had the same content before. */
   unchanged?: boolean | undefined;
   /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
   repeated?: boolean | undefined;
@@ -3482,7 +3482,7 @@ export interface StoredDocument {
 export interface DocumentPage {
   /** The documents, newest first. */
   documents: KnowledgeDocument[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -3494,7 +3494,7 @@ export interface Passages {
 export interface ApiKeyPage {
   /** The keys, without their secrets. */
   keys: ApiKey[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -3505,13 +3505,13 @@ export interface RetentionPolicies {
 
 /** With `older_than_ms`, `keep_newest` or both. */
 export interface RetentionPolicyBody {
-  /** Executions of this config alone, and this policy alone for those; absent: of all configs that no policy names. */
+  /** Only executions of this config, and only this policy applies to them. Absent: all configs that no policy names. */
   config_id?: string | undefined;
-  /** Executions that ended so; an empty list: whichever way. */
+  /** Only executions that ended with these statuses; an empty list means all. */
   statuses?: ('completed' | 'failed' | 'cancelled')[] | undefined;
   /** Milliseconds since their end. */
   older_than_ms?: number | undefined;
-  /** How many of the newest are kept, whatever their age. */
+  /** How many of the newest are always kept. */
   keep_newest?: number | undefined;
   /** What is done with them. */
   action?: 'delete' | undefined;
@@ -3520,7 +3520,7 @@ export interface RetentionPolicyBody {
 export interface SecretPage {
   /** The secrets, without their values. */
   secrets: SecretInfo[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -3528,9 +3528,9 @@ export interface SecretPage {
 export interface Timetable {
   /** 5 fields, or 6 with seconds first, or 7 with years last; or `@hourly` and the like. */
   cron?: string | undefined;
-  /** Elapsed time between two, counted from `start_at` or else from 1970. */
+  /** Time between two starts, counted from `start_at` or else from 1970. */
   every_ms?: number | undefined;
-  /** Days and times of day that all have to fit. */
+  /** Days and times of day. All of them must match. */
   calendar?: CalendarDays | undefined;
   /** One time: RFC 3339, or without an offset in `time_zone`. */
   at?: string | undefined;
@@ -3546,7 +3546,7 @@ export interface Timetable {
   end_at?: string | undefined;
 }
 
-/** Days and times of day that all have to fit. A list that is left out fits always; seconds, minutes and hours default to 0. */
+/** Days and times of day that must all match. An absent list always matches; seconds, minutes and hours default to 0. */
 export interface CalendarDays {
   /** Seconds. */
   seconds?: number[] | undefined;
@@ -3571,7 +3571,7 @@ export interface ScheduleBody {
   name: string;
   /** The config whose executions it starts: its id or name. Answers have the id. */
   config: string;
-  /** The version that it starts; without it, the newest one at each firing. */
+  /** The version that it starts. Default: the newest one at each firing. */
   config_version?: number | undefined;
   /** When it is due. */
   timetable: Timetable;
@@ -3579,22 +3579,22 @@ export interface ScheduleBody {
   input?: unknown | undefined;
   /** The session of its executions. */
   session_id?: string | undefined;
-  /** Goes to its executions, with `schedule_id` and `nominal_time` beside it. */
+  /** Metadata of its executions, together with `schedule_id` and `nominal_time`. */
   metadata?: Record<string, unknown> | undefined;
   /** The priority of its executions. */
   priority?: 'high' | 'normal' | 'low' | undefined;
-  /** Each start is delayed by less than this; the same time always by the same. */
+  /** Each start is delayed by less than this. The same time always has the same delay. */
   jitter_ms?: number | undefined;
   /** What to do with a time that comes while an execution runs. */
   overlap?: 'skip' | 'buffer_one' | 'buffer_all' | 'cancel_other' | 'terminate_other' | 'allow' | undefined;
   /** Of `buffer_all`: how many times wait at most. */
   buffer_limit?: number | undefined;
-  /** What to do with times that passed while nobody could fire them. */
+  /** What to do with times that passed while the platform could not start them. */
   missed?:
     | {
         /** Which of them start. */
         runs?: 'skip' | 'latest' | 'all' | undefined;
-        /** Times longer ago than this start nothing. */
+        /** Older times start nothing. */
         window_ms?: number | undefined;
         /** Of `all`: how many start at most. */
         limit?: number | undefined;
@@ -3602,7 +3602,7 @@ export interface ScheduleBody {
     | undefined;
   /** It pauses when an execution fails or cannot be started. */
   pause_on_failure?: boolean | undefined;
-  /** It has finished after so many. */
+  /** It ends after this many executions. */
   max_runs?: number | undefined;
 }
 
@@ -3619,7 +3619,7 @@ export interface Schedule {
   name: string;
   /** The config whose executions it starts: its id or name. Answers have the id. */
   config: string;
-  /** The version that it starts; without it, the newest one at each firing. */
+  /** The version that it starts. Default: the newest one at each firing. */
   config_version?: number | undefined;
   /** When it is due. */
   timetable: Timetable;
@@ -3627,22 +3627,22 @@ export interface Schedule {
   input?: unknown | undefined;
   /** The session of its executions. */
   session_id?: string | undefined;
-  /** Goes to its executions, with `schedule_id` and `nominal_time` beside it. */
+  /** Metadata of its executions, together with `schedule_id` and `nominal_time`. */
   metadata?: Record<string, unknown> | undefined;
   /** The priority of its executions. */
   priority?: 'high' | 'normal' | 'low' | undefined;
-  /** Each start is delayed by less than this; the same time always by the same. */
+  /** Each start is delayed by less than this. The same time always has the same delay. */
   jitter_ms?: number | undefined;
   /** What to do with a time that comes while an execution runs. */
   overlap?: 'skip' | 'buffer_one' | 'buffer_all' | 'cancel_other' | 'terminate_other' | 'allow' | undefined;
   /** Of `buffer_all`: how many times wait at most. */
   buffer_limit?: number | undefined;
-  /** What to do with times that passed while nobody could fire them. */
+  /** What to do with times that passed while the platform could not start them. */
   missed?:
     | {
         /** Which of them start. */
         runs?: 'skip' | 'latest' | 'all' | undefined;
-        /** Times longer ago than this start nothing. */
+        /** Older times start nothing. */
         window_ms?: number | undefined;
         /** Of `all`: how many start at most. */
         limit?: number | undefined;
@@ -3650,7 +3650,7 @@ export interface Schedule {
     | undefined;
   /** It pauses when an execution fails or cannot be started. */
   pause_on_failure?: boolean | undefined;
-  /** It has finished after so many. */
+  /** It ends after this many executions. */
   max_runs?: number | undefined;
   /** The user who made it. Its executions are this user’s. */
   created_by: string;
@@ -3658,7 +3658,7 @@ export interface Schedule {
   created_at: string;
   /** When it was last changed. */
   updated_at: string;
-  /** By whom and why it is paused; null when it is not. */
+  /** Who paused it and why; null when it is not paused. */
   paused: {
     /** The user who did it; empty when a failure did. */
     by: string;
@@ -3669,17 +3669,17 @@ export interface Schedule {
   } | null;
   /** The next time of the timetable; null when there is none. */
   next_at: string | null;
-  /** When it started something last. */
+  /** When it last started an execution. */
   last_fired_at: string | null;
-  /** What it started last. */
+  /** The execution that it started last. */
   last_execution_id: string | null;
   /** Executions whose end it waits for. */
   running: ScheduleRun[];
-  /** Times whose executions wait for one that runs. */
+  /** Times whose executions wait for a running one. */
   waiting: string[];
-  /** What became of its times and executions. */
+  /** How its times and executions ended. */
   counts: ScheduleCounts;
-  /** Of `max_runs`; null without it. */
+  /** Executions left of `max_runs`; null without it. */
   remaining_runs: number | null;
   /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
   repeated?: boolean | undefined;
@@ -3712,19 +3712,19 @@ export interface ScheduleCounts {
 export interface SchedulePage {
   /** Schedules. */
   schedules: Schedule[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
 export interface ScheduleHistory {
   /** The events, in order. */
   events: ScheduleEvent[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
 export interface ScheduleEvent {
-  /** Its place in the history. */
+  /** Its position in the history. */
   version: number;
   /** What happened. */
   type:
@@ -3743,7 +3743,7 @@ export interface ScheduleEvent {
     | 'ScheduleDeleted';
   /** When it happened. */
   at: string;
-  /** What belongs to it. */
+  /** Its details. */
   data: Record<string, unknown>;
 }
 
@@ -3779,21 +3779,21 @@ export interface BackfillBody {
 export interface SecretBody {
   /** The secret itself. No answer has it. */
   value: string;
-  /** What it is for. */
+  /** Its purpose. */
   description?: string | undefined;
 }
 
 export interface TenantPage {
   /** The tenants. */
   tenants: Tenant[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
 export interface AuditPage {
   /** The entries. */
   entries: AuditEntry[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -3815,21 +3815,21 @@ export interface TenantLimitValues {
 }
 
 export interface TenantSettingValues {
-  /** Whether the global configs of the tenant `default` are there for this tenant, to be seen and to be run. */
+  /** Whether this tenant sees and runs the global configs of the tenant `default`. */
   global_configs?: boolean | undefined;
 }
 
 export interface TenantSettings {
   /** The tenant. */
   tenant_id: string;
-  /** Whether global configs are there for this tenant. */
+  /** Whether this tenant sees and runs global configs. */
   global_configs: boolean;
 }
 
 export interface TenantLimits {
   /** The tenant. */
   tenant_id: string;
-  /** What was set for this tenant; null: nothing. */
+  /** The limit that is set for this tenant; null when none is. */
   own: {
     /** Of two tenants whose steps wait, one with twice the weight has twice the slots of runners. */
     weight: number | null;
@@ -3846,7 +3846,7 @@ export interface TenantLimits {
     /** Bytes of documents of the knowledge base and of versions of configs. */
     document_bytes: number | null;
   };
-  /** What holds: its own, or the default of the platform; 0: no limit. */
+  /** The limit that applies: its own, or the platform’s default; 0: no limit. */
   limits: {
     /** Of two tenants whose steps wait, one with twice the weight has twice the slots of runners. */
     weight: number;
@@ -3863,7 +3863,7 @@ export interface TenantLimits {
     /** Bytes of documents of the knowledge base and of versions of configs. */
     document_bytes: number;
   };
-  /** What it uses now; WebSockets are counted only where they are limited. */
+  /** Its current use. WebSockets are counted only when they are limited. */
   used: {
     /** Attempts of steps that run at once, of all pools; further ones wait. */
     running_attempts: number | null;
@@ -3883,7 +3883,7 @@ export interface TenantLimits {
 export interface PoolCredentialsPage {
   /** The credentials, without their files. */
   credentials: PoolCredentials[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -3902,9 +3902,9 @@ export interface NewPoolCredentials {
   expires_at: string | null;
   /** When it was revoked; null while it was not. */
   revoked_at?: string | null | undefined;
-  /** The file that a NATS client takes (NATS_CREDS), shown only now. */
+  /** The credentials file for a NATS client (NATS_CREDS), shown only now. */
   file?: string | undefined;
-  /** Certificates, in PEM, of those who may vouch for the NATS server (a file for BATUTA_NATS_TLS_CA); absent where workers need none. */
+  /** PEM certificates of the authorities that may sign the NATS server’s certificate (a file for BATUTA_NATS_TLS_CA). Absent when workers do not need it. */
   tls_ca?: string | undefined;
 }
 
@@ -3915,7 +3915,7 @@ export interface NewApiKey {
   tenant_id: string;
   /** The user whose API key asked for it. */
   user_id: string;
-  /** What it allows: `viewer` reads; `operator` also writes and runs; `admin` also manages agents and keys. */
+  /** The rights of the key: `viewer` reads; `operator` also writes and runs; `admin` also manages agents and keys. */
   role: 'viewer' | 'operator' | 'admin';
   /** Its name. */
   name: string;
@@ -3966,7 +3966,7 @@ export interface Liveness {
 export interface Readiness {
   /** Where it stands. */
   status: 'ready' | 'not_ready';
-  /** What each check says. */
+  /** The result of each check. */
   checks: Record<string, string>;
 }
 
@@ -3980,7 +3980,7 @@ export interface Problem {
   status: number;
   /** What went wrong this time. */
   detail: string;
-  /** Stable: switch on this. */
+  /** Stable. Decide by this field. */
   code:
     | 'validation_failed'
     | 'malformed_json'
@@ -4032,7 +4032,7 @@ export interface Problem {
     | 'headers_too_large'
     | 'internal'
     | 'unavailable';
-  /** The path that was asked for. */
+  /** The requested path. */
   instance?: string | undefined;
   /** Every mistake of the request. */
   errors?:
