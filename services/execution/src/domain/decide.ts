@@ -108,7 +108,7 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
   }
 }
 
-/** Whether another request under the same key has taken effect. */
+/** Whether a different request with the same key has taken effect. */
 function isOtherUnderKey(commandId: string, state: State): boolean {
   const key = keyOfCommand(commandId);
   if (key === undefined) return false;
@@ -119,8 +119,8 @@ function isOtherUnderKey(commandId: string, state: State): boolean {
 }
 
 /**
- * Nothing happens to a deleted execution any more. Whether the events before are removed yet makes no difference: of all commands only
- * the one that deleted it is a repeat.
+ * Nothing more happens to a deleted execution, whether its events are removed already or not. Only the command that
+ * deleted it counts as a repeat.
  */
 function decideDeleted(command: Command, state: State, { commandId }: NonNullable<State['deleted']>): Decision {
   if (!isOutsideCommand(command.id)) return { accepted: [], outcome: 'stale', next: state };
@@ -130,8 +130,8 @@ function decideDeleted(command: Command, state: State, { commandId }: NonNullabl
 }
 
 /**
- * What a command does to an execution: every event it causes, up to the point where only the outside can go on. Total,
- * synchronous and pure; the same command on the same state always gives the same decision.
+ * Decides a command to an execution: returns every event that it causes, up to the point where only outside input can
+ * continue. Total, synchronous and pure: the same command on the same state always gives the same decision.
  */
 export function decide(command: Command, state: State): Decision {
   if (state.deleted !== undefined) return decideDeleted(command, state, state.deleted);

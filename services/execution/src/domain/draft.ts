@@ -8,7 +8,7 @@ import { compiledUnit } from './state/nodes.js';
 import type { Spending } from './budget/spending.js';
 import { unitState, type State } from './state/state.js';
 
-/** The decision being made for one command: events so far, and the state after them. */
+/** The decision for one command while it is being made: its events so far, and the state after them. */
 export class Draft {
   readonly events: DomainEvent[] = [];
 
@@ -21,18 +21,18 @@ export class Draft {
     return this.command.at;
   }
 
-  /** A draft of its own from here, for a look at what a command would do. */
+  /** A separate draft from this point, to see what a command would do. */
   trial(): Draft {
     return new Draft(this.command, this.state);
   }
 
-  /** Adds an event; what follows is decided on the state after it. */
+  /** Adds an event. Later decisions use the state after it. */
   emit(event: DomainEvent): void {
     this.events.push(event);
     this.state = this.after(event);
   }
 
-  /** The state as it would be after an event. */
+  /** The state that would follow an event. */
   after(event: DomainEvent): State {
     const executionId = this.command.type === 'StartExecution' ? this.command.executionId : this.state.executionId;
     return evolve(this.state, {
@@ -47,7 +47,7 @@ export class Draft {
     } as Event);
   }
 
-  /** The step has failed for good: what that does to the execution is part of the event. */
+  /** The step has finally failed. The event includes the effect on the execution. */
   failStep(unit: number, failure: Failure): void {
     const compensating = this.state.status === 'compensation';
     const { handling, alternative } = compensating
@@ -65,7 +65,9 @@ export class Draft {
     });
   }
 
-  /** The running attempt of a unit failed: it is tried again when its policy allows, else the step has failed. */
+  /**
+   * The running attempt of a unit failed. Another attempt follows if its policy allows it, else the step has failed.
+   */
   failAttempt(
     unit: number,
     failure: Failure,
@@ -74,7 +76,7 @@ export class Draft {
   ): void {
     const compiled = compiledUnit(this.state, unit);
     const current = unitState(this.state, unit);
-    // While an execution is being undone only the undoing itself is worth another attempt.
+    // During compensation only compensations get another attempt.
     const retryable = this.state.status !== 'compensation' || compiled.kind === 'compensation';
     const retryAt = retryable
       ? nextAttemptAt(
@@ -103,7 +105,7 @@ export class Draft {
     }
   }
 
-  /** Times of an attempt that the engine itself ended. */
+  /** Start and end of an attempt that the engine itself ended. */
   engineTimes(unit: number): { startedAt: number; finishedAt: number } {
     const { startedAt, scheduledAt, heartbeatAt } = unitState(this.state, unit);
     return { startedAt: heartbeatAt > 0 ? startedAt : scheduledAt, finishedAt: this.at };

@@ -137,7 +137,7 @@ describe('the engine, whatever the config and whatever happens', () => {
         const outcomes = new Set<string>();
         run(definition, moves, (before, command, events, after) => {
           for (const { type, data } of events) {
-            // A human makes no attempts: decisions are counted by themselves.
+            // A human makes no attempts, so decisions are counted separately.
             if ((type === 'StepCompleted' || type === 'StepAttemptFailed') && data.attempt > 0) {
               const key = `${data.stepId}#${data.attempt}`;
               expect(outcomes.has(key)).toBe(false);
@@ -251,7 +251,7 @@ describe('the engine, whatever the config and whatever happens', () => {
             event.type === 'StepScheduled' || event.type === 'ApprovalRequested' ? [event.data.stepId] : [],
           );
           if (before.status === 'paused' && command.type !== 'ResumeExecution') {
-            // Undoing is no part of what was paused.
+            // A compensation is not part of the paused work.
             expect(scheduled.filter((stepId) => !stepId.endsWith(':compensate'))).toEqual([]);
           }
           for (const stepId of scheduled) {
@@ -305,7 +305,7 @@ describe('the engine, whatever the config and whatever happens', () => {
           }
           if (open.length === 0 && asked.length === 0 && signals.length === 0) {
             const wakeAt = nextWake(trace.state);
-            // Only the next attempt of a step may be waited for: an execution that waits for its deadline hangs.
+            // An execution may only wait for the next attempt of a step. One that waits for its deadline hangs.
             expect(
               isTerminal(trace.state.status) ||
                 (wakeAt ?? 0) < trace.state.deadlineAt ||
@@ -317,7 +317,7 @@ describe('the engine, whatever the config and whatever happens', () => {
           }
         }
         expect(isTerminal(trace.state.status)).toBe(true);
-        // Only an alternative that waits for the step it stands in for can wait for ever.
+        // Only a fallback that waits for the step that it serves can wait for ever.
         if (trace.state.failure?.code === 'stalled') {
           expect(definition.steps.some((step) => step.is_fallback && (step.dependencies ?? []).length > 0)).toBe(true);
         }

@@ -6,14 +6,14 @@ import { dropStaleTimers } from './state/timers.js';
 
 type Evolve = (next: Next, data: unknown, event: Event) => void;
 
-/** One look-up for each event: of all that is known of its type, the fold needs only this. */
+/** One lookup for each event. Computing the state needs only this function of its definition. */
 const FOLDS = Object.fromEntries(
   Object.entries(EVENTS).map(([type, { evolve: fold }]) => [type, fold as Evolve]),
 ) as Readonly<Record<string, Evolve | undefined>>;
 
 /**
- * The state after one more event. Total: what does not fit (an unknown step, for example) changes nothing but the version.
- * Never changes a state that somebody holds: what is written to is this call's own copy.
+ * The state after one more event. Total: an event that does not fit (an unknown step, for example) changes only the
+ * version. It never changes an existing state, because it writes only to its own copy.
  */
 export function evolve(state: State, event: Event): State {
   const next = copyState(state);

@@ -8,7 +8,7 @@ import { nodeId, nodeResult, servingUnit } from './state/results.js';
 import { seenNodes } from './graph/seen-nodes.js';
 import { groupState, unitState, type State } from './state/state.js';
 
-/** The node and everything that depends on it, directly or not. */
+/** The node and everything that depends on it, directly or indirectly. */
 function downstream(state: State, from: number): Set<number> {
   const { units, groups, dependents } = state.config;
   const seen = new Set([from]);
@@ -24,7 +24,7 @@ function downstream(state: State, from: number): Set<number> {
       seen.add(unit.fallbackFor);
     }
     for (const member of groups[node - units.length]?.members ?? []) {
-      // A group is voted on as a whole: when it runs again, all its members do.
+      // A group votes as a whole: when it runs again, all its members do.
       seen.add(member);
     }
   }
@@ -38,7 +38,7 @@ function isServed(state: State, node: number): boolean {
     : unitState(state, serving).phase === 'completed';
 }
 
-/** The steps that take part in a node's outcome: itself or its members, and whoever may stand in for them. */
+/** The steps that take part in a node's outcome: itself or its members, and their possible fallbacks. */
 function family(state: State, node: number, into: Set<number> = new Set()): Set<number> {
   const { units, groups, alternatives } = state.config;
   if (node < units.length) {
@@ -61,7 +61,7 @@ function wasDecidedBy(state: State, unit: number): boolean {
   );
 }
 
-/** What was approved, and by whom; undefined for what was not, or is not known any more. */
+/** What was approved, and by whom. Undefined when it was not approved or is unknown. */
 function approvalOf(state: State, unit: number): ReusedApproval | undefined {
   const { phase, approval } = unitState(state, unit);
   const decision = approval?.decision;
@@ -83,10 +83,10 @@ function approvalOf(state: State, unit: number): ReusedApproval | undefined {
 }
 
 /**
- * What a fork of an execution from a step takes over, whether it has ended or not: the outputs of the completed steps and groups
- * that do not depend on it; one at a time only those listed before it. A human's decision is taken over at once only where all that
- * it can have been about is the same: the input, and everything before it. Elsewhere what was approved goes with it, and holds in
- * its turn when the same is asked.
+ * What a fork from a step copies from an execution, ended or not: the outputs of completed steps and groups that do not
+ * depend on that step, and in strategies of one step at a time only those listed before it. A human's decision is
+ * copied at once only when everything that it can be about is the same: the input, and everything before it. Otherwise
+ * the approved question is copied too, and the decision is valid when the question is the same again.
  */
 export function forkFrom(
   source: State,
@@ -131,7 +131,7 @@ export function forkFrom(
     }
     for (const part of decided) {
       const approval = approvalOf(source, part);
-      // A text that nothing is filled into says nothing of what it was about.
+      // A text without expressions does not show what it was about.
       const shows = (config.units[part]?.input?.expressions.length ?? 0) > 0;
       if (approval !== undefined && shows) {
         reused.push({ stepId: nodeId(source, part), output: unitState(source, part).output, approval, ifEqual: true });

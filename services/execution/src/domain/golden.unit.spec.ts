@@ -15,8 +15,8 @@ interface History {
 const folder = new URL('../../test/golden/', import.meta.url);
 const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
 
-// These logs were written by earlier versions. They are never changed: when one no longer folds to what it did, a log in
-// somebody's database does not either.
+// Earlier versions wrote these logs. They never change: if one of them gives another state now, an existing log in a
+// database does too.
 describe('histories of earlier versions', () => {
   test('are there', () => {
     expect(names.length).toBeGreaterThanOrEqual(7);
@@ -25,7 +25,7 @@ describe('histories of earlier versions', () => {
   test.each(names)('%s folds to the same execution for ever', (name) => {
     const history = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as History;
     const state = history.events.reduce(evolve, initialState(compile(history.definition)));
-    // Fields that later versions add to the view are theirs; none of those recorded may change or go.
+    // Later versions may add fields to the view. None of the recorded fields may change or disappear.
     expect(JSON.parse(JSON.stringify(view(state)))).toMatchObject(history.view);
   });
 });

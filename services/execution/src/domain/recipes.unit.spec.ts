@@ -8,7 +8,7 @@ const ROOT = new URL('../../../../', import.meta.url);
 
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
 
-/** The recipe of CONTRIBUTING.md under a heading: its numbered steps, and the files that they name. */
+/** A recipe of CONTRIBUTING.md by its heading: its numbered steps, and the files that they name. */
 function recipe(heading: string): { files: string[] } {
   const [, text = ''] = read('CONTRIBUTING.md').split(`\n## ${heading}\n`);
   const [chapter = ''] = text.split('\n## ');
@@ -95,7 +95,7 @@ describe('the recipe for a step kind', () => {
       for (const file of [
         'libs/contracts/src/config-schema/kinds/index.ts',
         'services/execution/test/simulation/random-config.ts',
-        // What the reference does not name is an agent's step.
+        // A kind that the reference does not name is treated as an agent's step.
         ...(kind === 'agent' ? [] : ['services/execution/test/simulation/reference.ts']),
         'docs/orchestrations.md',
       ]) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { view } from './view/view.js';
 import { config, scenario } from '../../test/engine/scenario.js';
 
-// Each of these was found by the simulation.
+// The simulation found each of these.
 
 describe('what the simulation found', () => {
   test('a mapping behind a condition that is a plain path is sent to the sandbox', () => {

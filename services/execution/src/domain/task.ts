@@ -4,7 +4,7 @@ import { modelCallInput } from './kinds/llm/model-call.js';
 import { taskInput } from './expressions/inputs.js';
 import { unitState, type State } from './state/state.js';
 
-/** What the runtime knows about a dispatch and the domain does not. */
+/** Facts about a dispatch that the runtime knows and the domain does not. */
 export interface Dispatch {
   readonly partition: number;
   /** More than 1 when the attempt was sent before. */
@@ -12,7 +12,7 @@ export interface Dispatch {
   readonly checkFirst: boolean;
 }
 
-/** The message for the running attempt of a step; undefined for a step the config does not have. */
+/** The message for the running attempt of a step. Undefined for a step that the config does not have. */
 export function taskOf(state: State, stepId: string, { partition, dispatch, checkFirst }: Dispatch): Task | undefined {
   const index = state.config.unitIndex.get(stepId);
   const unit = index === undefined ? undefined : state.config.units[index];
@@ -50,7 +50,10 @@ export function taskOf(state: State, stepId: string, { partition, dispatch, chec
   };
 }
 
-/** Where the input refers to secrets. A global config, which another tenant may have written, refers to none of this one's. */
+/**
+ * Where the input refers to secrets. A global config may belong to another tenant, so it cannot refer to this tenant's
+ * secrets.
+ */
 function secretsOf(state: State, { input }: Unit): Pick<Task, 'secrets'> {
   if (input === undefined || input.secrets.length === 0 || state.config.definition.is_global === true) return {};
   return { secrets: [...input.secrets] };

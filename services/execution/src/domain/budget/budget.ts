@@ -1,16 +1,16 @@
 import { FAILURE_CODES, type Budget, type BudgetExceeded, type Failure } from '@batuta/contracts';
 import type { State } from '../state/state.js';
 
-// Sums of decimal fractions differ from what they stand for in the last digits: 0.1 + 0.2 is not more than 0.3.
+// Sums of decimal fractions have rounding errors: 0.1 + 0.2 must not count as more than 0.3.
 const ROUNDING = 1e-9;
 
 function smaller(a: number | undefined, b: number | undefined): number | undefined {
-  // Zero is how the wire says none.
+  // On the wire zero means no limit.
   const limits = [a, b].filter((limit) => limit !== undefined && limit > 0) as number[];
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
-/** What an execution may spend: of the config's limits and those of its start the smaller ones. */
+/** What an execution may spend: the smaller limits of its config and its start. */
 export function budgetOf(state: State): Budget {
   const own = state.started?.budget;
   const { budget } = state.config;
@@ -25,7 +25,7 @@ export function budgetOf(state: State): Budget {
   };
 }
 
-/** Whether anything limits what the execution may spend. */
+/** Whether the execution has any budget. */
 export function hasBudget(state: State): boolean {
   const { maxTokens, maxCost } = budgetOf(state);
   return maxTokens !== undefined || maxCost !== undefined;
@@ -35,7 +35,9 @@ function isOver(spent: number, limit: number | undefined): limit is number {
   return limit !== undefined && spent > limit * (1 + ROUNDING);
 }
 
-/** The first limit that is exceeded since the start or the last retry; undefined while what was spent is within them. */
+/**
+ * The first limit that was exceeded since the start or the last retry. Undefined while spending is within the limits.
+ */
 export function overspending(state: State): BudgetExceeded | undefined {
   const { maxTokens, maxCost } = budgetOf(state);
   const { spentTokens, spentCost } = state;
@@ -45,7 +47,7 @@ export function overspending(state: State): BudgetExceeded | undefined {
   return isOver(spentCost, maxCost) ? { resource: 'cost', limit: maxCost, spent: spentCost } : undefined;
 }
 
-/** Why an execution with steps left ends when its budget is exceeded. */
+/** The failure of an execution with remaining steps whose budget is exceeded. */
 export function budgetFailure({ resource, limit, spent }: BudgetExceeded): Failure {
   const told = resource === 'tokens' ? `${spent} tokens were spent` : `a cost of ${spent} was spent`;
   return {

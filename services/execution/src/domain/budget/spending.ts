@@ -5,7 +5,7 @@ import { isObject } from '../structures/json.js';
 const MAX_TOKENS = 2_147_483_647;
 const LONGEST_SHOWN = 60;
 
-/** What an attempt spent, as its event has it; absent is nothing. */
+/** The spending of an attempt in the form of its event. Absent fields mean nothing. */
 export type Spending = Pick<StepCompleted, 'tokenCount' | 'inputTokens' | 'outputTokens' | 'estimatedCost'>;
 
 const NOTHING_SPENT: Spending = {};
@@ -18,7 +18,7 @@ function amount(value: JsonValue | undefined, most: number): number {
   return isAmount(value) ? Math.min(value, most) : 0;
 }
 
-/** Null is what is not told, as in any optional field. */
+/** Null means absent, as in any optional field. */
 const isTold = (value: JsonValue | undefined): boolean => value !== undefined && value !== null;
 
 function tokensProblem(value: JsonValue | undefined): string | undefined {
@@ -37,7 +37,10 @@ function shown(value: JsonValue | undefined): string {
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
-/** Why what an agent says that it spent cannot be counted; undefined when it can. A budget must not be passed by nonsense. */
+/**
+ * Why the spending that an agent reports cannot be counted. Undefined when it can. Invalid values must not bypass a
+ * budget.
+ */
 export function spendingProblem(output: JsonValue | undefined): string | undefined {
   if (!tellsSpending(output)) {
     return undefined;
@@ -48,7 +51,7 @@ export function spendingProblem(output: JsonValue | undefined): string | undefin
     : tokensProblem(output._tokens);
 }
 
-/** `_tokens` is their number, or `{input, output}` for the two kinds. */
+/** `_tokens` is a number, or `{input, output}` for the two kinds. */
 function tokensOf(value: JsonValue | undefined): Spending {
   const inputTokens = isObject(value) ? Math.round(amount(value.input, MAX_TOKENS)) : 0;
   const outputTokens = isObject(value) ? Math.round(amount(value.output, MAX_TOKENS)) : 0;
@@ -66,7 +69,7 @@ function tellsSpending(value: JsonValue | undefined): value is JsonObject {
   return isObject(value) && (Object.hasOwn(value, '_tokens') || Object.hasOwn(value, '_cost'));
 }
 
-/** An agent tells what it spent in `_tokens` and `_cost`; they are not part of its output. */
+/** Takes the spending that an agent reports in `_tokens` and `_cost` out of its output. */
 export function takeSpending(output: JsonValue | undefined): { output: JsonValue; spending: Spending } {
   if (!tellsSpending(output)) {
     return { output: output ?? null, spending: NOTHING_SPENT };
@@ -84,7 +87,7 @@ export function takeSpending(output: JsonValue | undefined): { output: JsonValue
   };
 }
 
-/** What an attempt that failed had spent stands in its failure's `details`, and is taken out of them. */
+/** Takes the spending of a failed attempt out of its failure's `details`. */
 export function takeFailureSpending(failure: Failure): { failure: Failure; spending: Spending } {
   if (!tellsSpending(failure.details)) {
     return { failure, spending: NOTHING_SPENT };
@@ -95,7 +98,7 @@ export function takeFailureSpending(failure: Failure): { failure: Failure; spend
   return { failure: Object.keys(details).length === 0 ? rest : { ...rest, details }, spending };
 }
 
-/** The details of a failure that stands in for an output: what was spent on it stays told. */
+/** The details of a failure that replaces an output. They keep the output's spending. */
 export function spendingDetails(output: JsonValue | undefined): { details?: JsonObject } {
   if (!tellsSpending(output)) {
     return {};

@@ -4,7 +4,7 @@ import { startOfCompensation } from '../plan/compensation.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 import { why } from './why.js';
 
-/** Cancels: terminal at its commit, or, asked to undo and with something to undo, once that is done. */
+/** Cancels an execution: at once, or after compensation when this was requested and there is something to undo. */
 export function cancelExecution(draft: Draft, command: CancelExecution): Outcome | Rejection {
   const ended = endedRejection(draft.state);
   if (ended !== undefined) {

@@ -14,7 +14,7 @@ import { resumeExecution } from './resume.js';
 import { retryExecution } from './retry-execution.js';
 import { terminateExecution } from './terminate.js';
 
-/** The step that has this child, with the child as the state knows it. */
+/** The step that has this child, and the child's state. */
 function stepOf(draft: Draft, childId: string): { readonly index: number; readonly child: ChildState } | undefined {
   for (const index of draft.state.config.childUnits) {
     const { child } = unitState(draft.state, index);
@@ -25,7 +25,7 @@ function stepOf(draft: Draft, childId: string): { readonly index: number; readon
   return undefined;
 }
 
-/** What became of the start of a child, or of taking it up again. */
+/** Records the outcome of starting or continuing a child. */
 export function recordChildAnswer(draft: Draft, command: RecordChildAnswer): Outcome {
   const found = stepOf(draft, command.childId);
   if (found === undefined || isTerminal(draft.state.status)) {
@@ -68,7 +68,10 @@ export function recordChildAnswer(draft: Draft, command: RecordChildAnswer): Out
   return 'recorded';
 }
 
-/** A child tells its end. Before its start is recorded nobody knows of which of its runs that is: it has to tell again. */
+/**
+ * A child reports its end. Before its start is recorded, it is unknown which of its runs has ended, so it must report
+ * again.
+ */
 export function recordChildEnd(draft: Draft, { childId, end }: RecordChildEnd): Outcome {
   const dependency = dependencyOf(draft.state, childId);
   if (dependency !== undefined) {
@@ -89,14 +92,14 @@ export function recordChildEnd(draft: Draft, { childId, end }: RecordChildEnd): 
   return 'recorded';
 }
 
-/** The parent wants something. Only the newest of its wishes counts, however late or often the others arrive. */
+/** Follows a command of the parent. Only the newest command counts, however late or often others arrive. */
 export function obeyParent(draft: Draft, command: ObeyParent): Outcome {
   const { started, status, commanded } = draft.state;
   const { order } = command;
   if (started?.parent?.executionId !== command.from) {
     return 'stale';
   }
-  // A repeat is told the same; whoever asks is told how things are.
+  // A repeat gets the same answer, and `ask` gets the current status.
   if (command.command === 'ask' || order === commanded) {
     return 'recorded';
   }

@@ -16,21 +16,21 @@ import type {
 import type { State } from '../state/state.js';
 
 interface CommandBase {
-  /** Repeats carry the same id. Ids of the engine's own commands have a colon as second character. */
+  /** Repeats have the same id. Ids of the engine's own commands have a colon as second character. */
   readonly id: string;
-  /** Epoch ms; the time of every event the command causes. */
+  /** Epoch ms. The time of every event that the command causes. */
   readonly at: number;
-  /** Unsigned 32-bit number: all the randomness the decision has. */
+  /** Unsigned 32-bit number, the only source of randomness for the decision. */
   readonly seed: number;
 }
 
-/** Outputs that a fork takes over, in the order in which they are recorded. `stepId` may name a consensus group. */
+/** Outputs that a fork copies, in the order in which they are recorded. `stepId` may name a consensus group. */
 export interface ReusedOutput {
   readonly stepId: string;
   readonly output: JsonValue | undefined;
-  /** Of an approval: what was approved. */
+  /** For an approval: what was approved. */
   readonly approval?: ReusedApproval;
-  /** It is taken over only when the same is asked again. */
+  /** It is kept only when the question is the same again. */
   readonly ifEqual?: boolean;
 }
 
@@ -58,7 +58,7 @@ export interface PauseExecution extends CommandBase {
   readonly type: 'PauseExecution';
   readonly reason?: string;
   readonly by?: string;
-  /** Also stop running attempts; they run again at the resume without spending one. */
+  /** Also stop running attempts. They run again at the resume, and the stopped attempts do not count. */
   readonly now?: boolean;
 }
 export interface ResumeExecution extends CommandBase {
@@ -72,7 +72,7 @@ export interface SkipStep extends CommandBase {
   readonly by?: string;
   readonly reason?: string;
 }
-/** A human's decision about a step that waits for one. */
+/** A human's decision about a waiting step. */
 export interface DecideApproval extends CommandBase {
   readonly type: 'DecideApproval';
   readonly stepId: string;
@@ -81,7 +81,7 @@ export interface DecideApproval extends CommandBase {
   readonly comment?: string;
   readonly data?: JsonValue;
 }
-/** Something that steps wait for has happened. */
+/** A signal for steps that wait for it. */
 export interface SendSignal extends CommandBase {
   readonly type: 'SendSignal';
   readonly name: string;
@@ -93,7 +93,7 @@ export interface RetryExecution extends CommandBase {
   readonly by?: string;
   readonly reason?: string;
 }
-/** Undoes what an ended execution has not undone. */
+/** Undoes completed steps of an ended execution that are not undone yet. */
 export interface CompensateExecution extends CommandBase {
   readonly type: 'CompensateExecution';
   readonly by?: string;
@@ -104,9 +104,9 @@ export interface DeleteExecution extends CommandBase {
   readonly type: 'DeleteExecution';
   readonly by?: string;
   readonly reason?: string;
-  /** Only while the execution has this version. */
+  /** Only if the execution still has this version. */
   readonly ifVersion?: number;
-  /** The retention policy that asks for it. */
+  /** The retention policy that requests the deletion. */
   readonly policy?: string;
 }
 /** Outcome of one attempt, as its runner reports it. */
@@ -121,24 +121,24 @@ export interface RecordHeartbeat extends CommandBase {
   readonly attempt: number;
   readonly progress?: number;
   readonly message?: string;
-  /** Its attempt has ended. */
+  /** Whether its attempt has ended. */
   readonly last?: boolean;
 }
-/** What the sandbox answered to an `evaluate` effect: values (undefined as null), or why not. */
+/** The sandbox's answer to an `evaluate` effect: values (undefined as null), or why there are none. */
 export interface RecordEvaluation extends CommandBase {
   readonly type: 'RecordEvaluation';
   readonly key: string;
   readonly values?: readonly JsonValue[];
   readonly failure?: Failure;
 }
-/** An effect can never succeed (a task that no stream takes, for example): the attempt fails with this reason. */
+/** An effect can never succeed (for example a task that no stream accepts), so the attempt fails with this reason. */
 export interface FailAttempt extends CommandBase {
   readonly type: 'FailAttempt';
   readonly stepId: string;
   readonly attempt: number;
   readonly failure: Failure;
 }
-/** What became of the start of a child; `gone`: the one of an earlier run cannot be taken up again. */
+/** The outcome of starting a child. `gone`: the child of an earlier run cannot continue. */
 export type RecordChildAnswer = CommandBase & {
   readonly type: 'RecordChildAnswer';
   readonly childId: string;
@@ -147,7 +147,7 @@ export type RecordChildAnswer = CommandBase & {
     | { readonly outcome: 'refused'; readonly refusal: Pick<Refusal, 'code' | 'message'> }
     | { readonly outcome: 'gone' }
   );
-/** A child tells its end, or an execution that is waited for. */
+/** The end of a child, or of an execution that this one waits for. */
 export interface RecordChildEnd extends CommandBase {
   readonly type: 'RecordChildEnd';
   readonly childId: string;
@@ -159,7 +159,7 @@ export interface AddWaiter extends CommandBase {
   readonly waiterId: string;
   readonly tenantId: string;
 }
-/** An execution that this one waits for is there, or has ended. */
+/** An execution that this one waits for exists, or has ended. */
 export interface RecordDependencyAnswer extends CommandBase {
   readonly type: 'RecordDependencyAnswer';
   readonly dependencyId: string;
@@ -167,12 +167,12 @@ export interface RecordDependencyAnswer extends CommandBase {
   readonly order: number;
   readonly ended?: EndMessage;
 }
-/** The execution that has this one as a step wants something of it. */
+/** A command of the execution that has this one as a step. */
 export interface ObeyParent extends CommandBase, ParentCommand {
   readonly type: 'ObeyParent';
   readonly from: string;
 }
-/** Time has passed: whatever is due by `at` happens. */
+/** Time has passed: everything that is due by `at` happens. */
 export interface Wake extends CommandBase {
   readonly type: 'Wake';
 }
@@ -201,9 +201,9 @@ export type Command =
   | Wake;
 
 /**
- * What became of an accepted command. `recorded`: its result is in the log, now or before. `stale`: nothing to record, the
- * world has moved on. `repeated`: this command id was accepted before. `unknown`: no such execution or step. `later`: what tells it
- * is to tell it again in a moment.
+ * The outcome of an accepted command. `recorded`: its result is in the log, now or from before. `stale`: there is
+ * nothing to record, because the state has changed. `repeated`: this command id was accepted before. `unknown`: no such
+ * execution or step. `later`: the sender must send it again in a moment.
  */
 export type Outcome = 'done' | 'repeated' | 'recorded' | 'stale' | 'unknown' | 'later';
 
@@ -215,15 +215,15 @@ export interface Rejection {
 
 export type Decision =
   | {
-      /** Events to append in order; empty when there is nothing to do, `outcome` then says why. */
+      /** Events to append in order. When empty, there is nothing to do, and `outcome` says why. */
       readonly accepted: readonly DomainEvent[];
       readonly outcome: Outcome;
-      /** The state after those events, as folding them one by one gives it. */
+      /** The state after those events, the same as applying them one by one. */
       readonly next: State;
     }
   | { readonly rejected: Rejection };
 
-/** Command ids of the engine's own inputs; kept out of the memory of outside commands. */
+/** Command ids of the engine's own inputs. They are not kept with the ids of outside commands. */
 export const commandIds = {
   result: (stepId: string, attempt: number): string => `r:${stepId}:${attempt}`,
   heartbeat: (stepId: string, attempt: number): string => `h:${stepId}:${attempt}`,
@@ -242,15 +242,15 @@ export function isOutsideCommand(commandId: string): boolean {
   return commandId.length > 0 && commandId.charCodeAt(1) !== 58;
 }
 
-/** Ids of commands under an idempotency key: the key with what it was sent to, a colon, and the hash of what was asked for. */
+/** Ids of commands with an idempotency key: the key and its target, a colon, and the hash of the request. */
 const KEYED_COMMAND = /^[0-9a-f-]{36}:(?=[0-9a-f]{32}$)/;
 
-/** What commands under one idempotency key, sent to the same thing, begin with; undefined for a command without a key. */
+/** The common prefix of commands with one idempotency key and target. Undefined for a command without a key. */
 export function keyOfCommand(commandId: string): string | undefined {
   return KEYED_COMMAND.exec(commandId)?.[0];
 }
 
-/** The refusal of another request under a key that was used. */
+/** The refusal of a different request with a used key. */
 export const OTHER_UNDER_KEY: Rejection = {
   code: 'idempotency_mismatch',
   message: 'the idempotency key was used before with another request',

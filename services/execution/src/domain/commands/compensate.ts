@@ -3,7 +3,10 @@ import type { Draft } from '../draft.js';
 import { COMPENSATING } from './ended.js';
 import { why } from './why.js';
 
-/** Undoes what an ended execution has completed and not undone: an undoing that had stopped goes on with the step that stopped it. */
+/**
+ * Undoes completed steps of an ended execution that are not undone yet. A compensation that had stopped continues with
+ * the step that stopped it.
+ */
 export function compensateExecution(draft: Draft, command: CompensateExecution): Outcome | Rejection {
   const { state } = draft;
   switch (state.status) {

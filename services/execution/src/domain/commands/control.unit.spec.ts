@@ -199,7 +199,7 @@ describe('terminate', () => {
   });
 });
 
-/** Three members and a step after their group. */
+/** A group of three members, and a step after it. */
 function panel(group: Partial<ConsensusGroup>): OrchestrationDefinition {
   return config(
     'consensus',

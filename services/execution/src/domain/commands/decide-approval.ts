@@ -9,7 +9,7 @@ import { unitState } from '../state/state.js';
 import { isAwaiting } from '../state/unit-state.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 
-/** A human approves or rejects a step that waits for it; whichever decision is recorded first counts, that of time too. */
+/** A human approves or rejects a waiting step. The first recorded decision counts, including one by timeout. */
 export function decideApproval(draft: Draft, command: DecideApproval): Outcome | Rejection {
   const { state } = draft;
   const { stepId, approved, by = '' } = command;

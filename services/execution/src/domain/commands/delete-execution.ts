@@ -5,7 +5,7 @@ import type { Draft } from '../draft.js';
 import type { State } from '../state/state.js';
 import { why } from './why.js';
 
-/** Reduces an ended execution to a tombstone. Whoever has looked at it before says which version that was. */
+/** Reduces an ended execution to a tombstone. A caller that has read it before gives the version that it read. */
 export function deleteExecution(draft: Draft, command: DeleteExecution): Outcome | Rejection {
   const { state } = draft;
   const { started, status, version } = state;
@@ -47,7 +47,7 @@ export function deleteExecution(draft: Draft, command: DeleteExecution): Outcome
   return 'done';
 }
 
-/** What everybody is told who asks something of a deleted execution; undefined while it is not. */
+/** The refusal of any request about a deleted execution. Undefined while it is not deleted. */
 export function deletedRejection({ deleted }: Pick<State, 'deleted'>): Rejection | undefined {
   if (deleted === undefined) return undefined;
   const { by, policy, reason } = deleted.facts;
@@ -60,7 +60,7 @@ export function deletedRejection({ deleted }: Pick<State, 'deleted'>): Rejection
   };
 }
 
-/** What is left of a deleted execution, as its refusals tell it. */
+/** The facts about a deleted execution in its refusals. */
 function tombstoneDetails({ at, facts }: NonNullable<State['deleted']>): JsonObject {
   return {
     deleted_at: isoTime(at),

@@ -5,7 +5,7 @@ import { dependencyOf, endsAsAsked, isMet, isToAsk, nextCheck, type DependencySt
 import { isTerminal } from '../state/state.js';
 import type { AddWaiter, Outcome, RecordDependencyAnswer } from './command.js';
 
-/** Another execution wants to be told of the end. One that has ended answers with it, and has nothing to remember. */
+/** Another execution wants to know the end. If this one has ended, it answers with its end and remembers nothing. */
 export function addWaiter(draft: Draft, { waiterId, tenantId }: AddWaiter): Outcome {
   const { started, status, waiters = [] } = draft.state;
   if (started?.tenantId !== tenantId) {
@@ -21,11 +21,11 @@ export function addWaiter(draft: Draft, { waiterId, tenantId }: AddWaiter): Outc
   return 'recorded';
 }
 
-/** What an execution that this one waits for answered when it was asked. */
+/** Records the answer of an execution that this one waits for. */
 export function recordDependencyAnswer(draft: Draft, command: RecordDependencyAnswer): Outcome {
   const { dependencyId, order, ended } = command;
   const dependency = dependencyOf(draft.state, dependencyId);
-  // An answer to an earlier question may tell of an earlier run.
+  // An answer to an earlier question may concern an earlier run.
   if (dependency === undefined || isTerminal(draft.state.status) || dependency.asked !== order) {
     return 'stale';
   }
@@ -40,7 +40,7 @@ export function recordDependencyAnswer(draft: Draft, command: RecordDependencyAn
   return 'recorded';
 }
 
-/** An execution that this one waits for tells its end. */
+/** An execution that this one waits for reports its end. */
 export function recordDependencyEnd(draft: Draft, dependency: DependencyState, ended: EndMessage): Outcome {
   const known = isTerminal(draft.state.status) || dependency.ended !== undefined;
   if (known || (ended.version ?? 0) <= dependency.endVersion) {
@@ -61,7 +61,7 @@ function end(draft: Draft, { executionId, on }: DependencyState, { status, versi
   });
 }
 
-/** Asks once more for those of which nothing was heard. Nobody is asked in a pause. */
+/** Asks again about executions that have not reported anything. Does not ask during a pause. */
 export function checkDependencies(draft: Draft): void {
   const { status, dependencies } = draft.state;
   if (status !== 'pending' || dependencies === undefined) {

@@ -113,7 +113,7 @@ describe('an execution that waits for others', () => {
     expect(run.status).toBe('pending');
     const order = run.state.version;
     expect(run.wanted).toEqual([{ type: 'askEnd', dependencyId: SECOND, order }]);
-    // The end of the run before arrives once more.
+    // The end of the earlier run arrives once more.
     expect(ends(run, { status: 'failed', version: 9 }, SECOND).outcome).toBe('stale');
     expect(answers(run, 1, { status: 'failed', version: 9 }, SECOND).outcome).toBe('stale');
     answers(run, order, undefined, SECOND);
@@ -202,7 +202,7 @@ describe('an execution that others wait for', () => {
     const ended = { status: 'completed', at: run.now, version: run.state.version };
     const sends = [FIRST, SECOND].map((to) => ({ type: 'send', to, message: { ended } }));
     expect(run.effects.filter(({ type }) => type === 'send')).toEqual(sends);
-    // And once more after a takeover: it may have been told to nobody.
+    // It is sent again after a takeover, because it may have reached nobody.
     expect(run.wanted).toEqual(sends);
     expect(asks(run, '0198c0de-0000-7000-8000-000000000003')).toMatchObject({ outcome: 'recorded', last: [] });
   });

@@ -1,7 +1,7 @@
 import type { Rejection } from './command.js';
 import type { State } from '../state/state.js';
 
-/** Why nothing more can be asked of an execution that has ended; undefined while it has not. */
+/** The refusal of a command to an ended execution. Undefined while it has not ended. */
 export function endedRejection(state: State): Rejection | undefined {
   switch (state.status) {
     case 'completed':

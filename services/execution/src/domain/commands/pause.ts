@@ -3,7 +3,7 @@ import type { Draft } from '../draft.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 import { why } from './why.js';
 
-/** Pauses: nothing new starts. With `now` also after a plain pause, to stop what still runs. */
+/** Pauses: nothing new starts. `now` is also allowed after a plain pause, to stop running attempts. */
 export function pauseExecution(draft: Draft, command: PauseExecution): Outcome | Rejection {
   const { state } = draft;
   const ended = endedRejection(state);

@@ -4,7 +4,7 @@ import type { Draft } from '../draft.js';
 import { evaluationOf, parseKey } from '../expressions/evaluations.js';
 import { isTerminal } from '../state/state.js';
 
-/** Records what the sandbox answered; a failing expression fails its step. */
+/** Records the sandbox's answer. When an expression fails, its step fails. */
 export function recordEvaluation(draft: Draft, command: RecordEvaluation): Outcome {
   const { state } = draft;
   const wanted = isTerminal(state.status) ? undefined : evaluationOf(state, command.key);

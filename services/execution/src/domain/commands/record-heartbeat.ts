@@ -3,13 +3,13 @@ import type { Draft } from '../draft.js';
 import { isTerminal, unitState } from '../state/state.js';
 
 /**
- * Milliseconds between recorded heartbeats that only bring news; those that keep a deadline away come as needed. The runner
- * sends the newest once a second, so that none of its own falls into this.
+ * Milliseconds between recorded heartbeats that only report progress. Heartbeats that extend a deadline are recorded as
+ * needed. A runner sends its newest one once a second, so none of them is dropped.
  */
 const NEWS_INTERVAL_MS = 500;
 const MESSAGE_LENGTH = 1024;
 
-/** Records a heartbeat when it says something new or keeps the attempt's deadline away; `stale` tells the agent to stop. */
+/** Records a heartbeat when it reports progress or extends the attempt's deadline. `stale` tells the agent to stop. */
 export function recordHeartbeat(draft: Draft, command: RecordHeartbeat): Outcome {
   const { state } = draft;
   const index = state.config.unitIndex.get(command.stepId);

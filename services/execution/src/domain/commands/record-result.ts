@@ -8,7 +8,7 @@ import { jsonBytesBeyond } from '../structures/json.js';
 import { spendingProblem, takeFailureSpending, takeSpending } from '../budget/spending.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
 
-/** Whether the log has what the runner said about an attempt. */
+/** Whether the log has the runner's report on an attempt. */
 function wasReported(state: State, index: number, attempt: number): boolean {
   const unit = unitState(state, index);
   const outstanding = attempt === unit.attempt && unit.phase === 'running';
@@ -28,7 +28,7 @@ function failureOf(result: AttemptResult): Failure {
   return result.failure ?? { code: FAILURE_CODES.agentError, message: 'the agent gave no reason', retryable: true };
 }
 
-/** Records the outcome of an attempt, the first one only. */
+/** Records the outcome of an attempt. Only the first one counts. */
 export function recordResult(draft: Draft, command: RecordResult): Outcome {
   const { result } = command;
   const index = draft.state.config.unitIndex.get(result.stepId);
@@ -55,14 +55,14 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
   }
   const problem = spendingProblem(result.output);
   if (problem !== undefined) {
-    // As with any output that does not fit: another attempt may answer better.
+    // Like any output that does not fit: another attempt may give a better one.
     const failure = { code: FAILURE_CODES.outputInvalid, message: `the output's ${problem}`, retryable: true };
     draft.failAttempt(index, failure, { startedAt, finishedAt, ...spending }, false);
     return 'recorded';
   }
   const { agentVersion, attempt, stepId } = result;
-  // Keys in ascending order, as they are stored: then most need not be put in order. Two literals: one with a part that may be
-  // missing takes three times the memory.
+  // Keys in ascending order, as they are stored, so that most need no sorting. Two literals, because one literal with
+  // an optional part takes three times the memory.
   const data: StepCompleted = agentVersion
     ? { agentVersion, attempt, finishedAt, output, startedAt, stepId }
     : { attempt, finishedAt, output, startedAt, stepId };
@@ -80,7 +80,7 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
   return 'recorded';
 }
 
-/** Records that the engine itself cannot get an attempt done. */
+/** Records that the engine itself cannot run an attempt. */
 export function failAttempt(draft: Draft, command: FailAttempt): Outcome {
   const index = draft.state.config.unitIndex.get(command.stepId);
   if (draft.state.started === undefined || index === undefined) {

@@ -4,7 +4,7 @@ import { endedRejection } from './ended.js';
 import { elapse } from './wake.js';
 import { why } from './why.js';
 
-/** Resumes a paused execution; what fell due meanwhile happens now. */
+/** Resumes a paused execution. Everything that became due meanwhile happens now. */
 export function resumeExecution(draft: Draft, command: ResumeExecution): Outcome | Rejection {
   const ended = endedRejection(draft.state);
   if (ended !== undefined) {

@@ -8,7 +8,10 @@ import { isHeld } from '../state/dependencies.js';
 import { groupState, unitState, type State } from '../state/state.js';
 import { why } from './why.js';
 
-/** Approvals that a retry keeps, given or passed over on condition, although a step before them runs again and may give something else. */
+/**
+ * Approvals that a retry keeps, given or skipped by a condition, although a step before them runs again and may have
+ * another output.
+ */
 function outdatedApprovals(after: State): string[] {
   return after.config.units.flatMap((unit) => {
     if (approvalOf(unit) === undefined || !unitState(after, unit.index).settled) {
@@ -24,7 +27,7 @@ function isSettled(state: State, node: number): boolean {
   return node < units.length ? unitState(state, node).settled : groupState(state, node - units.length).settled;
 }
 
-/** Runs a failed or cancelled execution again from its failed steps; completed ones are kept. */
+/** Runs a failed or cancelled execution again from its failed steps. Completed ones are kept. */
 export function retryExecution(draft: Draft, command: RetryExecution): Outcome | Rejection {
   const { state } = draft;
   switch (state.status) {

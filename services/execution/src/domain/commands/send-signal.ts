@@ -7,10 +7,12 @@ import type { Outcome, Rejection, SendSignal } from './command.js';
 import type { Draft } from '../draft.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 
-/** Names that a refusal lists. */
+/** How many names a refusal lists. */
 const SHOWN = 10;
 
-/** A signal came: the first step that waits for it takes it; it is kept when one may wait for it later. */
+/**
+ * A signal has arrived. The first step that waits for it takes it. If no step waits yet but one may later, it is kept.
+ */
 export function sendSignal(draft: Draft, { name, payload = null, by = '' }: SendSignal): Outcome | Rejection {
   const { state } = draft;
   const ended = endedRejection(state);

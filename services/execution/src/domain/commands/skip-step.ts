@@ -4,7 +4,7 @@ import type { Draft } from '../draft.js';
 import { unitState } from '../state/state.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 
-/** Skips a step that is not done: a running attempt is stopped, dependents go on and see null. */
+/** Skips an unfinished step: a running attempt is stopped, and dependents run and see null. */
 export function skipStep(draft: Draft, command: SkipStep): Outcome | Rejection {
   const { state } = draft;
   const ended = endedRejection(state);

@@ -3,7 +3,7 @@ import type { Outcome, Rejection, StartExecution } from './command.js';
 import type { Draft } from '../draft.js';
 import { jsonBytesBeyond } from '../structures/json.js';
 
-/** Starts an execution, once: the same request again is a repeat, another one under the same id is refused. */
+/** Starts an execution, once. The same request again is a repeat. A different request with the same id is refused. */
 export function startExecution(draft: Draft, command: StartExecution): Outcome | Rejection {
   const { state } = draft;
   const { start, principal } = command;
@@ -23,7 +23,7 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
   const priority = start.priority ?? config.priority;
   const startsAt = Math.max(start.startAt ?? 0, command.at);
   const callbackUrl = start.callbackUrl || config.definition.settings?.callback_url || '';
-  // Keys in ascending order, as they are stored: then nothing has to be put in order.
+  // Keys in ascending order, as they are stored, so that no sorting is needed.
   const waits = start.after !== undefined && start.after.length > 0;
   const data: ExecutionStarted = {
     ...(waits ? { after: start.after } : {}),

@@ -4,7 +4,7 @@ import { compensationOutcome } from '../plan/compensation.js';
 import { endedRejection } from './ended.js';
 import { why } from './why.js';
 
-/** Ends an execution at once, also in the middle of being undone; what was undone until then is listed. */
+/** Ends an execution at once, also during compensation. The steps that were undone until then are listed. */
 export function terminateExecution(draft: Draft, command: TerminateExecution): Outcome | Rejection {
   const { state } = draft;
   const ended = endedRejection(state);

@@ -10,7 +10,7 @@ import { compiledUnit } from '../state/nodes.js';
 import { isTerminal, unitState } from '../state/state.js';
 import { STEP_DEADLINE } from '../state/timers.js';
 
-/** Lets everything that is due happen, deadlines first: the execution's, then those of steps and attempts. */
+/** Performs everything that is due, deadlines first: the execution's, then those of steps and attempts. */
 export function wake(draft: Draft): Outcome {
   if (draft.state.started === undefined) {
     return 'unknown';
@@ -19,10 +19,10 @@ export function wake(draft: Draft): Outcome {
   return draft.events.length > 0 ? 'done' : 'stale';
 }
 
-/** Deadlines that have passed come before what is planned next: a step out of time must not be attempted again. */
+/** Deadlines that have passed come before planning, because a step without time left must not be attempted again. */
 export function elapse(draft: Draft): void {
   const { status, aborted } = draft.state;
-  // What failed in a pause has decided the end before anything fell due.
+  // A failure during the pause has already decided the end.
   if (status === 'running' && aborted !== undefined) {
     plan(draft);
   }

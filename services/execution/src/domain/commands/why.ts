@@ -1,4 +1,4 @@
-/** Who asked for something, and why, as events have it. */
+/** Who requested something and why, in the form of events. */
 export function why(command: { readonly by?: string; readonly reason?: string }): { by?: string; reason?: string } {
   return {
     ...(command.reason ? { reason: command.reason } : {}),

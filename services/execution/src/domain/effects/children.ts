@@ -5,7 +5,7 @@ import type { Effect } from './effect.js';
 
 export type ChildEffect = Extract<Effect, { type: 'startChild' | 'commandChild' }>;
 
-/** The child of a step by the step's id. */
+/** The child of a step, by the step's id. */
 export function childOf(state: State, stepId: string): ChildState | undefined {
   const index = state.config.unitIndex.get(stepId);
   return index === undefined ? undefined : unitState(state, index).child;
@@ -15,13 +15,13 @@ function isToStart(state: State, child: ChildState | undefined): child is ChildS
   return child !== undefined && child.started === undefined && child.ended === undefined && !isTerminal(state.status);
 }
 
-/** Starts the child of a step, or takes it up again, as long as nobody has answered. */
+/** Starts or continues the child of a step, as long as this has no answer. */
 export function startOfChild(state: State, stepId: string): Effect[] {
   const child = childOf(state, stepId);
   return isToStart(state, child) ? [{ type: 'startChild', stepId, childId: child.id }] : [];
 }
 
-/** Tells children what an event wants of them; without a version, what was wanted last of each. */
+/** Sends children the commands of an event. Without a version: the last command to each. */
 export function commandsOfChildren(state: State, order?: number): Effect[] {
   return state.config.childUnits.flatMap((index): Effect[] => {
     const { child } = unitState(state, index);
@@ -35,13 +35,13 @@ export function commandsOfChildren(state: State, order?: number): Effect[] {
   });
 }
 
-/** All that children are to be told, after a takeover. */
+/** All effects for children after a takeover. */
 export function wantedOfChildren(state: State): Effect[] {
   const starts = state.config.childUnits.flatMap((index) => startOfChild(state, state.config.units[index]?.id ?? ''));
   return [...starts, ...commandsOfChildren(state)];
 }
 
-/** Whether what was asked for still is. */
+/** Whether the effect is still wanted. */
 export function isChildEffectWanted(state: State, effect: ChildEffect): boolean {
   const child = childOf(state, effect.stepId);
   if (child?.id !== effect.childId) {
@@ -52,7 +52,7 @@ export function isChildEffectWanted(state: State, effect: ChildEffect): boolean 
     : child.ended === undefined && child.command?.order === effect.order;
 }
 
-/** The message that a child is sent for it; undefined when nothing is wanted of it. */
+/** The message for a child. Undefined when there is no command for it. */
 export function commandOfChild(state: State, stepId: string): ParentCommand | undefined {
   const command = childOf(state, stepId)?.command;
   if (command === undefined) {

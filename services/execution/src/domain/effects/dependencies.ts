@@ -4,7 +4,7 @@ import type { Effect } from './effect.js';
 
 export type AskEndEffect = Extract<Effect, { type: 'askEnd' }>;
 
-/** Asks those whose end is neither told nor promised; with a version, those that its event asks. */
+/** Asks the executions whose end is neither known nor promised. With a version: those that its event asks. */
 export function asksForEnds(state: State, order?: number): Effect[] {
   const { dependencies, status } = state;
   if (dependencies === undefined || isTerminal(status)) {
@@ -15,7 +15,7 @@ export function asksForEnds(state: State, order?: number): Effect[] {
     .map(({ executionId, asked }) => ({ type: 'askEnd', dependencyId: executionId, order: asked }));
 }
 
-/** Whether what was asked for still is. */
+/** Whether the question is still wanted. */
 export function isAskWanted(state: State, { dependencyId, order }: AskEndEffect): boolean {
   const dependency = dependencyOf(state, dependencyId);
   return dependency?.asked === order && isToAsk(dependency) && !isTerminal(state.status);

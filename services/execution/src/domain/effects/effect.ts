@@ -3,13 +3,15 @@ import { evaluationOf } from '../expressions/evaluations.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
 
 /**
- * What the runtime does after a commit; all of it idempotent.
- * dispatch: put the attempt's task on the queue. stopAttempts: tell runners that these are not wanted any more.
- * evaluate: run the expressions over the context in the sandbox and answer with RecordEvaluation.
- * lifecycle: wake those who follow executions as a whole.
- * send: tell another stream, until it has recorded it. startChild: start the child of a step, or take it up again, and answer with
- * RecordChildAnswer. commandChild: tell the child what its parent wants, until it has recorded it. askEnd: ask another execution to tell
- * its end, and answer with RecordDependencyAnswer when it is there.
+ * An action of the runtime after a commit. All of them are idempotent.
+ * dispatch: put the attempt's task on the queue.
+ * stopAttempts: tell runners that these attempts are not wanted any more.
+ * evaluate: run the expressions over the context in the sandbox, and answer with RecordEvaluation.
+ * lifecycle: wake the services that follow all executions.
+ * send: send a message to another stream until it has recorded it.
+ * startChild: start or continue the child of a step, and answer with RecordChildAnswer.
+ * commandChild: send the child its parent's command until it has recorded it.
+ * askEnd: ask another execution to report its end, and answer with RecordDependencyAnswer when it exists.
  */
 export type Effect =
   | { readonly type: 'dispatch'; readonly stepId: string; readonly attempt: number }
@@ -36,7 +38,7 @@ export function isAttemptWanted(state: State, stepId: string, attempt: number): 
   return unit.phase === 'running' && unit.attempt === attempt;
 }
 
-/** Asks the sandbox, as long as the answer is still wanted. */
+/** Asks the sandbox, if the answer is still wanted. */
 export function evaluate(state: State, key: string): Effect[] {
   const wanted = isTerminal(state.status) ? undefined : evaluationOf(state, key);
   return wanted === undefined ? [] : [{ type: 'evaluate', key, ...wanted }];
@@ -46,17 +48,17 @@ export function stopOne(executionId: string, stepId: string, attempt: number, re
   return { type: 'stopAttempts', attempts: [{ executionId, stepId, attempt, reason }] };
 }
 
-/** Ends whatever of an execution runs anywhere, unless it was taken up again since. */
+/** Stops everything of an execution that still runs, unless the execution was continued since. */
 export function stopAll(executionId: string, stateAfter: State, reason: string): Effect[] {
   return isTerminal(stateAfter.status) ? [{ type: 'stopAttempts', attempts: [{ executionId, reason }] }] : [];
 }
 
-/** The effect of an event that those who follow executions as a whole wait for. */
+/** The effect of an event for services that follow all executions. */
 export function lifecycle({ type }: { readonly type: EventType }): Effect[] {
   return [{ type: 'lifecycle', event: type }];
 }
 
-/** A step that asked a model is over: the calls of its tools that still run are not wanted any more. */
+/** A step that asked a model is over, so running calls of its tools are not wanted any more. */
 export function stopPlaces(
   { executionId, data }: { readonly executionId: string; readonly data: { readonly stepId: string } },
   stateAfter: State,
@@ -73,7 +75,7 @@ export function stopPlaces(
   return attempts.length === 0 ? [] : [{ type: 'stopAttempts', attempts }];
 }
 
-/** Tells the stream that asked for it, and all that wait, how the execution has ended. */
+/** Reports the execution's end to the stream that requested it, and to all executions that wait for it. */
 export function tellEnd(state: State): Effect[] {
   const { started, waiters } = state;
   if (waiters === undefined && started?.endTo === undefined) return [];
@@ -85,12 +87,12 @@ export function tellEnd(state: State): Effect[] {
   return [...sends, ...(waiters ?? []).map((each): Effect => ({ type: 'send', to: each, message: { ended: told } }))];
 }
 
-/** What those are told that wait for the execution; undefined while it has not ended. */
+/** The message to executions that wait for this one. Undefined while it has not ended. */
 export function endForWaiters({ status, completedAt, version }: State): EndMessage | undefined {
   return isTerminal(status) ? { status: status as EndMessage['status'], at: completedAt, version } : undefined;
 }
 
-/** How the execution has ended; undefined while it has not. The one that has it as a step is told all that it needs of it. */
+/** The end of the execution. Undefined while it has not ended. The parent also gets the output and the spending. */
 export function endOf(state: State): EndMessage | undefined {
   const { status, started, completedAt, version, output, failure, tokenCount, cost } = state;
   if (!isTerminal(status)) return undefined;
@@ -103,7 +105,7 @@ export function endOf(state: State): EndMessage | undefined {
     ...(status === 'failed' && failure !== undefined ? { failure } : {}),
     ...(tokenCount > 0 ? { tokenCount } : {}),
     ...(cost > 0 ? { estimatedCost: cost } : {}),
-    // Of a deleted one whose events are removed nobody knows more than that.
+    // Nothing more is known of a deleted execution whose events are removed.
     ...(started.deadlineAt === 0 ? { deleted: true } : {}),
   };
 }

@@ -4,7 +4,7 @@ import { commandsOfChildren, wantedOfChildren } from './children.js';
 import { asksForEnds } from './dependencies.js';
 import { evaluate, tellEnd, type Effect } from './effect.js';
 
-/** Everything outstanding now: what has to be performed again after a takeover or when the queue lost its content. */
+/** All outstanding effects: those to perform again after a takeover, or when the queue lost its content. */
 export function wantedEffects(state: State): Effect[] {
   if (isTerminal(state.status)) {
     return [...commandsOfChildren(state), ...tellEnd(state)];

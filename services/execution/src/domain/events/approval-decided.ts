@@ -13,7 +13,7 @@ const WAIT_SECONDS: Metric = {
   buckets: [1, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 259_200, 604_800],
 };
 
-/** What the decision does to the step is the next event. */
+/** The next event has the effect on the step. */
 export const approvalDecided: EventDefinition<'ApprovalDecided'> = {
   evolve(next, data, event) {
     const index = next.config.unitIndex.get(data.stepId);

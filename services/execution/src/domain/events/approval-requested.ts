@@ -6,7 +6,7 @@ import { addDeadline, STEP_DEADLINE } from '../state/timers.js';
 import type { Metric } from './metrics.js';
 import type { EventDefinition } from './definition.js';
 
-/** What was asked for, and what was decided. */
+/** Requested and decided approvals. */
 export const APPROVALS: Metric = {
   type: 'counter',
   name: 'batuta_approvals_total',

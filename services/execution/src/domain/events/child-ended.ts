@@ -3,7 +3,7 @@ import { putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import type { EventDefinition } from './definition.js';
 
-/** What it does to the step is the next event. */
+/** The next event has the effect on the step. */
 export const childEnded: EventDefinition<'ChildEnded'> = {
   evolve(next, data) {
     const { stepId, childId, status, tokenCount = 0, estimatedCost = 0 } = data;

@@ -3,7 +3,7 @@ import { putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import type { EventDefinition } from './definition.js';
 
-/** Steps that wait for it read what was chosen in its output, which the next event has. */
+/** Dependent steps read the decision from the output, which is in the next event. */
 export const choiceMade: EventDefinition<'ChoiceMade'> = {
   evolve(next, { stepId }, event) {
     begin(next, event.at);

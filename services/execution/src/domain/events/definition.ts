@@ -8,9 +8,9 @@ export type DataOf<T extends EventType> = EventOf<T>['data'];
 
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | string[]>>;
 
-/** What an event begins or ends in the trace of its execution, as data: `ExecutionTrace` makes the spans. */
+/** What an event begins or ends in the trace of its execution, as data. `ExecutionTrace` makes the spans. */
 export type SpanChange =
-  /** A place for a tool makes the call that the model calls so. */
+  /** A unit makes the tool call with this id of the model. */
   | { readonly change: 'tool called'; readonly stepId: string; readonly callId: string }
   | { readonly change: 'attempt scheduled'; readonly stepId: string; readonly attempt: number }
   | {
@@ -24,7 +24,7 @@ export type SpanChange =
       readonly retryAt?: number;
     }
   | {
-      /** Of a step, or of a consensus group by its id. */
+      /** For a step, or for a consensus group by its id. */
       readonly change: 'node ended';
       readonly id: string;
       readonly status: string;
@@ -32,12 +32,12 @@ export type SpanChange =
       readonly failure?: Failure;
     }
   | {
-      /** The step waits for something that is no attempt. */
+      /** The step waits for something other than an attempt. */
       readonly change: 'wait began';
       readonly stepId: string;
       readonly name: string;
       readonly attributes: SpanAttributes;
-      /** Attributes of its end when the step ends, or its execution is undone, before the wait does. */
+      /** Attributes of the wait's end when the step ends, or the execution is undone, before the wait does. */
       readonly withdrawn: SpanAttributes;
     }
   | { readonly change: 'wait ended'; readonly stepId: string; readonly attributes: SpanAttributes }
@@ -46,12 +46,12 @@ export type SpanChange =
   | { readonly change: 'pause began'; readonly attributes: SpanAttributes }
   | { readonly change: 'pause ended' }
   | { readonly change: 'compensation began'; readonly attributes: SpanAttributes }
-  /** The execution's span has these when it ends; a retry begins without them. */
+  /** Attributes for the execution's span at its end. A retry begins without them. */
   | { readonly change: 'execution noted'; readonly attributes: SpanAttributes }
   | { readonly change: 'execution reopened'; readonly as: 'retry' | 'compensation' }
   | { readonly change: 'execution ended'; readonly status: string; readonly failure?: Failure };
 
-/** One thing to count, or to observe in a distribution. */
+/** One value to count, or to observe in a distribution. */
 export interface Measure {
   readonly metric: Metric;
   readonly labels: readonly [] | readonly [string] | readonly [string, string];
@@ -59,22 +59,25 @@ export interface Measure {
 }
 
 /**
- * All that the engine knows of one type of event. Every field has to be said, so that whoever adds an event thinks of each:
- * `undefined` says that there is nothing.
+ * Everything that the engine knows about one type of event. Every field is required, so that the author of an event
+ * considers each of them. `undefined` means that there is nothing.
  */
 export interface EventDefinition<T extends EventType> {
-  /** Folds it into the state. What does not fit (an unknown step) changes nothing. */
+  /** Applies it to the state. An event that does not fit (an unknown step) changes nothing. */
   readonly evolve: (next: Next, data: DataOf<T>, event: Event) => void;
-  /** What the runtime does after its commit, given the state after the whole commit: what that no longer wants is left out. */
+  /**
+   * The effects after its commit, given the state after the whole commit. Effects that this state no longer wants are
+   * left out.
+   */
   readonly effects: ((event: EventOf<T>, stateAfter: State) => readonly Effect[]) | undefined;
   readonly spans: ((event: EventOf<T>) => readonly SpanChange[]) | undefined;
   readonly measures:
     | {
         readonly metrics: readonly Metric[];
-        /** `state` is the one after the event's commit. */
+        /** `state` is the state after the event's commit. */
         readonly of: (data: DataOf<T>, state: State, at: number) => readonly Measure[];
       }
     | undefined;
-  /** How traces call the command from outside that this is the first event of. */
+  /** The name in traces of the outside command whose first event this is. */
   readonly command: string | undefined;
 }

@@ -1,6 +1,6 @@
 import type { EventDefinition } from './definition.js';
 
-/** What it does to the execution is the next event; with the last of them it begins. */
+/** The next event has the effect on the execution. With the last of these events the execution begins. */
 export const dependencyEnded: EventDefinition<'DependencyEnded'> = {
   evolve(next, { executionId, status, version, deadlineAt }) {
     next.dependencies = next.dependencies?.map((each) =>

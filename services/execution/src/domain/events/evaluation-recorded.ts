@@ -23,7 +23,7 @@ export const evaluationRecorded: EventDefinition<'EvaluationRecorded'> = {
     }
     const unit = unitState(next, index);
     if (purpose === 'vote') {
-      // Earlier versions asked the sandbox for paths that are now read in place: such a vote is cast already.
+      // Earlier versions asked the sandbox for paths that are now read directly. Such a vote is counted already.
       if (unit.ballot !== 'evaluating') {
         return;
       }

@@ -7,7 +7,7 @@ import type { EventDefinition } from './definition.js';
 
 export const executionCancelled: EventDefinition<'ExecutionCancelled'> = {
   evolve(next, data, event) {
-    // An undoing that ends says again who had asked for it.
+    // The end of a compensation names the requester again.
     if (data.terminated === true || next.status !== 'compensation') {
       noteControl(next, data.terminated === true ? 'terminate' : 'cancel', data, event);
     }

@@ -3,7 +3,7 @@ import { lifecycle } from '../effects/effect.js';
 import { executionsThat } from './metrics.js';
 import type { EventDefinition } from './definition.js';
 
-/** The start as far as the tombstone tells it: where the events before are gone, there is nothing else. */
+/** The start, as far as the tombstone contains it. When the earlier events are removed, there is nothing else. */
 function startOf({
   tenantId,
   traceId,
@@ -24,13 +24,16 @@ function startOf({
     createdBy: userId,
     deadlineAt: 0,
     ...(requestHash === undefined ? {} : { requestHash }),
-    // Whether it was told of the end nobody knows: it is told once more.
+    // It is unknown whether the end was reported, so it is reported once more.
     ...(parent === undefined ? {} : { parent, endTo: parent.executionId }),
   };
   return started;
 }
 
-/** Nothing is asked of the execution any more; the events before this one may be gone, and are not needed to fold it. */
+/**
+ * After this event nothing of the execution is used. The earlier events may be removed, and are not needed to compute
+ * the state.
+ */
 export const executionDeleted: EventDefinition<'ExecutionDeleted'> = {
   evolve(next, data, event) {
     if (next.started === undefined) {

@@ -7,7 +7,7 @@ import type { EventDefinition } from './definition.js';
 export const executionFailed: EventDefinition<'ExecutionFailed'> = {
   evolve(next, data, event) {
     next.failure = data.failure;
-    // Only what the event names: after a compensation, a time-out may be what ended the execution.
+    // Only what the event names: after a compensation, a timeout may have ended the execution.
     next.failedStepId = data.stepId ?? '';
     end(next, 'failed', event);
   },

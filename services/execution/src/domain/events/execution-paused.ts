@@ -7,7 +7,10 @@ import { unitState, type State } from '../state/state.js';
 import { executionsThat } from './metrics.js';
 import type { EventDefinition } from './definition.js';
 
-/** Ends the attempts that a pause interrupted, one by one: those of a resume must not be hit by a late message. */
+/**
+ * Stops the attempts that a pause interrupted, one by one, so that a late message cannot stop the attempts after a
+ * resume.
+ */
 function stopInterrupted(executionId: string, stateAfter: State): Effect[] {
   const attempts = stateAfter.config.units.flatMap(({ id, index }) => {
     const { phase, attempt } = unitState(stateAfter, index);

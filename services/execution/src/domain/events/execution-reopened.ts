@@ -7,8 +7,8 @@ import { unitState } from '../state/state.js';
 import type { EventDefinition } from './definition.js';
 
 /**
- * The undoing goes on where it stopped: what was not undone gets its compensation anew, with its attempts counted from the start.
- * Attempts that the end of the execution stopped do not matter any more.
+ * The compensation continues where it stopped. Steps that are not undone get their compensation again, with all of its
+ * attempts. Attempts that the end of the execution stopped do not matter any more.
  */
 export const executionReopened: EventDefinition<'ExecutionReopened'> = {
   evolve(next, data, event) {

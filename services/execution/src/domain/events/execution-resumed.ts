@@ -13,7 +13,7 @@ export const executionResumed: EventDefinition<'ExecutionResumed'> = {
     noteControl(next, 'resume', data, event);
     resumeChildren(next, event);
     next.pausedAt = 0;
-    // A retry does not wait for start_at: what has begun goes on.
+    // A retry does not wait for start_at, because it has already begun once.
     const waits = (next.started?.startAt ?? 0) > event.at || isHeld(next);
     next.status = next.startedAt === 0 && waits ? 'pending' : 'running';
     if (next.status === 'running' && next.startedAt === 0) {

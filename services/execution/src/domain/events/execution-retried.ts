@@ -12,17 +12,17 @@ import type { UnitState } from '../state/unit-state.js';
 import type { EventDefinition } from './definition.js';
 import { executionsThat } from './metrics.js';
 
-/** A member whose group has not counted its vote. */
+/** A member whose vote its group has not counted. */
 const UNHEARD = { ballot: 'open', vote: undefined, voteText: '' } as const;
 
-/** Reasons for which a step stays skipped: they were decided, not merely suffered. */
+/** Reasons for which a step stays skipped: these were decisions and not consequences. */
 function staysSkipped(unit: UnitState): boolean {
   return unit.skipReason === 'condition_false' || unit.skipReason === 'requested' || unit.skipReason === 'reused';
 }
 
 /**
- * Members that run again when their group failed: those that failed or were stopped; when none failed they disagreed, and
- * all run again but those skipped on condition or request.
+ * Members that run again when their group failed: those that failed or were stopped. When none failed, they disagreed,
+ * and all run again except those skipped by condition or request.
  */
 function membersToRepeat(before: State, group: Group): readonly number[] {
   const outcomes = group.members.filter((member) => !isSkippedForGood(before, member));
@@ -36,14 +36,14 @@ function isSkippedForGood(before: State, node: number): boolean {
   return serving !== -1 && unitState(before, serving).phase === 'skipped' && staysSkipped(unitState(before, serving));
 }
 
-/** The group has its outcome, its own or by an alternative: it is done with, and so are its members. */
+/** The group has its outcome, its own or through a fallback. Then the group and its members are done. */
 function isDone(before: State, group: Group): boolean {
   const { phase } = groupState(before, group.index);
   const node = before.config.units.length + group.index;
   return phase === 'completed' || phase === 'skipped' || hasOutput(before, node) || isSkippedForGood(before, node);
 }
 
-/** What was approved before, to hold when the same is asked. */
+/** An earlier approval, which is valid when the question is the same. */
 function grantOf(unit: UnitState): UnitState['granted'] {
   const { approval, output, phase } = unit;
   const given = phase === 'completed' && approval?.decision?.approved === true && output !== undefined;
@@ -58,13 +58,13 @@ function listOf(items: readonly number[]): State['undoable'] {
   return list;
 }
 
-/** A step completed, or an alternative did in the place of a step or group. */
+/** A step has completed, or a fallback has for a step or group. */
 function hasOutput(before: State, node: number): boolean {
   const serving = servingUnit(before, node);
   return serving !== -1 && unitState(before, serving).phase === 'completed';
 }
 
-/** What an alternative has served stays failed and served, up the chain. */
+/** A node that a fallback served stays failed and served, up the chain. */
 function restoreServed(before: State, next: Next, index: number): void {
   const target = before.config.units[index]?.fallbackFor ?? -1;
   if (target === -1) {
@@ -78,15 +78,15 @@ function restoreServed(before: State, next: Next, index: number): void {
   }
   const old = unitState(before, target);
   const { waitingFor, ballot } = unitState(next, target);
-  // A member of a group that is still to decide is heard again.
+  // A member of an undecided group votes again.
   const heard = ballot === 'open' ? UNHEARD : { ballot };
   putUnit(next, target, { ...old, ...heard, waitingFor, settled: false });
   restoreServed(before, next, target);
 }
 
 /**
- * Starts over from the config's initial state, and puts back what was completed: counters and heaps then follow from the
- * same rules as in a first run. Attempt numbers go on, so that late results of old attempts stay recognisable.
+ * Starts over from the config's initial state, and restores what was completed. So counters and heaps follow from the
+ * same rules as in a first run. Attempt numbers continue, so that late results of old attempts stay recognisable.
  */
 export const executionRetried: EventDefinition<'ExecutionRetried'> = {
   evolve(next, data, event) {
@@ -94,7 +94,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
     noteControl(next, 'retry', data, event);
     const fresh = initialState(before.config);
     const { config } = before;
-    // What has not ended as asked may since: it is asked anew.
+    // An execution that has not ended as required may still do so, so it is asked again.
     const dependencies = before.dependencies?.map((each) =>
       isMet(each)
         ? each
@@ -121,7 +121,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
       compensation: undefined,
       failure: undefined,
       failedStepId: '',
-      // Who retries consents to what it costs.
+      // A user who retries accepts the cost.
       spentTokens: 0,
       spentCost: 0,
       exceeded: undefined,
@@ -136,7 +136,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
     const decided = new Set<number>();
     const asked = new Set((data.askAgain ?? []).flatMap((stepId) => config.unitIndex.get(stepId) ?? []));
     for (const index of asked) {
-      // With it runs again what it stood in for, and the group that it voted in.
+      // The node that it served and the group that it voted in run again with it.
       const root = rootNode(before, index);
       const group = config.units[root]?.group ?? -1;
       repeated.add(root);
@@ -168,7 +168,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
         !repeated.has(rootNode(before, index)) &&
         (old.phase === 'completed' || (old.phase === 'skipped' && staysSkipped(old)));
       if (decided.has(index)) {
-        // Its vote was counted; one that came too late for that is not asked for again.
+        // Its vote was counted, or came too late and is not requested again.
         const ballot = old.ballot === 'cast' ? 'cast' : 'none';
         kept.push(index);
         putUnit(next, index, { ...old, waitingFor: clean.waitingFor, settled: false, ballot });
@@ -189,7 +189,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
         });
       }
     }
-    // A step that runs again is undone once, for its new completion.
+    // A step that runs again can be undone once, for its new completion.
     const completed = new Set(kept);
     next.undoable = listOf(listItems(before.undoable).filter((index) => completed.has(index)));
     for (const index of kept) {

@@ -41,7 +41,7 @@ import { waiterAdded } from './waiter-added.js';
 import { waitStarted } from './wait-started.js';
 import type { EventDefinition } from './definition.js';
 
-/** Every event that an execution's log can have: one file each. */
+/** Every event of an execution's log, one file each. */
 export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   ExecutionStarted: executionStarted,
   StepReused: stepReused,

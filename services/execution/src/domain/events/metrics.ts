@@ -2,17 +2,17 @@ import type { IterationCompleted, ModelAnswered, StepAttemptFailed, StepComplete
 import type { State } from '../state/state.js';
 import type { Measure } from './definition.js';
 
-/** A metric that events count in. The engine registers it; nothing is counted here. */
+/** A metric that events count in. The engine registers it, and nothing is counted here. */
 export interface Metric {
   readonly type: 'counter' | 'distribution';
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
-  /** Of a distribution; default: durations in seconds. */
+  /** For a distribution. Default: durations in seconds. */
   readonly buckets?: readonly number[];
-  /** Combinations of label values told apart. */
+  /** How many combinations of label values are distinguished. */
   readonly most?: number;
-  /** Label values that are shown, as 0, before anything happens. */
+  /** Label values that are shown as 0 from the beginning. */
   readonly from?: readonly string[];
 }
 
@@ -32,12 +32,12 @@ const EXECUTION_SECONDS: Metric = {
   from: [],
 };
 
-/** Counts executions that came to a status. */
+/** Counts executions that reached a status. */
 export function executionsThat(status: string): { readonly metrics: readonly Metric[]; readonly of: () => Measure[] } {
   return { metrics: [EXECUTIONS], of: () => [{ metric: EXECUTIONS, labels: [status], value: 1 }] };
 }
 
-/** Counts executions that ended, and how long they took. */
+/** Counts executions that ended, and their durations. */
 export function executionsEnded(status: string): {
   readonly metrics: readonly Metric[];
   readonly of: (data: unknown, state: State, at: number) => Measure[];
@@ -95,7 +95,7 @@ function ofAttempt(
 ): Measure[] {
   const index = state.config.unitIndex.get(data.stepId) ?? -1;
   const unit = state.config.units[index];
-  // What no agent did is no attempt.
+  // Work without an agent is not an attempt.
   if (unit === undefined || unit.agent === '' || data.attempt === 0) {
     return [];
   }
@@ -104,7 +104,7 @@ function ofAttempt(
   if (data.startedAt > 0) {
     measures.push({ metric: RUN_SECONDS, labels, value: Math.max(0, data.finishedAt - data.startedAt) / 1_000 });
     const current = state.units.get(index);
-    // A next attempt that was scheduled at once has taken the place of this one's time.
+    // If the next attempt was scheduled at once, it has replaced this attempt's time.
     if (current !== undefined && current.attempt === data.attempt) {
       measures.push({
         metric: QUEUE_SECONDS,
@@ -115,7 +115,7 @@ function ofAttempt(
   }
   const failed = 'failure' in data;
   const { tokenCount = 0, estimatedCost = 0 } = data;
-  // Zeros too: a rate is right from the first attempt on only when the series begins at 0.
+  // Zeros too, because a rate is correct from the first attempt on only when the series begins at 0.
   measures.push(
     { metric: TOKENS, labels, value: tokenCount },
     { metric: COST, labels, value: estimatedCost },
@@ -126,7 +126,7 @@ function ofAttempt(
   return measures;
 }
 
-/** Counts attempts of agents: how long they waited and ran, what they spent, how they ended. */
+/** Counts attempts of agents: waiting time, duration, spending and outcome. */
 export const attemptMeasures = {
   metrics: [RUN_SECONDS, QUEUE_SECONDS, ATTEMPTS, RETRIES, TOKENS, COST],
   of: ofAttempt,

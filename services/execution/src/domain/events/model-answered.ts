@@ -5,7 +5,7 @@ import { unitState } from '../state/state.js';
 import { attemptMeasures } from './metrics.js';
 import type { EventDefinition } from './definition.js';
 
-/** What follows, a next call or the end of the step, is an event of its own. */
+/** The next call or the end of the step is a separate event. */
 export const modelAnswered: EventDefinition<'ModelAnswered'> = {
   evolve(next, data) {
     const index = next.config.unitIndex.get(data.stepId);

@@ -1,6 +1,6 @@
 import type { EventDefinition } from './definition.js';
 
-/** What follows from it is the next event. */
+/** The next event has its effect. */
 export const parentCommanded: EventDefinition<'ParentCommanded'> = {
   evolve(next, { order }) {
     next.commanded = order;

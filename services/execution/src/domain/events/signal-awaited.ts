@@ -4,7 +4,7 @@ import { listItems, unitState, type State } from '../state/state.js';
 import { addDeadline, STEP_DEADLINE } from '../state/timers.js';
 import type { EventDefinition } from './definition.js';
 
-/** The list without one of its signals; few are ever kept. */
+/** The list without one of its signals. The list is always short. */
 function without(kept: State['keptSignals'], version: number): State['keptSignals'] {
   let rest: State['keptSignals'];
   for (const head of listItems(kept).toReversed()) {

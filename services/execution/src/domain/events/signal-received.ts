@@ -2,7 +2,7 @@ import { putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import type { EventDefinition } from './definition.js';
 
-/** What it does to the step that waited is the next event. */
+/** The next event has the effect on the waiting step. */
 export const signalReceived: EventDefinition<'SignalReceived'> = {
   evolve(next, { stepId, name, payload = null, by = '' }, event) {
     if (stepId === undefined) {

@@ -23,7 +23,7 @@ export const stepCompleted: EventDefinition<'StepCompleted'> = {
     putUnit(next, index, {
       ...unit,
       phase: 'completed',
-      // 0 where no attempt made it: an approval, or the end of a conversation.
+      // 0 when no attempt produced it: an approval, or the end of a conversation.
       attempt: data.attempt || unit.attempt,
       output: data.output ?? null,
       failure: undefined,

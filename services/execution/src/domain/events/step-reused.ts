@@ -22,7 +22,7 @@ function approvalOf(reused: ReusedApproval): ApprovalState {
   return { requestedAt, message, input, deadlineAt: 0, approvers, decision };
 }
 
-/** Of a step, or of a consensus group by its id. */
+/** For a step, or for a consensus group by its id. */
 export const stepReused: EventDefinition<'StepReused'> = {
   evolve(next, data, event) {
     const index = next.config.unitIndex.get(data.stepId);

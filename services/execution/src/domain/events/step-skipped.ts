@@ -9,7 +9,7 @@ import { putGroup, putUnit } from '../state/nodes.js';
 import { groupState, unitState } from '../state/state.js';
 import type { EventDefinition } from './definition.js';
 
-/** Of a step, or of a consensus group by its id. */
+/** For a step, or for a consensus group by its id. */
 export const stepSkipped: EventDefinition<'StepSkipped'> = {
   evolve(next, data, event) {
     begin(next, event.at);

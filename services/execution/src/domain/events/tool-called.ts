@@ -2,7 +2,7 @@ import { putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import type { EventDefinition } from './definition.js';
 
-/** The attempt that makes the call is the next event. */
+/** The next event is the attempt that makes the call. */
 export const toolCalled: EventDefinition<'ToolCalled'> = {
   evolve(next, data) {
     const place = next.config.unitIndex.get(data.stepId);

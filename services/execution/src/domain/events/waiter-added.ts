@@ -1,6 +1,6 @@
 import type { EventDefinition } from './definition.js';
 
-/** It is told with the end of this execution. */
+/** The waiter gets the end of this execution. */
 export const waiterAdded: EventDefinition<'WaiterAdded'> = {
   evolve(next, { executionId }) {
     next.waiters = [...(next.waiters ?? []), executionId];

@@ -8,7 +8,7 @@ import { nodeOutputKey, nodeResult } from '../state/results.js';
 import { seenNodes } from '../graph/seen-nodes.js';
 import { unitState, type State } from '../state/state.js';
 
-/** Expressions for the sandbox, and what they see. */
+/** Expressions for the sandbox, and their context. */
 interface Evaluation {
   readonly expressions: readonly string[];
   readonly context: JsonValue;
@@ -18,7 +18,7 @@ export type Purpose = 'when' | 'input' | 'until' | 'vote' | 'output';
 
 const PURPOSES: ReadonlySet<string> = new Set<Purpose>(['when', 'input', 'until', 'vote', 'output']);
 
-/** Names one evaluation within an execution: `<purpose>:<step>`; the execution's output mapping is `output:`. */
+/** The name of one evaluation within an execution: `<purpose>:<step>`. The execution's output mapping is `output:`. */
 export function evaluationKey(purpose: Purpose, subject: string): string {
   return `${purpose}:${subject}`;
 }
@@ -29,7 +29,7 @@ export function parseKey(key: string): { purpose: Purpose | undefined; subject: 
   return { purpose: PURPOSES.has(purpose) ? (purpose as Purpose) : undefined, subject: key.slice(colon + 1) };
 }
 
-/** Main nodes that a node depends on, directly or not. */
+/** Main nodes that a node depends on, directly or indirectly. */
 export function ancestors(state: State, from: readonly number[]): number[] {
   const { units, groups } = state.config;
   const seen = new Set<number>(from);
@@ -45,7 +45,7 @@ export function ancestors(state: State, from: readonly number[]): number[] {
 
 function outputsOf(state: State, nodes: readonly number[]): JsonObject {
   const outputs: JsonObject = {};
-  // A chain of dependencies may reuse an output key: the node that is nearest wins, so it is written last.
+  // A chain of dependencies may reuse an output key. The nearest node wins, so it is written last.
   for (const node of nodes.toReversed()) {
     setOwn(outputs, nodeOutputKey(state, node), nodeResult(state, node).output);
   }
@@ -76,7 +76,7 @@ export function unitContext(state: State, unit: Unit): JsonObject {
   return unit.repeat === undefined ? scope : { ...scope, ...loopScope(unitState(state, unit.index).loop) };
 }
 
-/** What the execution's output mapping sees: the outputs of all steps and groups. */
+/** The context of the execution's output mapping: the outputs of all steps and groups. */
 export function outputContext(state: State): JsonObject {
   const { units, groups } = state.config;
   const main = units.filter((unit) => unit.kind === 'step' && unit.fallbackFor === -1).map((unit) => unit.index);
@@ -84,7 +84,7 @@ export function outputContext(state: State): JsonObject {
   return context(state, outputsOf(state, nodes.toReversed()));
 }
 
-/** What is to be evaluated under a key, as long as it is still wanted. */
+/** The evaluation with this key, if it is still wanted. */
 export function evaluationOf(state: State, key: string): Evaluation | undefined {
   const { purpose, subject } = parseKey(key);
   if (purpose === 'output') {
@@ -123,17 +123,20 @@ function evaluation(expressions: readonly Expression[], scope: JsonObject): Eval
   return { expressions: sources, context: referredTo(sources, scope) };
 }
 
-/** Functions whose arguments are all that they see; others take what stands before them when an argument is missing. */
+/** Functions that see only their arguments. Others use their context when an argument is missing. */
 const EXPLICIT = new Set(
   'append average boolean count distinct exists filter join map max merge millis min not now reduce reverse single sort string sum zip'.split(
     ' ',
   ),
 );
-// With these an expression may reach a field without its name: wildcards, parents, escapes.
+// With these an expression may reach a field without naming it: wildcards, parents, escapes.
 const INDIRECT = /[*%\\]/;
 const VARIABLE = /\$([A-Za-z_]\w*)?\s*(\()?\s*(\))?/g;
 
-/** Whether every field that the expression can see is named in it. Better no than a wrong yes: then all is sent. */
+/**
+ * Whether the expression names every field that it can see. When in doubt the answer is no, and then everything is
+ * sent.
+ */
 function namesItsFields(source: string): boolean {
   if (INDIRECT.test(source)) {
     return false;
@@ -147,7 +150,7 @@ function namesItsFields(source: string): boolean {
   return true;
 }
 
-/** The part of a scope that expressions can refer to, where that is easily told: outputs can have megabytes. */
+/** The part of a scope that expressions can refer to, if this can be determined. Outputs can have megabytes. */
 function referredTo(sources: readonly string[], scope: JsonObject): JsonObject {
   if (!sources.every(namesItsFields)) {
     return scope;
@@ -181,6 +184,6 @@ export function pendingPurpose(state: State, unit: Unit): 'when' | 'input' | 'un
   if (unit.when === undefined || unitState(state, unit.index).whenEvaluated) {
     return 'input';
   }
-  // A plain path is never sent: it was read in its place.
+  // A plain path is never sent, because it is read directly.
   return valueAtPath(unit.when.path, unitContext(state, unit)).known ? 'input' : 'when';
 }

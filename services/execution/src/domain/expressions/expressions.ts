@@ -2,28 +2,28 @@ import { expressionIn, isLiquid, secretPointers, setOwn, templateField } from '@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import { isObject } from '../structures/json.js';
 
-/** One user expression: a plain path that is evaluated in place, or JSONata for the sandbox. */
+/** One user expression: a plain path that is read directly, or JSONata for the sandbox. */
 export interface Expression {
   readonly source: string;
-  /** Field names from the root, when the expression is nothing but a path. */
+  /** Field names from the root, if the expression is only a path. */
   readonly path: readonly string[] | undefined;
 }
 
-/** A mapping with the expressions in it, in the order in which they stand. */
+/** A mapping with its expressions, in the order of the document. */
 export interface Template {
   readonly document: JsonValue;
   readonly expressions: readonly Expression[];
-  /** The document's field that its agent renders itself, as Liquid; undefined for none. */
+  /** The field that its agent renders itself, as Liquid. Undefined for none. */
   readonly liquid: string | undefined;
   /** JSON Pointers of its texts that refer to secrets. */
   readonly secrets: readonly string[];
 }
 
 const PLAIN_PATH = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
-// Words that JSONata reads as operators or values where they stand in for a name.
+// Words that JSONata reads as operators or values in place of a name.
 const RESERVED = new Set(['and', 'or', 'in', 'true', 'false', 'null', 'function']);
 
-/** An expression as written in `when`, `vote_key` or `score`: with or without the delimiters `{% %}`. */
+/** Parses an expression of `when`, `vote_key` or `score`, with or without the delimiters `{% %}`. */
 export function parseExpression(text: string): Expression {
   const source = expressionIn(text) ?? text.trim();
   const names = source.split('.');
@@ -31,7 +31,10 @@ export function parseExpression(text: string): Expression {
   return { source, path: plain ? names : undefined };
 }
 
-/** A mapping: any JSON in which strings of the form `{% … %}` are expressions. `agent` is the one whose input it makes. */
+/**
+ * Parses a mapping: any JSON in which strings of the form `{% … %}` are expressions. `agent` is the agent that gets the
+ * result.
+ */
 export function parseTemplate(document: JsonValue, agent?: string): Template {
   const expressions: Expression[] = [];
   const field = templateField(agent);
@@ -65,7 +68,7 @@ function collect(value: JsonValue, expressions: Expression[]): void {
   }
 }
 
-/** The mapping with each expression replaced by its value, in the order of `expressions`; a missing value is null. */
+/** The mapping with each expression replaced by its value, in the order of `expressions`. A missing value is null. */
 export function fillTemplate(template: Template, values: readonly (JsonValue | undefined)[]): JsonValue {
   const rest = values[Symbol.iterator]();
   const next = (): JsonValue => rest.next().value ?? null;
@@ -102,7 +105,7 @@ export type PathValue = { readonly known: true; readonly value: JsonValue | unde
 
 const UNKNOWN: PathValue = { known: false };
 
-/** The value at a plain path; not known for what is more than a path, which JSONata has to answer. */
+/** The value at a plain path. Unknown for anything more than a path, which JSONata must evaluate. */
 export function valueAtPath(path: readonly string[] | undefined, root: JsonValue | undefined): PathValue {
   return path === undefined ? UNKNOWN : { known: true, value: valueAt(path, root) };
 }
@@ -125,7 +128,7 @@ function fieldOf(value: JsonValue | undefined, name: string): JsonValue | undefi
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }
 
-/** A path over a list, as JSONata has it: each step is taken in every item, and the lists that it finds run into one. */
+/** A path over a list, as in JSONata: each step is applied to every item, and the resulting lists are joined. */
 function mappedOver(items: readonly JsonValue[], path: readonly string[]): JsonValue | undefined {
   let found: JsonValue[] = [...items];
   for (const [index, name] of path.entries()) {
@@ -136,7 +139,7 @@ function mappedOver(items: readonly JsonValue[], path: readonly string[]): JsonV
         results.push(result);
       }
     }
-    // A list that is the only result stays a list, however short it is.
+    // A list that is the only result stays a list, even a short one.
     if (index === path.length - 1 && results.length === 1) {
       return results[0];
     }
@@ -145,7 +148,7 @@ function mappedOver(items: readonly JsonValue[], path: readonly string[]): JsonV
   return single(found);
 }
 
-/** The fields of all items of a list, those of lists in it among them. */
+/** The fields of all items of a list, including items of nested lists. */
 function collected(items: readonly JsonValue[], name: string, into: JsonValue[]): JsonValue[] {
   for (const item of items) {
     if (Array.isArray(item)) {
@@ -168,14 +171,14 @@ function single(list: JsonValue[]): JsonValue | undefined {
   return list.length <= 1 ? list[0] : list;
 }
 
-/** Those of a mapping's expressions that the sandbox has to answer; plain paths are always read in place. */
+/** The expressions of a mapping that the sandbox must evaluate. Plain paths are always read directly. */
 export function sandboxed(template: Template): readonly Expression[] {
   return template.expressions.filter((expression) => expression.path === undefined);
 }
 
 /**
- * The mapping with its values: plain paths are read here, the others take the sandbox's answers in their order. Undefined
- * when those are needed and not there.
+ * The mapping with its values: plain paths are read here, and the others use the sandbox's answers in order. Undefined
+ * when answers are needed and missing.
  */
 export function mappedValue(
   template: Template,
@@ -187,7 +190,7 @@ export function mappedValue(
   if (answers === undefined && plain < expressions.length) {
     return undefined;
   }
-  // Earlier versions had the plain paths answered too, when one beside them was not plain.
+  // Earlier versions also had plain paths evaluated when another expression of the mapping was not plain.
   if (plain === 0 || (answers !== undefined && answers.length === expressions.length)) {
     return fillTemplate(template, answers ?? []);
   }
@@ -199,7 +202,7 @@ export function mappedValue(
   );
 }
 
-/** Truth as JSONata's `$boolean` has it: empty strings, arrays and objects, 0, null and nothing are false. */
+/** Truth as in JSONata's `$boolean`: empty strings, arrays and objects, 0, null and undefined are false. */
 export function truthy(value: JsonValue | undefined): boolean {
   if (Array.isArray(value)) {
     return value.some(truthy);

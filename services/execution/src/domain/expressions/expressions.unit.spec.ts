@@ -247,7 +247,7 @@ test('only texts that the mapping itself holds refer to secrets', () => {
   expect(template.secrets.toSorted()).toEqual(['/a~1b/0', '/template']);
   expect(parseTemplate({ template: REF, d: REF }, 'synthesizer').secrets).toEqual(['/d']);
   expect(parseTemplate(REF).secrets).toEqual(['']);
-  // What an expression yields stands where no reference was written.
+  // The result of an expression is in a place without a reference of the config.
   expect(mappedValue(template, () => ({ input: { x: REF } }), [REF])).toMatchObject({
     'a/b': [`Bearer ${REF}`, REF, REF],
   });

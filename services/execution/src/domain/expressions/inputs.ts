@@ -16,7 +16,7 @@ function putFields(input: JsonObject, fields: JsonObject): void {
 }
 
 /**
- * The execution's input, its fields overlaid by the outputs of the step's dependencies: under their keys, or merged with
+ * The execution's input with the outputs of the step's dependencies added: under their keys, or merged with
  * `settings.default_input: merged`.
  */
 function dependencyInput(state: State, unit: Unit): JsonValue {
@@ -47,7 +47,7 @@ function dependencyInput(state: State, unit: Unit): JsonValue {
 
 const MERGED_PREFIX = 'dep_';
 
-/** What a dependency gives to a merged input: its output, or why it failed. */
+/** What a dependency adds to a merged input: its output, or why it failed. */
 function mergedFrom(state: State, node: number): JsonValue {
   const failure = nodeFailure(state, node);
   return failure === undefined ? nodeResult(state, node).output : { error: failure.message };
@@ -66,7 +66,7 @@ function judgeInput(state: State, unit: Unit): JsonValue {
   };
 }
 
-/** The input of a unit's next or current attempt; undefined when the sandbox has to answer first. */
+/** The input of a unit's next or current attempt. Undefined when the sandbox must answer first. */
 export function unitInput(state: State, unit: Unit): { readonly value: JsonValue } | undefined {
   if (unit.input !== undefined) {
     const value = mappedValue(unit.input, () => unitContext(state, unit), unitState(state, unit.index).inputValues);
@@ -88,9 +88,9 @@ export function unitInput(state: State, unit: Unit): { readonly value: JsonValue
   }
 }
 
-/** Bytes of a unit's input as JSON when there are more than `limit`. */
+/** Bytes of a unit's input as JSON, if there are more than `limit`. */
 export function inputBytesBeyond(limit: number, state: State, unit: Unit, input: JsonValue): number | undefined {
-  // Measuring the parts of an assembled input finds what was measured before; the whole is a new object every time.
+  // Measures the parts of an assembled input, because their sizes are cached. The whole is a new object each time.
   const seen = unit.input === undefined && unit.kind === 'step' ? seenNodes(state.config, unit) : [];
   if (seen.length === 0) {
     return jsonBytesBeyond(limit, input);
@@ -100,7 +100,7 @@ export function inputBytesBeyond(limit: number, state: State, unit: Unit, input:
     for (const node of seen) {
       if (state.config.mergesInputs) {
         const given = mergedFrom(state, node);
-        // Its fields stand in the input twice: below its name, and beside it.
+        // Its fields are in the input twice: under its name, and merged.
         bytes += (isObject(given) ? 2 : 1) * bytesOf(given) + MERGED_PREFIX.length + nodeId(state, node).length + 4;
         continue;
       }
@@ -110,7 +110,7 @@ export function inputBytesBeyond(limit: number, state: State, unit: Unit, input:
   });
 }
 
-/** The assembled input of an attempt, by step id; null for a step that the config does not have. */
+/** The assembled input of an attempt, by step id. Null for a step that the config does not have. */
 export function taskInput(state: State, stepId: string): JsonValue {
   const index = state.config.unitIndex.get(stepId);
   const unit = index === undefined ? undefined : state.config.units[index];

@@ -6,7 +6,7 @@ import { groupState, unitState, type State } from '../state/state.js';
 
 export interface Handling {
   readonly handling: FailurePolicy;
-  /** Unit that is tried next, with handling `fallback`. */
+  /** The unit to try next, with handling `fallback`. */
   readonly alternative: number | undefined;
 }
 
@@ -17,7 +17,7 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
   FAILURE_CODES.heartbeatTimeout,
 ]);
 
-/** The kind of a failure as `fallback_when` names it. */
+/** The kind of a failure in the words of `fallback_when`. */
 export function failureKind(failure: Failure): 'error' | 'timeout' | 'no_consensus' {
   if (failure.code === FAILURE_CODES.noConsensus) {
     return 'no_consensus';
@@ -30,7 +30,7 @@ function policyOf(state: State, node: number): FailurePolicy {
   return (node < units.length ? units[node]?.onFailure : groups[node - units.length]?.onFailure) ?? 'abort';
 }
 
-/** Whether a node's own alternatives are asked: a main step may narrow that to some kinds of failure. */
+/** Whether a node's own fallbacks are used. A main step may limit this to some kinds of failure. */
 function fallsBack(state: State, node: number, failure: Failure): boolean {
   const unit = state.config.units[node];
   const kinds = unit === undefined || unit.fallbackFor !== -1 ? [] : unit.fallbackWhen;
@@ -42,7 +42,7 @@ function failureOf(state: State, node: number): Failure | undefined {
   return node < units.length ? unitState(state, node).failure : groupState(state, node - units.length).failure;
 }
 
-/** The next alternative of a node in listed order that has not been called for and serves this kind of failure. */
+/** The next fallback of a node, in listed order, that was not used yet and serves this kind of failure. */
 function nextAlternative(state: State, node: number, failure: Failure, after: number): number | undefined {
   const kind = failureKind(failure);
   return state.config.alternatives[node]?.find((alternative) => {
@@ -54,8 +54,9 @@ function nextAlternative(state: State, node: number, failure: Failure, after: nu
 }
 
 /**
- * What a step's or group's final failure does: its own alternatives come first (with `on_failure: fallback`), then the
- * next ones of the node it serves, and so on up the chain. When none is left a chain that was tried means abort.
+ * The effect of a step's or group's final failure. Its own fallbacks come first (with `on_failure: fallback`), then the
+ * next ones of the node that it serves, and so on up the chain. When a chain was tried and nothing is left, the
+ * execution aborts.
  */
 export function handlingOf(state: State, node: number, failure: Failure): Handling {
   const own = fallsBack(state, node, failure) ? nextAlternative(state, node, failure, -1) : undefined;
@@ -72,7 +73,7 @@ export function handlingOf(state: State, node: number, failure: Failure): Handli
     }
     current = target;
   }
-  // A member without success is a matter for its group, not for the execution.
+  // The failure of a member concerns its group, not the execution.
   const isMember = (state.config.units[root]?.group ?? -1) !== -1;
   const goesOn = isMember || (node === root && policyOf(state, node) === 'continue');
   return { handling: goesOn ? 'continue' : 'abort', alternative: undefined };
@@ -93,7 +94,7 @@ function collectReasons(state: State, node: number, reasons: Reason[]): void {
   }
 }
 
-/** The failure that ends the execution and the node it is about: with alternatives tried, every reason is listed. */
+/** The failure that ends the execution, and its node. When fallbacks were tried, every reason is listed. */
 export function endingFailure(state: State, node: number, failure: Failure): { failure: Failure; stepId: string } {
   const root = rootNode(state, node);
   const stepId = nodeId(state, root);

@@ -1,23 +1,23 @@
 import type { Failure, Retry } from '@batuta/contracts';
 import { uniform } from '../structures/random.js';
 
-/** A step's retry policy with every default filled in. Times in milliseconds. */
+/** A step's retry policy with all defaults filled in. Times in milliseconds. */
 export interface RetryPolicy {
-  /** Counts the first attempt. */
+  /** Includes the first attempt. */
   readonly maxAttempts: number;
   readonly backoffMs: number;
   readonly coefficient: number;
   readonly maxBackoffMs: number;
   readonly jitter: boolean;
   readonly nonRetryable: readonly string[];
-  /** No attempt starts later than this after the first one was scheduled; 0 means no such limit. */
+  /** No attempt starts later than this after the first one was scheduled. 0 means no limit. */
   readonly totalTimeoutMs: number;
 }
 
-/** Milliseconds: the longest wait between attempts when a policy sets no max_backoff_ms. */
+/** Milliseconds: the longest wait between attempts when a policy does not set max_backoff_ms. */
 export const DEFAULT_MAX_BACKOFF_MS = 3_600_000;
 
-/** Milliseconds: a longer wait that a failure asks for is cut to this. */
+/** Milliseconds: a longer wait that a failure requests is reduced to this. */
 const LONGEST_RETRY_AFTER_MS = 24 * 3_600_000;
 
 export function retryPolicy(retry: Retry | undefined): RetryPolicy {
@@ -33,10 +33,10 @@ export function retryPolicy(retry: Retry | undefined): RetryPolicy {
 }
 
 /**
- * Epoch ms of the next attempt after `failures` spent attempts, or undefined when the policy allows none.
- * Wait: min(max_backoff_ms, backoff_ms × coefficient^(failures − 1)), with full jitter uniform from 0 to that
- * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Who failed may ask for a longer wait, as a server
- * does with `Retry-After`: `details.retry_after_ms`.
+ * Epoch ms of the next attempt after `failures` failed attempts, or undefined when the policy allows none. Wait:
+ * min(max_backoff_ms, backoff_ms × coefficient^(failures − 1)), with full jitter uniform from 0 to that
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). A failure may request a longer wait with
+ * `details.retry_after_ms`, as servers do with `Retry-After`.
  */
 export function nextAttemptAt(
   policy: RetryPolicy,

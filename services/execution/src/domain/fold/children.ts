@@ -19,7 +19,7 @@ function command(
   putUnit(next, index, { ...unit, child: { ...unit.child, command: full } });
 }
 
-/** The execution was paused: so are its children. */
+/** The execution was paused, so its children are paused too. */
 export function pauseChildren(next: Next, event: Event, now: boolean): void {
   for (const index of next.config.childUnits) {
     if (unitState(next, index).phase === 'awaiting') {
@@ -28,7 +28,7 @@ export function pauseChildren(next: Next, event: Event, now: boolean): void {
   }
 }
 
-/** It goes on: so do the children that it paused. */
+/** The execution continues, and so do the children that it paused. */
 export function resumeChildren(next: Next, event: Event): void {
   for (const index of next.config.childUnits) {
     const { phase, child } = unitState(next, index);
@@ -38,7 +38,10 @@ export function resumeChildren(next: Next, event: Event): void {
   }
 }
 
-/** The step ends without its child: what becomes of that is the step's own rule. Called while the step still waits for it. */
+/**
+ * The step ends before its child. The step's own rule decides about the child. Call it while the step still waits for
+ * it.
+ */
 export function closeChild(next: Next, index: number, event: Event, compensate = false): void {
   const rules = orchestrationOf(compiledUnit(next, index));
   if (rules === undefined || unitState(next, index).phase !== 'awaiting' || rules.onParentClose === 'abandon') {
@@ -47,7 +50,7 @@ export function closeChild(next: Next, index: number, event: Event, compensate =
   command(next, index, event, { command: rules.onParentClose, compensate });
 }
 
-/** The execution ends, or is undone, without the children that its steps still wait for. */
+/** The execution ends, or is undone, while its steps still wait for children. */
 export function closeChildren(next: Next, event: Event, compensate = false): void {
   for (const index of next.config.childUnits) {
     closeChild(next, index, event, compensate);

@@ -1,7 +1,7 @@
 import type { Event } from '@batuta/contracts';
 import type { ControlState, Next } from '../state/state.js';
 
-/** Keeps who did what, and why. */
+/** Stores who did what and why. */
 export function noteControl(
   next: Next,
   command: ControlState['command'],

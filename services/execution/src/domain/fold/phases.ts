@@ -4,16 +4,16 @@ import { isHeld } from '../state/dependencies.js';
 import { compiledUnit, isActive, putGroup, putUnit } from '../state/nodes.js';
 import { groupState, unitState, type Next } from '../state/state.js';
 
-/** Whatever happens first starts an execution that waited for its time. */
+/** The first event after the start time begins a waiting execution. */
 export function begin(next: Next, at: number): void {
-  // A step skipped before start_at, or while others have to end first, does not make the execution start.
+  // A step that is skipped before start_at, or while other executions must end first, does not begin the execution.
   if (next.status === 'pending' && (next.started?.startAt ?? 0) <= at && !isHeld(next)) {
     next.status = 'running';
     next.startedAt = at;
   }
 }
 
-/** A group begins with the first of its members. */
+/** A group begins with its first member. */
 export function beginGroup(next: Next, index: number, at: number): void {
   const { group } = compiledUnit(next, index);
   const before = group === -1 ? undefined : groupState(next, group);
@@ -30,7 +30,7 @@ export function end(next: Next, status: 'completed' | 'failed' | 'cancelled', ev
   next.pausedAt = 0;
 }
 
-/** An undoing begins: only attempts in flight still matter. Everything else that was under way will not happen. */
+/** A compensation begins: only running attempts still matter, and all other pending work is dropped. */
 export function leaveOnlyRunning(next: Next, event: Event): void {
   for (const { index } of next.config.units) {
     const unit = unitState(next, index);

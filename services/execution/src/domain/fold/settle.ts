@@ -14,7 +14,7 @@ function resolveDependents(next: Next, node: number): void {
   }
 }
 
-/** Alternatives that have not served a settled node never will. */
+/** Unused fallbacks of a settled node will never run. */
 function dismissAlternatives(next: Next, node: number): void {
   for (const alternative of next.config.alternatives[node] ?? []) {
     const unit = unitState(next, alternative);
@@ -33,7 +33,7 @@ function dismissAlternatives(next: Next, node: number): void {
   }
 }
 
-/** The unit has its outcome: whoever waits for it, or for the node it serves, may go on. */
+/** The unit has its outcome, so nodes that wait for it, or for the node that it serves, may continue. */
 export function settleUnit(next: Next, index: number): void {
   const unit = unitState(next, index);
   if (unit.settled) {
@@ -77,7 +77,7 @@ export function settleNode(next: Next, node: number): void {
   }
 }
 
-/** Takes what a failure of a node does to the execution, as its event says. */
+/** Applies the effect of a node's failure, as its event says. */
 export function applyHandling(
   next: Next,
   node: number,

@@ -26,12 +26,12 @@ const DEFAULT_CONSENSUS_THRESHOLD = 0.8;
 
 /** The built-in agent that asks a model. */
 const MODEL_AGENT = 'ask_model';
-/** Of each call of a model, unless its step says otherwise: providers are often busy, and say so. */
+/** For each call of a model, unless its step sets a policy, because providers are often busy. */
 const MODEL_RETRY: Retry = { max_attempts: 5, backoff_ms: 1_000, max_backoff_ms: 60_000 };
 
 type Draft = { -readonly [K in keyof Unit]: Unit[K] };
 
-/** The groups of a config: the declared ones, then those that members only name, with every default. */
+/** The groups of a config with all defaults: the declared ones, then those that only members name. */
 function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
   const groups = [...(definition.consensus_groups ?? [])];
   const known = new Set(groups.map((group) => group.id));
@@ -45,7 +45,7 @@ function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
   return groups;
 }
 
-/** `abort` is the default, and whoever writes it means no more than who leaves it out: alternatives are still asked first. */
+/** `abort` is the default, and writing it means the same as omitting it: fallbacks are still used first. */
 function policyIn(rules: StrategyRules, said: FailurePolicy | undefined): FailurePolicy {
   return !said || said === 'abort' ? rules.defaultOnFailure : said;
 }
@@ -134,7 +134,10 @@ function numbers(names: readonly string[] | undefined, nodes: ReadonlyMap<string
   return [...found];
 }
 
-/** Puts each alternative in the place of the main node it serves, however long the chain, so that it runs in its turn. */
+/**
+ * Gives each fallback the position of the main node that it serves, through any chain, so that it runs in that node's
+ * turn.
+ */
 function linkAlternatives(
   units: Draft[],
   steps: readonly StepDefinition[],
@@ -148,7 +151,7 @@ function linkAlternatives(
     if (target !== undefined && target !== index) {
       unit.fallbackFor = target;
     } else if (step.is_fallback) {
-      // Without a name it stands in for the main step before it; elsewhere than in the fallback strategy for none.
+      // Without a name it serves the main step before it. Outside the fallback strategy it then serves none.
       unit.fallbackFor = positional ? lastMain : -1;
     } else {
       lastMain = index;
@@ -156,7 +159,7 @@ function linkAlternatives(
   }
 }
 
-/** Main node that a chain of alternatives serves; -1 when the chain leads nowhere. */
+/** The main node that a chain of fallbacks serves. -1 when the chain leads nowhere. */
 function rootOf(units: readonly Draft[], unit: Draft): number {
   let node = unit.index;
   for (let steps = 0; steps <= units.length; steps++) {
@@ -169,7 +172,7 @@ function rootOf(units: readonly Draft[], unit: Draft): number {
   return -1;
 }
 
-/** What a chain of alternatives serves may be named as a dependency, but cannot be waited for. */
+/** A fallback may name the node that it serves as a dependency, but does not wait for it. */
 function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
   const served = new Set<number>();
   for (let node = unit.fallbackFor; node !== -1 && !served.has(node); node = units[node]?.fallbackFor ?? -1) {
@@ -183,8 +186,9 @@ function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
  * example) are left out rather than thrown, so that an execution can always be folded.
  */
 /**
- * Whoever comes after an approval, directly or not, waits for it itself: a step between them may be skipped, or be taken over by a
- * fork that asks again, and nothing may go past the approval that way. An approval that stands in, or votes, is what it does that for.
+ * Makes every step after an approval, directly or indirectly, wait for the approval itself. Otherwise a step between
+ * them could be skipped, or copied by a fork that requests the approval again, and the later step would not wait. An
+ * approval that is a fallback or a member counts for the node that it serves or votes for.
  */
 function waitForApprovals(units: readonly Draft[], members: readonly (readonly number[])[]): void {
   const gates = new Set<number>();
@@ -237,7 +241,7 @@ function waitForApprovals(units: readonly Draft[], members: readonly (readonly n
   }
 }
 
-/** Tells each step which choices it has to be chosen by. */
+/** Records for each step the choices that must choose it. */
 function nameChosen(units: readonly Draft[], unitIndex: ReadonlyMap<string, number>): void {
   for (const choice of units) {
     const rules = choiceOf(choice);
@@ -295,7 +299,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
           agent,
           timeoutMs: tool.timeout_ms || timeoutMs || DEFAULT_STEP_TIMEOUT_MS,
           retry: retryPolicy(tool.retry),
-          // Its caller has one, and keeps it.
+          // The calling step has a slot, and keeps it.
           takesSlot: false,
           caller: index,
           order: index,
@@ -442,7 +446,7 @@ function compiledGroup(
   };
 }
 
-/** A heap of units by their place, merged pairwise: O(n). */
+/** A heap of units by position, merged pairwise: O(n). */
 function heapOf(items: readonly number[]): Heap | undefined {
   let level: (Heap | undefined)[] = items.map((item) => ({
     key: item,

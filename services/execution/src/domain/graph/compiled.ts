@@ -17,53 +17,54 @@ import type { GroupState, UnitState } from '../state/unit-state.js';
 import type { Vector } from '../structures/vector.js';
 
 /**
- * Something that is attempted by an agent: a step, the compensation of a step (id `<step>:compensate`) or the judge of a
- * consensus group (id `<group>:judge`), or a place for calls of a tool (id `<step>:<tool>:<number>`). Users' ids cannot hold a colon, so these never meet.
+ * Something that an agent attempts: a step, the compensation of a step (id `<step>:compensate`), the judge of a
+ * consensus group (id `<group>:judge`), or a unit for calls of a tool (id `<step>:<tool>:<number>`). Users' ids cannot
+ * contain a colon, so these never collide.
  */
 export interface Unit {
   readonly index: number;
   readonly id: string;
   readonly name: string;
   readonly kind: 'step' | 'compensation' | 'judge' | 'tool';
-  /** Empty when no agent does it. */
+  /** Empty when no agent runs it. */
   readonly agent: string;
   readonly work: Work;
-  /** Of its kind: whether it takes one of `settings.parallel_limit`. */
+  /** From its kind: whether it takes a slot of `settings.parallel_limit`. */
   readonly takesSlot: boolean;
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
   readonly scheduleToStartMs: number;
   readonly scheduleToCloseMs: number;
   readonly retry: RetryPolicy;
-  /** As its kind asks for it; of an approval `{message, input?}`. */
+  /** In the form that its kind needs. For an approval `{message, input?}`. */
   readonly input: Template | undefined;
   readonly when: Expression | undefined;
   /** It runs again until an expression is true. */
   readonly repeat: RepeatRules | undefined;
   readonly requireAll: boolean;
-  /** Choices that name it: it runs when all of them have chosen it. */
+  /** Choices that name it. It runs when all of them have chosen it. */
   readonly chosenBy: readonly number[];
   readonly outputKey: string;
   readonly onFailure: FailurePolicy;
-  /** Failure kinds this alternative serves; empty means all. */
+  /** Failure kinds that this fallback serves. Empty means all. */
   readonly fallbackWhen: readonly string[];
-  /** Node that this step is an alternative of; -1 for a main step. */
+  /** The node that this step is a fallback for. -1 for a main step. */
   readonly fallbackFor: number;
-  /** Group that this step is a member of, or that this judge serves; -1 for none. */
+  /** The group that this step is a member of, or that this judge serves. -1 for none. */
   readonly group: number;
   /** Unit of the step's compensation, or -1. */
   readonly compensation: number;
   /** The step that a compensation undoes, or -1. */
   readonly compensates: number;
-  /** Of a step that asks a model: units that make the calls of its tools. */
+  /** For a step that asks a model: units that make the calls of its tools. */
   readonly places: readonly number[];
   /** The step that such a unit makes calls for, or -1. */
   readonly caller: number;
-  /** Place among ready units: the main step's place in the list, also for its alternatives. */
+  /** Position among ready units: the main step's position in the list, also for its fallbacks. */
   readonly order: number;
-  /** Nodes named as dependencies: what the input is made of (`seenNodes`). */
+  /** Nodes named as dependencies, which make up the input (`seenNodes`). */
   readonly dependencies: readonly number[];
-  /** Nodes to wait for; for a group's member also those of the other members, so that members run together. */
+  /** Nodes to wait for. For a group's member this includes those of the other members, so that members run together. */
   readonly waitsFor: readonly number[];
   readonly definition: StepDefinition | undefined;
 }
@@ -90,23 +91,23 @@ export interface Group {
 }
 
 /**
- * One config version as a graph with numbers for names, made once. Nodes are what can be depended on: the units, then the
- * groups (node = units.length + group).
+ * One config version as a graph with numbers instead of names, made once. Nodes are everything that steps can depend
+ * on: the units, then the groups (node = units.length + group).
  */
 export interface CompiledConfig {
   readonly definition: OrchestrationDefinition;
   readonly strategy: Strategy;
   readonly priority: Priority;
   readonly timeoutMs: number;
-  /** What every execution may spend. */
+  /** The budget of every execution. */
   readonly budget: Budget;
   /** Attempts running at once. */
   readonly parallelLimit: number;
-  /** At most one step between its start and its end, retries and alternatives included. */
+  /** At most one step between its start and its end, including retries and fallbacks. */
   readonly oneAtATime: boolean;
   readonly units: readonly Unit[];
   readonly groups: readonly Group[];
-  /** Units of the kind `step`: the first ones. */
+  /** Number of units of the kind `step`, which come first. */
   readonly stepCount: number;
   readonly unitIndex: ReadonlyMap<string, number>;
   readonly groupIndex: ReadonlyMap<string, number>;
@@ -116,27 +117,27 @@ export interface CompiledConfig {
   readonly loopUnits: readonly number[];
   /** Steps that have a child. */
   readonly childUnits: readonly number[];
-  /** Of each node: the units that wait for it. */
+  /** For each node: the units that wait for it. */
   readonly dependents: readonly (readonly number[])[];
-  /** Of each node: its alternatives in listed order. */
+  /** For each node: its fallbacks in listed order. */
   readonly alternatives: readonly (readonly number[])[];
-  /** Main nodes that nothing depends on. */
+  /** Main nodes without dependents. */
   readonly sinks: readonly number[];
-  /** Main steps and groups: when all are settled the execution is complete. */
+  /** Number of main steps and groups. When all are settled, the execution is complete. */
   readonly mainNodes: number;
   readonly output: Template | undefined;
-  /** A step without an input mapping gets its dependencies' outputs merged, not by key. */
+  /** A step without an input mapping gets its dependencies' outputs merged, and not by key. */
   readonly mergesInputs: boolean;
-  /** Its executions are in live feeds. */
+  /** Whether its executions have live feeds. */
   readonly monitored: boolean;
-  /** What every execution of the config starts from; shared, since states are immutable. */
+  /** The initial state of every execution of the config. It is shared, because states are immutable. */
   readonly initialUnits: Vector<UnitState>;
   readonly initialGroups: Vector<GroupState>;
   readonly initialReady: Heap | undefined;
   readonly initialReadyApprovals: Heap | undefined;
 }
 
-/** Output of a node as its dependents see it, and whether it counts as skipped. */
+/** A node's output as its dependents see it, and whether it counts as skipped. */
 export interface NodeResult {
   readonly output: JsonValue;
   readonly skipped: boolean;

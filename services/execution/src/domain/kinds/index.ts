@@ -11,7 +11,10 @@ import { orchestrationKind } from './orchestration/orchestration.js';
 import { signalKind } from './signal/signal.js';
 import { waitKind } from './wait/wait.js';
 
-/** Every kind of step, a folder each. A step is of the first kind that finds its rules in it; any step can be an agent's. */
+/**
+ * Every kind of step, one folder each. A step has the first kind whose rules it contains. Every other step is an
+ * agent's.
+ */
 export const KINDS = {
   approval: approvalKind,
   wait: waitKind,
@@ -24,7 +27,7 @@ export const KINDS = {
 
 type RulesOf<Kind> = Kind extends StepKind<infer Rules> ? Rules : never;
 
-/** What a step is to do, by its kind. */
+/** The work of a step, by its kind. */
 export type Work = {
   [K in keyof typeof KINDS]: { readonly kind: K; readonly rules: RulesOf<(typeof KINDS)[K]> };
 }[keyof typeof KINDS];
@@ -41,7 +44,7 @@ export function kindOf({ work }: Pick<Unit, 'work'>): StepKind<unknown> {
   return KINDS[work.kind] as StepKind<unknown>;
 }
 
-/** What the config says that a step is to do. */
+/** The work of a step in the config. */
 export function workOf(step: StepDefinition): Work {
   for (const [kind, { compile }] of Object.entries(KINDS)) {
     const rules = compile(step);
@@ -55,12 +58,12 @@ export function workOf(step: StepDefinition): Work {
 /** The work of compensations, judges and tools. */
 export const AGENT_WORK: Work = { kind: 'agent', rules: {} };
 
-/** What the view of a step has from its kind. */
+/** The fields that a kind adds to the view of a step. */
 export function ofKinds(state: State, unit: UnitState): Partial<StepView> {
   return Object.assign({}, ...ALL.map((kind) => kind.view(state, unit))) as Partial<StepView>;
 }
 
-/** What a failure's code says when only one kind of step has it. */
+/** The meaning of a failure's code that only one kind of step has. */
 export function failureOfKind(code: string): StepKind<unknown>['failures'][string] | undefined {
   return REPEAT_FAILURES[code] ?? ALL.find(({ failures }) => Object.hasOwn(failures, code))?.failures[code];
 }

@@ -6,7 +6,7 @@ import { scheduleAttempt } from '../kinds/agent/attempt.js';
 import { startWithInput } from './start-unit.js';
 import { listItems, unitState, type State } from '../state/state.js';
 
-/** Whether ending the execution means undoing first: a step that can be undone is completed or still in flight. */
+/** Whether ending the execution requires compensation first: a step that can be undone has completed or still runs. */
 export function startOfCompensation(state: State): boolean {
   return (
     state.undoable !== undefined ||
@@ -15,7 +15,7 @@ export function startOfCompensation(state: State): boolean {
   );
 }
 
-/** What was undone, in the order in which it happened, and what was not. */
+/** The undone steps, in the order in which they were undone, and the others. */
 export function compensationOutcome(state: State): CompensationOutcome {
   const ids = (nodes: readonly number[]): string[] => nodes.map((node) => nodeId(state, node));
   const stoppedAt = state.compensation?.stopped === true ? state.undoable?.head : undefined;
@@ -28,7 +28,10 @@ export function compensationOutcome(state: State): CompensationOutcome {
   };
 }
 
-/** The unit that undoes the newest completed step not undone yet; undefined when all is done or one failed for good. */
+/**
+ * The unit that undoes the newest completed step that is not undone yet. Undefined when all are undone or one has
+ * finally failed.
+ */
 function nextCompensation(state: State): number | undefined {
   const step = state.undoable?.head;
   return step === undefined || state.compensation?.stopped === true
@@ -36,7 +39,7 @@ function nextCompensation(state: State): number | undefined {
     : compiledUnit(state, step).compensation;
 }
 
-/** The final event of an execution that was being undone. */
+/** The final event of an execution after its compensation. */
 function emitCompensated(draft: Draft): void {
   const { state } = draft;
   const compensation = compensationOutcome(state);
@@ -58,7 +61,7 @@ function emitCompensated(draft: Draft): void {
   });
 }
 
-/** Attempts in flight report first; then the newest completed step that is left is undone, one at a time. */
+/** Running attempts report first. Then the newest remaining completed step is undone, one at a time. */
 export function planCompensation(draft: Draft): void {
   const { state } = draft;
   if (state.running > 0) {

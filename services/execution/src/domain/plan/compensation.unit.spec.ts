@@ -134,7 +134,7 @@ describe('compensation', () => {
     { id: 'd' },
   ]);
 
-  /** c is undone, b cannot be, a is not reached. */
+  /** c is undone, b cannot be undone, a is not reached. */
   function stuck() {
     const run = scenario(twoUndone)
       .start()
@@ -191,7 +191,7 @@ describe('compensation', () => {
     ]);
     expect(run.evaluated('input:b:compensate', 1).last.at(-1)).toBe('StepScheduled b:compensate #2');
     expect(run.ok('b:compensate', 1, late).outcome).toBe('recorded');
-    // Its policy begins anew: of two attempts this is the first.
+    // Its policy starts again: this is the first of two attempts.
     expect(run.fails('b:compensate', failure('locked')).last).toEqual([
       expect.stringMatching(/^StepAttemptFailed b:compensate #2 locked \+/),
       'StepScheduled b:compensate #3',

@@ -10,10 +10,10 @@ import { isActive } from '../state/nodes.js';
 import { request } from './request.js';
 import { unitState, type State } from '../state/state.js';
 
-// An output up to this size goes into the final event too, so that whoever watches has it without asking.
+// An output up to this size is also in the final event, so that watchers have it without another request.
 const INLINE_OUTPUT_BYTES = 16 * 1024;
 
-/** Ends the execution because of a failure: at once, or by undoing what can be undone. */
+/** Ends the execution because of a failure: at once, or after undoing completed steps. */
 export function abort(draft: Draft, aborted: { readonly failure: Failure; readonly node: number }): void {
   const { state } = draft;
   const ending =
@@ -29,7 +29,7 @@ export function abort(draft: Draft, aborted: { readonly failure: Failure; readon
   );
 }
 
-/** Every step and group is settled: the output, then the end. */
+/** Every step and group is settled, so the output and the end follow. */
 export function complete(draft: Draft): void {
   const { state } = draft;
   const template = state.config.output;
@@ -57,14 +57,14 @@ export function complete(draft: Draft): void {
   });
 }
 
-/** Whether a vote is with the sandbox: time will bring its value. */
+/** Whether the sandbox is evaluating a vote, so that its value will come. */
 export function hasOpenEvaluation(state: State): boolean {
   return state.config.groups.some((group) =>
     group.members.some((member) => unitState(state, member).ballot === 'evaluating'),
   );
 }
 
-/** Nothing runs, nothing waits for time and steps are left: their dependencies can never be met. */
+/** Nothing runs and nothing waits for a time, but steps are left: their dependencies can never be met. */
 export function stall(draft: Draft): void {
   const stuck = draft.state.config.units
     .filter((unit) => {

@@ -19,13 +19,13 @@ import { advance, awaitsTurn } from '../kinds/llm/turn.js';
 import { hasFreeSlot, nextReady } from '../state/timers.js';
 
 /**
- * Emits what follows from the state by itself, one choice at a time until there is none: the end of the execution, the
- * outcome of a group, due attempts, new steps. Nothing happens while paused or after the end.
- * @throws RangeError when choices lead to each other without end: a bug, told instead of blocking the engine.
+ * Emits all events that follow from the state by itself, one choice at a time: the end of the execution, the outcome of
+ * a group, due attempts, new steps. Nothing happens during a pause or after the end. @throws RangeError when choices
+ * never end. That is a bug, and an error is better than a blocked engine.
  */
 export function plan(draft: Draft): void {
   const { units, groups } = draft.state.config;
-  // Each unit has a handful of events before only the outside can go on: more of them would be a rule that undoes itself.
+  // Each unit has only a few events before outside input is needed. More of them would mean that a rule reverts itself.
   const most = draft.events.length + 10 * (units.length + groups.length) + 10;
   for (;;) {
     const before = draft.events.length;
@@ -121,8 +121,9 @@ function startAgain(draft: Draft, index: number): void {
 }
 
 /**
- * The budget is exceeded: what costs nothing still happens (a group is decided, a step whose condition is false is skipped, a
- * human decides), so that a result that is paid for is not thrown away. Once an attempt runs or would have to, the execution ends.
+ * The budget is exceeded. Work without cost still happens (a group is decided, a step with a false condition is
+ * skipped, a human decides), so that a paid result is not lost. When an attempt runs or would have to run, the
+ * execution ends.
  */
 function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
   const { state } = draft;
@@ -131,7 +132,8 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
     return;
   }
   if (state.running === 0 && state.retries === undefined && !awaitsTurn(state)) {
-    // Side by side agents come first: nobody is asked when one of them has to run, since that ends the execution.
+    // In parallel strategies agents come first: no approval is requested when an agent must run, because that ends the
+    // execution.
     const next = (state.config.oneAtATime ? undefined : state.ready?.item) ?? nextReady(state);
     if (next !== undefined) {
       if (!compiledUnit(state, next).takesSlot) {
@@ -142,7 +144,7 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
         return;
       }
     } else if (state.active > 0 || hasOpenEvaluation(state)) {
-      // A condition, a mapping or a vote is with the sandbox, or a human is asked.
+      // The sandbox is evaluating a condition, a mapping or a vote, or an approval is waiting.
       return;
     }
   }
@@ -156,7 +158,9 @@ function isDue(state: State, at: number): boolean {
 const HAS_ENDED = { completed: 'completed', failed: 'failed', cancelled: 'was cancelled' } as const;
 const HAD_TO_END = { success: 'complete', failed: 'fail or be cancelled', finished: 'end' } as const;
 
-/** What this one waits for has ended in another way. Whoever has that go on can retry this one afterwards. */
+/**
+ * An execution that this one waits for has not ended as required. After it was continued, a user can retry this one.
+ */
 function dependencyFailure({ executionId, on, process, ended }: DependencyState): Failure {
   const named = process === '' ? `execution ${executionId}` : `process ${process} (execution ${executionId})`;
   return {

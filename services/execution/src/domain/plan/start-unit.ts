@@ -21,7 +21,10 @@ const WHY = {
   not_chosen: 'it was not chosen',
 } as const;
 
-/** A step that was its turn and does not run; an alternative that does not apply makes room for the next one. */
+/**
+ * Passes over a step whose turn has come but that does not run. A fallback that does not apply is followed by the next
+ * one.
+ */
 function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'dependency_skipped' | 'not_chosen'): void {
   if (unit.fallbackFor === -1) {
     skip(draft, unit.id, reason);
@@ -31,14 +34,14 @@ function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'depende
   draft.failStep(unit.index, { code: FAILURE_CODES.conditionFalse, message, retryable: false });
 }
 
-/** A ready unit has its turn: it starts, is passed over, or asks the sandbox first. */
+/** It is a ready unit's turn: it starts, is passed over, or asks the sandbox first. */
 export function startUnit(draft: Draft, index: number): void {
   if (isToRun(draft, index)) {
     startWithInput(draft, compiledUnit(draft.state, index));
   }
 }
 
-/** Whether a ready unit that has its turn runs; when not, it was passed over or its condition went to the sandbox. */
+/** Whether a ready unit runs in its turn. If not, it was passed over, or its condition was sent to the sandbox. */
 export function isToRun(draft: Draft, index: number): boolean {
   const { state } = draft;
   const unit = compiledUnit(state, index);
@@ -67,7 +70,7 @@ export function isToRun(draft: Draft, index: number): boolean {
   return true;
 }
 
-/** Starts a unit whose condition holds: with its input at hand, else after the sandbox has answered. */
+/** Starts a unit whose condition holds, with its input, or after the sandbox has computed it. */
 export function startWithInput(draft: Draft, unit: Unit): void {
   const input = unitInput(draft.state, unit);
   if (input === undefined) {

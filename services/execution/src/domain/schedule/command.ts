@@ -10,17 +10,17 @@ import type {
 
 interface CommandBase {
   readonly id: string;
-  /** Epoch ms; the time of every event the command causes. */
+  /** Epoch ms. The time of every event that the command causes. */
   readonly at: number;
 }
 
 interface OutsideBase extends CommandBase {
   readonly by: string;
-  /** The revision that the definition has to have; 0: any. */
+  /** The required revision of the definition. 0: any. */
   readonly expectedVersion: number;
 }
 
-/** What the decider of schedules is asked. */
+/** The input of the decider of schedules. */
 export type ScheduleCommandInput =
   | (OutsideBase & {
       readonly type: 'CreateSchedule';
@@ -36,12 +36,12 @@ export type ScheduleCommandInput =
   | (OutsideBase & { readonly type: 'DeleteSchedule' })
   | (CommandBase & { readonly type: 'WakeSchedule' })
   | (CommandBase & {
-      /** What became of a start. */
+      /** The outcome of a start. */
       readonly type: 'RecordStart';
       readonly executionId: string;
       readonly outcome: 'started' | 'existed' | 'refused';
       readonly refusal?: Refusal;
-      /** It has ended already. */
+      /** Set when it has ended already. */
       readonly ended?: RunEnd;
     })
   | (CommandBase & { readonly type: 'RecordEnd'; readonly executionId: string; readonly status: RunEnd });

@@ -22,9 +22,9 @@ export type ScheduleDecision =
     }
   | { readonly rejected: Rejection };
 
-/** A time that is due is missed when nobody came to it for so long. */
+/** A due time counts as missed when it was not handled for this long, in milliseconds. */
 export const LATE_MS = 60_000;
-/** Times that one decision deals with one by one; what is left is dealt with at once by the next. */
+/** How many times one decision handles one by one. The next decision handles the rest at once. */
 const AT_ONCE = 1_000;
 
 class ScheduleDraft {
@@ -197,7 +197,7 @@ interface Count {
   readonly unfinished: boolean;
 }
 
-/** One time has come: its execution starts, waits or is left out, as the policy says. */
+/** Handles one time: its execution starts, waits or is left out, according to the policy. */
 function occur(draft: ScheduleDraft, firing: WaitingFiring, policy: OverlapPolicy): void {
   const { running, waiting } = draft.state;
   const { nominalAt, cause } = firing;
@@ -260,7 +260,7 @@ function backfill(
   return 'done';
 }
 
-/** What was due while the schedule was paused is left out. */
+/** Times during a pause are left out. */
 function skipPaused(draft: ScheduleDraft): void {
   const { state, definition, at } = draft;
   const found = collect(state, definition, (due) => due.at <= at);
@@ -269,7 +269,7 @@ function skipPaused(draft: ScheduleDraft): void {
   skip(draft, [found.times[0] ?? last, last], 'paused', { count: found.times.length, unfinished: found.more });
 }
 
-/** Times after the cursor, as far as they are wanted and at most `AT_ONCE`. */
+/** Times after the cursor, as many as are wanted and at most `AT_ONCE`. */
 function collect(
   { scheduleId, cursor }: ScheduleState,
   definition: ScheduleDefinition,
@@ -285,7 +285,7 @@ function collect(
   }
 }
 
-/** Deals with times that passed while nobody could fire them. */
+/** Handles times that passed while the schedule could not fire. */
 function missed(draft: ScheduleDraft): void {
   const { at, definition } = draft;
   const { runs = 'latest', window_ms: window = SCHEDULE_LIMITS.defaultMissedWindowMs, limit } = definition.missed ?? {};
@@ -296,7 +296,7 @@ function missed(draft: ScheduleDraft): void {
     const found = collect(draft.state, definition, until);
     const last = found.times.at(-1);
     if (last === undefined) return;
-    // So many that they are not worth counting: the cursor goes to their end at once.
+    // Too many to count: the cursor moves to their end at once.
     const end = found.more ? Math.max(last, before - 1) : last;
     skip(draft, [found.times[0] ?? last, end], reason, { ...count, count: found.times.length, unfinished: found.more });
   };
@@ -312,7 +312,7 @@ function missed(draft: ScheduleDraft): void {
     }
     return leaveOut(isLate, at - LATE_MS - (definition.jitter_ms ?? 0), 'over_limit');
   }
-  // The rest is for the next decision, which follows at once; the latest is among the last of them.
+  // The next decision follows at once and handles the rest. The latest time is among the last of them.
   const earlier = late.more ? late.times : late.times.slice(0, -1);
   const lastEarlier = earlier.at(-1);
   if (lastEarlier !== undefined) {
@@ -322,7 +322,7 @@ function missed(draft: ScheduleDraft): void {
   if (latest !== undefined) occur(draft, { nominalAt: latest, cause: 'missed', key: undefined }, policy);
 }
 
-/** What follows from the state and the time: firings that are due, and those that waited. */
+/** Decides what follows from the state and the time: due firings, and those that waited. */
 function advance(draft: ScheduleDraft): void {
   startWaiting(draft);
   if (draft.state.status === 'active' && draft.state.definition !== undefined) {
@@ -342,7 +342,7 @@ function startWaiting(draft: ScheduleDraft): void {
   const { running, waiting, status } = draft.state;
   const [first] = waiting;
   if (first === undefined || running.length > 0 || status === 'deleted') return;
-  // What is paused goes on with nothing but what somebody asked for.
+  // During a pause only firings that a user requested start.
   const next = status === 'paused' ? waiting.find(({ cause }) => cause === 'trigger' || cause === 'backfill') : first;
   if (next !== undefined) fire(draft, next);
 }
@@ -353,7 +353,7 @@ function finish(draft: ScheduleDraft): void {
   draft.emit({ type: 'ScheduleFinished', data: { reason: runsLeft(state) === 0 ? 'runs' : 'over' } });
 }
 
-/** What a command does to a schedule: total, synchronous and pure. */
+/** Decides a command to a schedule: total, synchronous and pure. */
 export function decideSchedule(command: ScheduleCommandInput, state: ScheduleState): ScheduleDecision {
   if (isOutsideCommand(command.id) && state.commands.includes(command.id)) {
     return { accepted: [], outcome: 'repeated', next: state };

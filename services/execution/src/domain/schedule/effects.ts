@@ -2,9 +2,8 @@ import type { ScheduleStreamEvent } from '@batuta/contracts';
 import type { Run, ScheduleState } from './state.js';
 
 /**
- * What the runtime does after a commit; all of it idempotent.
- * start: start the execution, and answer with RecordStart; an execution that exists is asked for its status by the same.
- * stop: cancel or terminate it.
+ * An action of the runtime after a commit. All of them are idempotent. start: start the execution, and answer with
+ * RecordStart; for an existing execution this returns its status. stop: cancel or terminate it.
  */
 export type ScheduleEffect =
   { readonly type: 'start'; readonly executionId: string } | { readonly type: 'stop'; readonly executionId: string };
@@ -37,7 +36,7 @@ export function scheduleEffectsOf(event: ScheduleStreamEvent, stateAfter: Schedu
   return effects.filter((effect) => isScheduleEffectWanted(stateAfter, effect));
 }
 
-/** Everything outstanding now: what has to be performed again after a takeover. */
+/** All outstanding effects: those to perform again after a takeover. */
 export function wantedScheduleEffects(state: ScheduleState): readonly ScheduleEffect[] {
   return state.running.flatMap(({ executionId }) =>
     (['start', 'stop'] as const)

@@ -8,10 +8,10 @@ type Evolve<T extends ScheduleEventType> = (
   event: Pick<ScheduleStreamEvent, 'executionId' | 'at'>,
 ) => void;
 
-/** Commands whose repeats are known. */
+/** How many command ids are remembered to recognise repeats. */
 const KEPT_COMMANDS = 100;
 
-/** Whether a time is one of the timetable's own turn, which moves the cursor. */
+/** Whether a time belongs to the timetable itself, so that it moves the cursor. */
 function isOwnTurn(cause: FiringCause): boolean {
   return cause === 'schedule' || cause === 'missed';
 }
@@ -112,7 +112,7 @@ const EVOLVE: { readonly [T in ScheduleEventType]: Evolve<T> } = {
   },
 };
 
-/** The schedule after one more event. Total: what does not fit changes nothing but the version. */
+/** The schedule after one more event. Total: an event that does not fit changes only the version. */
 export function evolveSchedule(state: ScheduleState, event: ScheduleStreamEvent): ScheduleState {
   const next: NextSchedule = { ...state, version: event.version, at: event.at };
   const { commandId } = event;

@@ -29,7 +29,7 @@ class Story {
     this.at(at, { type: 'CreateSchedule', scheduleId: ID, principal: PRINCIPAL, create });
   }
 
-  /** What a command does: its events, or why it is refused. */
+  /** The events of a command, or its refusal. */
   at(at: number, command: Distributed): ScheduleDomainEvent[] | string {
     this.#commands += 1;
     const outside = { by: 'ann', expectedVersion: 0, id: `command-${this.#commands}` };
@@ -51,7 +51,7 @@ class Story {
       this.events.push(stored);
       folded = evolveSchedule(folded, stored);
     }
-    // The decision's own state is what folding its events gives.
+    // The decision's own state equals the state computed from its events.
     expect(folded).toEqual(decision.next);
     this.state = decision.next;
     return [...decision.accepted];
@@ -79,7 +79,7 @@ type Distributed = ScheduleCommandInput extends infer C
 
 const hour = (at: number): string => new Date(at).toISOString().slice(5, 16);
 
-/** Events as one line each. */
+/** Events, one line each. */
 function told(events: ScheduleDomainEvent[] | string): string[] {
   if (typeof events === 'string') return [events];
   return events.map((event) => {
@@ -324,7 +324,7 @@ test('a backfill starts one execution for each time, one after the other, and no
   ]);
   story.started(at(0));
   story.ended(at(0), at(1) + 3);
-  // The same id as the first time: the engine says that it exists, and how it ended.
+  // The same id as the first time: the engine answers that it exists, and how it ended.
   const again = story.at(at(1) + 4, {
     type: 'RecordStart',
     executionId: uuidV5(ID, String(at(1))),

@@ -2,19 +2,19 @@ import type { JsonValue } from '@batuta/contracts';
 import { NO_SCHEDULE } from './state.js';
 import type { ScheduleState } from './state.js';
 
-/** As REDUCER_VERSION, for the fold of schedules. */
+/** Like REDUCER_VERSION, for the state of schedules. */
 const SCHEDULE_REDUCER = 1;
 
 export function encodeScheduleSnapshot(state: ScheduleState): JsonValue {
   return { schedule: SCHEDULE_REDUCER, state: state as unknown as JsonValue };
 }
 
-/** Whether a snapshot is one of a schedule. */
+/** Whether a snapshot belongs to a schedule. */
 export function isScheduleSnapshot(snapshot: JsonValue): boolean {
   return typeof snapshot === 'object' && snapshot !== null && 'schedule' in snapshot;
 }
 
-/** The state that `encodeScheduleSnapshot` made this from; undefined when another version of the fold made it. */
+/** The state in a snapshot of `encodeScheduleSnapshot`. Undefined when another version made it. */
 export function decodeScheduleSnapshot(snapshot: JsonValue): ScheduleState | undefined {
   const encoded = snapshot as unknown as { readonly schedule?: number; readonly state?: Partial<ScheduleState> };
   if (encoded.schedule !== SCHEDULE_REDUCER || encoded.state === undefined) return undefined;

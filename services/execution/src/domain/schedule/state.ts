@@ -2,29 +2,29 @@ import { jitterOf, timetableOf } from '@batuta/calendar';
 import type { Timetable } from '@batuta/calendar';
 import type { FiringCause, ScheduleCounts, ScheduleDefinition, ScheduleStatus } from '@batuta/contracts';
 
-/** An execution that a schedule started and whose end it has not heard of. */
+/** An execution that a schedule started and whose end it does not know yet. */
 export interface Run {
   readonly executionId: string;
   readonly nominalAt: number;
   readonly cause: FiringCause;
-  /** The engine has said that it was started. */
+  /** Whether the engine has confirmed the start. */
   readonly answered: boolean;
-  /** It was answered once, so it exists. */
+  /** Whether it was confirmed once, so that it exists. */
   readonly started: boolean;
   readonly stopping: 'cancel' | 'terminate' | undefined;
-  /** When something was heard of it last. */
+  /** When it was last heard of. */
   readonly heardAt: number;
 }
 
-/** A time whose execution waits for one that runs. */
+/** A time whose execution waits for a running one. */
 export interface WaitingFiring {
   readonly nominalAt: number;
   readonly cause: FiringCause;
-  /** What its execution's id is made of when that is not the time. */
+  /** The source of its execution's id, if that is not the time. */
   readonly key: string | undefined;
 }
 
-/** A schedule, folded from its events. Plain JSON but for what is undefined. */
+/** A schedule, computed from its events. Plain JSON, except for undefined fields. */
 export interface ScheduleState {
   readonly kind: 'schedule';
   readonly scheduleId: string;
@@ -40,9 +40,9 @@ export interface ScheduleState {
   /** How often the definition was written. */
   readonly revision: number;
   readonly pause: { readonly by: string; readonly reason: string; readonly cause: 'user' | 'failure' } | undefined;
-  /** Times of the timetable up to here are dealt with. */
+  /** Times of the timetable up to here are handled. */
   readonly cursor: number;
-  /** Firings that count against max_runs. */
+  /** Firings that count for max_runs. */
   readonly runs: number;
   readonly running: readonly Run[];
   readonly waiting: readonly WaitingFiring[];
@@ -79,10 +79,10 @@ export const NO_SCHEDULE: ScheduleState = {
   commands: [],
 };
 
-/** A running execution of which nothing was heard for so long is asked after. */
+/** A running execution that was not heard of for this long is asked about, in milliseconds. */
 export const CHECK_MS = 6 * 3_600_000;
 
-/** A time of the timetable, and when it is due: that time and its jitter. */
+/** A time of the timetable, and when it is due: the time plus its jitter. */
 export interface Due {
   readonly nominal: number;
   readonly at: number;
@@ -108,7 +108,7 @@ export function dueAfter(scheduleId: string, definition: ScheduleDefinition, aft
 
 const nextDues = new WeakMap<ScheduleState, Due | 'none'>();
 
-/** What is due next; undefined when nothing is, or the schedule is not active. */
+/** The next due time. Undefined when there is none, or the schedule is not active. */
 export function nextDue(state: ScheduleState): Due | undefined {
   const { definition, scheduleId, status, cursor } = state;
   if (definition === undefined || status !== 'active' || runsLeft(state) === 0) return undefined;
@@ -117,19 +117,19 @@ export function nextDue(state: ScheduleState): Due | undefined {
   return due === 'none' ? undefined : due;
 }
 
-/** Firings that are left of max_runs. */
+/** Firings left of max_runs. */
 export function runsLeft({ definition, runs }: ScheduleState): number {
   return Math.max(0, (definition?.max_runs ?? Infinity) - runs);
 }
 
-/** When the schedule has to be looked at next; undefined when only a person can go on with it. */
+/** When the schedule must be looked at next. Undefined when only a user can continue it. */
 export function nextScheduleWake(state: ScheduleState): number | undefined {
   let wake = nextDue(state)?.at ?? Infinity;
   for (const { heardAt } of state.running) wake = Math.min(wake, heardAt + CHECK_MS);
   return wake === Infinity ? undefined : wake;
 }
 
-/** Whether nothing more comes of it but by a command. */
+/** Whether only a command can make something happen. */
 export function isScheduleOver({ status, running, waiting }: ScheduleState): boolean {
   return (status === 'deleted' || status === 'finished') && running.length === 0 && waiting.length === 0;
 }

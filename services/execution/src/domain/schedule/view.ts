@@ -2,7 +2,7 @@ import type { ScheduleView } from '@batuta/contracts';
 import { nextDue, runsLeft } from './state.js';
 import type { ScheduleState } from './state.js';
 
-/** A schedule as it is shown. Undefined before its first event. */
+/** A schedule in the form of the API. Undefined before its first event. */
 export function scheduleView(state: ScheduleState): ScheduleView | undefined {
   const { definition, pause, running, waiting } = state;
   if (definition === undefined) return undefined;

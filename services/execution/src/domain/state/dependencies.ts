@@ -6,19 +6,22 @@ export interface DependencyState {
   readonly executionId: string;
   readonly on: DependencyOn;
   readonly process: string;
-  /** It is there and will tell its end. */
+  /** Whether it exists and will report its end. */
   readonly found: boolean;
   readonly ended: RunEnd | undefined;
-  /** Its version with the end that was told last: an end up to it is of an earlier run. */
+  /** Its version at the last reported end. An end up to this version belongs to an earlier run. */
   readonly endVersion: number;
-  /** Version of the event that asked for it last. */
+  /** Version of the event that asked it last. */
   readonly asked: number;
   readonly askedAt: number;
-  /** Since when it is waited for: since the start or the last retry. */
+  /** Since when this one waits for it: since the start or the last retry. */
   readonly since: number;
 }
 
-/** One that was found and is silent for so long is asked once more: it may have been deleted before it could tell. */
+/**
+ * An execution that was found and is silent for this long is asked again, because it may have been deleted before it
+ * could report. In milliseconds.
+ */
 export const FOUND_CHECK_MS = 6 * 3_600_000;
 const MISSING_CHECK_FIRST_MS = 1_000;
 const MISSING_CHECK_LONGEST_MS = 300_000;
@@ -40,7 +43,7 @@ export function dependencyStates(
   }));
 }
 
-/** Whether an end is the one that was asked for; a cancelled execution has not succeeded. */
+/** Whether an end is as required. A cancelled execution has not succeeded. */
 export function endsAsAsked(on: DependencyOn, ended: RunEnd): boolean {
   switch (on) {
     case 'success':
@@ -58,12 +61,12 @@ export function isMet({ on, ended }: DependencyState): boolean {
   return ended !== undefined && endsAsAsked(on, ended);
 }
 
-/** Something has to end as asked before the execution may begin. */
+/** Whether another execution must still end before this one may begin. */
 export function isHeld({ dependencies }: Pick<State, 'dependencies'>): boolean {
   return dependencies?.some((each) => !isMet(each)) === true;
 }
 
-/** The first that has ended in another way than was asked. */
+/** The first one that has not ended as required. */
 export function failedDependency({ dependencies }: State): DependencyState | undefined {
   return dependencies?.find((each) => each.ended !== undefined && !isMet(each));
 }
@@ -72,7 +75,7 @@ export function dependencyOf({ dependencies }: State, executionId: string): Depe
   return dependencies?.find((each) => each.executionId === executionId);
 }
 
-/** When it is asked once more. One that is not there yet is asked the more rarely the longer that lasts. */
+/** When it is asked again. A missing one is asked less often the longer it is missing. */
 export function nextCheck({ found, askedAt, since }: DependencyState): number {
   if (found) {
     return askedAt + FOUND_CHECK_MS;
@@ -81,7 +84,7 @@ export function nextCheck({ found, askedAt, since }: DependencyState): number {
   return askedAt + Math.min(MISSING_CHECK_LONGEST_MS, Math.max(MISSING_CHECK_FIRST_MS, waited));
 }
 
-/** Whether its end is neither told nor promised. */
+/** Whether its end is neither known nor promised. */
 export function isToAsk({ found, ended }: DependencyState): boolean {
   return !found && ended === undefined;
 }

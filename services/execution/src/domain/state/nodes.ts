@@ -11,7 +11,7 @@ export function compiledGroup(state: State, index: number): Group {
   return state.config.groups[index] as Group;
 }
 
-/** Between its first start and its end: what a strategy of one at a time waits for. */
+/** Between its first start and its end, for strategies of one step at a time. */
 export function isActive(phase: UnitPhase): boolean {
   switch (phase) {
     case 'evaluating':
@@ -33,12 +33,12 @@ export function isActive(phase: UnitPhase): boolean {
   }
 }
 
-/** A step that waits for its tools or its child keeps its slot, and they take none. Others that await something take none. */
+/** A step that waits for its tools or its child keeps its slot, and they take none. Other waiting steps take none. */
 function holdsSlot(phase: UnitPhase, takesSlot: boolean): boolean {
   return takesSlot && (phase === 'running' || phase === 'calling' || phase === 'awaiting');
 }
 
-/** Replaces a unit's state and keeps the counters true. */
+/** Replaces a unit's state and keeps the counters correct. */
 export function putUnit(next: Next, index: number, unit: UnitState): void {
   const before = unitState(next, index).phase;
   next.units = next.units.set(index, unit);
@@ -64,7 +64,7 @@ export function makeReady(next: Next, index: number): void {
   }
 }
 
-/** Calls for an alternative, a judge or a compensation: it runs as soon as its dependencies allow. */
+/** Selects a fallback, a judge or a compensation, so that it runs when its dependencies allow. */
 export function select(next: Next, index: number): void {
   const unit = unitState(next, index);
   if (unit.selected || unit.phase !== 'waiting') {
@@ -76,7 +76,7 @@ export function select(next: Next, index: number): void {
   }
 }
 
-/** The main node at the end of a chain of alternatives. */
+/** The main node at the end of a chain of fallbacks. */
 export function rootNode(state: State, node: number): number {
   let current = node;
   for (let length = 0; length <= state.config.stepCount; length++) {

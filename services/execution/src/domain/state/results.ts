@@ -7,11 +7,14 @@ import { groupState, unitState, type State } from './state.js';
 const NOTHING: NodeResult = { output: null, skipped: false };
 const SKIPPED: NodeResult = { output: null, skipped: true };
 
-/** The unit whose outcome stands for a node: the last alternative called for, or the unit itself; -1 for a group's own. */
+/**
+ * The unit whose outcome counts for a node: the last selected fallback, or the unit itself. -1 for a group's own
+ * outcome.
+ */
 export function servingUnit(state: State, node: number): number {
   const unitCount = state.config.units.length;
   let current = node;
-  // A chain is at most as long as the list of steps, whatever the definition says.
+  // Bounded, because a chain is at most as long as the list of steps.
   for (let length = 0; length <= state.config.stepCount; length++) {
     const servedBy =
       current < unitCount ? unitState(state, current).servedBy : groupState(state, current - unitCount).servedBy;
@@ -23,7 +26,7 @@ export function servingUnit(state: State, node: number): number {
   return current < unitCount ? current : -1;
 }
 
-/** Why a node gives nothing to its dependents, when that is because it failed and nothing stood in for it. */
+/** Why a node has no output, if it failed and no fallback served it. */
 export function nodeFailure(state: State, node: number): Failure | undefined {
   const unitCount = state.config.units.length;
   const serving = servingUnit(state, node);
@@ -35,7 +38,7 @@ export function nodeFailure(state: State, node: number): Failure | undefined {
   return own.phase === 'failed' ? own.failure : undefined;
 }
 
-/** What a node gives to its dependents: null when it failed, was skipped or is not done. */
+/** A node's result for its dependents: null when it failed, was skipped or is not done. */
 export function nodeResult(state: State, node: number): NodeResult {
   const serving = servingUnit(state, node);
   if (serving === -1) {
@@ -67,7 +70,7 @@ function groupResult(state: State, index: number): NodeResult {
   return first === undefined ? NOTHING : { output: nodeResult(state, first).output, skipped: false };
 }
 
-/** Outputs in listed order: objects field by field, the later one wins; anything else under its own output key. */
+/** Outputs in listed order: objects field by field, with the later value; anything else under its own output key. */
 function mergedOutputs(state: State, members: readonly number[]): JsonValue {
   const merged: JsonObject = {};
   for (const member of members) {
@@ -93,7 +96,9 @@ export function nodeOutputKey(state: State, node: number): string {
   return (node < units.length ? units[node]?.outputKey : state.config.groups[node - units.length]?.outputKey) ?? '';
 }
 
-/** The execution's output without a mapping: the only sink's output, else an object of the sinks by output key. */
+/**
+ * The execution's output without a mapping: the only sink's output, else an object of the sinks' outputs by output key.
+ */
 export function defaultOutput(state: State): JsonValue {
   const { sinks } = state.config;
   const [only] = sinks;

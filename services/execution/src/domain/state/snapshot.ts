@@ -5,8 +5,8 @@ import { initialState, listItems, type List, type State } from './state.js';
 import { Vector } from '../structures/vector.js';
 
 /**
- * Goes up with every change to the fold or to the shape of the state: snapshots of another version are thrown away and
- * made anew from the events.
+ * Raise it with every change to the state's computation or shape. Snapshots of another version are dropped and made
+ * again from the events.
  */
 export const REDUCER_VERSION = 14;
 
@@ -26,7 +26,7 @@ function heapEntries(heap: Heap | undefined): Entry[] {
       }
     }
   }
-  // In order of time and place, so that equal states are equal text however their heaps came about.
+  // In order of time and position, so that equal states give equal texts, independent of the history of their heaps.
   return entries.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
 }
 
@@ -38,7 +38,7 @@ function listFrom<T>(items: readonly T[]): List<T> | undefined {
   return items.reduceRight<List<T> | undefined>((tail, head) => ({ head, tail }), undefined);
 }
 
-/** Items of a vector that differ from what every execution of the config starts from, by index. */
+/** Items of a vector that differ from the initial ones of the config, by index. */
 function changes<T>(vector: Vector<T>, initial: Vector<T>): [number, T][] {
   const from = initial.toArray();
   return vector.toArray().flatMap((item, index): [number, T][] => (item === from[index] ? [] : [[index, item]]));
@@ -53,7 +53,7 @@ interface Encoded {
   readonly lists: Readonly<Record<string, readonly unknown[]>>;
 }
 
-/** The state as JSON, without its config. It stands for the events up to `state.version`, and holds nothing they do not. */
+/** The state as JSON, without its config. It represents the events up to `state.version`, and contains nothing else. */
 export function encodeSnapshot(state: State): JsonValue {
   const { config, units, groups, ...rest } = state;
   const plain: Record<string, unknown> = { ...rest };
@@ -71,7 +71,7 @@ export function encodeSnapshot(state: State): JsonValue {
   return encoded as unknown as JsonValue;
 }
 
-/** The state that `encodeSnapshot` made this from; undefined when another version of the fold made it. */
+/** The state in a snapshot of `encodeSnapshot`. Undefined when another version made it. */
 export function decodeSnapshot(config: CompiledConfig, snapshot: JsonValue): State | undefined {
   const encoded = snapshot as unknown as Partial<Encoded> | null;
   if (typeof encoded !== 'object' || encoded?.reducer !== REDUCER_VERSION) {
@@ -96,7 +96,7 @@ export function decodeSnapshot(config: CompiledConfig, snapshot: JsonValue): Sta
   } as State;
 }
 
-/** JSON leaves out what is undefined; those fields must be undefined, whatever they begin as. */
+/** JSON omits undefined fields. These must be set to undefined again, whatever their initial value. */
 function absent(initial: object | undefined): object {
   return Object.fromEntries(Object.keys(initial ?? {}).map((key) => [key, undefined]));
 }

@@ -14,13 +14,13 @@ import type { Heap } from '../structures/heap.js';
 import type { GroupState, UnitState } from './unit-state.js';
 import type { Vector } from '../structures/vector.js';
 
-/** A persistent stack or queue of small things; lists here stay short or are only used at one end. */
+/** A persistent stack or queue of small items. Lists are short or are only used at one end. */
 export interface List<T> {
   readonly head: T;
   readonly tail: List<T> | undefined;
 }
 
-/** A command of a person that took effect. */
+/** A user's command that took effect. */
 export interface ControlState {
   readonly command: ControlView['command'];
   readonly at: number;
@@ -31,7 +31,7 @@ export interface ControlState {
 
 /** A signal that no step has taken yet. */
 export interface KeptSignal {
-  /** Of its event. */
+  /** The version of its event. */
   readonly version: number;
   readonly name: string;
   readonly payload: JsonValue;
@@ -40,7 +40,7 @@ export interface KeptSignal {
 }
 
 export interface State {
-  /** States of other kinds of streams have one. */
+  /** States of other kinds of streams have this field. */
   readonly kind?: undefined;
   readonly config: CompiledConfig;
   readonly executionId: string;
@@ -52,19 +52,22 @@ export interface State {
   readonly completedAt: number;
   readonly pausedAt: number;
   readonly deadlineAt: number;
-  /** Time of the newest event: commands are never older than what they follow. */
+  /** Time of the newest event. A command is never older than the events before it. */
   readonly at: number;
   readonly units: Vector<UnitState>;
   readonly groups: Vector<GroupState>;
-  /** Ready units by their place; entries of units that are ready no longer are dropped when they come to the top. */
+  /** Ready units by position. Entries of units that are not ready any more are dropped when they reach the top. */
   readonly ready: Heap | undefined;
-  /** The same for those that need no slot: approvals, waits and signals. */
+  /** The same for units that need no slot: approvals, waits and signals. */
   readonly readyApprovals: Heap | undefined;
   /** Next attempts by time. */
   readonly retries: Heap | undefined;
-  /** The same of units that need no slot: calls of tools. */
+  /** The same for units that need no slot: calls of tools. */
   readonly toolRetries: Heap | undefined;
-  /** Deadlines of running attempts, of steps and of what steps await by time; the tag is the attempt, 0 for a step's own. */
+  /**
+   * Deadlines of running attempts, of steps and of waits, by time. The tag is the attempt, or 0 for the step's own
+   * deadline.
+   */
   readonly deadlines: Heap | undefined;
   /** Attempts outstanding. */
   readonly running: number;
@@ -72,48 +75,48 @@ export interface State {
   readonly slots: number;
   /** Main units between their first start and their end. */
   readonly active: number;
-  /** Main steps and groups not settled. */
+  /** Number of main steps and groups that are not settled. */
   readonly unsettled: number;
-  /** Members whose vote or score needs the sandbox. */
+  /** Members whose vote or score the sandbox must evaluate. */
   readonly votesToEvaluate: List<number> | undefined;
-  /** Groups whose outcome is certain and not recorded yet. */
+  /** Groups with a certain outcome that is not recorded yet. */
   readonly decidable: List<number> | undefined;
-  /** The execution's output mapping is with the sandbox. */
+  /** Whether the sandbox is evaluating the execution's output mapping. */
   readonly evaluatingOutput: boolean;
-  /** What the sandbox answered for it. */
+  /** The sandbox's answer for it. */
   readonly outputValues: readonly JsonValue[] | undefined;
-  /** The failure that ends the execution, until that is recorded; kept for the final event of a compensation. */
+  /** The failure that will end the execution. It is kept for the final event of a compensation. */
   readonly aborted: { readonly failure: Failure; readonly node: number } | undefined;
   readonly compensation:
     | { readonly cause: 'failure' | 'cancel'; readonly reason: string; readonly by: string; readonly stopped: boolean }
     | undefined;
-  /** Completed steps that can be undone and are not yet, newest first. */
+  /** Completed steps that can be undone and are not undone yet, newest first. */
   readonly undoable: List<number> | undefined;
   readonly undone: List<number> | undefined;
   readonly output: JsonValue | undefined;
   readonly failure: Failure | undefined;
-  /** The step whose failure is being undone. */
+  /** The step whose failure led to the compensation. */
   readonly failedStepId: string;
   readonly tokenCount: number;
   readonly cost: number;
-  /** Of these, what counts against the budget: since the start or the last retry. */
+  /** The spending that counts for the budget: since the start or the last retry. */
   readonly spentTokens: number;
   readonly spentCost: number;
-  /** Set once they were more than the budget. */
+  /** Set when the spending exceeded the budget. */
   readonly exceeded: BudgetExceeded | undefined;
   /** Ids of accepted commands from outside, newest first. */
   readonly commands: List<string> | undefined;
-  /** What people did to the execution as a whole, and which steps they skipped, newest first. */
+  /** Users' commands to the whole execution and their skips of steps, newest first. */
   readonly controls: List<ControlState> | undefined;
-  /** Set once it was deleted: of the rest only what the tombstone tells can be relied on. */
+  /** Set when it was deleted. Then only the facts of the tombstone are reliable. */
   readonly deleted: { readonly at: number; readonly commandId: string; readonly facts: ExecutionDeleted } | undefined;
   /** Signals that came before a step waited for them, newest first. */
   readonly keptSignals: List<KeptSignal> | undefined;
-  /** Order of the newest that its parent wanted of it; 0 for nothing yet. */
+  /** Order of the newest command of its parent. 0 for none. */
   readonly commanded: number;
-  /** Executions that have to end before this one begins; undefined when it waits for none. */
+  /** Executions that must end before this one begins. Undefined for none. */
   readonly dependencies: readonly DependencyState[] | undefined;
-  /** Executions that wait for this one; undefined while there are none. */
+  /** Executions that wait for this one. Undefined for none. */
   readonly waiters: readonly string[] | undefined;
 }
 
@@ -168,10 +171,10 @@ export function initialState(config: CompiledConfig): State {
   };
 }
 
-/** A state under construction: only the fold that made the copy may write to it, and only to its own fields. */
+/** A state under construction. Only the function that made the copy may write to it, and only to its own fields. */
 export type Next = { -readonly [K in keyof State]: State[K] };
 
-/** A copy to write to. Field by field: V8 copies a literal of this size twice as fast as a spread. */
+/** A writable copy. Field by field, because V8 copies a literal of this size twice as fast as a spread. */
 export function copyState(state: State): Next {
   return {
     config: state.config,
@@ -226,7 +229,7 @@ export function isTerminal(status: ExecutionStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
-/** Which queue the execution's tasks go to: as its start says, else as its config does. */
+/** The priority of the execution's tasks: from its start, else from its config. */
 export function priorityOf(state: State): Priority {
   return state.started?.priority ?? state.config.priority;
 }

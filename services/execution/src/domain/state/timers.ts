@@ -4,7 +4,7 @@ import { isHeld, nextCheck } from './dependencies.js';
 import { compiledUnit } from './nodes.js';
 import { unitState, type State, type Next } from './state.js';
 
-/** Tag of the deadline of a step as a whole; attempts count from 1. */
+/** Tag of the deadline of a whole step. Attempts count from 1. */
 export const STEP_DEADLINE = 0;
 
 function isReady(state: State, entry: Heap): boolean {
@@ -16,7 +16,7 @@ function isDueRetry(state: State, entry: Heap): boolean {
   return unit.phase === 'backoff' && unit.attempt === entry.tag && unit.retryAt === entry.key;
 }
 
-/** Epoch ms by which the running attempt must have started or shown a sign of life; undefined for neither. */
+/** Epoch ms by which the running attempt must start or show a sign of life. Undefined without such a limit. */
 export function attemptDeadline(state: State, index: number): number | undefined {
   const unit = unitState(state, index);
   const compiled = compiledUnit(state, index);
@@ -69,7 +69,7 @@ function dropped(
   return top;
 }
 
-/** Removes entries that mean nothing any more from the tops, so that the tops are always true. */
+/** Removes outdated entries from the tops, so that the tops are always valid. */
 export function dropStaleTimers(next: Next): void {
   if (next.ready !== undefined) {
     next.ready = dropped(next, next.ready, isReady);
@@ -105,7 +105,9 @@ export function hasFreeSlot(state: State): boolean {
   return state.slots < state.config.parallelLimit;
 }
 
-/** The unit that has its turn: the first in the list that may start. What needs no slot waits for its turn too. */
+/**
+ * The unit whose turn it is: the first in the list that may start. Units that need no slot also wait for their turn.
+ */
 export function nextReady(state: State): number | undefined {
   if (state.config.oneAtATime && state.active > 0) {
     return undefined;
@@ -116,8 +118,8 @@ export function nextReady(state: State): number | undefined {
 }
 
 /**
- * Epoch ms of the next thing that time alone brings: a lower bound, undefined once the execution has ended. While paused
- * only the execution's own deadline counts; what fell due meanwhile happens at the resume.
+ * Epoch ms of the next event that time alone causes: a lower bound. Undefined when the execution has ended. During a
+ * pause only the execution's own deadline counts, and other due events happen at the resume.
  */
 export function nextWake(state: State): number | undefined {
   switch (state.status) {
@@ -139,7 +141,8 @@ export function nextWake(state: State): number | undefined {
     case 'running':
     case 'compensation': {
       let wake = Math.min(state.deadlineAt, state.deadlines?.key ?? state.deadlineAt);
-      // Without a free slot a due attempt has to wait for a result, not for time; beyond the budget only an undoing has one.
+      // Without a free slot a due attempt waits for a result, not for time. After an exceeded budget, only
+      // compensations have attempts.
       const spentOut = state.exceeded !== undefined && state.status === 'running';
       if (state.retries !== undefined && hasFreeSlot(state) && !spentOut) {
         wake = Math.min(wake, state.retries.key);

@@ -24,7 +24,7 @@ export type UnitPhase =
   | 'failed'
   | 'skipped';
 
-/** What a human was asked; `decision` once it is recorded. */
+/** The question to a human. `decision` is set when it is recorded. */
 export interface ApprovalState {
   readonly requestedAt: number;
   readonly message: string;
@@ -44,14 +44,14 @@ export interface ApprovalState {
     | undefined;
 }
 
-/** What a step waits for that is no human. */
+/** What a step waits for, other than a human. */
 export interface Awaited {
   readonly sinceAt: number;
   /** Epoch ms; 0 for no limit. */
   readonly untilAt: number;
-  /** The signal that it waits for; undefined when time alone ends the wait. */
+  /** The signal that it waits for. Undefined when only time ends the wait. */
   readonly signal?: string | undefined;
-  /** That signal came. */
+  /** Set when the signal has arrived. */
   readonly received?: { readonly at: number; readonly by: string } | undefined;
 }
 
@@ -59,19 +59,19 @@ export interface UnitState {
   readonly phase: UnitPhase;
   /** Dependencies not settled yet. */
   readonly waitingFor: number;
-  /** False for an alternative, a judge or a compensation that is not called for. */
+  /** False for a fallback, a judge or a compensation that is not selected. */
   readonly selected: boolean;
-  /** Dependents need not wait any longer. */
+  /** Whether dependents may continue. */
   readonly settled: boolean;
   /** Number of the last attempt; 0 before the first. */
   readonly attempt: number;
-  /** Attempts spent on failures; attempts stopped by a pause are not among them. */
+  /** Failed attempts. Attempts stopped by a pause do not count. */
   readonly failures: number;
-  /** Attempts whose outcome did not come from a runner (stopped, timed out by the engine). */
+  /** Attempts whose outcome did not come from a runner (stopped, or timed out by the engine). */
   readonly unreported: readonly number[];
   readonly output: JsonValue | undefined;
   readonly failure: Failure | undefined;
-  /** The alternative that is serving or has served; -1 for none. */
+  /** The fallback that serves or has served it. -1 for none. */
   readonly servedBy: number;
   readonly firstScheduledAt: number;
   readonly scheduledAt: number;
@@ -87,25 +87,25 @@ export interface UnitState {
   readonly agentVersion: string;
   readonly skipReason: string;
   readonly reused: boolean;
-  /** What the sandbox answered, by purpose. */
+  /** The sandbox's answers, by purpose. */
   readonly whenValue: JsonValue | undefined;
-  /** The condition has its answer, so what is with the sandbox is the mapping. */
+  /** The condition has its answer, so the sandbox is evaluating the mapping. */
   readonly whenEvaluated: boolean;
   readonly inputValues: readonly JsonValue[] | undefined;
-  /** Value of the member's vote or score expression; `ballot` tells whether the member has been heard. */
+  /** The value of the member's vote or score expression. `ballot` says whether the member has voted. */
   readonly vote: JsonValue | undefined;
-  /** Canonical JSON of the vote: equal texts are equal votes. */
+  /** Canonical JSON of the vote. Equal texts are equal votes. */
   readonly voteText: string;
   readonly ballot: 'open' | 'evaluating' | 'cast' | 'none';
-  /** Of a step with an approval, from the request on. */
+  /** For a step with an approval, from the request on. */
   readonly approval: ApprovalState | undefined;
-  /** An approval given before: it holds when the same is asked again. */
+  /** An earlier approval. It is valid when the question is the same again. */
   readonly granted: { readonly output: JsonValue; readonly approval: ApprovalState } | undefined;
-  /** Of a step that waits for something else, from its start on. */
+  /** For a step that waits for something else, from its start on. */
   readonly awaited: Awaited | undefined;
-  /** Of a step with a child, once it was asked for; that of the latest run. */
+  /** For a step with a child, after it was requested: the child of the latest run. */
   readonly child: ChildState | undefined;
-  /** Of a step that asks a model, from its first call on. */
+  /** For a step that asks a model, from its first call on. */
   readonly conversation: ConversationState | undefined;
   /** Of a step with a repeat, from the end of its first iteration on. */
   readonly loop: LoopState | undefined;
@@ -114,7 +114,7 @@ export interface UnitState {
     { readonly turn: number; readonly index: number; readonly input: JsonValue; readonly since: number } | undefined;
 }
 
-/** Whether a human is being waited for: until the decision is recorded, which comes just before what it does to the step. */
+/** Whether it waits for a human: until the decision is recorded, which is just before its effect on the step. */
 export function isAwaiting(unit: UnitState): boolean {
   return unit.phase === 'awaiting' && unit.approval?.decision === undefined;
 }
@@ -122,9 +122,9 @@ export function isAwaiting(unit: UnitState): boolean {
 export interface GroupState {
   readonly phase: 'open' | 'judging' | 'completed' | 'failed' | 'skipped';
   readonly settled: boolean;
-  /** Members not heard yet. */
+  /** Members that have not voted yet. */
   readonly open: number;
-  /** On the list of groups that can be decided. */
+  /** Whether it is on the list of groups that can be decided. */
   readonly queued: boolean;
   readonly votes: readonly Vote[];
   readonly winners: readonly number[];
@@ -135,11 +135,14 @@ export interface GroupState {
   readonly servedBy: number;
   readonly startedAt: number;
   readonly finishedAt: number;
-  /** Set when the output was taken over from another execution. */
+  /** Set when the output was copied from another execution. */
   readonly reusedOutput: JsonValue | undefined;
 }
 
-/** A unit before anything has happened. `waitsFor` is how many dependencies it has; `main` whether it runs without being called for. */
+/**
+ * A unit before any event. `waitsFor` is the number of its dependencies. `main`: whether it runs without being
+ * selected.
+ */
 export function initialUnit(waitsFor: number, main: boolean): UnitState {
   return {
     phase: main && waitsFor === 0 ? 'ready' : 'waiting',

@@ -1,11 +1,11 @@
 /**
  * A persistent min-heap of small integers by key (leftist tree: Crane 1972; Okasaki, Purely Functional Data Structures,
- * 3.1). `undefined` is the empty heap. Insert, merge and pop cost O(log n) and change nobody else's heap.
+ * 3.1). `undefined` is the empty heap. Insert, merge and pop cost O(log n) and do not change existing heaps.
  */
 export interface Heap {
   readonly key: number;
   readonly item: number;
-  /** Tells entries of one item apart, such as the attempt a timer belongs to. */
+  /** Distinguishes entries of one item, for example by the attempt that a timer belongs to. */
   readonly tag: number;
   readonly rank: number;
   readonly left: Heap | undefined;

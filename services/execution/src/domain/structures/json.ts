@@ -4,7 +4,9 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Bytes of a string as a JSON literal in UTF-8, quotes included (lone surrogates as the six characters of an escape). */
+/**
+ * Bytes of a string as a JSON literal in UTF-8, including quotes (lone surrogates as the six characters of an escape).
+ */
 function stringBytes(text: string): number {
   let bytes = 2;
   for (let i = 0; i < text.length; i++) {
@@ -30,16 +32,16 @@ function stringBytes(text: string): number {
   return bytes;
 }
 
-/** How texts are measured, and what is known of containers so measured. */
+/** How texts are measured, and the known sizes of containers. */
 interface Measure {
   readonly ofText: (text: string) => number;
-  // Outputs are immutable and reach many dependents: what is dear to measure is measured once.
+  // Outputs are immutable and reach many dependents, so an expensive measurement is cached.
   readonly known: WeakMap<object, number>;
 }
 
 const WORTH_KEEPING = 2048;
 const EXACT: Measure = { ofText: stringBytes, known: new WeakMap() };
-/** By the length of texts alone: an escape is six bytes long, and nothing is longer. */
+/** Uses only the length of texts: an escape is six bytes long, and nothing is longer. */
 const AT_MOST: Measure = { ofText: (text) => 2 + 6 * text.length, known: new WeakMap() };
 
 function bytesBy(measure: Measure, value: JsonValue | undefined): number {
@@ -81,18 +83,21 @@ function containerBytes(measure: Measure, value: JsonObject | JsonValue[]): numb
   return bytes;
 }
 
-/** As if nothing were escaped and every character were a byte. */
+/** As if nothing were escaped and every character were one byte. */
 const LENGTH: Measure = { ofText: (text) => 2 + text.length, known: new WeakMap() };
 
-/** Roughly the characters of a value's JSON text, for limits that need not be exact: escapes count as what they stand for. */
+/**
+ * Approximate characters of a value's JSON text, for limits that do not need to be exact. Escapes count as one
+ * character.
+ */
 export const jsonLength = (value: JsonValue | undefined): number => bytesBy(LENGTH, value);
 
 /** Bytes of a value as compact UTF-8 JSON, without making the text. */
 export const jsonBytes = (value: JsonValue | undefined): number => bytesBy(EXACT, value);
 
 /**
- * A sum of `jsonBytes` of some values when it is more than `limit`, undefined when it is not. Most often the lengths of texts
- * alone say that it is not, for a fraction of what measuring costs.
+ * A sum of `jsonBytes` of some values if it is more than `limit`, else undefined. Usually the lengths of texts alone
+ * show that it is not, at a fraction of the cost.
  */
 export function sumBeyond(limit: number, sum: (bytesOf: typeof jsonBytes) => number): number | undefined {
   if (sum((value) => bytesBy(AT_MOST, value)) <= limit) {
@@ -102,7 +107,7 @@ export function sumBeyond(limit: number, sum: (bytesOf: typeof jsonBytes) => num
   return bytes > limit ? bytes : undefined;
 }
 
-/** Bytes of a value as compact UTF-8 JSON when there are more than `limit`, undefined when there are not. */
+/** Bytes of a value as compact UTF-8 JSON if there are more than `limit`, else undefined. */
 export function jsonBytesBeyond(limit: number, value: JsonValue | undefined): number | undefined {
   return sumBeyond(limit, (bytesOf) => bytesOf(value));
 }

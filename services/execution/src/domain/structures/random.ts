@@ -1,4 +1,4 @@
-/** A number from 0 (inclusive) to 1 (exclusive) that depends on nothing but its arguments (mixing steps of mulberry32). */
+/** A number from 0 (inclusive) to 1 (exclusive) that depends only on its arguments (mixing steps of mulberry32). */
 export function uniform(seed: number, ...salts: readonly number[]): number {
   let mixed = seed >>> 0;
   for (const salt of [...salts, 0x6d2b79f5]) {
@@ -10,7 +10,7 @@ export function uniform(seed: number, ...salts: readonly number[]): number {
   return mixed / 4294967296;
 }
 
-/** A short name of a text: equal texts have equal names, and others hardly ever (FNV-1a, twice 32 bits). */
+/** A short name for a text. Equal texts have equal names, and different ones almost never (FNV-1a, twice 32 bits). */
 export function textName(text: string): string {
   let low = 0x811c9dc5;
   let high = 0x01000193;

@@ -5,7 +5,7 @@ const MASK = WIDTH - 1;
 type Node = readonly unknown[];
 
 /**
- * A persistent array of fixed length: `set` shares all but one path with the vector it came from, so older states stay
+ * A persistent array of fixed length. `set` shares all but one path with the original vector, so older states stay
  * valid and a change costs O(log32 n). Bitmapped vector trie (Bagwell, Rompf 2011), without tail and growth.
  */
 export class Vector<T> {
@@ -47,7 +47,7 @@ export class Vector<T> {
     return node[index & MASK] as T | undefined;
   }
 
-  /** The same vector with one item replaced; itself when `index` is outside. */
+  /** The same vector with one item replaced. Returns itself when `index` is outside. */
   set(index: number, item: T): Vector<T> {
     if (index < 0 || index >= this.length) {
       return this;

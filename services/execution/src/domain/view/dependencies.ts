@@ -25,7 +25,7 @@ function reason(open: readonly DependencyState[]): string {
     : `waits for ${named}, which has not been started${more}`;
 }
 
-/** What the execution waited or waits for before it begins. */
+/** The executions that it must wait for before it begins. */
 export function dependenciesView(state: State): Pick<ExecutionView, 'after' | 'pendingReason'> {
   const { dependencies, status } = state;
   if (dependencies === undefined) {

@@ -2,15 +2,15 @@ import { FAILURE_CODES, type Failure } from '@batuta/contracts';
 import { failureOfKind } from '../kinds/index.js';
 import { unitState, type State } from '../state/state.js';
 
-/** What failed: a step, a consensus group, the undoing of a step, or the execution itself. */
+/** What failed: a step, a consensus group, a compensation, or the execution itself. */
 export type Failed =
   | {
       readonly kind: 'step' | 'compensation';
       readonly id: string;
       readonly name: string;
-      /** Empty when no agent does it. */
+      /** Empty when no agent runs it. */
       readonly agent: string;
-      /** 0 when it did not come to an attempt. */
+      /** 0 when no attempt was made. */
       readonly attempts: number;
     }
   | { readonly kind: 'group'; readonly id: string }
@@ -60,7 +60,7 @@ function happened(failed: Failed, code: string): string {
   }
 }
 
-/** A failure as one sentence that a person understands: what failed, after how many attempts, with which code, and why. */
+/** A failure as one sentence for people: what failed, after how many attempts, with which code, and why. */
 export function failureSentence(failed: Failed, { code, message }: Failure): string {
   const prefix = failed.kind === 'execution' ? '' : `${failed.id}${ALL_FAILED}`;
   if (failed.kind !== 'execution' && code === FAILURE_CODES.allFallbacksFailed && message.startsWith(prefix)) {
@@ -70,7 +70,7 @@ export function failureSentence(failed: Failed, { code, message }: Failure): str
   return `${happened(failed, code)} (${code})${message === '' ? '' : `: ${message}`}`;
 }
 
-/** A failure as its readers see it: with what failed in fields of their own, and as a sentence. */
+/** A failure in the form of the API: with fields for what failed, and as a sentence. */
 export function shownFailure(failed: Failed, failure: Failure): Failure {
   const summary = failureSentence(failed, failure);
   switch (failed.kind) {
@@ -93,7 +93,7 @@ export function shownFailure(failed: Failed, failure: Failure): Failure {
   }
 }
 
-/** What an id names in a failure of the execution: a step, a group, or with an empty id the execution itself. */
+/** What an id in a failure of the execution means: a step, a group, or, when empty, the execution itself. */
 export function failedNode(state: State, id: string): Failed {
   const index = state.config.unitIndex.get(id);
   const unit = index === undefined ? undefined : state.config.units[index];

@@ -22,7 +22,7 @@ describe('the failure of an execution', () => {
       summary,
     };
     expect(view(run.state)).toMatchObject({ status: 'failed', failure: expected, steps: [{ failure: expected }] });
-    // What is stored stays as it was.
+    // The stored failure does not change.
     expect(run.state.failure).not.toHaveProperty('summary');
   });
 

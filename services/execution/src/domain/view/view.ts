@@ -33,7 +33,7 @@ import type { UnitState } from '../state/unit-state.js';
 
 const MOST_CONTROLS = 100;
 
-/** The status of a step as users see it. What an ended execution did not get to is skipped. */
+/** The status of a step in the API. Steps that an ended execution did not reach are skipped. */
 function stepStatus(state: State, unit: UnitState): StepStatus {
   const ended = isTerminal(state.status);
   switch (unit.phase) {
@@ -61,7 +61,7 @@ function stepStatus(state: State, unit: UnitState): StepStatus {
   }
 }
 
-/** Why a step is skipped that no event names: its execution ended first. */
+/** Why a step is skipped when no event says so: its execution ended first. */
 function skipReason(state: State, unit: UnitState): string {
   if (unit.phase === 'skipped') {
     return unit.skipReason;
@@ -72,7 +72,7 @@ function skipReason(state: State, unit: UnitState): string {
   return unit.attempt > 0 || unit.firstScheduledAt > 0 ? `execution_${state.status}` : 'not_reached';
 }
 
-/** The newest of these commands, for the step named if one is. */
+/** The newest of these commands, for the given step if there is one. */
 function lastControl(
   state: State,
   commands: readonly ControlState['command'][],
@@ -94,7 +94,7 @@ function skippedBy(state: State, stepId: string): Pick<StepView, 'skippedBy' | '
   };
 }
 
-/** What people did, oldest first. A pause or a retry without end must not make the view so. */
+/** Users' commands, oldest first. The number is limited, because a user may repeat them any number of times. */
 function controls(state: State): ControlView[] {
   const newest: ControlView[] = [];
   for (let cell = state.controls; cell !== undefined && newest.length < MOST_CONTROLS; cell = cell.tail) {
@@ -110,7 +110,7 @@ function controls(state: State): ControlView[] {
   return newest.toReversed();
 }
 
-/** Who brought the execution into the state it is in, and why. */
+/** Who brought the execution into its current state, and why. */
 function controlled(state: State): Partial<ExecutionView> {
   if (state.controls === undefined) {
     return {};
@@ -136,7 +136,7 @@ function retries({ attempt, conversation, loop, phase }: UnitState): number {
   return Math.max(0, attempt - first);
 }
 
-/** A step as readers of its execution see it. Everything about it is in `state`; times are epoch milliseconds. */
+/** A step in the execution's view. Times are epoch milliseconds. */
 export function stepView(state: State, compiled: Unit): StepView {
   const unit = unitState(state, compiled.index);
   const status = stepStatus(state, unit);
@@ -241,7 +241,7 @@ function childrenOf(state: State): { children?: ChildView[] } {
   return children.length === 0 ? {} : { children };
 }
 
-/** The execution as its readers see it. Everything about it is in `state`; times are epoch milliseconds. */
+/** The execution's view. Times are epoch milliseconds. */
 export function view(state: State): ExecutionView {
   const { started, config } = state;
   const ended = isTerminal(state.status);
@@ -304,7 +304,10 @@ export function view(state: State): ExecutionView {
   };
 }
 
-/** The output of a step or consensus group by its id; undefined when the config has neither, null when it has none. */
+/**
+ * The output of a step or consensus group by its id. Undefined when the config has neither, null when there is no
+ * output.
+ */
 export function nodeOutput(state: State, id: string): JsonValue | undefined {
   const group = state.config.groupIndex.get(id);
   if (group !== undefined) {
@@ -317,7 +320,9 @@ export function nodeOutput(state: State, id: string): JsonValue | undefined {
   return unitState(state, index).output ?? null;
 }
 
-/** Whether the output alone is the execution's result: nobody voted, stood in, was undone, spent anything or had a budget. */
+/**
+ * Whether the output alone is the execution's result: there was no vote, fallback, compensation, spending or budget.
+ */
 export function isPlainResult(state: State): boolean {
   const { config } = state;
   return (

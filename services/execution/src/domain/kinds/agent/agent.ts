@@ -4,10 +4,13 @@ import { inputBytesBeyond } from '../../expressions/inputs.js';
 import type { StepKind } from '../kind.js';
 import { scheduleAttempt } from './attempt.js';
 
-/** What is particular to an agent's step stands in its unit: time limits, retries. */
+/** The unit itself has the settings of an agent's step: time limits and retries. */
 export type AgentRules = Readonly<Record<string, never>>;
 
-/** An agent works: attempts go to runners, until one succeeds or none is left. Compensations and judges are of this kind too. */
+/**
+ * An agent does the work: attempts go to runners until one succeeds or none is left. Compensations and judges have this
+ * kind too.
+ */
 export const agentKind: StepKind<AgentRules> = {
   compile: () => ({}),
   mapping: ({ agent, input }) => (input === undefined ? undefined : parseTemplate(input, agent)),

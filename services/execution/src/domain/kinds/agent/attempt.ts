@@ -2,12 +2,12 @@ import type { Draft } from '../../draft.js';
 import { compiledUnit } from '../../state/nodes.js';
 import { unitState } from '../../state/state.js';
 
-/** Takes the next attempt of a unit into the log. */
+/** Records the next attempt of a unit. */
 export function scheduleAttempt(draft: Draft, index: number): void {
   const unit = compiledUnit(draft.state, index);
   const attempt = unitState(draft.state, index).attempt + 1;
   const stepId = unit.id;
-  // Keys in ascending order, as they are stored: then nothing has to be put in order.
+  // Keys in ascending order, as they are stored, so that no sorting is needed.
   draft.emit({
     type: 'StepScheduled',
     data:

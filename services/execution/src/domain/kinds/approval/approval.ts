@@ -6,7 +6,7 @@ import { requestApproval } from './request.js';
 import { approvalMapping, compileApproval, type ApprovalRules } from './rules.js';
 import { approvalView } from './view.js';
 
-/** A human decides: the step asks, and waits for the decision or for its time to run out. */
+/** A human decides: the step requests a decision and waits for it or for its timeout. */
 export const approvalKind: StepKind<ApprovalRules> = {
   compile: compileApproval,
   mapping: approvalMapping,

@@ -13,7 +13,7 @@ const GATE = config('sequential', [
   { id: 'send', dependencies: ['gate'] },
 ]);
 
-/** An execution of GATE whose draft is done, so that the gate waits. */
+/** An execution of GATE whose draft is complete, so that the gate waits. */
 function waiting(): Scenario {
   return scenario(GATE).start({}).ok('draft', { text: 'Dear all' });
 }
@@ -482,7 +482,7 @@ describe('an approval and a fork after it', () => {
     const run = fork(paid(), 'pay', { amount: 10, note: 'b' });
     expect(run.last.slice(-2)).toEqual(['StepReused gate', 'StepScheduled pay #1']);
     expect(stepOf(run, 'gate')).toMatchObject({ status: 'completed', approval: { decidedBy: 'alice' } });
-    // A fork of the fork knows what was approved, too.
+    // A fork of the fork also knows what was approved.
     run.ok('pay');
     expect(fork(run, 'pay', { amount: 10, note: 'c' }).last.slice(-2)).toEqual([
       'StepReused gate',

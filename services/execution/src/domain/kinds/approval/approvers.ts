@@ -5,12 +5,12 @@ import { seenNodes } from '../../graph/seen-nodes.js';
 import { rootNode } from '../../state/nodes.js';
 import { unitState, type State } from '../../state/state.js';
 
-/** Whether a user may decide; without a list every operator may, which is checked where commands come in. */
+/** Whether a user may decide. Without a list every operator may, which is checked where commands arrive. */
 export function isApprover({ approvers }: ApprovalRules, userId: string): boolean {
   return approvers.length === 0 || approvers.includes(userId);
 }
 
-/** The steps that may come to stand in for a node, alternatives of alternatives included. */
+/** The steps that may serve a node, including fallbacks of fallbacks. */
 function standIns(state: State, node: number, into: Set<number>): Set<number> {
   for (const alternative of state.config.alternatives[node] ?? []) {
     if (!into.has(alternative)) {

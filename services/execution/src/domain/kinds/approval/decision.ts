@@ -6,7 +6,7 @@ import type { ApprovalRules } from './rules.js';
 
 export type Decided = Omit<ApprovalDecided, 'stepId'>;
 
-/** The output of a step that was approved. */
+/** The output of an approved step. */
 export function approvedOutput(decided: Decided, at: number): JsonValue {
   return {
     approved: true,
@@ -36,7 +36,7 @@ function refusal(decided: Decided, rules: ApprovalRules): Failure {
   };
 }
 
-/** Records a decision and what it does to the step. */
+/** Records a decision and its effect on the step. */
 export function decideAwaiting(draft: Draft, unit: Unit, rules: ApprovalRules, decided: Decided): void {
   draft.emit({ type: 'ApprovalDecided', data: { stepId: unit.id, ...decided } });
   if (!decided.approved) {

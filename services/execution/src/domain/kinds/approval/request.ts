@@ -5,7 +5,7 @@ import { unitState } from '../../state/state.js';
 import { canonicalJson, isObject, jsonBytesBeyond } from '../../structures/json.js';
 import type { ApprovalRules } from './rules.js';
 
-/** A message is a text; what else its expression gave is shown as JSON, and nothing as an empty text. */
+/** A message is a text. Any other value of its expression is shown as JSON, and a missing one as an empty text. */
 function messageOf(value: JsonValue | undefined): string {
   if (value === undefined || value === null) {
     return '';
@@ -22,7 +22,7 @@ function tooLarge(what: string, value: JsonValue | undefined, limit: number): Fa
   return { code: FAILURE_CODES.inputTooLarge, message, retryable: false };
 }
 
-/** Asks for a decision: the evaluated mapping of an approval is `{message, input?}`. */
+/** Requests a decision. The evaluated mapping of an approval is `{message, input?}`. */
 export function requestApproval(draft: Draft, unit: Unit, rules: ApprovalRules, mapping: JsonValue): void {
   const { message: said, input } = isObject(mapping) ? mapping : {};
   const message = messageOf(said);

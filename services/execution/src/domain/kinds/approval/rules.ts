@@ -2,11 +2,11 @@ import type { StepDefinition } from '@batuta/contracts';
 import { parseTemplate, type Template } from '../../expressions/expressions.js';
 import type { Unit } from '../../graph/compiled.js';
 
-/** Who decides instead of an agent, and what the passing of time decides. */
+/** Who decides instead of an agent, and the decision by timeout. */
 export interface ApprovalRules {
-  /** User ids; empty means every operator. */
+  /** User ids. Empty means every operator. */
   readonly approvers: readonly string[];
-  /** Milliseconds from the request; 0 for no limit of its own. */
+  /** Milliseconds from the request. 0 means no limit of its own. */
   readonly timeoutMs: number;
   readonly approvesOnTimeout: boolean;
 }
@@ -22,12 +22,12 @@ export function compileApproval({ approval }: StepDefinition): ApprovalRules | u
   };
 }
 
-/** An approval's message is evaluated with its input: one mapping, one answer of the sandbox. */
+/** An approval's message is evaluated together with its input: one mapping, one answer of the sandbox. */
 export function approvalMapping({ input, approval }: StepDefinition): Template {
   return parseTemplate({ message: approval?.message ?? '', ...(input === undefined ? {} : { input }) });
 }
 
-/** The rules of a step that is an approval; undefined for any other. */
+/** The rules of an approval step. Undefined for any other step. */
 export function approvalOf({ work }: Pick<Unit, 'work'>): ApprovalRules | undefined {
   return work.kind === 'approval' ? work.rules : undefined;
 }

@@ -25,7 +25,7 @@ function choose(draft: Draft, unit: Unit, { choosesAll, branches, otherwise }: C
   });
 }
 
-/** Conditions choose which of the steps that depend on it run; the others are skipped. */
+/** Conditions choose which of the dependent steps run. The others are skipped. */
 export const choiceKind: StepKind<ChoiceRules> = {
   compile: compileChoice,
   mapping: choiceMapping,

@@ -3,7 +3,7 @@ import { nodeResult } from '../../state/results.js';
 import type { State } from '../../state/state.js';
 import { isObject } from '../../structures/json.js';
 
-/** Whether every choice that names the step has chosen it. One that was skipped or has failed chose nothing. */
+/** Whether every choice that names the step has chosen it. A skipped or failed choice has chosen nothing. */
 export function isChosen(state: State, { id, chosenBy }: Unit): boolean {
   return chosenBy.every((choice) => {
     const { output } = nodeResult(state, choice);

@@ -2,7 +2,7 @@ import { expressionIn, type StepDefinition } from '@batuta/contracts';
 import { parseTemplate, type Template } from '../../expressions/expressions.js';
 import type { Unit } from '../../graph/compiled.js';
 
-/** Which steps a choice has to choose among. */
+/** The steps that a choice chooses among. */
 export interface ChoiceRules {
   readonly choosesAll: boolean;
   /** Ids of the steps of each branch. */
@@ -21,12 +21,12 @@ export function compileChoice({ choice }: StepDefinition): ChoiceRules | undefin
   };
 }
 
-/** The mapping is the list of conditions: the sandbox is asked once for all that are no plain path. */
+/** The mapping is the list of conditions. The sandbox evaluates all of them together, except plain paths. */
 export function choiceMapping({ choice }: StepDefinition): Template {
   return parseTemplate((choice?.branches ?? []).map(({ when }) => `{% ${expressionIn(when) ?? when.trim()} %}`));
 }
 
-/** The rules of a step that is a choice; undefined for any other. */
+/** The rules of a choice step. Undefined for any other step. */
 export function choiceOf({ work }: Pick<Unit, 'work'>): ChoiceRules | undefined {
   return work.kind === 'choice' ? work.rules : undefined;
 }

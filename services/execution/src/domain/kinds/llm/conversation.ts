@@ -1,34 +1,34 @@
 import type { Budget, JsonObject, JsonValue, ModelAnswered } from '@batuta/contracts';
 import { isObject, jsonBytesBeyond } from '../../structures/json.js';
 
-/** A call that the model asked for in its last answer. */
+/** A call that the model requested in its last answer. */
 export interface CallState {
   readonly id: string;
   readonly name: string;
   readonly input: JsonValue;
-  /** Unit that makes it; -1 while it waits. */
+  /** The unit that makes it. -1 while it waits. */
   readonly place: number;
-  /** What the model is told of it; undefined while it is not done. */
+  /** The result for the model. Undefined while it is not done. */
   readonly result: JsonObject | undefined;
 }
 
-/** How far a step that asks a model has come. Each message stands here once. */
+/** The state of a conversation with a model. Each message is stored once. */
 export interface ConversationState {
-  /** Answers of the model. */
+  /** How many answers the model has given. */
   readonly turn: number;
-  /** Answers that did not fit, one after the other. */
+  /** How many answers in a row did not fit. */
   readonly repairs: number;
-  /** What was said after the beginning, which the step's mapping gives. */
+  /** Messages after the beginning, which comes from the step's mapping. */
   readonly messages: readonly JsonObject[];
-  /** Of the turn under way. */
+  /** The calls of the current turn. */
   readonly calls: readonly CallState[];
-  /** For the call of the model that is under way. */
+  /** The budget for the current call of the model. */
   readonly reserved: Budget | undefined;
 }
 
 export const BEGINNING: ConversationState = { turn: 0, repairs: 0, messages: [], calls: [], reserved: undefined };
 
-/** What the model is told of a call that has ended. */
+/** The message to the model about a call that has ended. */
 export function toolMessage(id: string, name: string, content: JsonValue, failed: boolean): JsonObject {
   return { role: 'tool', tool_call_id: id, name, content, ...(failed ? { is_error: true } : {}) };
 }
@@ -59,14 +59,14 @@ export function answered(before: ConversationState, data: ModelAnswered): Conver
   return feedback.length === 0 ? settled : { ...settled, messages: [...settled.messages, ...feedback] };
 }
 
-/** Results go to the conversation together and in the order of the calls, once all are there. */
+/** Results are added to the conversation together, in the order of the calls, when all have arrived. */
 export function withResults(conversation: ConversationState): ConversationState {
   const { calls, messages } = conversation;
   if (calls.length === 0 || calls.some(({ result }) => result === undefined)) return conversation;
   return { ...conversation, calls: [], messages: [...messages, ...calls.map(({ result }) => result as JsonObject)] };
 }
 
-/** What a model is given of a result: all of it, or its beginning. */
+/** The part of a result that a model gets: all of it, or its beginning. */
 export function resultContent(output: JsonValue, limit: number): JsonValue {
   const bytes = jsonBytesBeyond(limit, output);
   if (bytes === undefined) return output;
@@ -74,7 +74,7 @@ export function resultContent(output: JsonValue, limit: number): JsonValue {
   return { truncated: true, bytes, beginning: text.slice(0, limit) };
 }
 
-/** The messages that a mapping gives: `messages`, or `prompt` as the first one. `system` goes before them. */
+/** The messages of a mapping: `messages`, or `prompt` as the first one. `system` comes before them. */
 export function firstMessages(mapped: JsonValue): JsonObject[] {
   const { system, prompt, messages } = isObject(mapped) ? mapped : ({} as JsonObject);
   const first: JsonObject[] = typeof system === 'string' && system !== '' ? [{ role: 'system', content: system }] : [];

@@ -5,7 +5,7 @@ import { compileLlm, llmMapping, type LlmRules } from './rules.js';
 import { modelAnswered } from './turn.js';
 import { llmView } from './view.js';
 
-/** A model is asked, and what it wants called is called: each call is an attempt of its own. */
+/** A model is asked, and the tools that it requests are called. Each call is its own attempt. */
 export const llmKind: StepKind<LlmRules> = {
   compile: compileLlm,
   mapping: llmMapping,

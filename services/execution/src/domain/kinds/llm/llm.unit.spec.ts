@@ -95,7 +95,7 @@ describe('a step that asks a model', () => {
     ]);
     expect(task(run, 'ask')).toMatchObject({ idempotencyKey: 'execution-1/ask/2' });
     run.ok('ask', wants('weather'));
-    // The same place makes another call, whose attempt is another one.
+    // The same unit makes another call, with another attempt.
     expect(run.last).toContain('StepScheduled ask:weather:1 #2');
     expect(task(run, 'ask:weather:1')).toMatchObject({ idempotencyKey: 'execution-1/ask:weather:1/2' });
   });
@@ -108,7 +108,7 @@ describe('a step that asks a model', () => {
     run.fails('ask:news:1', failure('busy'));
     run.wakes(60_000);
     run.fails('ask:news:1', failure('busy'));
-    // A failure of a tool is the model's to deal with.
+    // The model handles the failure of a tool.
     expect(run.last).toEqual([
       'StepAttemptFailed ask:news:1 #3 busy final',
       'StepFailed ask:news:1 busy continue',

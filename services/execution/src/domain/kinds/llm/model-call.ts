@@ -9,7 +9,7 @@ import { jsonBytesBeyond } from '../../structures/json.js';
 import { BEGINNING, firstMessages } from './conversation.js';
 import { llmOf } from './rules.js';
 
-/** The input of a model's call: the conversation is put together here, and stands nowhere else as a whole. */
+/** The input of a model's call. The conversation is put together here, and is not stored as a whole. */
 export function modelCallInput(state: State, unit: Unit): JsonObject {
   const rules = llmOf(unit);
   const conversation = unitState(state, unit.index).conversation ?? BEGINNING;
@@ -33,7 +33,7 @@ function budgetForModel({ maxTokens, maxCost }: Budget): JsonObject {
   };
 }
 
-/** Asks the model, unless the conversation is too long or nothing is left to spend. */
+/** Asks the model, unless the conversation is too long or the budget is used up. */
 export function callModel(draft: Draft, unit: Unit): void {
   const bytes = jsonBytesBeyond(LIMITS.stepInputBytes, modelCallInput(draft.state, unit));
   if (bytes !== undefined) {
@@ -61,8 +61,8 @@ export function callModel(draft: Draft, unit: Unit): void {
 }
 
 /**
- * What a call may spend: its share of what nobody has spent or reserved. Shares are those of the steps that can ask a model and are
- * not done, so that all of them together stay within the budget however many run at once.
+ * The budget of a call: its share of what is neither spent nor reserved. Shares are divided among the unfinished steps
+ * that can ask a model, so that together they stay within the budget, however many run at once.
  */
 function reservation(state: State, unit: Unit): Budget | undefined {
   const { maxTokens, maxCost } = budgetOf(state);

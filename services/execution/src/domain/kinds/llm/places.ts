@@ -5,7 +5,7 @@ import { initialUnit } from '../../state/unit-state.js';
 import { resultContent, toolMessage, withResults } from './conversation.js';
 import { llmOf } from './rules.js';
 
-/** A place is free again. Numbers of attempts go on, so that late results of earlier calls stay recognisable. */
+/** Frees a unit. Attempt numbers continue, so that late results of earlier calls stay recognisable. */
 function free(next: Next, place: number, stopped: boolean): void {
   const { attempt, unreported, tokenCount, cost } = unitState(next, place);
   putUnit(next, place, {
@@ -17,7 +17,7 @@ function free(next: Next, place: number, stopped: boolean): void {
   });
 }
 
-/** A call of a tool has ended: its caller's conversation gets the result, and the place is free. */
+/** A tool call has ended: the conversation of its caller gets the result, and the unit is free. */
 export function callEnded(next: Next, place: number, outcome: { output: JsonValue } | { failure: Failure }): void {
   const { call } = unitState(next, place);
   const { caller } = compiledUnit(next, place);
@@ -37,7 +37,7 @@ export function callEnded(next: Next, place: number, outcome: { output: JsonValu
   putUnit(next, caller, { ...unit, conversation: withResults({ ...conversation, calls }) });
 }
 
-/** A step that asked a model is over: what was called for it is not wanted any more. */
+/** A step that asked a model is over, so its tool calls are not wanted any more. */
 export function leavePlaces(next: Next, caller: number): void {
   for (const place of compiledUnit(next, caller).places) {
     const { call, phase } = unitState(next, place);

@@ -7,7 +7,7 @@ const DEFAULT_MAX_REPAIRS = 2;
 const DEFAULT_PARALLEL = 4;
 const DEFAULT_RESULT_BYTES = 65_536;
 
-/** A tool as its config says it. */
+/** A tool of the config. */
 export interface ToolRules {
   readonly name: string;
   /** Empty for the tool that finishes the step. */
@@ -16,7 +16,7 @@ export interface ToolRules {
   readonly maxResultBytes: number;
 }
 
-/** A model is asked, and what it wants called is called, until it is done. */
+/** A model is asked, and the tools that it requests are called, until it is done. */
 export interface LlmRules {
   readonly model: string;
   readonly tools: ReadonlyMap<string, ToolRules>;
@@ -25,7 +25,7 @@ export interface LlmRules {
   readonly answersAtLast: boolean;
   readonly maxRepairs: number;
   readonly hasSchema: boolean;
-  /** What each call of the model is told besides its messages. */
+  /** The options of each call of the model, besides its messages. */
   readonly options: JsonObject;
 }
 
@@ -75,7 +75,7 @@ function toolForModel({ name, agent, description, input_schema: schema }: LlmToo
   };
 }
 
-/** What the conversation begins with, evaluated once: `{system?, prompt? | messages?}`. */
+/** The beginning of the conversation, evaluated once: `{system?, prompt? | messages?}`. */
 export function llmMapping({ llm }: StepDefinition): Template {
   const { system, prompt, messages } = llm ?? {};
   const said: Record<string, JsonValue> = {
@@ -86,7 +86,7 @@ export function llmMapping({ llm }: StepDefinition): Template {
   return parseTemplate(said);
 }
 
-/** The rules of a step that asks a model; undefined for any other. */
+/** The rules of a step that asks a model. Undefined for any other step. */
 export function llmOf({ work }: Pick<Unit, 'work'>): LlmRules | undefined {
   return work.kind === 'llm' ? work.rules : undefined;
 }

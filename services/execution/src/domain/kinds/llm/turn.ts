@@ -15,16 +15,16 @@ import { BEGINNING } from './conversation.js';
 import { callModel } from './model-call.js';
 import { llmOf, type LlmRules } from './rules.js';
 
-/** Calls of one answer; what is beyond is not made, and the model is told. */
+/** How many calls of one answer are made. The model is told that the others were not made. */
 const MOST_CALLS = 32;
 
-/** What an answer leads to. */
+/** The effect of an answer. */
 type Outcome =
   | { readonly next: 'tools' | 'model'; readonly feedback?: string }
   | { readonly next: 'end'; readonly output: JsonValue }
   | { readonly next: 'end'; readonly failure: { readonly code: string; readonly message: string } };
 
-/** The model has answered: records that, and what it does to the step. */
+/** Records the model's answer and its effect on the step. */
 export function modelAnswered(draft: Draft, unit: Unit, rules: LlmRules, data: StepCompleted): void {
   const { output, stepId, attempt, startedAt, finishedAt, ...measured } = data;
   const answer: JsonObject = isObject(output) ? output : {};
@@ -63,7 +63,7 @@ export function modelAnswered(draft: Draft, unit: Unit, rules: LlmRules, data: S
   });
 }
 
-/** The calls that the answer asks for. Only tools that the config names are ever called, whatever the runner let pass. */
+/** The calls that the answer requests. Only tools of the config are ever called, whatever the runner reports. */
 function callsOf({ tool_calls: asked }: JsonObject, rules: LlmRules): ModelToolCall[] {
   if (!Array.isArray(asked)) return [];
   return asked.filter(isObject).map((call, place): ModelToolCall => {
@@ -115,12 +115,12 @@ function outcomeOf(
   return { next: 'end', failure: { code: FAILURE_CODES.modelAnswerInvalid, message: told } };
 }
 
-/** Whether a step has nothing under way and needs the model or a tool next. */
+/** Whether a conversation has no running call and needs the model or a tool next. */
 export function awaitsTurn(state: State): boolean {
   return state.config.modelUnits.some((index) => unitState(state, index).phase === 'calling');
 }
 
-/** The next thing that follows in a conversation by itself: a call of the model or of a tool. One at a time. */
+/** Makes the next call of a conversation, of the model or of a tool. One at a time. */
 export function advance(draft: Draft): boolean {
   const { state } = draft;
   for (const index of state.config.modelUnits) {
@@ -133,7 +133,7 @@ export function advance(draft: Draft): boolean {
     }
     const stopped = unit.places.find((place) => unitState(state, place).phase === 'ready');
     if (stopped !== undefined) {
-      // A pause stopped it: the call is made again.
+      // A pause stopped it, so the call is made again.
       scheduleAttempt(draft, stopped);
       return true;
     }

@@ -10,20 +10,20 @@ import { textName } from '../../structures/random.js';
 import type { ChildState } from './child-state.js';
 import type { OrchestrationRules } from './rules.js';
 
-/** What the execution's budget leaves for a child; undefined when nothing limits it. */
+/** The rest of the execution's budget for a child. Undefined without a budget. */
 function whatIsLeft(state: State): Budget | undefined {
   const { maxTokens, maxCost } = budgetOf(state);
   if (maxTokens === undefined && maxCost === undefined) {
     return undefined;
   }
-  // On the wire 0 says no limit: with nothing left the least that there is ends the child at its first cost.
+  // On the wire 0 means no limit. When nothing is left, the smallest number ends the child at its first cost.
   return {
     ...(maxTokens === undefined ? {} : { maxTokens: Math.max(1, maxTokens - state.spentTokens) }),
     ...(maxCost === undefined ? {} : { maxCost: Math.max(1e-9, maxCost - state.spentCost) }),
   };
 }
 
-/** The step has its turn: it wants a child. The one of an earlier run is taken up again when it would be given the same. */
+/** It is the step's turn, so it needs a child. The child of an earlier run continues if it would get the same input. */
 export function requestChild(draft: Draft, unit: Unit, rules: OrchestrationRules, input: JsonValue): void {
   const { state } = draft;
   const fail = (code: string, message: string): void => draft.failStep(unit.index, { code, message, retryable: false });
@@ -74,7 +74,7 @@ function emitRequest(
   });
 }
 
-/** The child of an earlier run cannot go on: another one begins in its place. */
+/** The child of an earlier run cannot continue, so a new one replaces it. */
 export function replaceChild(
   draft: Draft,
   unit: Unit,
@@ -84,7 +84,7 @@ export function replaceChild(
   emitRequest(draft, unit, rules, { inputKey, number: number + 1, resumed: false });
 }
 
-/** The child has ended, and its parent is told: records that, and what it does to the step when that waits for it. */
+/** Records the reported end of the child, and its effect on the step if the step waits for it. */
 export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMessage): void {
   const tokens = Math.max(0, (end.tokenCount ?? 0) - child.counted.tokens);
   const cost = Math.max(0, (end.estimatedCost ?? 0) - child.counted.cost);
@@ -115,7 +115,7 @@ export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMe
   }
 }
 
-/** Why the step fails with its child; undefined when the child has completed. */
+/** Why the step fails with its child. Undefined when the child has completed. */
 function failureOf({ id, config, started }: ChildState, { status, failure, deleted }: EndMessage): Failure | undefined {
   const name = started?.configName ?? config;
   const named = `execution ${id} of config ${name}`;

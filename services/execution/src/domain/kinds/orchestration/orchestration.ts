@@ -4,7 +4,9 @@ import { requestChild } from './child.js';
 import type { ChildState } from './child-state.js';
 import { compileOrchestration, orchestrationMapping, type OrchestrationRules } from './rules.js';
 
-/** The child of a step as readers of the parent see it: as far as the parent was told. `waits`: the step still waits for it. */
+/**
+ * The child of a step in the parent's view, with the state that the parent knows. `waits`: the step still waits for it.
+ */
 export function childView(stepId: string, child: ChildState, waits: boolean): ChildView {
   const { id, config, started, ended } = child;
   return {
@@ -17,7 +19,7 @@ export function childView(stepId: string, child: ChildState, waits: boolean): Ch
   };
 }
 
-/** Another config runs as an execution of its own; its output is the step's. */
+/** Another config runs as a separate execution, and its output is the step's output. */
 export const orchestrationKind: StepKind<OrchestrationRules> = {
   compile: compileOrchestration,
   mapping: orchestrationMapping,
@@ -26,7 +28,7 @@ export const orchestrationKind: StepKind<OrchestrationRules> = {
   finished: undefined,
   awaitsUntil: ({ child }) => (child === undefined ? undefined : 0),
   due: () => undefined,
-  // Its view names the step, which a kind does not know: `stepView` has it.
+  // Its view contains the step, which a kind does not know: `stepView` adds it.
   view: () => ({}),
   failures: {
     [FAILURE_CODES.childFailed]: { happened: 'failed', is: 'error' },

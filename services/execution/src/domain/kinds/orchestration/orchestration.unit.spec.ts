@@ -14,7 +14,7 @@ const TEAM = config('sequential', [
 const childId = (step: string, number = 1): string => uuidV5(EXECUTION, `${step}/${number}`);
 const stepOf = (run: Scenario, id: string) => view(run.state).steps.find(({ stepId }) => stepId === id);
 
-/** A parent whose step has its turn. */
+/** A parent whose step requests its child. */
 const asking = (): Scenario => scenario(TEAM).start({ n: 1 }).ok('order');
 
 function answers(run: Scenario, facts: Partial<ChildFacts> = {}, child = childId('bill')): Scenario {

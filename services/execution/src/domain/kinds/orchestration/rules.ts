@@ -2,7 +2,7 @@ import type { OnParentClose, StepDefinition } from '@batuta/contracts';
 import { parseTemplate, type Template } from '../../expressions/expressions.js';
 import type { Unit } from '../../graph/compiled.js';
 
-/** Which config a step has an execution of, and what becomes of that when the step ends before it. */
+/** The config that a step runs, and what happens to the child when the step ends first. */
 export interface OrchestrationRules {
   /** Name or id. */
   readonly config: string;
@@ -26,7 +26,7 @@ export function orchestrationMapping({ input }: StepDefinition): Template | unde
   return input === undefined ? undefined : parseTemplate(input);
 }
 
-/** The rules of a step that has a child; undefined for any other. */
+/** The rules of a step with a child. Undefined for any other step. */
 export function orchestrationOf({ work }: Pick<Unit, 'work'>): OrchestrationRules | undefined {
   return work.kind === 'orchestration' ? work.rules : undefined;
 }

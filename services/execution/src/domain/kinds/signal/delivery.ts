@@ -4,7 +4,7 @@ import type { Unit } from '../../graph/compiled.js';
 import { listItems, unitState } from '../../state/state.js';
 import type { SignalRules } from './rules.js';
 
-/** The step is done, with what the signal brought. */
+/** Completes the step with the payload of the signal. */
 export function completeWith(draft: Draft, unit: Unit, output: JsonValue): void {
   const { startedAt } = unitState(draft.state, unit.index);
   draft.emit({
@@ -13,7 +13,7 @@ export function completeWith(draft: Draft, unit: Unit, output: JsonValue): void 
   });
 }
 
-/** Waits for the signal, or takes the oldest of its name that came before. */
+/** Waits for the signal, or takes the oldest one of its name that came before. */
 export function awaitSignal(draft: Draft, unit: Unit, { name, timeoutMs }: SignalRules): void {
   const kept = listItems(draft.state.keptSignals).findLast((signal) => signal.name === name);
   if (kept !== undefined) {
@@ -27,7 +27,7 @@ export function awaitSignal(draft: Draft, unit: Unit, { name, timeoutMs }: Signa
   });
 }
 
-/** Nothing came in time. */
+/** No signal came in time. */
 export function missSignal(draft: Draft, unit: Unit, { name, timeoutMs, otherwise }: SignalRules): void {
   if (otherwise !== undefined) {
     completeWith(draft, unit, otherwise);

@@ -1,12 +1,12 @@
 import type { JsonValue, StepDefinition } from '@batuta/contracts';
 import type { Unit } from '../../graph/compiled.js';
 
-/** The signal that a step waits for, and what the passing of time does. */
+/** The signal that a step waits for, and the effect of a timeout. */
 export interface SignalRules {
   readonly name: string;
-  /** Milliseconds from the step's start; 0 for no limit of its own. */
+  /** Milliseconds from the step's start. 0 means no limit of its own. */
   readonly timeoutMs: number;
-  /** What the step gives when nothing came in time; undefined when it fails. */
+  /** The step's output when no signal came in time. Undefined when it fails. */
   readonly otherwise: JsonValue | undefined;
 }
 
@@ -21,7 +21,7 @@ export function compileSignal({ signal }: StepDefinition): SignalRules | undefin
   };
 }
 
-/** The rules of a step that waits for a signal; undefined for any other. */
+/** The rules of a step that waits for a signal. Undefined for any other step. */
 export function signalOf({ work }: Pick<Unit, 'work'>): SignalRules | undefined {
   return work.kind === 'signal' ? work.rules : undefined;
 }

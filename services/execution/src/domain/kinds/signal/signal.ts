@@ -6,7 +6,7 @@ import type { StepKind } from '../kind.js';
 import { awaitSignal, missSignal } from './delivery.js';
 import { compileSignal, type SignalRules } from './rules.js';
 
-// Nobody gets an input.
+// No agent gets an input.
 const NOTHING = parseTemplate(null);
 
 function statusOf(state: State, { awaited, phase, failure }: UnitState): SignalView['status'] {
@@ -37,7 +37,7 @@ function signalView(state: State, unit: UnitState): { signal?: SignalView } {
   };
 }
 
-/** Somebody tells: the step is done when a signal of its name has come. */
+/** The step completes when a signal with its name arrives. */
 export const signalKind: StepKind<SignalRules> = {
   compile: compileSignal,
   mapping: () => NOTHING,

@@ -4,15 +4,15 @@ import type { Unit } from '../../graph/compiled.js';
 import { unitState } from '../../state/state.js';
 import type { WaitRules } from './rules.js';
 
-/** Characters of a value that a failure's message shows. */
+/** How many characters of a value a failure's message shows. */
 const SHOWN = 100;
 
-/** Epoch ms of what `until` gave; undefined when that is no time. */
+/** Epoch ms of the value of `until`. Undefined when it is not a time. */
 function timeOf(value: JsonValue): number | undefined {
   if (typeof value === 'string') {
     return parseTime(value);
   }
-  // Never too early: a fraction of a millisecond counts as a whole one.
+  // Rounded up to whole milliseconds, so that it is never too early.
   return typeof value === 'number' && value <= LATEST_TIME_MS ? Math.max(0, Math.ceil(value)) : undefined;
 }
 
@@ -31,7 +31,7 @@ export function endWait(draft: Draft, unit: Unit): void {
   });
 }
 
-/** Waits until `until`, or as long as the rules say. A time that has passed ends the wait at once. */
+/** Waits until `until`, or for the duration in the rules. A time in the past ends the wait at once. */
 export function startWait(draft: Draft, unit: Unit, rules: WaitRules, until: JsonValue): void {
   const untilAt = rules.durationMs > 0 ? draft.at + rules.durationMs : timeOf(until);
   if (untilAt === undefined) {

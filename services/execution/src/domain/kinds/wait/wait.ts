@@ -14,7 +14,7 @@ function waitView(state: State, { awaited, phase }: UnitState): { wait?: WaitVie
   return { wait: { status, sinceAt: awaited.sinceAt, untilAt: awaited.untilAt } };
 }
 
-/** Time passes: the step is done when its time has come. */
+/** The step completes at its time. */
 export const waitKind: StepKind<WaitRules> = {
   compile: compileWait,
   mapping: waitMapping,
