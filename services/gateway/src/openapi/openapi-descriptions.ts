@@ -273,8 +273,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   refused: 'Why the state of the execution did not allow it.',
   'ExecutionView.after': 'Executions that must end before this one begins.',
   'ExecutionStatus.after': 'Executions that must end before this one begins.',
-  'ExecutionStarted.after':
-    'Executions that must end before it begins. They must end before `deadline_at`.',
+  'ExecutionStarted.after': 'Executions that must end before it begins. They must end before `deadline_at`.',
   pending_reason: 'The execution that it waits for while it is `pending`.',
   waiters: 'Executions that wait for this one.',
   on: 'How it must end: completed; failed or cancelled; in any way.',
