@@ -14,7 +14,10 @@ export interface ExecutionModuleOptions extends EngineParts {
   readonly retention: RetentionPolicies;
 }
 
-/** What the execution service serves through Nest: queries and retention policies. Commands and results do not pass through a framework. */
+/**
+ * The parts of the execution service that use Nest: queries and retention policies. Commands and results do not pass
+ * through a framework.
+ */
 @Module({})
 export class ExecutionModule {
   static register({ retention, ...parts }: ExecutionModuleOptions): DynamicModule {

@@ -1,7 +1,8 @@
 import { migrateEventStore } from '@batuta/event-store';
 import { runOnce } from '@batuta/service';
 
-// Every start does the same; an upgrade runs it first, so that a schema that cannot change stops it before any process does.
+// Every start does this too. An upgrade runs it first, so that a failing migration stops the upgrade before any process
+// does.
 await runOnce({
   name: 'execution-migrate',
   run: async ({ databaseUrl, logger }) => {

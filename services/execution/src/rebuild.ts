@@ -1,7 +1,7 @@
 import { runOnce } from '@batuta/service';
 import { rebuildReadModels } from './projections/rebuild.js';
 
-// Writes both read models anew from the log; the service may run meanwhile.
+// Writes both read models again from the log. The service may run meanwhile.
 await runOnce({
   name: 'execution-rebuild',
   run: async ({ databaseUrl, logger }) => {

@@ -51,18 +51,18 @@ export interface StartExecutionOptions {
   readonly logger: Logger;
   /** Whether to serve /health and /metrics on a port of its own; default true. */
   readonly opsServer?: boolean;
-  /** Another process has started under this one's name; default: the process ends. */
+  /** Called when another process has started under this one's name; default: the process ends. */
   readonly onSuperseded?: () => void;
-  /** A connection to NATS is lost for good; default: the process ends. */
+  /** Called when a connection to NATS is lost for good; default: the process ends. */
   readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningExecution {
-  /** Port of /health and /metrics, when it serves them. */
+  /** Port of /health and /metrics, if it serves them. */
   readonly opsPort: number | undefined;
-  /** What must hold for the service to be ready, by name. */
+  /** The readiness checks of the service, by name. */
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
-  /** What only a new start of the process can mend, by name. */
+  /** The checks that only a restart of the process can repair, by name. */
   readonly liveness: Readonly<Record<string, ReadinessCheck>>;
   /** What the engine has done since the start. */
   readonly counters: Readonly<EngineCounters>;
@@ -72,15 +72,18 @@ export interface RunningExecution {
   close(): Promise<void>;
 }
 
-/** So that the effects of one commit are performed while the next is on its way, also when thousands of inputs wait. */
+/**
+ * Limited, so that the effects of one commit are performed while the next is in flight, even when thousands of inputs
+ * wait.
+ */
 const COMMIT_EVENTS = 300;
 /** As long as the gateway waits for an answer. */
 const LIST_MS = 5_000;
-/** A deletion that is not answered by then is tried again at the next look. */
+/** A deletion without an answer by then is repeated in the next pass. */
 const RETENTION_ANSWER_MS = 10_000;
-/** What one answer for a scrape may take. */
+/** Time limit for one value of a scrape. */
 const SCRAPE_MS = 2_000;
-/** A service whose tasks cannot be dispatched for so long is not ready. */
+/** A service that cannot dispatch tasks for this long is not ready. */
 const UNDISPATCHED_MS = 10_000;
 
 function engineSettings(settings: ExecutionSettings, partitions: number): EngineSettings {
@@ -103,7 +106,7 @@ function engineSettings(settings: ExecutionSettings, partitions: number): Engine
   };
 }
 
-/** The number of partitions of this log. Throws when another one is asked for than it was made with. */
+/** The number of partitions of this log. Throws when the setting differs from the existing number. */
 async function partitionsOf(
   store: PostgresEventStore,
   { partitions: asked, defaultPartitions }: Pick<ExecutionSettings, 'partitions' | 'defaultPartitions'>,
@@ -160,16 +163,16 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       query_timeout: 30_000,
       ...more,
     });
-    // For requests of tenants: each sees its tenant's rows only.
+    // For requests of tenants: each sees only its tenant's rows.
     const openRequestPool = (use: string, more?: pg.PoolConfig): TenantPool =>
       followed(tenantPool(pg, 'execution', poolConfig(use, more)));
-    // Of their own each: a slow list must hold up neither who asks for one execution, nor what is projected.
+    // Separate pools, so that a slow list delays neither queries for one execution nor projections.
     const pool = followed(new pg.Pool(poolConfig('projections')));
     await tellUnsecured(async (sql) => (await pool.query<{ secured: boolean }>(sql)).rows, 'execution', logger);
     const lookUps = openRequestPool('queries', { max: 4 });
-    // Nobody waits longer for a list: PostgreSQL ends what nobody waits for.
+    // The gateway does not wait longer for a list, so PostgreSQL ends such a statement.
     const lists = openRequestPool('lists', { statement_timeout: LIST_MS, query_timeout: LIST_MS + 1_000 });
-    // Of its own, so that starts of tenants with limits wait for nobody's look-up.
+    // A separate pool, so that starts of tenants with limits do not wait for other queries.
     const admitting = openRequestPool('admissions');
     const nats = await connectNats({ ...access, name: `execution ${settings.name}`, logger });
     opened.push(() => nats.close());
@@ -181,7 +184,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const messages = newCounters();
-    // Bus and terms know each other: a change of terms is felt by tasks that wait.
+    // The bus and the terms need each other, because a change of terms affects waiting tasks.
     const dispatch: { bus?: NatsBus } = {};
     const terms = new TenantTerms({
       connection: nats,
@@ -208,7 +211,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     dispatch.bus = bus;
     opened.push(() => bus.close());
     const partitions = await partitionsOf(store, settings);
-    // Engine and projection know each other.
+    // The engine and the projection need each other.
     const readModels: { projection?: StepRunProjection; traces?: TraceProjection } = {};
     const snapshots = new SnapshotWriter({
       clock: systemClock,
@@ -218,7 +221,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     opened.push(() => snapshots.stop());
     const meter = new CommitMeter();
-    // Before anything is decided, and then at each lease.
+    // Before the first decision, and then at each lease.
     const asked = clock.elapsed();
     const time = await store.time();
     clock.heard(time, (clock.elapsed() - asked) / 2);
@@ -309,7 +312,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
           Promise.race([
             pool.query<{ waiting: number }>(COUNT_APPROVALS).then(
               ({ rows }) => rows[0]?.waiting,
-              // Readiness tells of an outage; a scrape must not fail because of it, nor wait for it.
+              // Readiness reports an outage. A scrape must neither fail because of it nor wait for it.
               () => undefined,
             ),
             delay(SCRAPE_MS, undefined, { ref: false }),
@@ -351,7 +354,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     else logger.info('no checkpoints are signed: BATUTA_EXECUTION_SEAL_KEYS is not set');
     const changed = nats.subscribe(subjects.configChanged, { callback: () => engine.effects.forgetPools() });
     opened.push(() => changed.unsubscribe());
-    // What changed while this process was not connected was announced to others only.
+    // Changes during a disconnection were announced only to others.
     opened.push(bus.onReconnect(() => engine.effects.forgetPools()));
     const queues = new Queues({
       queue: bus,
@@ -440,7 +443,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       liveness,
       counters: engine.counters,
       ownedPartitions: () => engine.owned.map((partition) => partition.id),
-      // Partitions go first: others wait for them, and nobody for the rest.
+      // Partitions first, because other processes wait for them.
       close: async () => {
         try {
           await retention.stop();

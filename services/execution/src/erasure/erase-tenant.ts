@@ -19,22 +19,25 @@ import {
 } from './sql.js';
 
 export interface Erasure {
-  /** Rows by `schema.table`: those that are there, or those that were removed. */
+  /** Rows by `schema.table`: existing ones, or removed ones. */
   readonly rows: Readonly<Record<string, number>>;
-  /** Executions that have not ended, and schedules of which something comes. They keep an erasure from being finished. */
+  /**
+   * Executions that have not ended, and schedules that still have something to do. They keep an erasure from being
+   * completed.
+   */
   readonly open: number;
-  /** Schedules that are active, so that more would start. They keep an erasure from being begun. */
+  /** Active schedules, which would start more executions. They keep an erasure from beginning. */
   readonly active: number;
   readonly erased: boolean;
 }
 
-/** What a table is called, and its SQL. */
+/** The name of a table, and its SQL. */
 interface Table {
   readonly name: string;
   readonly sql: string;
 }
 
-/** Executions of one transaction. */
+/** Executions in one transaction. */
 const BATCH = 100;
 const FOREIGN_KEY_VIOLATION = '23503';
 
@@ -44,11 +47,15 @@ export class ErasureError extends Error {
 }
 
 /**
- * Counts every row of a tenant in every service's tables; with `confirmed`, removes them. A table belongs to it by its column `tenant_id` or
- * by the executions that it speaks of, so tables that later versions add are in it too. Its keys go first, so that nobody starts anything
- * more; where schedules are active nothing is removed, since only its keys can end them. While executions run the rest stays: call it again when they have ended, or after a crash; it goes on where it was. Of a
- * log's events the links stay, which say nothing of what they were and which signed checkpoints count on. Removes nothing of others.
- * @throws ErasureError for the platform's own tenant, and what PostgreSQL reports.
+ * Counts every row of a tenant in the tables of all services, and removes them with `confirmed`. A table's rows belong
+ * to it by the column `tenant_id`, or by the executions that they refer to. So tables of later versions are included
+ * too.
+ *
+ * Its keys are removed first, so that nobody starts anything more. While schedules are active, nothing is removed,
+ * because only its keys can end them. While executions run, the rest stays: call this again when they have ended, or
+ * after a crash, and it continues. The links of the log's events stay, because signed checkpoints need them and they do
+ * not reveal the events. Rows of other tenants are never removed. @throws ErasureError for the platform's own tenant,
+ * and the errors of PostgreSQL.
  */
 export async function eraseTenant(
   databaseUrl: string,
@@ -78,7 +85,7 @@ class Eraser {
     private readonly onProgress: (table: string, rows: number) => void,
   ) {}
 
-  /** What is there, as it is. */
+  /** Counts the existing rows. */
   async found(): Promise<Erasure> {
     return {
       rows: await this.#count(),
@@ -119,7 +126,7 @@ class Eraser {
     if (keys !== undefined) await this.#eraseTable(keys);
     while (await this.#eraseExecutions());
     if ((await this.#countOf(COUNT_OPEN)) > 0) return this.found();
-    // Copies of configs say not whose they are, but the configs do, which go after them.
+    // Copies of configs do not name their tenant, but the configs do, and these are removed later.
     if (await this.#has('config.orchestration_configs')) {
       await this.#inTransaction(async () => {
         const { rowCount } = await this.client.query(ERASE_CONFIG_COPIES, [this.tenantId]);
@@ -133,7 +140,10 @@ class Eraser {
     return { rows: rows[0]?.removed ?? {}, open: 0, active: 0, erased: true };
   }
 
-  /** Some executions, and schedules, with all that any service keeps of them, in one transaction. Whether there may be more. */
+  /**
+   * Removes some executions and schedules, with everything that any service stores about them, in one transaction.
+   * Returns whether there may be more.
+   */
   async #eraseExecutions(): Promise<boolean> {
     const { rows } = await this.client.query<{ id: string }>(SOME_EXECUTIONS, [this.tenantId, BATCH]);
     const ids = rows.map(({ id }) => id);
@@ -154,7 +164,7 @@ class Eraser {
     return true;
   }
 
-  /** A table that others refer to comes after them. */
+  /** A table that others refer to is erased after them. */
   async #eraseTables(tables: readonly Table[]): Promise<void> {
     for (let left = tables; left.length > 0;) {
       const later: Table[] = [];

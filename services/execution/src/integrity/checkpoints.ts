@@ -16,17 +16,17 @@ export interface StoredLink {
   readonly link: string;
 }
 
-/** A row as pg gives it: bigints are texts for a pool without types of its own. */
+/** Converts a row of pg: bigints are texts in a pool without its own type parsers. */
 export function checkpointOf<Row extends SignedCheckpoint>(row: Row): Row {
   return { ...row, afterPosition: Number(row.afterPosition), position: Number(row.position), at: Number(row.at) };
 }
 
-/** What the checkpoint after this one names as the one before. */
+/** The digest by which the next checkpoint names this one. */
 export function digestOf(checkpoint: Checkpoint): string {
   return hash('sha256', statementOf(checkpoint), 'hex');
 }
 
-/** The links that a checkpoint speaks of, as they are stored now. */
+/** The links that a checkpoint covers, as they are stored now. */
 export async function linksOf(
   pool: Queryable,
   { partition, afterPosition, position }: Pick<Checkpoint, 'partition' | 'afterPosition' | 'position'>,
@@ -35,7 +35,10 @@ export async function linksOf(
   return rows.map((row) => ({ position: Number(row.position), link: row.link }));
 }
 
-/** What is wrong with a checkpoint, by the links that are stored now. An unknown key's signature is not looked at. */
+/**
+ * The problem with a checkpoint, checked against the links that are stored now. The signature of an unknown key is not
+ * checked.
+ */
 export function checkpointProblem(
   checkpoint: SignedCheckpoint,
   links: readonly StoredLink[],
@@ -53,7 +56,7 @@ export function checkpointProblem(
 
 const PAGE = 100;
 
-/** Compares every checkpoint of these partitions with what is stored. Resolves to how many there are. */
+/** Compares every checkpoint of these partitions with the stored links. Resolves to their number. */
 export async function verifyCheckpoints(
   pool: Pool,
   partitions: readonly number[],

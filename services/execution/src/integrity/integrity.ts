@@ -18,9 +18,9 @@ import type { SignedCheckpoint, StoredLink } from './checkpoints.js';
 import { CHECKPOINT_OF, ROW_OF } from './sql.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** Events of one query. */
+/** Events per query. */
 const PAGE = 200;
-/** Of lines in one reply; one event may be more. */
+/** Characters of lines in one reply. A single event may have more. */
 const LINES_CHARACTERS = 2 * 1024 * 1024;
 const MOST_PROBLEMS = 100;
 
@@ -38,12 +38,14 @@ interface Seen {
   readonly queries: Queryable;
 }
 
-/** Whether an execution's events are those that were committed, and a bundle that says so elsewhere. */
+/**
+ * Checks whether an execution's events are unchanged since their commit, and makes a bundle to check this elsewhere.
+ */
 export class Integrity {
   constructor(
-    /** What of the log a tenant's request sees. */
+    /** The part of the log that a tenant's request sees. */
     private readonly seenBy: (tenantId: string) => Seen,
-    /** Links that a checkpoint speaks of are of many tenants, and so are configs that one publishes and others run. */
+    /** Links of a checkpoint belong to many tenants, and a config may be published by one tenant and run by others. */
     private readonly everybody: { readonly store: ConfigCopies; readonly queries: Queryable },
     private readonly keys: SealKeys,
   ) {}
@@ -54,7 +56,7 @@ export class Integrity {
     const tombstone = await this.#tombstone(seen, executionId);
     const removed = await this.#removed(seen, executionId, tombstone);
     const walk = new ChainWalk(executionId, removed);
-    // What comes while it is read is not waited for: the row that is read first says how far it must go.
+    // Later events are not awaited: the row that is read first gives the required version.
     const { rows } = await seen.queries.query<{ version: number }>(ROW_OF, [executionId]);
     for (let from = (removed?.version ?? 0) + 1; ;) {
       const page = await seen.store.readChain(executionId, from, PAGE);
@@ -80,7 +82,7 @@ export class Integrity {
     return { integrity };
   }
 
-  /** Lines of a bundle, from an event on: what it is of before the first, and what vouches for it after the last. */
+  /** Lines of a bundle, from an event on: its header before the first, and its proofs after the last. */
   async export({ tenantId, executionId, fromVersion }: ExportExecutionRequest): Promise<ExportExecutionReply> {
     const seen = this.seenBy(tenantId);
     const gone = await this.#tombstone(seen, executionId);
@@ -119,7 +121,7 @@ export class Integrity {
     return { lines };
   }
 
-  /** No event holds a config's definition, so the platform signs it for the bundle. */
+  /** No event contains a config's definition, so the platform signs it for the bundle. */
   async #signedConfig({ configId, configVersion }: Start): Promise<object | null> {
     const definition = await this.everybody.store.readConfig(configId, configVersion);
     if (definition === undefined || !this.keys.canSign) return null;
@@ -163,7 +165,7 @@ export class Integrity {
     return { checkpoint, leafVersion, leafPosition: Number(leafPosition), links };
   }
 
-  /** The event that says that the execution is deleted. */
+  /** The event of the execution's deletion. */
   async #tombstone({ store }: Seen, executionId: string): Promise<Tombstone | undefined> {
     if (!UUID.test(executionId)) return undefined;
     const [newest] = await store.readNewest([executionId]);
@@ -172,7 +174,9 @@ export class Integrity {
     return event?.type === 'ExecutionDeleted' ? event : undefined;
   }
 
-  /** Where its chain goes on after what is removed; before that is done, all of it is walked like any other. */
+  /**
+   * Where its chain continues after the removed events. Before they are removed, the whole chain is checked as usual.
+   */
   async #removed({ store }: Seen, executionId: string, tombstone: Tombstone | undefined) {
     if (tombstone === undefined) return undefined;
     const [first] = await store.readChain(executionId, 1, 1);
@@ -187,7 +191,7 @@ export class Integrity {
     return (await store.readStarts([executionId])).get(executionId);
   }
 
-  /** Where the first event is gone, the read model still says whose execution it is. */
+  /** When the first event is removed, the read model still names the tenant. */
   async #isOf(seen: Seen, tenantId: string, executionId: string): Promise<boolean> {
     if (!UUID.test(executionId)) return false;
     const { rows } = await seen.queries.query<{ tenant: string }>(

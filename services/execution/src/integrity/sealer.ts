@@ -16,10 +16,10 @@ export interface SealerParts {
   readonly intervalMs: number;
 }
 
-/** Links of one checkpoint: a path from one of them to the root has at most 13 steps. */
+/** Links of one checkpoint. A path from a link to the root has at most 13 steps. */
 const MOST_LINKS = 8_192;
 
-/** Signs what the links of the owned partitions have come to, every so often, beside the commit loop. */
+/** Regularly signs the links of the owned partitions, concurrently with the commit loop. */
 export class Sealer {
   readonly #sealed = new Map<number, Checkpoint>();
   #cancel: (() => void) | undefined;
@@ -56,7 +56,7 @@ export class Sealer {
     }
   }
 
-  /** Writes one checkpoint when there is something new. Whether there may be more. */
+  /** Writes one checkpoint when there are new links. Returns whether there may be more. */
   async #seal(partition: number): Promise<boolean> {
     const { pool, keys, clock } = this.parts;
     const before = this.#sealed.get(partition) ?? (await this.#newest(partition));
@@ -97,7 +97,7 @@ export class Sealer {
       signature,
     ]);
     if (written.rowCount === 1) this.#sealed.set(partition, checkpoint);
-    // Another process owned the partition meanwhile, and sealed it.
+    // Another process owned the partition meanwhile, and signed its checkpoint.
     else this.#sealed.delete(partition);
     return full;
   }

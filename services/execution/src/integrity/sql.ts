@@ -1,6 +1,7 @@
 /**
- * $1 partition, $2 position, $3 limit. Positions are given under the partition's row lock, so nothing can appear later up to
- * `last_position`, and what is removed leaves its link. All links come as one text, a line each: as rows they cost several times as much.
+ * $1 partition, $2 position, $3 limit. Positions are assigned under the partition's row lock. So no new event can
+ * appear up to `last_position`, and removed events leave their link. All links are one text with one line each, because
+ * rows cost several times as much.
  */
 export const LINKS_AFTER = `
 SELECT p.last_position AS last, e.links
@@ -18,7 +19,7 @@ CROSS JOIN LATERAL (
 ) e
 WHERE p.id = $1`;
 
-/** With those of removed events. $1 partition, $2 and $3: after this position, up to that one. */
+/** Including links of removed events. $1 partition, $2 and $3: after this position, up to that one. */
 export const LINKS_BETWEEN = `
 SELECT position, encode(link, 'hex') AS link FROM (
   SELECT position, link FROM execution.events
@@ -34,12 +35,12 @@ const CHECKPOINT = `c.partition, c.after_position AS "afterPosition", c.position
 export const NEWEST_CHECKPOINT = `
 SELECT ${CHECKPOINT} FROM execution.checkpoints c WHERE c.partition = $1 ORDER BY c.position DESC LIMIT 1`;
 
-/** All of a partition from the first: $1 partition, $2 position, $3 limit. */
+/** All checkpoints of a partition, from the first one on. $1 partition, $2 position, $3 limit. */
 export const CHECKPOINTS_AFTER = `
 SELECT ${CHECKPOINT} FROM execution.checkpoints c
 WHERE c.partition = $1 AND c.position > $2 ORDER BY c.position LIMIT $3`;
 
-/** The checkpoint that holds the newest link of an execution that any holds. $1 execution id. */
+/** The checkpoint that contains the newest signed link of an execution. $1 execution id. */
 export const CHECKPOINT_OF = `
 SELECT ${CHECKPOINT}, e.version AS "leafVersion", e.position AS "leafPosition"
 FROM execution.events e
@@ -47,13 +48,13 @@ JOIN execution.checkpoints c ON c.partition = e.partition AND c.after_position <
 WHERE e.execution_id = $1 AND length(e.link) = 32
 ORDER BY e.version DESC LIMIT 1`;
 
-/** Of another owner's at the same time only one is kept. */
+/** When another owner writes one at the same time, only one is stored. */
 export const WRITE_CHECKPOINT = `
 INSERT INTO execution.checkpoints (partition, after_position, position, at, links, root, previous, key_id, signature)
 VALUES ($1, $2, $3, $4, $5, decode($6, 'hex'), decode($7, 'hex'), $8, decode($9, 'hex'))
 ON CONFLICT DO NOTHING`;
 
-/** What the read model says of an execution: $1 id. */
+/** The execution's row in the read model. $1 id. */
 export const ROW_OF = `
 SELECT version, status, config_id AS "configId", config_version AS "configVersion"
 FROM execution.orchestration_executions WHERE id = $1`;

@@ -8,8 +8,8 @@ function shown(value: unknown): string {
 }
 
 /**
- * Where two JSON documents differ first, as `path: what the log says, what is stored`; undefined when they are equal. A
- * field that is absent equals nothing but an absent one.
+ * The first difference of two JSON documents, as `path: log value, stored value`. Undefined when they are equal. An
+ * absent field equals only an absent field.
  */
 export function firstDifference(expected: unknown, stored: unknown, path = ''): string | undefined {
   if (expected === stored) return undefined;

@@ -22,12 +22,13 @@ export interface RebuildSummary {
   readonly stepRuns: number;
 }
 
-/** Executions of one transaction; their partition cannot commit while it runs. */
+/** Executions in one transaction. Their partition cannot commit while it runs. */
 const PAGE = 50;
 
 /**
- * Writes orchestration_executions and orchestration_step_runs anew from the log and the copies of configs, and drops all
- * snapshots. The service may run meanwhile. Throws what PostgreSQL reports, and when an execution cannot be folded; done pages stay.
+ * Writes orchestration_executions and orchestration_step_runs again from the log and the copies of configs, and drops
+ * all snapshots. The service may run meanwhile. Throws the errors of PostgreSQL, and when an execution cannot be read;
+ * completed pages stay.
  */
 export async function rebuildReadModels(
   databaseUrl: string,

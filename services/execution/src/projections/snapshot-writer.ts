@@ -10,16 +10,16 @@ export interface SnapshotWriterParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly snapshots: SnapshotStore;
-  /** A snapshot is due whenever an execution's version passes a multiple of this. */
+  /** A snapshot is due when an execution's version passes a multiple of this. */
   readonly everyEvents: number;
 }
 
-/** More than this many do not wait: a snapshot that is not written is only a longer load. */
+/** At most this many wait. Without a snapshot, loading only takes longer. */
 const MOST_PENDING = 1_000;
 const PAUSE_MS = 20;
 const PAUSE_AFTER_FAILURE_MS = 2_000;
 
-/** Keeps the states of long executions, one at a time, so that writing them never holds up the commit loop for long. */
+/** Stores the states of long executions, one at a time, so that writing never delays the commit loop for long. */
 export class SnapshotWriter {
   readonly #pending = new SlotMap<string, StreamState>();
   #cancel: (() => void) | undefined;
@@ -29,7 +29,7 @@ export class SnapshotWriter {
 
   constructor(private readonly parts: SnapshotWriterParts) {}
 
-  /** Told of each commit that holds. */
+  /** Called for each successful commit. */
   committed({ base, state, execution }: StreamChanges): void {
     const { everyEvents } = this.parts;
     if (isExecution(state) && state.deleted !== undefined) return void this.#pending.delete(execution.id);
@@ -40,7 +40,7 @@ export class SnapshotWriter {
     if (this.#idle) this.#schedule(PAUSE_MS);
   }
 
-  /** Writes no more; what waits is dropped. */
+  /** Stops writing and drops waiting snapshots. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();

@@ -4,22 +4,26 @@ import { encodeJson, mayHoldUnstorable, storableJson } from '@batuta/event-store
 import { isTerminal, stepView } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 
-/** Outputs with more JSON text than this are kept only as their beginning; the whole is in the log. */
+/** Of longer outputs only the beginning is stored. The log has the whole output. */
 const OUTPUT_CHARACTERS = 64 * 1024;
 const LARGEST_COST = 9999.999999;
 const LARGEST_INT = 2_147_483_647;
-/** Seconds below 2^32 keep their milliseconds as a double, which PostgreSQL rounds to microseconds; later ones do not. */
+/**
+ * Below 2^32 seconds a double keeps the milliseconds, which PostgreSQL rounds to microseconds. Later times would lose
+ * them.
+ */
 const EXACT_AS_SECONDS_MS = 2 ** 32 * 1000;
 
-/** A number of an array literal; NULL for none. */
+/** A number in an array literal, or NULL. */
 type Item = number | 'NULL';
 
 const numbers = (items: readonly (number | string)[]): string => `{${items.join(',')}}`;
 const texts = (items: readonly string[]): string => items.join('\n');
 
 /**
- * Rows of orchestration_step_runs as the columns that `SENT_STEP_RUNS` reads: numbers as array literals, and texts joined
- * by line breaks, an empty one for NULL. What few rows have, and texts that cannot be joined, are in one column of JSON.
+ * Rows of orchestration_step_runs as the columns that `SENT_STEP_RUNS` reads: numbers as array literals, and texts
+ * joined by line breaks, with an empty text for NULL. Rare fields, and texts that cannot be joined, are in one JSON
+ * column.
  */
 export class StepRunColumns {
   readonly #executionIds: string[] = [];
@@ -39,10 +43,10 @@ export class StepRunColumns {
   readonly #outputs: string[] = [];
   readonly #dependencies: string[] = [];
   readonly #rests: string[] = [];
-  /** Of the row being added. */
+  /** The rare fields of the row that is being added. */
   #rest: Record<string, JsonValue> | undefined;
 
-  /** Rows. */
+  /** The number of rows. */
   get size(): number {
     return this.#executionIds.length;
   }
@@ -71,8 +75,8 @@ export class StepRunColumns {
   }
 
   /**
-   * Adds the steps that changed between two states of an execution; all of them without an earlier state, and when its
-   * status changed, since steps of an ended or paused execution are shown otherwise.
+   * Adds the steps that changed between two states of an execution. Adds all of them without an earlier state, or when
+   * the status changed, because steps of an ended or paused execution are shown differently.
    */
   add(base: State | undefined, state: State): void {
     const all = base === undefined || base.version === 0 || base.status !== state.status || isTerminal(state.status);
@@ -113,7 +117,7 @@ export class StepRunColumns {
     this.#rest[column] = value;
   }
 
-  /** What the list of waiting approvals shows; nothing once nobody is waited for. */
+  /** The fields for the list of waiting approvals. Removed when nobody waits any more. */
   #keepApproval(started: State['started'], approval: NonNullable<StepView['approval']>): void {
     this.#keep('approval_tenant_id', started?.tenantId ?? '');
     this.#keep('approval_config_id', started?.configId ?? '');
@@ -137,7 +141,7 @@ export class StepRunColumns {
     return 'NULL';
   }
 
-  /** An output that is null is shown as none. */
+  /** A null output is stored as absent. */
   #output(output: JsonValue | undefined): string {
     if (output === undefined || output === null) return '';
     const json = JSON.stringify(output);

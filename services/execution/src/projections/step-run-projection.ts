@@ -25,14 +25,14 @@ interface Pending {
   readonly partition: Partition;
   /** Position of the first event that is not projected. */
   readonly since: number;
-  /** Between which rounds it came. */
+  /** The round in which it came. */
   readonly round: number;
 }
 
 type Entry = readonly [id: string, pending: Pending];
 type Cursors = readonly { readonly partition: Partition; readonly position: number }[];
 
-/** What is written of an execution: its steps that changed since `base`, all of them without one. */
+/** What is written of an execution: the steps that changed since `base`, or all of them without it. */
 type Projected = Pick<Pending, 'base' | 'state'>;
 
 export interface StepRunProjectionParts {
@@ -46,25 +46,26 @@ export interface StepRunProjectionParts {
 }
 
 const CATCH_UP_PAGE = 200;
-/** Executions of one statement; ended ones leave memory once there are so many. */
+/** Executions in one statement. When there are this many ended ones, they are written and leave memory. */
 const CHUNK = 100;
 const UNIQUE_VIOLATION = '23505';
 const CANNOT_PROJECT = 'step runs cannot be projected now';
-/** More executions than this wait only in the log. */
+/** Further executions wait only in the log. */
 const MOST_PENDING = 20_000;
 
 /**
- * Projects step runs from what was committed: in bulk, one write for all that happened to an execution meanwhile. What is
- * new in a round waits for the next, unless it has ended: an execution that ends by then is written once. Each partition's
- * cursor is committed with its rows; what is between cursor and log when a partition is taken is read back.
+ * Projects step runs from commits, in bulk: one write covers everything that happened to an execution meanwhile. New
+ * changes wait for the next round, unless the execution has ended, so an execution that ends by then is written once.
+ * Each partition's cursor is committed together with its rows. When a partition is taken, the events between cursor and
+ * end of the log are read.
  */
 export class StepRunProjection {
   readonly #pending = new SlotMap<string, Pending>();
-  /** Partitions whose log is read first, up to a position: their cursors stay where they are meanwhile. */
+  /** Partitions whose log is read first, up to a position. Their cursors do not move meanwhile. */
   readonly #behind = new Map<Partition, number>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
-  /** Ended executions among those pending. */
+  /** Ended executions among the pending ones. */
   #ended = 0;
   #writingEnded = false;
   #stopped = false;
@@ -77,7 +78,7 @@ export class StepRunProjection {
     this.#schedule();
   }
 
-  /** Committed events of owned partitions that the written cursors do not cover. */
+  /** Committed events of owned partitions that the stored cursors do not cover. */
   get lag(): number {
     let lag = 0;
     for (const partition of this.parts.partitions()) {
@@ -92,7 +93,7 @@ export class StepRunProjection {
     return this.#written.get(partition) ?? 0;
   }
 
-  /** Writes what is left. */
+  /** Writes the pending rest. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
@@ -121,11 +122,11 @@ export class StepRunProjection {
     }
     if (!isTerminal(changes.state.status)) return;
     this.#ended += 1;
-    // What stops writes all that is left itself: nothing may be on its way beside it, since its cursors pass that.
+    // A stopping projection writes the rest itself. No other write may run then, because its cursors cover everything.
     if (this.#ended >= CHUNK && !this.#writingEnded && !this.#stopped) this.#writeEnded();
   }
 
-  /** Nothing more comes of ended executions: a full statement of them is written at once and leaves memory. */
+  /** Ended executions do not change any more, so a full statement of them is written at once and leaves memory. */
   #writeEnded(): void {
     this.#writingEnded = true;
     this.#running = this.#running
@@ -159,7 +160,7 @@ export class StepRunProjection {
     }
   }
 
-  /** Writes all that is pending. Throws what PostgreSQL reports; what was not written stays pending. */
+  /** Writes everything that is pending. Throws the errors of PostgreSQL; unwritten changes stay pending. */
   flush(): Promise<void> {
     return this.#flush(() => true);
   }
@@ -177,7 +178,9 @@ export class StepRunProjection {
     }
   }
 
-  /** How far each partition is projected once all but what is pending now is written, where that is news. */
+  /**
+   * How far each partition is projected when everything except the pending executions is written, if this has changed.
+   */
   #cursors(): Cursors {
     const pendingFrom = new Map<Partition, number>();
     for (const [, { partition, since }] of this.#pending) {
@@ -193,9 +196,9 @@ export class StepRunProjection {
       .filter(({ partition, position }) => position > (this.#written.get(partition) ?? -1));
   }
 
-  /** Writes in statements of bounded size, the cursors with the last; what is not written is pending again. */
+  /** Writes in statements of limited size, with the cursors in the last one. Unwritten changes become pending again. */
   async #writeAll(entries: Entry[], cursors: Cursors): Promise<void> {
-    // Of an execution that began since, the table has nothing yet.
+    // The table has no rows yet for executions that began since.
     const left = [
       entries.filter(([, { base }]) => base === undefined),
       entries.filter(([, { base }]) => base !== undefined),
@@ -213,13 +216,13 @@ export class StepRunProjection {
     }
   }
 
-  /** Writes step runs of executions that the table should not know; where it does, as `#write` does. */
+  /** Adds step runs of executions that the table should not have yet. If it has them, updates them like `#write`. */
   async #add(entries: readonly Entry[]): Promise<void> {
     const { values } = columnsOf(entries);
     try {
       await this.parts.pool.query({ name: 'add-step-runs', text: ADD_STEP_RUNS, values });
     } catch (error) {
-      // A write whose outcome was unknown, or that of an owner between two times that the partition was this one's.
+      // An earlier write had an unknown outcome, or another process owned the partition in between.
       if (!(error instanceof pg.DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;
       await this.#write(entries, []);
     }
@@ -237,7 +240,7 @@ export class StepRunProjection {
     });
   }
 
-  /** Reads back what lies between the cursor and the log's end when the partition was taken; what came later was told. */
+  /** Reads the events between the cursor and the log's end at the takeover. Later events were reported. */
   async #catchUp(partition: Partition, end: number): Promise<void> {
     if (!partition.owned) {
       this.#behind.delete(partition);
@@ -252,16 +255,16 @@ export class StepRunProjection {
       const due = page.filter(({ position }) => position <= end).map(({ id }) => id);
       const { entries, unreadable } = await this.#loadAll(due);
       if (entries.length > 0) await this.#write(entries, []);
-      // The cursor passes them, so that one of them does not keep all others back.
+      // The cursor passes unreadable executions, so that one of them does not delay all others.
       if (unreadable.length > 0) await this.parts.pool.query(ADD_UNPROJECTED, [unreadable, partition.id]);
       if (page.length < CATCH_UP_PAGE || due.length < page.length) break;
       after = page.at(-1)?.position ?? after;
     }
-    // Marked again meanwhile, it is read again.
+    // If it was marked again meanwhile, it is read again.
     if (this.#behind.get(partition) === end) this.#behind.delete(partition);
   }
 
-  /** Writes what was passed because it could not be read, and can be now. */
+  /** Writes executions that were unreadable before and are readable now. */
   async #tryUnprojected(partition: Partition): Promise<void> {
     for (let after: string | null = null; ;) {
       const { rows }: { rows: { id: string }[] } = await this.parts.pool.query(READ_UNPROJECTED, [
@@ -286,7 +289,7 @@ export class StepRunProjection {
       ids.map(async (id) => {
         try {
           const loaded = await this.parts.load(id);
-          // A deleted execution is not shown, and the config in its state is not the one that it ran with.
+          // A deleted execution has no rows, and its state does not have its original config.
           if (loaded !== undefined && loaded.state.deleted === undefined)
             entries.push([id, { base: undefined, state: loaded.state }]);
         } catch (error) {

@@ -33,9 +33,9 @@ import {
 import { verifyCheckpoints } from '../integrity/checkpoints.js';
 import { StepRunColumns } from './step-run-columns.js';
 
-/** What of an execution differs from the fold of its log. */
+/** A difference between an execution's stored data and its log. */
 export interface Difference {
-  /** Of a checkpoint: none. */
+  /** Empty for a checkpoint. */
   readonly executionId: string;
   readonly where: 'log' | 'chain' | 'checkpoint' | 'snapshot' | 'orchestration_executions' | 'orchestration_step_runs';
   readonly what: string;
@@ -45,13 +45,13 @@ export interface VerifySummary {
   readonly executions: number;
   readonly events: number;
   readonly snapshots: number;
-  /** Events that no link covers, because a version without links stored them. */
+  /** Events without a link, because a version without links stored them. */
   readonly unlinked: number;
-  /** Signed checkpoints that were compared, when all executions are verified. */
+  /** Signed checkpoints that were compared, if all executions are verified. */
   readonly checkpoints: number;
-  /** Executions that have a difference, and checkpoints that do not hold. */
+  /** Executions with a difference, and invalid checkpoints. */
   readonly different: number;
-  /** Executions whose newest step runs have not been projected yet; what is projected was compared. */
+  /** Executions whose newest step runs are not projected yet. The projected ones were compared. */
   readonly behind: number;
 }
 
@@ -76,14 +76,14 @@ interface SnapshotRow {
 
 type Columns = Readonly<Record<string, unknown>>;
 
-/** All that is stored of some executions, seen at one moment. */
+/** Everything stored about some executions, read at one moment. */
 interface Stored {
   readonly events: ReadonlyMap<string, readonly EventRow[]>;
   readonly snapshots: ReadonlyMap<string, SnapshotRow>;
   readonly executions: ReadonlyMap<string, Columns>;
   readonly stepRuns: ReadonlyMap<string, readonly Columns[]>;
   readonly projected: ReadonlyMap<number, number>;
-  /** The last links of what is removed. */
+  /** The last links of removed events. */
   readonly removed: ReadonlyMap<string, { readonly position: number; readonly link: string }>;
 }
 
@@ -91,30 +91,29 @@ interface Folded {
   readonly newest: State;
   readonly partition: number;
   readonly position: number;
-  /** Nothing is left but the event that says that it is deleted. */
+  /** Only the event of the deletion is left. */
   readonly removed?: true;
-  /** The states after the versions that something stored speaks of. */
+  /** The states after the versions that stored data refer to. */
   readonly at: ReadonlyMap<number, State>;
 }
 
 const PAGE = 20;
-/** A projection that runs catches up meanwhile. */
+/** A running projection catches up meanwhile. */
 const LAG_ROUNDS = 25;
 const LAG_PAUSE_MS = 200;
-/** Columns that say when a row was written and when to look again, not what the execution is. */
+/** Columns about writing and waking, which do not describe the execution. */
 const BOOKKEEPING = ['version', 'wake_at'] as const;
 
 /**
- * Folds executions from their first event and compares what they come to with their snapshots and with both read models.
- * `which` is an execution's id, a tenant, or `all`, which compares signed checkpoints with the links too. The service may run
- * meanwhile. Reports the first difference of each execution.
- * Throws what PostgreSQL reports.
+ * Computes executions from their first event and compares the result with their snapshots and with both read models.
+ * `which` is an execution's id, a tenant, or `all`, which also compares signed checkpoints with the links. The service
+ * may run meanwhile. Reports the first difference of each execution. Throws the errors of PostgreSQL.
  */
 export async function verifyExecutions(
   databaseUrl: string,
   which: string | { readonly tenantId: string },
   report: (difference: Difference) => void,
-  /** Seeds that may have signed checkpoints; signatures of others are not looked at. */
+  /** Seeds that may have signed checkpoints. Signatures of other keys are not checked. */
   seals: readonly Buffer[] = [],
 ): Promise<VerifySummary> {
   await migrateEventStore(databaseUrl);
@@ -201,7 +200,7 @@ class Verifier {
     }
   }
 
-  /** One moment's view: rows and events of a commit are all there or not at all. */
+  /** Reads one consistent view: rows and events of a commit are all visible or none. */
   async #read(ids: readonly string[]): Promise<Stored> {
     const client = await this.pool.connect();
     try {
@@ -263,7 +262,7 @@ class Verifier {
   #chainProblem(id: string, { events, executions, removed }: Stored): string | undefined {
     const rows = events.get(id) ?? [];
     const [first] = rows;
-    // Without any, the fold says so.
+    // Without any event, computing the state reports it.
     if (first === undefined) return undefined;
     const before = isTombstone(first)
       ? {
@@ -330,7 +329,7 @@ class Verifier {
     const { wake_at: wakeAt, version } = row;
     if (Number(version) > newest.version)
       return `/version: the log ends at ${newest.version}, stored is ${Number(version)}`;
-    // A lower bound: waking too early does nothing, waking too late would.
+    // A lower bound: waking too early does no harm, waking too late would.
     const good = wake === null ? wakeAt === null : typeof wakeAt === 'number' && wakeAt <= wake;
     return good ? undefined : `/wake_at: the log says ${wake ?? 'none'}, stored is ${String(wakeAt)}`;
   }
@@ -367,7 +366,7 @@ class Verifier {
 
 function snapshotDifference({ newest, at, removed }: Folded, snapshot: SnapshotRow): string | undefined {
   if (removed === true) return 'there is a snapshot of what is deleted and removed';
-  // Nobody reads what another fold made.
+  // Nothing reads a snapshot of another version.
   if (snapshot.reducer_version !== REDUCER_VERSION) return undefined;
   const state = at.get(snapshot.version);
   if (state === undefined) return `/version: the log ends at ${newest.version}, stored is ${snapshot.version}`;
@@ -375,12 +374,12 @@ function snapshotDifference({ newest, at, removed }: Folded, snapshot: SnapshotR
   return firstDifference(expected, snapshot.state);
 }
 
-/** Whether it is what is left of a deleted execution. */
+/** Whether it is the rest of a deleted execution. */
 function isTombstone({ type, version }: EventRow): boolean {
   return type === 'ExecutionDeleted' && version > 1;
 }
 
-/** Deleted by policy or by a person is nothing broken, as long as it says as much as there was. */
+/** A deletion by a policy or a user is not a fault, as long as it states the number of events. */
 function tombstoneOf(rows: readonly EventRow[]): Folded | string {
   const state = rows.map(eventOf).reduce(evolve, initialState(TOMBSTONE));
   const [first] = rows;

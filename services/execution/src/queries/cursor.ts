@@ -1,6 +1,6 @@
 import { decodeCursor, encodeCursor } from '@batuta/contracts';
 
-/** Where a page of a list ended: creation time (epoch ms) and id of its last row. */
+/** The end of a page of a list: creation time (epoch ms) and id of its last row. */
 export interface ListCursor {
   readonly createdAt: number;
   readonly id: string;
@@ -12,7 +12,7 @@ export function encodeListCursor(list: string, { createdAt, id }: ListCursor): s
   return encodeCursor(list, `${createdAt}.${id}`);
 }
 
-/** Undefined when the text is no cursor of this list. */
+/** Undefined when the text is not a cursor of this list. */
 export function decodeListCursor(list: string, text: string): ListCursor | undefined {
   const found = FORM.exec(decodeCursor(list, text) ?? '');
   return found?.[1] === undefined || found[2] === undefined ? undefined : { createdAt: Number(found[1]), id: found[2] };

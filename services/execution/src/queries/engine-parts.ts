@@ -3,7 +3,7 @@ import type { Admissions } from '../tenants/admissions.js';
 import type { ExecutionQueries } from './execution-queries.js';
 import type { ScheduleQueries } from './schedule-queries.js';
 
-/** What answers questions to the execution service. */
+/** The parts that answer queries to the execution service. */
 export class EngineParts {
   readonly queries: ExecutionQueries;
   readonly integrity: Integrity;

@@ -67,17 +67,17 @@ import type { ExecutionFilters } from './list-sql.js';
 import { DELETED_BY_TRACE, EXECUTION_BY_TRACE } from './sql.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** Room for the rest of the message. */
+/** Leaves room for the rest of the message. */
 const REPLY_BYTES = LIMITS.natsMaxPayloadBytes - 1024 * 1024;
-/** Of a step with its input and attempts, which come in one reply: each may take so much of it. */
+/** A step's input and its attempts are in one reply, so each may take only this much. */
 const LARGEST_INLINE_INPUT = 1024 * 1024;
 const LARGEST_STEP = 4 * 1024 * 1024;
 const LARGEST_ATTEMPTS = 1024 * 1024;
 /** A character takes at most three bytes in the reply. */
 const PART_CHARACTERS = 2 * 1024 * 1024;
-/** Events of one query when a step's attempts are gathered. */
+/** Events per query when a step's attempts are collected. */
 const ATTEMPTS_PAGE = 500;
-/** Of an event beside its data. */
+/** Bytes of an event besides its data. */
 const ENVELOPE_BYTES = 300;
 const MOST_VERSIONS = 10_000;
 const MOST_POOLS = 1_000;
@@ -101,7 +101,7 @@ interface SummaryRow {
   estimated_cost: string;
   created_by: string;
   token_count: number;
-  /** Whether step runs are those of the end: all of them are written again with it. */
+  /** Whether the step runs are those of the end, because all of them are written again at the end. */
   failure_is_projected: boolean;
   failed_step_id: string | null;
   failure_code: string | null;
@@ -130,7 +130,7 @@ interface ApprovalRow {
 
 const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
 
-/** One mistake in a request, named as users name its field. */
+/** One mistake in a request, with the field's name in the API. */
 const wrong = (path: string, code: MistakeCode, message: string): { refused: Refusal } => ({
   refused: {
     code: 'validation_failed',
@@ -141,17 +141,17 @@ const wrong = (path: string, code: MistakeCode, message: string): { refused: Ref
 
 const BAD_CURSOR = wrong('/cursor', 'bad_cursor', 'is not a cursor of this list');
 
-/** Whether a number of epoch milliseconds is one that PostgreSQL and RFC 3339 can hold. */
+/** Whether PostgreSQL and RFC 3339 can represent this number of epoch milliseconds. */
 const isTime = (epochMs: number): boolean => Number.isFinite(epochMs) && Math.abs(epochMs) <= LATEST_TIME_MS;
 
-/** Items that a list passes over at most. */
+/** Largest offset of a list. */
 const MAX_OFFSET = 1_000_000;
 
 function clamp(value: number | undefined, otherwise: number, most: number): number {
   return value === undefined || value < 1 ? otherwise : Math.min(Math.floor(value), most);
 }
 
-/** The first events that fit in a reply with room for so many bytes. A whole reply takes at least one. */
+/** The first events that fit into a reply with `room` bytes. A whole reply always has at least one. */
 function fitting(events: readonly Event[], room = REPLY_BYTES): { events: Event[]; bytes: number } {
   let bytes = 0;
   const kept: Event[] = [];
@@ -165,7 +165,7 @@ function fitting(events: readonly Event[], room = REPLY_BYTES): { events: Event[
   return { events: kept, bytes };
 }
 
-/** The first ones that fit in a reply: lists of approvers may be long. One always does. */
+/** The first approvals that fit into a reply, because lists of approvers may be long. At least one always fits. */
 function fittingApprovals(approvals: readonly ApprovalSummary[]): ApprovalSummary[] {
   let bytes = 0;
   const past = approvals.findIndex((approval) => {
@@ -175,13 +175,13 @@ function fittingApprovals(approvals: readonly ApprovalSummary[]): ApprovalSummar
   return past === -1 ? [...approvals] : approvals.slice(0, Math.max(1, past));
 }
 
-/** The part of a view that was asked for. */
+/** The requested part of a view. */
 function wanted(execution: ExecutionView, payloads: GetExecutionRequest['payloads']): ExecutionView {
   if (payloads === 'start') return withoutSteps(execution);
   return payloads === 'own' || payloads === 'result' ? withoutStepPayloads(execution) : execution;
 }
 
-/** Attempts without the details of their failures where those are too many: agents may tell much of each. */
+/** Attempts without the details of their failures when these are too large. */
 function fittingAttempts(attempts: readonly StepAttempt[]): StepAttempt[] {
   if (jsonBytes(attempts as unknown as JsonValue) <= LARGEST_ATTEMPTS) return [...attempts];
   return attempts.map(({ failure, ...attempt }) => {
@@ -192,24 +192,24 @@ function fittingAttempts(attempts: readonly StepAttempt[]): StepAttempt[] {
   });
 }
 
-/** Executions read with one statement; each of them may be large. */
+/** Executions read with one statement. Each of them may be large. */
 const READ_TOGETHER = 20;
 
-/** Connections under row level security, and for whom they are. */
+/** Connections under row level security, and the tenant they work for. */
 type Seen = Pick<TenantPool, 'seen'>;
 
-/** Connections of their own: whoever asks for one execution does not wait behind lists. */
+/** Separate connections, so that a query for one execution does not wait behind lists. */
 export interface QueryPools {
   readonly lists: Seen;
   readonly lookUps: Seen;
 }
 
-/** Answers questions about executions, from PostgreSQL alone: any replica can. */
+/** Answers queries about executions from PostgreSQL alone, so any replica can. */
 export class ExecutionQueries {
-  /** Of those tenants that ask now: what comes together is read with one statement, which sees one tenant's rows. */
+  /** For each tenant that asks now: concurrent queries are read with one statement, which sees one tenant's rows. */
   readonly #loaders = new Map<string, { readonly loader: StreamLoader; asking: number }>();
 
-  /** `source` sees every tenant's executions, and what it gives for one those of this tenant alone. */
+  /** `source` sees all tenants' executions. The loader for one tenant sees only that tenant's. */
   constructor(
     private readonly source: ExecutionSource,
     private readonly sourceOf: (tenantId: string) => ExecutionSource,
@@ -222,20 +222,20 @@ export class ExecutionQueries {
     return { partitions: this.partitions };
   }
 
-  /** One execution, folded from its events: never stale. */
+  /** One execution, computed from its events, so it is never outdated. */
   async get(request: GetExecutionRequest): Promise<GetExecutionReply> {
     const id = await this.#idOf(request);
     const notFound = refused('not_found', 'There is no such execution.');
     if (id === undefined) return notFound;
     const version = request.atVersion || undefined;
-    // Many ask at once when a gateway was lost: their executions are read together.
+    // After the loss of a gateway many queries come at once, so their executions are read together.
     const state =
       version === undefined
         ? await this.#state(request.tenantId, id)
         : await readExecution(this.sourceOf(request.tenantId), id, version);
     if (state === undefined) return (await this.#deleted(request.tenantId, id)) ?? notFound;
     if (state?.started?.tenantId !== request.tenantId) return notFound;
-    // As it was before is no more to be had than as it is.
+    // An earlier state of a deleted execution is not available either.
     const gone = version === undefined ? deletedRejection(state) : (await this.#deleted(request.tenantId, id))?.refused;
     if (gone !== undefined) return { refused: gone };
     if (version !== undefined && version !== state.version) {
@@ -243,13 +243,13 @@ export class ExecutionQueries {
     }
     const { payloads } = request;
     const shown = wanted(view(state), payloads);
-    // Only now is known where tasks wait now.
+    // Only the current state shows where tasks wait now.
     const live = version === undefined && payloads !== 'start' && payloads !== 'result';
     const steps = live ? await this.queues.marked(state, shown.steps) : shown.steps;
     return { execution: fitView({ ...shown, steps }, REPLY_BYTES) };
   }
 
-  /** An execution as it is; undefined when there is none with this id, or it is a stream of another kind. */
+  /** The current state of an execution. Undefined when it does not exist, or is another kind of stream. */
   async #state(tenantId: string, id: string): Promise<State | undefined> {
     let entry = this.#loaders.get(tenantId);
     if (entry === undefined) {
@@ -267,7 +267,7 @@ export class ExecutionQueries {
     return state !== undefined && isExecution(state) ? state : undefined;
   }
 
-  /** One step with what its agent got, as the log tells it, and every attempt. */
+  /** One step with its agent's input, computed from the log, and every attempt. */
   async step(request: GetStepRequest): Promise<GetStepReply> {
     const { executionId, stepId } = request;
     const source = this.sourceOf(request.tenantId);
@@ -280,7 +280,7 @@ export class ExecutionQueries {
     if (unit === undefined) return refused('step_not_found', `The execution has no step "${stepId}".`);
     const attempts = await this.#attempts(source, executionId, stepId, state.version);
     const { scheduledVersion } = attempts;
-    // Computed from the state in which it was sent: what came later may have changed what the mapping would give.
+    // Computed from the state at the dispatch, because later events may have changed the result of the mapping.
     const then = scheduledVersion === 0 ? undefined : await readExecution(source, executionId, scheduledVersion);
     const input = then === undefined ? undefined : taskInput(then, stepId);
     const inputBytes = input === undefined ? 0 : jsonBytes(input);
@@ -301,7 +301,7 @@ export class ExecutionQueries {
     return { pools: await this.queues.pools(names) };
   }
 
-  /** A part of one payload, for those that no message holds whole. */
+  /** A part of one payload, for payloads that are too large for a message. */
   async payload(request: GetPayloadRequest): Promise<GetPayloadReply> {
     const { executionId, stepId, payload, from = 0 } = request;
     const version = request.atVersion || undefined;
@@ -329,7 +329,7 @@ export class ExecutionQueries {
     return { text: text.slice(from, end), ...(end < text.length ? { nextFrom: end } : {}) };
   }
 
-  /** What a tenant is told of its execution that was deleted, whether its events are removed yet or not. */
+  /** The refusal for a tenant's deleted execution, whether its events are removed already or not. */
   async #deleted(tenantId: string, executionId: string): Promise<{ refused: Refusal } | undefined> {
     const { reader } = this.sourceOf(tenantId);
     const [newest] = await reader.readNewest([executionId]);
@@ -341,7 +341,7 @@ export class ExecutionQueries {
     return refusal === undefined ? undefined : { refused: refusal };
   }
 
-  /** One event of an execution of the tenant; undefined when there is no such execution. */
+  /** One event of the tenant's execution. Undefined when there is no such execution. */
   async #event(tenantId: string, executionId: string, version: number): Promise<Event | 'none' | undefined> {
     const { reader } = this.sourceOf(tenantId);
     const [[first], [event]] = await Promise.all([
@@ -402,7 +402,7 @@ export class ExecutionQueries {
     return { events: kept, ...(more ? { nextVersion: last.version + 1 } : {}) };
   }
 
-  /** Newest versions, for those who already may see these executions. */
+  /** Newest versions, for callers that may already see these executions. */
   async versions(request: GetVersionsRequest): Promise<GetVersionsReply> {
     const asked = request.executionIds.slice(0, MOST_VERSIONS);
     const ids = asked.filter((id) => UUID.test(id));
@@ -417,7 +417,10 @@ export class ExecutionQueries {
     };
   }
 
-  /** How executions began, for those who already may see them; from the log, so that a rebuild of read models hides none. */
+  /**
+   * How executions began, for callers that may already see them. Read from the log, so that a rebuild of read models
+   * hides none.
+   */
   async starts({ executionIds }: GetStartsRequest): Promise<GetStartsReply> {
     if (executionIds.length > MOST_STARTS) throw new RangeError(`at most ${MOST_STARTS} starts may be read at once`);
     const found = await this.source.reader.readStarts(executionIds.filter((id) => UUID.test(id)));
@@ -451,7 +454,7 @@ export class ExecutionQueries {
       if (at !== undefined && !isTime(at)) return { executions: [], ...wrong(path, 'out_of_range', 'is no time') };
     }
     const limit = clamp(request.limit, 50, 200);
-    // Planned anew each time: a plan for any values would not know how rare the given ones are.
+    // Planned again each time, because a generic plan would not know how rare the given values are.
     const filters: ExecutionFilters = {
       tenantId: request.tenantId,
       configId: request.configId || undefined,
@@ -479,10 +482,10 @@ export class ExecutionQueries {
     };
   }
 
-  /** What failed: by its step runs, or by its events while those are not written yet. */
+  /** What failed, from its step runs, or from its events while the step runs are not written yet. */
   async #failed(row: SummaryRow): Promise<Failed> {
     if (row.failed_step_id === null || row.failure_is_projected) return failedOf(row);
-    // One that cannot be read does not keep the others from their list.
+    // An unreadable execution does not keep the others from the list.
     const state = await this.#state(row.tenant_id, row.id).catch(() => undefined);
     return state === undefined ? failedOf(row) : failedNode(state, row.failed_step_id);
   }
@@ -494,7 +497,10 @@ export class ExecutionQueries {
     return { total: rows[0]?.total ?? 0 };
   }
 
-  /** Approvals that wait, from the projection: what was asked for or decided a moment ago may be missing or still there. */
+  /**
+   * Waiting approvals from the projection. One that was requested or decided a moment ago may be missing or still
+   * there.
+   */
   async approvals(request: ListApprovalsRequest): Promise<ListApprovalsReply> {
     const cursor = request.cursor ? decodeListCursor('approvals', request.cursor) : undefined;
     if (request.cursor && cursor === undefined) {
@@ -504,7 +510,8 @@ export class ExecutionQueries {
     const limit = clamp(request.limit, 50, 200);
     const { tenantId } = request;
     const lists = this.connections.lists.seen({ tenantId });
-    // Approvers are found by an index that row level security keeps from use, so what is found is looked for once more as the tenant sees it.
+    // Row level security would prevent the use of the index of approvers. So rows are found as for all tenants, and
+    // then read as the tenant sees them.
     const searched = request.approver ? this.connections.lists.seen('everybody') : lists;
     const found = await searched.query<ApprovalRow>(
       listApprovals({
@@ -530,7 +537,7 @@ export class ExecutionQueries {
     };
   }
 
-  /** Partitions' logs after a position of each, for consumers with cursors of their own. */
+  /** Events of partitions' logs after given positions, for consumers with their own cursors. */
   async log(request: ReadLogRequest): Promise<ReadLogReply> {
     const types = (request.types ?? []).filter((type): type is EventType => Object.hasOwn(EVENT_SCHEMAS, type));
     const limit = clamp(request.limit, 1_000, 1_000);
@@ -603,7 +610,7 @@ const failureOf = (row: SummaryRow, code: string): Failure => ({
   retryable: row.failure_retryable ?? false,
 });
 
-/** What failed, as the projection of step runs tells: an id without a step run is that of a group. */
+/** What failed, from the projection of step runs. An id without a step run belongs to a group. */
 function failedOf(row: SummaryRow): Failed {
   const { failed_step_id: id, failed_step_name: name, failed_agent: agent, failed_attempts: attempts } = row;
   if (id === null) return { kind: 'execution' };

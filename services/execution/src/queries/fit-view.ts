@@ -11,14 +11,14 @@ import type {
 } from '@batuta/contracts';
 import { jsonBytes } from '../domain/index.js';
 
-/** Characters that a failure's message, an approval's and a progress message keep where even the texts are too many. */
+/** How many characters of messages (failures, approvals, progress) are kept when even the texts are too large. */
 const SHORT_TEXT = 200;
-/** Approvers of one step that are kept then. */
+/** How many approvers of one step are kept in that case. */
 const FEW = 20;
-/** An output up to this size comes with its execution wherever it fits; a larger one is always asked for in parts. */
+/** An output up to this size is in its execution's view if it fits. A larger one is always requested in parts. */
 const LARGEST_OWN_OUTPUT = 1024 * 1024;
 
-/** A copy whose fields may be replaced. */
+/** A copy with writable fields. */
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Payload {
@@ -26,7 +26,7 @@ interface Payload {
   omit(): void;
 }
 
-/** The execution's own payloads alone: nothing of its steps. */
+/** Only the execution's own payloads, without those of its steps. */
 export function withoutStepPayloads(view: ExecutionView): ExecutionView {
   return {
     ...view,
@@ -38,15 +38,15 @@ export function withoutStepPayloads(view: ExecutionView): ExecutionView {
   };
 }
 
-/** How the execution began and where it stands, without steps and output. */
+/** The start and status of the execution, without steps and output. */
 export function withoutSteps(view: ExecutionView): ExecutionView {
   const { output: _output, consensus: _consensus, compensations: _compensations, ...rest } = view;
   return { ...rest, steps: [] };
 }
 
 /**
- * A view of at most so many bytes as JSON: payloads are left out, the largest first, and a mark says how large each was.
- * Where that does not suffice, texts of failures and approvals are shortened.
+ * A view with at most `room` bytes as JSON. Payloads are left out, the largest first, and a mark gives the size of
+ * each. If that is not enough, texts of failures and approvals are shortened.
  */
 export function fitView(view: ExecutionView, room: number): ExecutionView {
   let bytes = jsonBytes(view as unknown as JsonValue);
@@ -80,14 +80,14 @@ export function fitView(view: ExecutionView, room: number): ExecutionView {
   return fitted;
 }
 
-/** A step of at most so many bytes, as in `fitView`; what is no payload of it is small. */
+/** A step with at most `room` bytes, as in `fitView`. Fields other than payloads are small. */
 export function fitStep(step: StepView, room: number): StepView {
   const fitted = copyStep(step);
   omitLargest(payloadsOfStep(fitted), jsonBytes(step as unknown as JsonValue), room);
   return fitted;
 }
 
-/** Omits payloads while there are more bytes than room; gives the bytes that are left. */
+/** Omits payloads while there are more bytes than `room`. Returns the remaining bytes. */
 function omitLargest(payloads: readonly Payload[], bytes: number, room: number): number {
   let left = bytes;
   for (const payload of payloads.toSorted((a, b) => b.bytes - a.bytes)) {
@@ -121,7 +121,7 @@ function payloadsOfStep(step: Draft<StepView>): Payload[] {
   ];
 }
 
-/** A mark has about so many bytes: nothing smaller is worth leaving out. */
+/** The approximate size of a mark. Leaving out anything smaller saves nothing. */
 const MARK_BYTES = 100;
 
 function payloadOf<P extends string, M extends string>(
@@ -149,10 +149,12 @@ function detailsOf({ failure }: { failure?: Failure }): Payload[] {
   return bytes <= MARK_BYTES ? [] : [{ bytes: bytes - MARK_BYTES, omit }];
 }
 
-/** A field of an event's data with more than this is left out of an event that no message holds. */
+/** When an event does not fit into a message, fields of its data that are larger than this are left out. */
 const LARGE_FIELD = 64 * 1024;
 
-/** An event of at most so many bytes: the large fields of its data are left out, and a mark says how large the whole was. */
+/**
+ * An event with at most `room` bytes. Large fields of its data are left out, and a mark gives the size of the whole.
+ */
 export function fitEvent(event: Event, room: number): Event {
   const bytes = jsonBytes(event.data as JsonValue);
   if (bytes <= room) return event;

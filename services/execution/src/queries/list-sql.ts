@@ -7,11 +7,11 @@ export interface Statement {
   readonly values: unknown[];
 }
 
-/** Collects the parameters of a statement that is written for the filters that were given. */
+/** Collects the parameters of a statement that depends on the given filters. */
 class Parameters {
   readonly values: unknown[] = [];
 
-  /** The place of a value in the statement. */
+  /** The placeholder of a value in the statement. */
   add(value: unknown, type = 'text'): string {
     this.values.push(value);
     return `$${this.values.length}::${type}`;
@@ -30,7 +30,7 @@ export interface ExecutionFilters {
   readonly createdTo?: number | undefined;
   readonly after?: ListCursor | undefined;
   readonly limit: number;
-  /** Items to pass over. */
+  /** Items to skip. */
   readonly offset?: number | undefined;
 }
 
@@ -44,18 +44,19 @@ const EVERY_STATUS: readonly ExecutionStatus[] = [
   'failed',
   'cancelled',
 ];
-/** Steps under way that a list shows of an execution. */
+/** How many running steps of an execution a list shows. */
 const MOST_CURRENT_STEPS = 5;
 /** Characters of a failure's message in a list. */
 const SHOWN_MESSAGE = 1_000;
 
 /**
- * One page of a tenant's executions, newest first, with the failure of each that failed and the steps under way of each that has
- * not ended.
+ * One page of a tenant's executions, newest first, with the failure of each failed one and the running steps of each
+ * that has not ended.
  *
- * Ended ones (without a wake-up) have an index for each filter. An execution comes into them once, at its end, so that no commit
- * before pays for them. Those that have not ended are few beside them, and are found by the index of their wake-ups. The parts
- * are read apart, since the planner would rather walk through all executions in the hope of an early hit.
+ * Ended executions (without a wake-up) have an index for each filter. An execution enters these indexes once, at its
+ * end, so that earlier commits do not pay for them. The few that have not ended are found by the index of their
+ * wake-ups. The parts are read separately, because otherwise the planner may scan all executions in the hope of an
+ * early match.
  */
 export function listExecutions(filters: ExecutionFilters): Statement {
   const parameters = new Parameters();
@@ -80,7 +81,7 @@ export function listExecutions(filters: ExecutionFilters): Statement {
   if (statuses.length === 0) {
     parts.push(page([...matching, 'wake_at IS NULL']));
   } else {
-    // One by one, since each is in the order of the list.
+    // One by one, because each is in the order of the list.
     for (const status of ended)
       parts.push(page([...matching, 'wake_at IS NULL', `status = ${parameters.add(status)}`]));
   }
@@ -99,7 +100,7 @@ export function listExecutions(filters: ExecutionFilters): Statement {
   return answer(`${unfinished}${together}`);
 }
 
-/** How many of a tenant's executions match on all pages; the parts as above, each counted by its index. */
+/** How many of a tenant's executions match on all pages. The parts are as above, and each is counted by its index. */
 export function countExecutions(filters: ExecutionFilters): Statement {
   const parameters = new Parameters();
   const { statuses } = filters;
@@ -124,13 +125,13 @@ export function countExecutions(filters: ExecutionFilters): Statement {
   return { text: `SELECT (${parts.join(' + ')})::float8 AS total`, values: parameters.values };
 }
 
-/** Conditions of a page's place in the list, and those of the filters that have an index each. */
+/** Conditions for the page's position, and for the filters with an index each. */
 function conditionsOf(
   filters: ExecutionFilters,
   parameters: Parameters,
 ): { readonly range: readonly string[]; readonly only: readonly string[] } {
   const { tenantId, configId, configName, userId, sessionId, createdFrom, createdTo, after } = filters;
-  // What is deleted stays a row until it is removed.
+  // A deleted execution has a row until it is removed.
   const range = [`tenant_id = ${parameters.add(tenantId)}`, `status <> 'deleted'`];
   if (createdFrom !== undefined) range.push(`created_at >= ${parameters.add(new Date(createdFrom), 'timestamptz')}`);
   if (createdTo !== undefined) range.push(`created_at < ${parameters.add(new Date(createdTo), 'timestamptz')}`);
@@ -146,7 +147,7 @@ function conditionsOf(
   return { range, only };
 }
 
-/** A page with what is shown beside the rows. */
+/** A page together with its additional columns. */
 function shown(page: string): string {
   return `
 WITH page AS MATERIALIZED (${page})
@@ -192,7 +193,7 @@ export interface ApprovalFilters {
   readonly configId?: string | undefined;
   readonly configName?: string | undefined;
   readonly executionId?: string | undefined;
-  /** Those that this user may decide. */
+  /** Approvals that this user may decide. */
   readonly approver?: string | undefined;
   readonly after?: ListCursor | undefined;
   readonly limit: number;
@@ -200,7 +201,7 @@ export interface ApprovalFilters {
 
 const OLDEST_FIRST = 'ORDER BY approval_requested_at, id';
 
-/** One page of the approvals that wait in a tenant, oldest first. Every filter has an index of those that wait. */
+/** One page of a tenant's waiting approvals, oldest first. Each filter has an index of waiting approvals. */
 export function listApprovals(filters: ApprovalFilters): Statement {
   const parameters = new Parameters();
   const { tenantId, configId, configName, executionId, approver, after, limit } = filters;
@@ -217,7 +218,7 @@ export function listApprovals(filters: ApprovalFilters): Statement {
     `SELECT * FROM ${from} WHERE ${[...where, ...more].join(' AND ')} ${OLDEST_FIRST} LIMIT ${place}`;
   let rows = page([]);
   if (approver !== undefined) {
-    // Read apart: those of one user by the names in the lists, and those that everybody may decide in their order.
+    // Read separately: those of one user by the names in the lists, and those open to all operators in their order.
     const named = `SELECT * FROM execution.orchestration_step_runs
   WHERE approval_requested_at IS NOT NULL AND approval_approvers ? ${parameters.add(approver)}`;
     rows = `WITH named AS MATERIALIZED (${named})

@@ -8,29 +8,32 @@ import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports
 
 export interface QueuesOptions {
   readonly queue: TaskQueue;
-  /** The pool that serves an agent; undefined when none does. */
+  /** The pool that serves an agent. Undefined when there is none. */
   readonly poolOf: (tenantId: string, agent: string) => Promise<string | undefined>;
   /** Epoch ms. */
   readonly now: () => number;
 }
 
-/** Steps of one execution that are looked up: each costs a question to JetStream. */
+/** How many steps of one execution are looked up, because each costs a request to JetStream. */
 const MOST_LOOKED_UP = 50;
-/** A task that is neither held nor in the queue is on its way for a moment. */
+/** A task that is neither held nor in the queue may be in transit for this long, in milliseconds. */
 const ON_ITS_WAY_MS = 1_000;
 
-/** Where tasks wait, asked at the time of reading: no event says it, and no commit pays for it. */
+/** Where tasks wait, queried at the time of reading. No event records it, and no commit pays for it. */
 export class Queues {
   constructor(private readonly options: QueuesOptions) {}
 
-  /** The steps with what each waits for that no worker has taken. Without marks while the queue does not answer. */
+  /**
+   * The steps, with the state of the queue for each that no worker has taken. Without this state while the queue does
+   * not answer.
+   */
   async marked(state: State, steps: StepView[]): Promise<StepView[]> {
     if (isTerminal(state.status) || state.running === 0) return steps;
     try {
       const queued = await this.#queuedOf(state, steps);
       return queued.size === 0 ? steps : steps.map((step) => markedStep(step, queued.get(step.stepId)));
     } catch {
-      // The view is right without it, and readiness tells of an outage.
+      // The view is correct without it, and readiness reports an outage.
       return steps;
     }
   }
@@ -46,8 +49,8 @@ export class Queues {
   }
 
   /**
-   * Slots that the pool's tasks want now: those that wait, and those that a worker has, past the queue or from it. Right with
-   * workers or without, and whichever engine is asked.
+   * How many slots the pool's tasks need now: waiting tasks, and tasks that workers have, direct or from the queue.
+   * Every engine gives the same answer, with and without workers.
    */
   async demand(pool: string): Promise<{ readonly waiting: number; readonly running: number }> {
     const { backlog, taken } = await this.#inQueue(pool);
@@ -79,7 +82,7 @@ export class Queues {
       .filter(({ stepId, status }) => {
         if (status !== 'running') return false;
         const unit = unitState(state, state.config.unitIndex.get(stepId) ?? 0);
-        // What has sent a heartbeat was started.
+        // A task with a heartbeat was started.
         return unit.phase === 'running' && unit.heartbeatAt === 0;
       })
       .filter(({ stepId, attempt }) => !queue.isHeld(`${state.executionId}/${stepId}/${attempt}`))
@@ -113,8 +116,8 @@ const markedStep = (step: StepView, queued: QueuedView | undefined): StepView =>
   queued === undefined ? step : { ...step, queued };
 
 /**
- * Workers that send no beats are only known by their open requests for tasks: that is one worker at least, which has room for one
- * task more than it has taken.
+ * Workers without beats are known only by their open requests for tasks. They count as one worker, with room for one
+ * task more than they have taken.
  */
 function knownOf(
   seen: SeenPool,

@@ -23,7 +23,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
 
-/** Answers questions about schedules from their rows, which are written with their events. */
+/** Answers queries about schedules from their rows, which are written together with their events. */
 export class ScheduleQueries {
   constructor(
     private readonly readerOf: (tenantId: string) => Pick<LogReader, 'readEvents'>,

@@ -2,12 +2,12 @@
 export const EXECUTION_BY_TRACE = `
 SELECT id FROM execution.orchestration_executions WHERE tenant_id = $1 AND trace_id = $2`;
 
-/** $1 tenant, $2 trace id. The index of these alone. */
+/** $1 tenant, $2 trace id. Uses the index of deleted executions only. */
 export const DELETED_BY_TRACE = `
 SELECT execution_id AS id FROM execution.events
 WHERE type = 'ExecutionDeleted' AND data->>'tenantId' = $1 AND data->>'traceId' = $2 LIMIT 1`;
 
-/** Approvals that wait, of all tenants: the size of a partial index. */
+/** Waiting approvals of all tenants, from the size of a partial index. */
 export const COUNT_APPROVALS = `
 SELECT count(*)::int AS waiting FROM execution.orchestration_step_runs WHERE approval_requested_at IS NOT NULL`;
 
@@ -15,7 +15,10 @@ SELECT count(*)::int AS waiting FROM execution.orchestration_step_runs WHERE app
 export const READ_SCHEDULE = `
 SELECT view FROM execution.streams WHERE id = $1 AND tenant_id = $2 AND kind = 'schedule' AND status <> 'deleted'`;
 
-/** $1 tenant, $2 status or null, $3 config id or null, $4 and $5 creation time and id of the row before or null, $6 limit. */
+/**
+ * $1 tenant, $2 status or null, $3 config id or null, $4 and $5 creation time and id of the previous row or null, $6
+ * limit.
+ */
 export const LIST_SCHEDULES = `
 SELECT id, created_at, view FROM execution.streams
 WHERE tenant_id = $1 AND kind = 'schedule' AND status <> 'deleted'

@@ -3,7 +3,7 @@ import type { Event, StepAttempt } from '@batuta/contracts';
 
 type Draft = { -readonly [K in keyof StepAttempt]: StepAttempt[K] };
 
-/** The attempts of one step, gathered from its execution's events in their order. */
+/** The attempts of one step, collected from its execution's events in order. */
 export class StepAttempts {
   readonly #attempts: Draft[] = [];
   /** Version of the event that scheduled the newest attempt; 0 before the first. */

@@ -30,11 +30,11 @@ interface PolicyRow {
 
 const NOT_FOUND: Refusal = { code: 'not_found', message: 'There is no such retention policy.' };
 
-/** Retention policies as their tenants' admins keep them. */
+/** Retention policies, which admins of the tenants maintain. */
 export class RetentionPolicies {
   constructor(private readonly pool: Pick<TenantPool, 'seen'>) {}
 
-  /** Of every tenant that has any. */
+  /** The policies of every tenant that has any. */
   async all(): Promise<ReadonlyMap<string, readonly RetentionPolicy[]>> {
     const { rows } = await this.pool.seen('everybody').query<PolicyRow>(ALL_POLICIES);
     const found = new Map<string, RetentionPolicy[]>();
@@ -101,7 +101,7 @@ export class RetentionPolicies {
     });
   }
 
-  /** A change of what the preconditions speak of, while nobody else changes it. */
+  /** Changes a policy if its preconditions hold. A lock keeps others from changing it meanwhile. */
   async #changed(
     { tenantId }: Principal,
     name: string,

@@ -1,7 +1,7 @@
 import { ENDED_STATUSES, RETENTION_ACTIONS, RETENTION_LIMITS, unknownField } from '@batuta/contracts';
 import type { EndedStatus, JsonValue, RetentionAction, Violation } from '@batuta/contracts';
 
-/** What a user says of a policy. */
+/** A user's definition of a policy. */
 export interface PolicyBody {
   readonly configId: string | undefined;
   readonly statuses: readonly EndedStatus[];
@@ -13,7 +13,7 @@ export interface PolicyBody {
 const FIELDS: ReadonlySet<string> = new Set(['config_id', 'statuses', 'older_than_ms', 'keep_newest', 'action']);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Reads a policy as a user wrote it, or says what is wrong with it, each mistake with its place. */
+/** Parses a user's policy, or reports each mistake with its place. */
 export function readPolicy(body: JsonValue): PolicyBody | { readonly violations: readonly Violation[] } {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     return { violations: [{ path: '', code: 'wrong_type', message: 'must be an object' }] };

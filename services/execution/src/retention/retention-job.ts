@@ -11,30 +11,30 @@ export interface RetentionJobParts {
   readonly log: EngineLog;
   readonly pool: Pick<Pool, 'query'>;
   readonly partitions: () => readonly Partition[];
-  /** Policies of tenants that have any, as they are stored now. */
+  /** The stored policies of tenants that have any. */
   readonly policies: () => Promise<ReadonlyMap<string, readonly RetentionPolicy[]>>;
-  /** Of tenants that have no policy for all of their executions; undefined: nothing of theirs is deleted. */
+  /** The policy for tenants without one for all of their executions. Undefined: nothing of theirs is deleted. */
   readonly platformDefault: RetentionPolicy | undefined;
-  /** Hands a command to the owner of its partition, which is this process. Undefined when it came to no answer. */
+  /** Passes a command to the owner of its partition, which is this process. Undefined when there is no answer. */
   readonly command: (request: CommandRequest) => Promise<CommandReply | undefined>;
   readonly newId: () => string;
-  /** How long it rests after it has looked at everything. */
+  /** The pause after a pass over all executions. */
   readonly everyMs: number;
-  /** Executions a second that it deletes at most. */
+  /** The maximum number of deletions a second. */
   readonly rate: number;
 }
 
-/** What it has done since the start, and what it saw at its last look. */
+/** What it has done since the start, and the result of the last pass. */
 export interface RetentionFigures {
   deleted: number;
   failures: number;
-  /** For how long the execution has been due that has waited longest; 0 when nothing waits. */
+  /** How long the oldest due execution has been due. 0 when none is. */
   oldestWaitingMs: number;
 }
 
-/** Executions of one look. */
+/** Executions in one page. */
 const PAGE = 500;
-/** Deletions that are under way at the same time. */
+/** The maximum number of concurrent deletions. */
 const AT_ONCE = 8;
 const PAUSE_MS = 100;
 const PAUSE_AFTER_FAILURE_MS = 5_000;
@@ -57,9 +57,10 @@ interface Due extends Ended {
 }
 
 /**
- * Deletes what retention policies want gone, of the partitions that this process owns: it walks through each tenant's ended executions, oldest
- * first, a page at a time, and sends the engine a command for each. The command names the version that was judged, so an
- * execution that somebody has run again since is left alone. Whoever takes the partition walks from the beginning: nothing is remembered.
+ * Deletes executions according to retention policies, in the partitions that this process owns. It reads each tenant's
+ * ended executions, oldest first, page by page, and sends the engine a command for each due one. The command names the
+ * checked version, so an execution that was continued since is left alone. A new owner of the partition starts from the
+ * beginning, and nothing is stored.
  */
 export class RetentionJob {
   readonly figures: RetentionFigures = { deleted: 0, failures: 0, oldestWaitingMs: 0 };
@@ -83,7 +84,7 @@ export class RetentionJob {
     this.#stopped = true;
     this.#cancel?.();
     this.#wake?.();
-    // What is under way is decided with or without this process, and nobody waits for it.
+    // Running deletions are decided with or without this process, so it does not wait for them.
     this.#end();
     await this.#running;
   }
@@ -170,7 +171,7 @@ export class RetentionJob {
     return found === undefined ? [] : [{ ...execution, ...found }];
   }
 
-  /** Deletes a few at a time, and no faster than the rate: what runs beside it goes first. */
+  /** Deletes a few at a time, within the rate, so that other work comes first. */
   async #delete(tenantId: string, due: readonly Due[]): Promise<void> {
     const { clock, rate } = this.parts;
     for (let from = 0; from < due.length && !this.#stopped; from += AT_ONCE) {
@@ -207,5 +208,5 @@ export class RetentionJob {
   }
 }
 
-/** Somebody has taken it up again, or deleted it, since it was judged. */
+/** It was continued or deleted since it was checked. */
 const LEFT_ALONE: ReadonlySet<string> = new Set(['version_conflict', 'not_ended', 'execution_deleted']);

@@ -5,7 +5,7 @@ const running = new Set<RetentionJob>();
 
 const sumOf = (value: (job: RetentionJob) => number): number => [...running].reduce((sum, job) => sum + value(job), 0);
 
-/** Shows what retention does among the process's metrics until the result is called. */
+/** Adds retention to the process's metrics until the result is called. */
 export function exposeRetention(job: RetentionJob): () => void {
   running.add(job);
   counter('batuta_retention_deleted_total', 'Executions that retention policies have deleted', [], function collect() {

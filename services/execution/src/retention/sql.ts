@@ -3,8 +3,8 @@ const ms = (column: string): string => `floor(extract(epoch FROM ${column}) * 10
 const time = (parameter: string): string => `(timestamptz 'epoch' + ${parameter}::bigint * interval '1 millisecond')`;
 
 /**
- * A page of a tenant's executions that have ended, oldest first, by the index of lists: $1 tenant, $2 and $3 created and id of the one before,
- * $4 created before, epoch ms, $5 limit.
+ * A page of a tenant's ended executions, oldest first, by the index of lists. $1 tenant, $2 and $3 creation time and id
+ * of the previous one, $4 created before, epoch ms, $5 limit.
  */
 export const ENDED_AFTER = `
 SELECT id, partition, version, status, config_id AS "configId", ${ms('created_at')} AS "createdAt",
@@ -14,14 +14,16 @@ WHERE tenant_id = $1 AND (created_at, id) > (${time('$2')}, $3::uuid) AND create
   AND wake_at IS NULL AND status <> 'deleted'
 ORDER BY created_at, id LIMIT $5`;
 
-/** The newest ended execution that is not among the newest: $1 tenant, $2 config or null, $3 statuses or null, $4 how many are. */
+/**
+ * The newest ended execution that is not kept. $1 tenant, $2 config or null, $3 statuses or null, $4 how many are kept.
+ */
 export const BEYOND_NEWEST = `
 SELECT id, ${ms('created_at')} AS "createdAt" FROM execution.orchestration_executions
 WHERE tenant_id = $1 AND wake_at IS NULL AND status <> 'deleted'
   AND ($2::text IS NULL OR config_id = $2) AND ($3::text[] IS NULL OR status = ANY($3))
 ORDER BY created_at DESC, id DESC OFFSET $4 LIMIT 1`;
 
-/** Tenants that have executions, one index look-up each: $1 the tenant before, $2 limit. */
+/** Tenants with executions, one index lookup each. $1 the previous tenant, $2 limit. */
 export const TENANTS_AFTER = `
 WITH RECURSIVE tenants(tenant) AS (
   (SELECT tenant_id FROM execution.orchestration_executions WHERE tenant_id > $1 ORDER BY tenant_id LIMIT 1)
@@ -42,7 +44,7 @@ export const POLICIES_OF = `SELECT ${POLICY} FROM execution.retention_policies W
 /** $1 tenant, $2 name. */
 export const LOCK_POLICY = `SELECT ${POLICY} FROM execution.retention_policies WHERE tenant_id = $1 AND name = $2 FOR UPDATE`;
 
-/** $1 tenant, $2 name, $3 config or null, $4 statuses, $5 age or null, $6 count or null, $7 action, $8 who. */
+/** $1 tenant, $2 name, $3 config or null, $4 statuses, $5 age or null, $6 count or null, $7 action, $8 user. */
 export const PUT_POLICY = `
 INSERT INTO execution.retention_policies AS p
   (tenant_id, name, config_id, statuses, older_than_ms, keep_newest, action, updated_by)

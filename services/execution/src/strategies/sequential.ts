@@ -1,6 +1,6 @@
 import type { StrategyRules } from './strategy.js';
 
-/** Steps in listed order, one at a time; a step whose dependencies are still open lets the next one go first. */
+/** Steps in listed order, one at a time. When a step's dependencies are open, the next step goes first. */
 export const sequentialRules: StrategyRules = {
   oneAtATime: true,
   defaultOnFailure: 'abort',

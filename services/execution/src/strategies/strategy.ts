@@ -1,11 +1,13 @@
 import type { FailurePolicy } from '@batuta/contracts';
 
-/** What a strategy decides about the choice of the next step; everything else is common to all. */
+/** The rules of a strategy for choosing the next step. Everything else is common to all strategies. */
 export interface StrategyRules {
-  /** A step starts only when no other step is between its start and its end (retries and alternatives included). */
+  /**
+   * Whether a step starts only when no other step is between its start and its end (including retries and fallbacks).
+   */
   readonly oneAtATime: boolean;
-  /** What a failure does when the step or group does not say. */
+  /** The effect of a failure when the step or group does not set it. */
   readonly defaultOnFailure: FailurePolicy;
-  /** A fallback step that names nobody stands in for the main step listed before it. */
+  /** Whether a fallback step without a name serves the main step listed before it. */
   readonly positionalFallbacks: boolean;
 }

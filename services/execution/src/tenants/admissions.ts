@@ -10,9 +10,9 @@ import type {
 import type { TenantPool } from '@batuta/service';
 import { ADMIT, ADMIT_SOCKETS, BYTES_OF_EXECUTIONS, USE } from './sql.js';
 
-/** A gateway tells its sockets several times in this time, or it has ended. */
+/** A gateway reports its sockets several times within this time, or it has ended. */
 const SILENT_MS = 15_000;
-/** Bytes are added up this often at most, and in at most a twentieth of the time. */
+/** The shortest interval between two sums of bytes. Summing also takes at most a twentieth of the time. */
 const MEASURE_MS = 5_000;
 const MEASURE_SHARE = 20;
 
@@ -31,15 +31,15 @@ interface AdmitRow {
 }
 
 /**
- * What tenants with limits may begin. PostgreSQL gives one after the other their turn, so that a limit holds exactly, whichever
- * engine is asked. Tenants without limits are not asked for at all.
+ * Admits starts of tenants with limits. PostgreSQL handles them one after the other, so a limit is exact on every
+ * engine. Tenants without limits are not checked.
  */
 export class Admissions {
   readonly #measured = new Map<string, Measured>();
 
   constructor(
     private readonly pool: Pick<TenantPool, 'seen'>,
-    /** Attempts of a tenant that run now, with every engine. */
+    /** Running attempts of a tenant, on all engines. */
     private readonly runningOf: (tenantId: string) => number,
   ) {}
 
@@ -51,7 +51,7 @@ export class Admissions {
         const stored = `The executions of the tenant have ${measured.bytes} bytes of events; ${executionBytes} are allowed`;
         return { refused: limitReached('execution_bytes', executionBytes, `${stored}.`) };
       }
-      // What it brings counts at once; what it makes later counts when it is measured.
+      // Its input counts at once. Later data count at the next measurement.
       measured.bytes += request.bytes;
     }
     const { rows } = await this.pool.seen({ tenantId }).query<AdmitRow>({
@@ -101,7 +101,7 @@ export class Admissions {
     };
   }
 
-  /** What was measured last; measured anew, beside whoever asks, when that is long ago. */
+  /** The last measurement. An old one is renewed in the background. */
   async #bytesOf(tenantId: string): Promise<Measured> {
     let measured = this.#measured.get(tenantId);
     if (measured === undefined) {
@@ -120,7 +120,7 @@ export class Admissions {
   async #measure(tenantId: string, measured: Measured): Promise<void> {
     const began = performance.now();
     try {
-      // A sum over all events of the tenant: to ask of each whose it is takes longer than to add them.
+      // A sum over all events of the tenant, because checking the tenant of each event takes longer than adding them.
       const { rows } = await this.pool.seen('everybody').query<{ bytes: number }>(BYTES_OF_EXECUTIONS, [tenantId]);
       measured.bytes = rows[0]?.bytes ?? 0;
       measured.at = began;

@@ -1,7 +1,7 @@
 import type { Event } from '@batuta/contracts';
 import { EVENTS, isOutsideCommand } from '../domain/index.js';
 
-/** Name of the command that an event, its first one, was caused by. */
+/** The name of the command whose first event this is. */
 export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {
   const { commandId, type } = event;
   if (!isOutsideCommand(commandId)) {

@@ -6,8 +6,9 @@ import { commandName } from './command-name.js';
 import { commandSpanId } from './execution-trace.js';
 
 /**
- * Records, for each command that a commit carried, a span of that commit under the command's own. The log does not say what
- * was committed together, so these come from memory: a crash right after the commit loses them, and nothing under them.
+ * Records a span of the commit under the span of each command in it. The log does not say which commands were committed
+ * together, so these spans come from memory. A crash right after the commit loses them, but no other span depends on
+ * them.
  */
 export function recordCommit(tracing: Tracing, commit: Commit): void {
   const { sentAt, endedAt, changes } = commit;

@@ -1,4 +1,4 @@
-/** Keeps the partition's owner from committing while a page is folded and written: $1 partition. */
+/** Keeps the partition's owner from committing while a page is computed and written. $1 partition. */
 export const HOLD_PARTITION = `SELECT last_position FROM execution.partitions WHERE id = $1 FOR SHARE`;
 
 /** $1 partition, $2 the id before, $3 limit. */
@@ -21,7 +21,7 @@ ON CONFLICT (id) DO UPDATE SET
   config_version = excluded.config_version, partition = excluded.partition, version = excluded.version,
   wake_at = excluded.wake_at, token_count = excluded.token_count`;
 
-/** Rows that no start accounts for: of a deleted execution there is none. */
+/** Rows without a start in the log. A deleted execution has no row. */
 export const REMOVE_STRAY_EXECUTIONS = `
 DELETE FROM execution.orchestration_executions x
 WHERE NOT EXISTS (SELECT FROM execution.events e WHERE e.execution_id = x.id AND e.version = 1)`;
@@ -30,8 +30,8 @@ export const REMOVE_STRAY_STEP_RUNS = `
 DELETE FROM execution.orchestration_step_runs x
 WHERE NOT EXISTS (SELECT FROM execution.events e WHERE e.execution_id = x.execution_id AND e.version = 1)`;
 
-/** What was written before may have come from another fold: $1 execution ids. */
+/** Earlier rows may come from other code. $1 execution ids. */
 export const REMOVE_STEP_RUNS = `DELETE FROM execution.orchestration_step_runs WHERE execution_id = ANY($1::uuid[])`;
 
-/** Folded states are made anew as executions go on. */
+/** Snapshots are made again as executions continue. */
 export const REMOVE_SNAPSHOTS = `DELETE FROM execution.snapshots`;

@@ -1,9 +1,9 @@
-/** The name under which the projection of step runs keeps its cursors. */
+/** The name of the step run projection's cursors. */
 export const STEP_RUNS = 'step_runs';
 
 /**
  * Step runs from the columns of `StepRunColumns`: $1–$9 array literals, $10–$17 texts joined by line breaks. Both cost
- * PostgreSQL about half of what rows as JSON do; $17 is what few rows have, as JSON.
+ * PostgreSQL about half as much as rows in JSON. $17 has the rare fields, as JSON.
  */
 export const SENT_STEP_RUNS = `
 SELECT md5(r.execution_id::text || '/' || coalesce(r.step_id, r.rest->>'step_id'))::uuid AS id, r.execution_id,
@@ -35,8 +35,8 @@ const STORED_COLUMNS = `id, execution_id, step_index, step_id, step_name, status
     approval_approvers, approval_config_id, approval_config_name`;
 
 /**
- * Writes step runs ($1–$17, see SENT_STEP_RUNS) of which the table has none yet: looking for each of them first would cost
- * a quarter more. Fails with a unique violation when it has one.
+ * Adds step runs ($1–$17, see SENT_STEP_RUNS) that the table does not have yet. Looking for each of them first would
+ * cost a quarter more. Fails with a unique violation when one exists.
  */
 export const ADD_STEP_RUNS = `
 INSERT INTO execution.orchestration_step_runs (${STORED_COLUMNS})
@@ -44,7 +44,7 @@ ${SENT_STEP_RUNS}`;
 
 /**
  * Writes step runs ($1–$17, see SENT_STEP_RUNS) and moves the cursors ($18 partitions, $19 positions) in one statement.
- * What is older than a row's version changes nothing, so a batch may be written twice or by an owner that was replaced.
+ * Older versions than a row's own change nothing. So a batch may be written twice, or by an owner that was replaced.
  */
 export const PROJECT_STEP_RUNS = `
 WITH written AS (

@@ -1,6 +1,6 @@
 import { SENT_STEP_RUNS } from './step-runs.js';
 
-/** One page of everything that has an id anywhere: $1 the id before or null, $2 limit. */
+/** One page of all ids in any table. $1 the previous id or null, $2 limit. */
 export const IDS_AFTER = `
 SELECT id FROM (
   (SELECT execution_id AS id FROM execution.events
@@ -24,7 +24,7 @@ export const EVENTS_OF = `
 SELECT execution_id, version, type, at, command_id, position, partition, data, encode(link, 'hex') AS link
 FROM execution.events WHERE execution_id = ANY($1::uuid[]) ORDER BY execution_id, version`;
 
-/** The last links of what is removed: $1 execution ids. */
+/** The last links of removed events. $1 execution ids. */
 export const REMOVED_OF = `
 SELECT last_of AS id, position, encode(link, 'hex') AS link FROM execution.removed_links WHERE last_of = ANY($1::uuid[])`;
 
@@ -37,16 +37,16 @@ FROM execution.snapshots WHERE execution_id = ANY($1::uuid[])`;
 export const EXECUTIONS_OF = `
 SELECT x.id, to_jsonb(x) AS row FROM execution.orchestration_executions x WHERE x.id = ANY($1::uuid[])`;
 
-/** $1 execution ids. The id of a step run is derived from the rest. */
+/** $1 execution ids. The id of a step run follows from its other fields. */
 export const STEP_RUNS_OF = `
 SELECT x.execution_id, to_jsonb(x) - 'id' AS row FROM execution.orchestration_step_runs x
 WHERE x.execution_id = ANY($1::uuid[]) ORDER BY x.execution_id, x.step_index`;
 
-/** Rows as the tables would show them, so that both sides have gone through the same types: $1 rows as JSON. */
+/** Rows in the types of the tables, so that both sides are converted in the same way. $1 rows as JSON. */
 export const AS_EXECUTIONS = `
 SELECT r.id, to_jsonb(r) AS row FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $1::jsonb) r`;
 
-/** As AS_EXECUTIONS, for step runs: $1–$17, see SENT_STEP_RUNS. */
+/** Like AS_EXECUTIONS, for step runs: $1–$17, see SENT_STEP_RUNS. */
 export const AS_STEP_RUNS = `
 SELECT r.execution_id, to_jsonb(r) - 'id' AS row FROM (${SENT_STEP_RUNS}) r
 ORDER BY r.execution_id, r.step_index, r.version`;
@@ -55,7 +55,7 @@ ORDER BY r.execution_id, r.step_index, r.version`;
 export const PROJECTED = `
 SELECT partition, position FROM execution.projection_cursors WHERE projection = 'step_runs'`;
 
-/** Executions of one tenant: $1 the id before or null, $2 limit, $3 tenant. */
+/** Executions of one tenant. $1 the previous id or null, $2 limit, $3 tenant. */
 export const IDS_OF_TENANT = `
 SELECT id FROM execution.orchestration_executions
 WHERE tenant_id = $3 AND ($1::uuid IS NULL OR id > $1::uuid) ORDER BY id LIMIT $2`;

@@ -37,7 +37,10 @@ function ballots(state: State, group: Group): Ballot[] {
   });
 }
 
-/** The member that the judge chose: `{"winner": "<step id>"}` or the bare id. Undefined while the judge has not spoken. */
+/**
+ * The member that the judge chose: `{"winner": "<step id>"}` or the plain id. Undefined while the judge has not
+ * answered.
+ */
 function verdictOf(state: State, group: Group): Verdict {
   if (group.judge === -1) {
     return -1;
@@ -51,20 +54,20 @@ function verdictOf(state: State, group: Group): Verdict {
   return chosen !== undefined && group.members.includes(chosen) ? chosen : -1;
 }
 
-/** The outcome of a group as its members stand now. */
+/** The outcome of a group in the current state of its members. */
 export function tallyGroup(state: State, index: number): Tally {
   const group = state.config.groups[index] as Group;
   return tally(group, ballots(state, group), verdictOf(state, group));
 }
 
-/** Every member's say, as it is recorded with the outcome. */
+/** Every member's vote, as it is recorded with the outcome. */
 export function votesOf(state: State, index: number): Vote[] {
   const group = state.config.groups[index] as Group;
   const options = new Map<string, number>();
   return ballots(state, group).map((ballot) => {
     let option = -1;
     if (ballot.ballot === 'cast') {
-      // Where members are compared by something else than their votes, each stands for itself.
+      // In modes that do not compare votes, each member stands for itself.
       const vote = group.mode === 'best' || group.mode === 'judge' ? String(ballot.member) : ballot.text;
       option = options.get(vote) ?? options.size;
       options.set(vote, option);

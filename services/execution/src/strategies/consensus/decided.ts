@@ -2,7 +2,7 @@ import { putGroup } from '../../domain/state/nodes.js';
 import { groupState, type List, type Next } from '../../domain/state/state.js';
 import type { GroupState } from '../../domain/state/unit-state.js';
 
-/** The list without an item, which is its head unless an earlier version took the groups in another order. */
+/** The list without an item. The item is the head, unless an earlier version decided the groups in another order. */
 function without(list: List<number> | undefined, item: number): List<number> | undefined {
   if (list === undefined || list.head === item) {
     return list?.tail;
@@ -11,7 +11,10 @@ function without(list: List<number> | undefined, item: number): List<number> | u
   return tail === list.tail ? list : { head: list.head, tail };
 }
 
-/** Records a group's outcome and takes it off the list of those to decide. Its number; undefined when the config has no such group. */
+/**
+ * Records a group's outcome and removes the group from the list of undecided ones. Returns its number, or undefined
+ * when the config has no such group.
+ */
 export function putDecidedGroup(next: Next, id: string, outcome: Partial<GroupState>): number | undefined {
   const index = next.config.groupIndex.get(id);
   if (index !== undefined) {

@@ -8,7 +8,7 @@ import { skip } from '../../domain/plan/start-unit.js';
 import { unitState, type State } from '../../domain/state/state.js';
 import { tallyGroup, votesOf } from './ballots.js';
 
-/** Records the outcome of a group that is certain; members still under way are stopped first. */
+/** Records the certain outcome of a group. Running members are stopped first. */
 export function decideGroup(draft: Draft, index: number): void {
   const { state } = draft;
   const group = compiledGroup(state, index);

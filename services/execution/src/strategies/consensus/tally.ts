@@ -1,6 +1,6 @@
 import type { ConsensusMode, ConsensusReached } from '@batuta/contracts';
 
-/** One member's say. `open`: not heard yet. `none`: heard, and without a vote for the reason in `excluded`. */
+/** One member's vote. `open`: no result yet. `none`: finished without a vote, for the reason in `excluded`. */
 export interface Ballot {
   readonly member: number;
   readonly ballot: 'open' | 'none' | 'cast';
@@ -21,9 +21,9 @@ export interface TallyRules {
 
 export type Tally =
   | { readonly kind: 'open' }
-  /** All members were skipped: there is nothing to agree on. */
+  /** All members were skipped, so there is nothing to decide. */
   | { readonly kind: 'skipped' }
-  /** The judge has to choose among these members. */
+  /** The judge must choose among these members. */
   | { readonly kind: 'judge'; readonly candidates: readonly number[] }
   | {
       readonly kind: 'reached';
@@ -34,10 +34,10 @@ export type Tally =
     }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** What the judge said: the member it chose, or -1 when it failed or named none. */
+/** The judge's answer: the chosen member, or -1 when it failed or named none. */
 export type Verdict = number | undefined;
 
-// Shares are quotients of small numbers; four of five must meet 0.8 however the quotient is rounded.
+// Shares are quotients of small numbers. Four of five must reach 0.8, however the quotient is rounded.
 const EPSILON = 1e-9;
 const OPEN: Tally = { kind: 'open' };
 
@@ -47,9 +47,9 @@ interface Option {
 }
 
 /**
- * The outcome of a group as far as its members have been heard. Members skipped by condition, dependency or request do
- * not count at all; failed ones count as members without a vote. With `earlyStop` an outcome comes as soon as what is
- * still open cannot change it; `best` and `judge` always wait.
+ * The outcome of a group from the votes so far. Members skipped by a condition, a dependency or a request do not count.
+ * Failed ones count as members without a vote. With `earlyStop` the group decides as soon as open members cannot change
+ * the outcome; `best` and `judge` always wait.
  */
 export function tally(rules: TallyRules, ballots: readonly Ballot[], verdict: Verdict): Tally {
   const counted = ballots.filter((ballot) => ballot.excluded !== 'skipped');
@@ -60,7 +60,7 @@ export function tally(rules: TallyRules, ballots: readonly Ballot[], verdict: Ve
   if (counted.length === 0) {
     return { kind: 'skipped' };
   }
-  // Those that are left may all be skipped yet, and then there is nothing to agree on.
+  // The remaining members may all be skipped, and then there is nothing to decide.
   if (open.length === counted.length) {
     return OPEN;
   }
@@ -120,7 +120,7 @@ function plurality(
   const total = sum(counted);
   const undecided = sum(open);
   const options = optionsOf(cast);
-  // A majority is more than half; a threshold of the config's own is met by equality.
+  // A majority is more than half. A threshold of the config is reached by equality.
   const enough = (weight: number): boolean =>
     total > 0 && (rules.thresholdSet ? weight / total >= rules.threshold - EPSILON : weight / total > 0.5 + EPSILON);
   const top = options.reduce((most, option) => Math.max(most, option.weight), 0);
@@ -135,19 +135,19 @@ function plurality(
   });
   if (open.length > 0) {
     const second = options.reduce((most, option) => (option === leader ? most : Math.max(most, option.weight)), 0);
-    // Nobody can draw level with the leader any more.
+    // No other vote can reach the leader any more.
     const ahead = leader !== undefined && second + undecided < top - EPSILON;
     if (ahead && enough(top)) {
       return choice(leader, 'threshold');
     }
-    // Only a tie wins without enough support.
+    // Only a tie can win without enough support.
     const hopeless = (ahead || rules.onTie === 'fail') && !enough(top + undecided);
     return hopeless ? { kind: 'failed', reason: 'no vote can gather enough support any more' } : OPEN;
   }
   if (leader === undefined) {
     return { kind: 'failed', reason: 'no member cast a vote' };
   }
-  // Votes without weight are not tied, they do not count.
+  // Votes without weight do not tie. They do not count.
   if (leaders.length > 1 && top > EPSILON) {
     return tie(rules, leaders, verdict, choice);
   }

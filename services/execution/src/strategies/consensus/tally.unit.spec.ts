@@ -78,7 +78,7 @@ describe('the count of votes', () => {
     expect(outcome({ mode: 'weighted' }, 'xyy', undefined, [2, 1, 1])).toBe('failed');
     expect(outcome({ mode: 'weighted', earlyStop: true }, 'x??', undefined, [5, 1, 1])).toBe('threshold 0');
     expect(outcome({ mode: 'weighted', earlyStop: true }, '-?', undefined, [2, 0])).toBe('failed');
-    // The last one may be skipped too, and a group without members that count is skipped, not failed.
+    // The last member may be skipped too, and a group without counted members is skipped, not failed.
     expect(outcome({ mode: 'weighted', earlyStop: true }, 's?', undefined, [2, 0])).toBe('open');
     expect(outcome({ mode: 'weighted', onTie: 'first' }, '-xy', undefined, [2, 0, 0])).toBe('failed');
     expect(outcome({ mode: 'weighted', onTie: 'judge' }, 'sxy', undefined, [2, 0, 0])).toBe('failed');

@@ -6,7 +6,7 @@ import { groupState, unitState, type Next } from '../../domain/state/state.js';
 import { canonicalJson } from '../../domain/structures/json.js';
 import { tallyGroup } from './ballots.js';
 
-/** A member of a group has its outcome: its vote is counted, or goes to the sandbox first. */
+/** A member of a group has its outcome: its vote is counted, or is evaluated in the sandbox first. */
 export function hearMember(next: Next, member: number): void {
   const unit = unitState(next, member);
   if (unit.ballot !== 'open') {
@@ -32,14 +32,14 @@ export function hearMember(next: Next, member: number): void {
   }
 }
 
-/** Counts a member's vote (or that it has none) and looks whether the group can be decided. */
+/** Counts a member's vote (or that it has none) and checks whether the group can be decided. */
 export function castVote(next: Next, member: number, ballot: 'cast' | 'none', vote: JsonValue | undefined): void {
   const index = compiledUnit(next, member).group;
   const compiled = compiledGroup(next, index);
   const scores = compiled.mode === 'best';
-  // Only these modes compare votes; a text of every output would double the memory of the others.
+  // Only these modes compare votes. In other modes the text of every output would double the memory.
   const compares = compiled.mode === 'majority' || compiled.mode === 'weighted' || compiled.mode === 'unanimous';
-  // Nothing is no vote: members whose vote_key finds nothing have not agreed on anything.
+  // A missing value is not a vote: members whose vote_key finds nothing have not agreed on anything.
   const without = (scores && typeof vote !== 'number') || (compares && (vote === undefined || vote === null));
   const counts = ballot === 'cast' && !without;
   putUnit(next, member, {
@@ -53,7 +53,7 @@ export function castVote(next: Next, member: number, ballot: 'cast' | 'none', vo
   examineGroup(next, index);
 }
 
-/** Puts a group whose outcome is certain on the list, or calls for its judge. */
+/** Adds a group with a certain outcome to the list, or selects its judge. */
 export function examineGroup(next: Next, index: number): void {
   const group = groupState(next, index);
   const compiled = compiledGroup(next, index);
