@@ -19,7 +19,7 @@ function spansOf(definition: OrchestrationDefinition, events: readonly Event[]):
   return events.flatMap((event) => trace.apply(event));
 }
 
-/** What must hold for every trace whose execution has ended. */
+/** What must hold for every trace of an ended execution. */
 function checkTree(spans: readonly FinishedSpan[], events: readonly Event[]): void {
   const ids = new Set(spans.map((span) => span.spanId));
   expect(ids.size).toBe(spans.length);
@@ -30,7 +30,7 @@ function checkTree(spans: readonly FinishedSpan[], events: readonly Event[]): vo
   for (const event of events) {
     if (event.type !== 'StepScheduled') continue;
     const { stepId, attempt } = event.data;
-    // A task carries the id of its run, so whatever an agent records under it needs that span.
+    // A task contains the span id of its run, so the agent's own spans need that span.
     expect(ids.has(spanIds.run(stepId, attempt))).toBe(true);
   }
 }
@@ -53,7 +53,7 @@ const histories = readdirSync(goldenFolder).map((name) => {
   const text = readFileSync(new URL(name, goldenFolder), 'utf8');
   return { name, ...(JSON.parse(text) as { definition: OrchestrationDefinition; events: Event[] }) };
 });
-// What is deleted had its trace before.
+// A deleted execution had its trace before.
 const golden = histories.filter(({ events }) => events.at(-1)?.type !== 'ExecutionDeleted');
 
 describe('the trace of an execution', () => {

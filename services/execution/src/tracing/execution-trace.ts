@@ -19,11 +19,11 @@ interface OpenStep {
   readonly startAt: number;
   readonly links: readonly SpanLink[];
   readonly unit: Unit | undefined;
-  /** Of a place for a tool: what the model calls its call. */
+  /** For a unit that makes tool calls: the model's id of its call. */
   callId: string | undefined;
   attempt: OpenAttempt | undefined;
   attempts: number;
-  /** What it waits for besides its attempts. */
+  /** What it waits for, other than attempts. */
   wait: (OpenSpan & { readonly withdrawn: Attributes }) | undefined;
   tokens: number;
   cost: number;
@@ -42,27 +42,27 @@ type Unit = CompiledConfig['units'][number];
 
 /** The span of the command that caused an event. */
 export function commandSpanId(traceId: string, commandId: string, at: number): string {
-  // The engine's own command ids come again, so the time tells them apart; within one millisecond they share a span.
+  // The engine's own command ids repeat, so the time distinguishes them. Within one millisecond they share a span.
   return isOutsideCommand(commandId)
     ? spanIds.command(traceId, commandId)
     : spanIdOf(traceId, 'command', commandId, at);
 }
 
 /**
- * The spans of one execution as a fold of its events: `apply` gives those that end with an event. Ids and times follow from
- * the events alone, so folding them again, in another process, gives the same spans.
+ * Computes the spans of one execution from its events: `apply` returns those that end with an event. Ids and times
+ * follow from the events alone, so another process computes the same spans.
  */
 export class ExecutionTrace {
   readonly executionId: string;
   readonly traceId: string;
   #version = 0;
-  /** What spans of the execution itself are under: the root, or a retry of the finished execution. */
+  /** The parent of the execution's own spans: the root, or a retry of the finished execution. */
   #phase: OpenSpan & { readonly parentSpanId: string | undefined };
   #round = 0;
-  /** Command spans of the latest millisecond, by which a further event of a command is told from a new one. */
+  /** Command spans of the latest millisecond, to distinguish a further event of a command from a new command. */
   #commandsNow: { at: number; spanIds: Set<string> } = { at: 0, spanIds: new Set() };
   #finished = false;
-  /** Calls that places for tools have begun. */
+  /** How many calls each unit for tool calls has begun. */
   readonly #calls = new Map<string, number>();
   readonly #steps = new Map<string, OpenStep>();
   readonly #groups = new Map<string, OpenSpan>();
@@ -104,7 +104,7 @@ export class ExecutionTrace {
     if (data.startAt !== undefined && data.startAt > started.at) this.#startDelay = data.startAt;
   }
 
-  /** Whether nothing is open: only a retry can follow. */
+  /** Whether nothing is open, so that only a retry can follow. */
   get ended(): boolean {
     return this.#finished;
   }
@@ -114,7 +114,7 @@ export class ExecutionTrace {
     return this.#version;
   }
 
-  /** Folds the next event; the spans that it ends. */
+  /** Applies the next event and returns the spans that it ends. */
   apply(event: Event): FinishedSpan[] {
     const spans: FinishedSpan[] = [];
     this.#version = event.version;
@@ -136,7 +136,7 @@ export class ExecutionTrace {
       case 'attempt scheduled': {
         const { stepId, attempt } = change;
         const step = this.#openStep(stepId, at);
-        // An attempt that a pause interrupted has no outcome of its own.
+        // An attempt that a pause interrupted has no outcome.
         this.#endAttempt(stepId, step, at, 'interrupted', spans);
         this.#endBackoff(stepId, step, at, spans);
         step.attempt = { number: attempt, scheduledAt: at };
@@ -165,7 +165,7 @@ export class ExecutionTrace {
         return this.#endWait(change.stepId, step, at, spans, change.attributes, this.#commandLink(event));
       }
       case 'evaluation began':
-        // The version too: after a retry the same key may be asked for again within the same millisecond.
+        // The version too, because after a retry the same key may be requested again within the same millisecond.
         this.#evaluations.set(change.key, { at, version });
         return;
       case 'evaluation ended':
@@ -212,7 +212,7 @@ export class ExecutionTrace {
 
   #command(event: Event, spans: FinishedSpan[]): void {
     const name = commandName(event);
-    // Signs of life are too many, and each says what its StepProgressed says.
+    // Heartbeats are too many, and each is shown by its StepProgressed.
     if (name === 'record_heartbeat') return;
     const spanId = commandSpanId(this.traceId, event.commandId, event.at);
     if (event.at !== this.#commandsNow.at) this.#commandsNow = { at: event.at, spanIds: new Set() };
@@ -253,7 +253,7 @@ export class ExecutionTrace {
       attributes: {
         'batuta.execution.id': this.executionId,
         ...attributes,
-        // Messages of failures may quote what an agent worked on: only the code leaves the platform.
+        // Messages of failures may quote the agent's data, so only the code leaves the platform.
         ...(failure === undefined ? {} : { 'error.type': failure.code }),
       },
       ...(failure === undefined ? {} : { error: failure.code }),
@@ -280,7 +280,7 @@ export class ExecutionTrace {
     return this.#path('step', stepId);
   }
 
-  /** A place makes one call after the other, each with a span of its own. */
+  /** A unit makes one call after the other, each with its own span. */
   #callSpanId(place: string): string {
     const count = (this.#calls.get(place) ?? 0) + 1;
     this.#calls.set(place, count);
@@ -317,7 +317,7 @@ export class ExecutionTrace {
     if (unit?.kind === 'compensation' && this.#compensation !== undefined) return this.#compensation.spanId;
     const group = unit === undefined ? undefined : this.config.groups[unit.group];
     if (group === undefined) return this.#phase.spanId;
-    // The outcome may come before the last members end; they stay where the group was.
+    // The outcome may come before the last members end. They stay under the group's span.
     return this.#ended.get(group.id) ?? this.#openGroup(group.id, at).spanId;
   }
 
@@ -406,7 +406,7 @@ export class ExecutionTrace {
     );
   }
 
-  /** Attributes of the GenAI conventions: of a conversation with a model, and of each call of a tool in it. */
+  /** Attributes of the GenAI conventions: for a conversation with a model, and for each of its tool calls. */
   #genAiOfStep(stepId: string, { unit, callId }: OpenStep): Attributes {
     if (unit?.kind === 'tool') {
       return {
@@ -440,7 +440,7 @@ export class ExecutionTrace {
     const { number, scheduledAt } = attempt;
     const agent = unit?.agent ?? '';
     const attemptSpan = this.#path('attempt', stepId, number);
-    // Without a word from the runner nobody knows when it began; what it called is under this run all the same.
+    // Without a runner's report the start is unknown, but the agent's calls are still under this run.
     const startedAt = result !== undefined && result.startedAt > 0 ? result.startedAt : at;
     const finishedAt = result !== undefined && result.startedAt > 0 ? result.finishedAt : at;
     const common = { 'batuta.step.id': stepId, 'batuta.attempt': number, 'batuta.agent': agent };
@@ -480,7 +480,8 @@ export class ExecutionTrace {
           'messaging.operation.name': 'process',
           'messaging.operation.type': 'process',
           'batuta.attempt.outcome': outcome,
-          // The call of a model has a span of its own below this one, and the conversation's is the step's.
+          // The call of the model has its own span below this one, and the conversation's attributes are on the step's
+          // span.
           ...(unit?.work.kind === 'llm' || unit?.kind === 'tool'
             ? usage(result?.tokenCount ?? 0, result?.estimatedCost ?? 0)
             : genAi(agent, result)),
@@ -510,7 +511,7 @@ export class ExecutionTrace {
     );
   }
 
-  /** The wait is over: with an outcome, or because its step or execution ended first. */
+  /** The wait has ended: with an outcome, or because its step or execution ended first. */
   #endWait(
     stepId: string,
     step: OpenStep,
@@ -567,7 +568,7 @@ export class ExecutionTrace {
     );
   }
 
-  /** Nothing may stay open: a parent that never comes would leave its children without one. */
+  /** Nothing may stay open, because children need their parent's span. */
   #end(at: number, status: string, failure: Failure | undefined, spans: FinishedSpan[]): void {
     this.#finished = true;
     for (const stepId of this.#steps.keys()) this.#endStep(stepId, at, 'skipped', undefined, spans);
@@ -603,7 +604,7 @@ export class ExecutionTrace {
     );
   }
 
-  /** The root is exported already: what a finished execution does when it is taken up again is under a span of its own. */
+  /** The root is exported already, so work after a retry is under a span of its own. */
   #takeUp(event: Event, as: 'retry' | 'compensation'): void {
     this.#finished = false;
     if (as === 'retry') this.#noted = {};
@@ -620,10 +621,10 @@ export class ExecutionTrace {
   }
 }
 
-/** The name that the model knows a tool by; places are units `<step>:<tool>:<number>`. */
+/** The model's name of a tool. Units are `<step>:<tool>:<number>`. */
 const toolName = (place: string): string => place.split(':').at(-2) ?? place;
 
-/** As the GenAI conventions name conversations and calls of tools. */
+/** The names of conversations and tool calls in the GenAI conventions. */
 function stepSpanName(stepId: string, unit: Unit | undefined): string {
   if (unit?.kind === 'tool') return `execute_tool ${toolName(stepId)}`;
   return unit?.work.kind === 'llm' ? `invoke_agent ${stepId}` : `step ${stepId}`;
@@ -636,7 +637,7 @@ function usage(tokens: number, cost: number): Attributes {
   };
 }
 
-/** Attributes of the GenAI semantic conventions, for an agent that says what it spent. */
+/** Attributes of the GenAI semantic conventions, for an agent that reports its spending. */
 function genAi(agent: string, result: Partial<StepCompleted> | undefined): Attributes {
   const { tokenCount = 0, inputTokens, outputTokens, estimatedCost = 0 } = result ?? {};
   if (tokenCount === 0) return usage(0, estimatedCost);

@@ -60,7 +60,7 @@ test('a conversation with a model and its calls of tools have the names and attr
     ['weather', 'unknown_city'],
   ]);
   expect(new Set(calls.map(({ parentSpanId }) => parentSpanId))).toEqual(new Set([asked?.spanId]));
-  // The call of the model has its own span, made by the runner: the tokens stand there, and are not counted twice.
+  // The runner makes the span of the model's call. It has the tokens, so that they are not counted twice.
   const runs = spans.filter(({ name }) => name === 'run ask_model');
   expect(runs.length).toBeGreaterThan(3);
   expect(runs.filter(({ attributes = {} }) => 'gen_ai.operation.name' in attributes)).toEqual([]);

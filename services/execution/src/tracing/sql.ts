@@ -1,5 +1,5 @@
 /**
- * Cursors of partitions ($1 partitions, $2 positions): where there is none, it begins at the given position, so that turning
+ * Cursors of partitions ($1 partitions, $2 positions). A missing one begins at the given position, so that switching
  * tracing on does not export the past.
  */
 export const OPEN_CURSORS = `

@@ -23,24 +23,24 @@ export interface TraceProjectionParts {
   readonly intervalMs: number;
 }
 
-/** Events of one read. */
+/** Events in one read. */
 const PAGE = 500;
-/** Events of one export, over all partitions; their spans are in memory meanwhile. */
+/** Events in one export, over all partitions. Their spans are in memory meanwhile. */
 const ROUND = 2_000;
-/** Traces kept open between rounds; what is forgotten is folded from the log again when it goes on. */
+/** Traces that stay open between rounds. A forgotten one is computed from the log again when it continues. */
 const MOST_OPEN = 5_000;
 const LONGEST_PAUSE_MS = 30_000;
 const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
 
 /**
- * Traces as a projection of the log: turns committed events into spans, exports them, and only then moves the partition's
- * cursor. A crash in between exports the same spans again, with the same ids.
+ * Traces as a projection of the log: turns committed events into spans, exports them, and then moves the partition's
+ * cursor. After a crash in between, the same spans are exported again with the same ids.
  */
 export class TraceProjection {
   readonly #cursors = new Map<Partition, number>();
-  /** Partitions whose cursor is not read yet, with their last position when they were taken. */
+  /** Partitions whose cursor is not read yet, with their last position at the takeover. */
   readonly #unread = new Map<Partition, number>();
-  /** By execution, the least recently used first; null for those that are not sampled. */
+  /** By execution, least recently used first. Null for executions that are not sampled. */
   readonly #traces = new SlotMap<string, ExecutionTrace | null>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -53,7 +53,7 @@ export class TraceProjection {
     this.#schedule(0);
   }
 
-  /** Exports what is left, when the collector takes it; else the partitions' next owners do. Never rejects. */
+  /** Exports the rest if the collector accepts it. Otherwise the partitions' next owners do. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
@@ -88,7 +88,7 @@ export class TraceProjection {
     });
   }
 
-  /** Milliseconds until the next round. */
+  /** Returns the milliseconds until the next round. */
   async #round(): Promise<number> {
     const { intervalMs, log } = this.parts;
     try {
@@ -97,7 +97,7 @@ export class TraceProjection {
       this.#failures = 0;
       return full ? 0 : intervalMs;
     } catch (error) {
-      // Open traces are ahead of the cursors now: they are folded again.
+      // Open traces are ahead of the cursors now, so they are computed again.
       this.#traces.clear();
       this.#failures += 1;
       log.warn({ err: error, lag: this.lag }, 'traces cannot be exported now');
@@ -107,7 +107,7 @@ export class TraceProjection {
 
   async #openCursors(): Promise<void> {
     for (const [partition, cursor] of this.#cursors) {
-      // What this owner committed last may be exported by it or by the next one: the spans are the same.
+      // This owner or the next one may export the last commits. The spans are the same.
       if (!partition.owned && cursor >= partition.committedPosition) this.#cursors.delete(partition);
     }
     if (this.#unread.size === 0) return;
@@ -123,7 +123,7 @@ export class TraceProjection {
     }
   }
 
-  /** Exports what was committed since; true when there is more. */
+  /** Exports new commits. Returns true when there are more. */
   async #export(): Promise<boolean> {
     const behind = [...this.#cursors].filter(([partition, cursor]) => partition.committedPosition > cursor);
     if (behind.length === 0) return false;
@@ -132,7 +132,7 @@ export class TraceProjection {
     const pages = await this.parts.reader.readLogs(cursors, limit, []);
     const spans: FinishedSpan[] = [];
     for (const { events, unreadable = [] } of pages) {
-      // What a newer version wrote has no span here; its trace goes on when it can be read.
+      // Events of a newer version have no span here. The trace continues when they can be read.
       for (const id of unreadable) this.#traces.set(id, null);
       spans.push(...(await this.#spansOf(events)));
     }
@@ -174,7 +174,7 @@ export class TraceProjection {
     return spans;
   }
 
-  /** The logs of executions; those that cannot be read have no entry. */
+  /** The logs of executions. Unreadable ones have no entry. */
   async #historiesOf(ids: readonly string[]): Promise<Map<string, Event[]>> {
     if (ids.length === 0) return new Map();
     try {
@@ -185,7 +185,7 @@ export class TraceProjection {
     }
   }
 
-  /** Opens the traces of events: those that go on are folded up to them. */
+  /** Opens the traces of events. Traces of running executions are computed up to these events. */
   async #openTraces(events: readonly Event[]): Promise<void> {
     const firsts = new Map<string, Event>();
     for (const event of events) {

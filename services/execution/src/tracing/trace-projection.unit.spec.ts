@@ -27,7 +27,7 @@ function expectedSpans(): string[] {
   return LOG.flatMap((event) => trace.apply(event)).map((span) => span.spanId);
 }
 
-/** One partition's log and cursor, and a collector that answers as it is told. */
+/** One partition's log and cursor, and a collector with given answers. */
 class Surroundings {
   log: Event[] = [];
   cursor: number | undefined;
@@ -100,7 +100,7 @@ class Surroundings {
     this.partition.committedPosition = this.log.at(-1)?.position ?? 0;
   }
 
-  /** Resolves when the cursor is there. */
+  /** Resolves when the cursor has reached the position. */
   async cursorAt(position: number): Promise<void> {
     await eventually(
       () => {
@@ -125,7 +125,7 @@ describe('the projection of traces', () => {
     await around.projection.stop();
     expect(around.spans).toEqual(expectedSpans());
     expect(around.projection.lag).toBe(0);
-    // The trace was kept open between the rounds.
+    // The trace stayed open between the rounds.
     expect(around.histories).toBe(0);
   });
 
@@ -148,7 +148,7 @@ describe('the projection of traces', () => {
       const first = new Surroundings();
       first.commit(LOG.slice(0, dies));
       await first.cursorAt(dies);
-      // It commits, and is gone before it has exported anything of that.
+      // It commits, and ends before it has exported any of it.
       first.fail = () => new Error('dead');
       first.commit(LOG.slice(dies, dies + 1));
       await first.projection.stop();
@@ -177,7 +177,7 @@ describe('the projection of traces', () => {
     await later.projection.stop();
     const all = expectedSpans();
     expect(later.spans).not.toContain(all[0]);
-    // The root ends later, so it is there, with the time at which it began.
+    // The root ends later, so it is there with its original start.
     expect(later.spans).toContain(all.at(-1));
   });
 
