@@ -9,7 +9,7 @@ import { allHaveStatus, startSurely } from '../support/running.js';
 
 const PARENTS = 20;
 const ROUNDS = 4;
-/** About how long the executions of a round run without a fault; the moments of the faults are drawn from it. */
+/** Approximate duration of a round without a fault, in milliseconds. The times of the faults are chosen within it. */
 const RUN_MS = 1_500;
 
 const work = (id: string, dependencies: string[]) => ({

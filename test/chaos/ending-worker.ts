@@ -1,4 +1,4 @@
-// A step-runner with agents that work for a while, and one that ends the whole process.
+// A step-runner with agents that work for some time, and one that ends the whole process.
 import { startStepRunner, loadStepRunnerSettings } from '@batuta/step-runner';
 import type { Agent } from '@batuta/worker';
 import { createLogger } from '@batuta/observability';

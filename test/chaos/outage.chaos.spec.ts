@@ -7,7 +7,7 @@ import { Cluster } from '../support/cluster.js';
 const API = '/api/v1/orchestrations';
 const CONFIG = { name: 'plain', strategy: 'sequential', steps: [{ id: 'only', name: 'Only', agent: 'echo' }] };
 
-describe('while PostgreSQL is away', () => {
+describe('while PostgreSQL is unavailable', () => {
   let cluster: Cluster;
   let api: Api;
   let executionId: string;

@@ -165,7 +165,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     expect(ids.filter((id) => workers.begun().get(id) !== 1)).toEqual([]);
   }, 300_000);
 
-  it('sixty-four inputs of a mebibyte in flight fail nothing', async () => {
+  it('sixty-four inputs of a mebibyte in flight cause no failure', async () => {
     const ids = await startMany(64, { ms: 2_000, text: 'x'.repeat(1_000_000) });
     await allHaveStatus(api, ids, 'completed');
     expect(workers.ends).toBe(0);

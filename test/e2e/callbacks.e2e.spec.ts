@@ -15,7 +15,7 @@ interface Notification {
   readonly execution_id: string;
 }
 
-/** The signature as Standard Webhooks defines it, without its library. */
+/** The signature as Standard Webhooks defines it, computed without its library. */
 function signatureOf(secret: string, headers: IncomingHttpHeaders, body: string): string {
   const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`;
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
@@ -52,7 +52,7 @@ describe('callbacks, through the whole platform', () => {
     await called.stop();
   }, 300_000);
 
-  it('tell a signed webhook and an inbox about a real execution, exactly as it ended', async () => {
+  it('notify a signed webhook and an inbox about the end of a real execution', async () => {
     const config = expectStatus(
       await api.post<{ id: string }>(`${BASE}/configs`, {
         name: 'told',

@@ -52,7 +52,7 @@ describe('the client, with a platform', () => {
     expect([again.execution_id, again.repeated]).toEqual([first.execution_id, true]);
   }, 300_000);
 
-  it('changes only what it has seen, and reads only what has changed', async () => {
+  it('changes only the version that it has read, and reads only changes', async () => {
     const { etag = '' } = await client.configs.get(GREETING.name).full();
     await expect(client.configs.get(GREETING.name, { ifNoneMatch: etag })).rejects.toThrow('not modified');
     await client.configs.patch(GREETING.name, { description: 'Says hello.' }, { ifMatch: etag });

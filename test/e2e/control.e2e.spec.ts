@@ -124,7 +124,7 @@ describe('commands to a running execution, through the gateway', () => {
       await Promise.all(
         ids.map(async (id, place) => {
           const attempt = await lab.attempt(id, 'only');
-          // Half of them finish first, the others while the command is on its way.
+          // Half of them finish first, the others while the command is in transit.
           const early = place % 2 === 0;
           if (early) attempt.finish(7);
           const sent = run.command(id, command, body);
@@ -490,7 +490,7 @@ describe('commands to a running execution, through the gateway', () => {
       }
     }, 300_000);
 
-    it('shows an agent’s progress while it runs, and keeps the last one', async () => {
+    it('shows an agent’s progress while it runs, and keeps the last report', async () => {
       const id = await start('chain');
       const a = await lab.attempt(id, 'a');
       a.heartbeat(0.25, 'a quarter');

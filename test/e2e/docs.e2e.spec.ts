@@ -292,7 +292,7 @@ describe('the documents', () => {
     expect(unknown).toEqual([]);
   });
 
-  it('have shell blocks that bash can read', () => {
+  it('have shell blocks that bash can parse', () => {
     const wrong = blocks
       .filter(({ block }) => block.language === 'sh')
       .flatMap(({ document, block }) => {
@@ -327,7 +327,7 @@ describe('the instructions of the documents work:', () => {
 
   afterAll(() => platform?.stop(), 300_000);
 
-  it('every route that they name is one of the API', async () => {
+  it('every route in them is a route of the API', async () => {
     const answer = await platform.admin().get<{ paths: Record<string, object> }>('/docs-json');
     const routes = Object.entries(answer.body.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => ({ method: method.toUpperCase(), path })),

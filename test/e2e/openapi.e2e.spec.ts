@@ -94,7 +94,7 @@ describe('the OpenAPI document', () => {
   let platform: LocalPlatform;
   let api: Api;
   let document: OpenApi;
-  /** Routes that answered with a secret. */
+  /** Routes whose answer had a secret. */
   const secrets = new Set<string>();
 
   beforeAll(async () => {

@@ -354,7 +354,7 @@ describe('the examples of docs/orchestrations.md', () => {
     300_000,
   );
 
-  it('control is paused, resumed, skipped, cancelled, retried, terminated, forked and undone as the guide says', async () => {
+  it('control can be paused, resumed, skipped, cancelled, retried, terminated, forked and undone as in the guide', async () => {
     const waiting = { input: { text: 'Hello', patience_ms: 600_000 } };
     const begin = async (attempt = 1, id?: string): Promise<string> => {
       const started = id ?? (await orchestrations.start('example-control', waiting));
@@ -407,7 +407,7 @@ describe('the examples of docs/orchestrations.md', () => {
     });
   }, 300_000);
 
-  it('shows what was spent wherever executions are shown', async () => {
+  it('shows spending wherever executions are shown', async () => {
     const listed = await api.get<{
       executions: { token_count: number; estimated_cost: number; trace_id: string; id: string }[];
     }>('/api/v1/orchestrations/executions?config_id=example-cost');
@@ -447,7 +447,7 @@ describe('the examples of docs/orchestrations.md', () => {
     for (const [index, id] of ids.entries()) {
       const { status, failure } = await orchestrations.ended(id);
       if (status === 'completed') {
-        // Linear regular expressions and empty paths are harmless: the condition is false.
+        // Linear regular expressions and empty paths do no harm, and the condition is false.
         expect([4, 6]).toContain(index);
         continue;
       }

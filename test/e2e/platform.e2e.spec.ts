@@ -205,7 +205,7 @@ describe('the platform, through its gateway', () => {
     expect(late.body.code).toBe('already_completed');
   });
 
-  it("hides one tenant's things from another, over REST and WebSocket", async () => {
+  it("hides one tenant's resources from another, over REST and WebSocket", async () => {
     const { secret } = expectStatus(
       await api.post<{ secret: string }>('/api/v1/api-keys', {
         user_id: 'eve',
@@ -238,7 +238,7 @@ describe('the platform, through its gateway', () => {
     expect((await new Api(api.url, 'batuta_wrong').get(EXECUTIONS)).status).toBe(401);
   });
 
-  it('answers bad input with its own 4xx and changes nothing', async () => {
+  it('answers bad input with the right 4xx and changes nothing', async () => {
     const database = new pg.Client({ connectionString: cluster.stack.databaseUrl });
     await database.connect();
     const size = async (): Promise<string> => {

@@ -148,7 +148,7 @@ describe('the example of the source document', () => {
     });
   });
 
-  it('stays out of live feeds with enable_monitoring false, and is read over REST', async () => {
+  it('has no live feed with enable_monitoring false, and can be read over REST', async () => {
     const name = `${EXAMPLE.name} unseen`;
     const steps = { steps: EXAMPLE.steps.steps, settings: { enable_monitoring: false } };
     expectStatus(await api.post(`${API}/configs`, { ...EXAMPLE, name, steps }), 201);
@@ -193,7 +193,7 @@ describe('the example of the source document', () => {
     expect(posted).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
   });
 
-  it('is shown in the flat form, and what was shown may be sent back', async () => {
+  it('is shown in the flat form, which may be sent back', async () => {
     const shown = expectStatus(
       await api.get<{ id: string; version: number; steps: unknown[] }>(`${API}/configs/${EXAMPLE.name}-parallel-4`),
       200,

@@ -161,7 +161,7 @@ function checkTree(spans: readonly CollectedSpan[]): void {
   expect(spans.filter((span) => span.end < span.start)).toEqual([]);
 }
 
-describe('what a platform shows of itself', () => {
+describe('the telemetry of a platform', () => {
   const called = new CalledServer(
     (path, earlier) =>
       path === '/broken' ? 400 : (path === '/flaky' || path === '/hook') && earlier === 0 ? 503 : 200,
@@ -219,7 +219,7 @@ describe('what a platform shows of itself', () => {
     );
 
   /** Starts an execution that waits for its time first; gives it a later one when a slow machine took it after that. */
-  /** How often it was started: on a busy machine the first may begin too late to have waited. */
+  /** How often it was started: on a busy machine the first one may begin too late to have waited. */
   let undone = 0;
   const startBeforeItsTime = async (
     delayed: { id: string; traceId: string },

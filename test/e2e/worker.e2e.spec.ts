@@ -24,7 +24,7 @@ const COUNTS = {
   required: ['words', 'characters'],
 };
 
-describe('an agent served by a worker of its own', () => {
+describe('an agent with its own worker', () => {
   let cluster: Cluster;
   let api: Api;
   let worker: ChildProcess | undefined;

@@ -231,7 +231,7 @@ describe('the audit log', () => {
     await found(admin, { action: 'audit.export', user_id: 'acme-viewer', outcome: 'refused' });
   }, 60_000);
 
-  it('filters by who, what, outcome and time', async () => {
+  it('filters by user, operation, outcome and time', async () => {
     const all = await entriesOf(admin);
     const some = all.find(({ action, outcome }) => action === 'secrets.put' && outcome === 'succeeded')!;
     const expected = (test: (entry: Entry) => boolean): string[] => all.filter(test).map(({ id }) => id);

@@ -55,7 +55,7 @@ describe("a tenant's agents and the platform's files", () => {
     await platform?.stop();
   }, 300_000);
 
-  it('reads its own file', async () => {
+  it('can read its own file', async () => {
     writeFileSync(join(dir, 'files', 'mallory', 'own.log'), '2026-01-31T12:00:00Z ERROR boom\n');
     expect(await analyze('own.log')).toMatchObject({ status: 'completed', output: { source: 'own.log' } });
   });

@@ -19,7 +19,7 @@ interface Limits {
 type Started = Answer<{ execution_id: string; code?: string; details?: Record<string, unknown> }>;
 
 /** Two gateways and two engines, a hostile and a quiet tenant. */
-describe('a tenant that tries to go past its limits', () => {
+describe('a tenant that tries to exceed its limits', () => {
   let cluster: Cluster;
   let platform: Api;
   let mallory: Api;
@@ -77,7 +77,7 @@ describe('a tenant that tries to go past its limits', () => {
     }
   }
 
-  it('begins no more executions than it may have, from several gateways and over WebSockets', async () => {
+  it('cannot begin more executions than allowed, from several gateways and over WebSockets', async () => {
     await limits({ unfinished_executions: 4 });
     // The change reaches both gateways.
     await eventually(
@@ -102,7 +102,7 @@ describe('a tenant that tries to go past its limits', () => {
       expect(headers.get('ratelimit')).toMatch(/^"unfinished_executions";r=0;t=\d+$/);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     }
-    // Its neighbour is not concerned, and the tenant's admin sees why.
+    // Another tenant is not affected, and the tenant's admin sees the reason.
     const others = await Promise.all(Array.from({ length: 8 }, () => start(quiet)));
     expect(counted(others).started).toHaveLength(8);
     await eventually(async () => {
@@ -112,7 +112,7 @@ describe('a tenant that tries to go past its limits', () => {
     });
   }, 180_000);
 
-  it('does not go round it by forks and retries, and has a place again when one ends', async () => {
+  it('cannot evade it with forks and retries, and may start again when one ends', async () => {
     await limits({});
     const failed: string[] = [];
     for (let n = 0; n < 6; n += 1) {
@@ -143,7 +143,7 @@ describe('a tenant that tries to go past its limits', () => {
     await eventually(async () => expect((await start(elsewhere)).status).toBe(202), { timeoutMs: 30_000 });
   }, 180_000);
 
-  it('begins no more a second than it may', async () => {
+  it('cannot begin more executions a second than allowed', async () => {
     await limits({ starts_per_second: 5 });
     await eventually(async () => expect((await start(elsewhere)).headers.get('ratelimit')).not.toBeNull());
     await eventually(async () => expect((await start(mallory)).headers.get('ratelimit')).not.toBeNull());
@@ -154,7 +154,7 @@ describe('a tenant that tries to go past its limits', () => {
     expect(started.length).toBeLessThanOrEqual(5 + Math.ceil(5 * seconds));
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]?.headers.get('ratelimit-policy')).toBe('"starts_per_second";q=5;w=1');
-    // A repeat starts nothing: it is answered whatever the limit is.
+    // A repeat starts nothing, so it is answered with any limit.
     const once = { 'idempotency-key': 'the-first' };
     let first: Started | undefined;
     await eventually(async () => {
@@ -165,7 +165,7 @@ describe('a tenant that tries to go past its limits', () => {
     expect(new Set(repeats.map(({ body }) => body.execution_id))).toEqual(new Set([first?.body.execution_id]));
   }, 180_000);
 
-  it('opens no more WebSockets than it may, over both gateways', async () => {
+  it('cannot open more WebSockets than allowed, over both gateways', async () => {
     await limits({});
     // The change reaches the gateways a little later.
     const begun = await eventually(async () => expectStatus(await start(mallory), 202), { timeoutMs: 30_000 });
@@ -204,15 +204,15 @@ describe('a tenant that tries to go past its limits', () => {
     );
   }, 180_000);
 
-  it('runs no more attempts at once than it may, and goes on when it may have more', async () => {
+  it('cannot run more attempts at once than allowed, and continues when the limit is raised', async () => {
     await limits({ running_attempts: 2 });
     const many = Array.from({ length: 8 }, (_, n) => ({ id: `s${n}`, name: `S${n}`, agent: 'delay' }));
     expectStatus(await mallory.post(CONFIGS, { name: 'wide', strategy: 'parallel', steps: many }), 201);
-    // So many that every engine has some: each has a part of the limit, by its part of the partitions.
+    // Enough that every engine has some, because each has a part of the limit, by its part of the partitions.
     const startMany = (): Promise<Started[]> =>
       Promise.all(Array.from({ length: 16 }, (_, n) => start(both(n), 'wide')));
     const running = async (): Promise<number> => (await limitsOf(platform)).used['running_attempts'] ?? 0;
-    // The change reaches the engines a little later: what they begin before that goes by the limit before.
+    // The change reaches the engines a little later. Earlier attempts follow the old limit.
     await eventually(
       async () => {
         await cancelAll(mallory);
@@ -234,7 +234,7 @@ describe('a tenant that tries to go past its limits', () => {
     });
   }, 180_000);
 
-  it('does not set its limits itself, nor see those of others', async () => {
+  it('cannot set its limits itself, or see those of others', async () => {
     expect((await malloryAdmin.call('PUT', '/api/v1/tenants/mallory/limits', { weight: 100 })).status).toBe(403);
     expect((await malloryAdmin.get('/api/v1/tenants/quiet/limits')).status).toBe(404);
     expect((await malloryAdmin.get('/api/v1/tenants')).status).toBe(403);

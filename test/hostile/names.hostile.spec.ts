@@ -68,7 +68,7 @@ describe('a tenant whose host names get no answer', () => {
     for (let index = 0; index < 120; index += 1) {
       const input = { url: `http://n${index}.silent.test/` };
       expectStatus(await mallory.post(`${EXECUTE}/call`, { input }), 202);
-      // It ends at once, and its webhook goes to a host of its own.
+      // It ends at once, and its webhook goes to its own host.
       const callback_url = `http://h${index}.silent.test/`;
       expectStatus(await mallory.post(`${EXECUTE}/done`, { input: {}, callback_url }), 202);
     }
