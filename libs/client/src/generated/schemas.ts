@@ -1463,9 +1463,9 @@ export interface IterationCompleted {
   estimated_cost?: number | undefined;
   /** Version of the agent, as its worker said. */
   agent_version?: string | undefined;
-  /** Those of them that were read, where the agent tells them apart. */
+  /** Input tokens among them, when the agent reports them separately. */
   input_tokens?: number | undefined;
-  /** Those of them that were written, where the agent tells them apart. */
+  /** Output tokens among them, when the agent reports them separately. */
   output_tokens?: number | undefined;
 }
 
@@ -2798,7 +2798,7 @@ export interface IterationCompletedEvent {
   at: string;
   /** What happened. */
   data: IterationCompleted;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -2813,7 +2813,7 @@ export interface IterationPlannedEvent {
   at: string;
   /** What happened. */
   data: IterationPlanned;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
