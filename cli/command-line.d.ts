@@ -6,6 +6,7 @@ export interface AuditOptions {
   readonly key?: string;
   readonly action?: string;
   readonly resource?: string;
+  readonly execution?: string;
   readonly outcome?: 'succeeded' | 'refused' | 'failed';
   readonly from?: string;
   readonly before?: string;
@@ -48,6 +49,7 @@ export interface Actions {
   listTenants(): Promise<void>;
   tenantSettings(tenant: string, options: { readonly globalConfigs?: 'on' | 'off' }): Promise<void>;
   eraseTenant(tenant: string, options: { readonly confirm?: string }): Promise<void>;
+  reencrypt(options: { readonly newKey?: boolean; readonly check?: boolean }): Promise<void>;
   doctor(options: { readonly service?: readonly string[]; readonly bundle?: string }): Promise<void>;
   rebuild(): Promise<void>;
   verify(which: string, options: { readonly tenant?: string }): Promise<void>;

@@ -149,6 +149,7 @@ Environment:
       .option('--key <id>', 'only what was asked for with this API key')
       .option('--action <name>', 'only this operation, such as secrets.put')
       .option('--resource <path>', 'only what was about this, such as secrets/TICKET_TOKEN')
+      .option('--execution <id>', 'only uses of secrets by this execution')
       .addOption(new Option('--outcome <outcome>', 'only these').choices(['succeeded', 'refused', 'failed']))
       .option('--from <time>', 'only from this time on, such as 2030-01-31T12:00:00Z')
       .option('--before <time>', 'only before this time');
@@ -187,6 +188,18 @@ Environment:
     .option('--confirm <tenant>', 'the tenant once more: everything of it is removed, for good')
     .description('count every row of a tenant in every service; with --confirm, remove them')
     .action((tenant, options) => actions.eraseTenant(tenant, options));
+  program
+    .command('reencrypt')
+    .description(
+      'encrypt all that is stored under a key (secrets, signing secrets, headers of callbacks) under the first key',
+    )
+    .option('--new-key', 'make the keys of the platform here anew: it must not run, and old keys are gone afterwards')
+    .addOption(
+      new Option('--check', 'change nothing, and exit with 1 when something is not under the first key').conflicts(
+        'newKey',
+      ),
+    )
+    .action((options) => actions.reencrypt(options));
   program
     .command('doctor')
     .description(

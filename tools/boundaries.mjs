@@ -38,7 +38,7 @@ export const mayImport = {
   service: ['contracts', 'observability', 'program', 'settings'],
   // Workers use these libraries, and they do not depend on Nest, so that a worker is a small program.
   messaging: ['contracts', 'settings', 'collections'],
-  control: ['contracts', 'messaging', 'observability'],
+  control: ['collections', 'contracts', 'messaging', 'observability'],
   worker: ['client', 'collections', 'contracts', 'messaging'],
   conformance: ['contracts', 'local-stack', 'messaging', 'nats-accounts'],
   'event-store': ['contracts', 'settings', 'observability'],
@@ -65,6 +65,7 @@ export const mayImport = {
     'local-stack',
     'config',
     'execution',
+    'notifications',
     'standalone',
   ],
   bench: [...libs, 'client', 'testing', ...services, 'standalone'],

@@ -8,8 +8,8 @@ import type { AuditOptions } from '../command-line.js';
 import { CliError } from './api-client.js';
 
 /** The query of a list or an export, with the API's names. */
-export function auditQuery({ tenant, user, key, ...same }: AuditOptions): Record<string, string> {
-  const query = { tenant_id: tenant, user_id: user, key_id: key, ...same };
+export function auditQuery({ tenant, user, key, execution, ...same }: AuditOptions): Record<string, string> {
+  const query = { tenant_id: tenant, user_id: user, key_id: key, execution_id: execution, ...same };
   return Object.fromEntries(Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
@@ -18,9 +18,10 @@ export async function* auditLines(client: BatutaClient, options: AuditOptions, l
   let left = limit;
   if (left <= 0) return;
   for await (const entry of client.audit.list({ ...auditQuery(options), limit: Math.min(500, limit) } as never)) {
-    const { at, user_id: user, address, action, resource, outcome, code } = entry;
+    const { at, user_id: user, address, action, resource, outcome, code, used_by: usedBy = '' } = entry;
     const end = code === undefined || code === '' ? outcome : `${outcome} (${code})`;
-    yield `${at}  ${user === undefined || user === '' ? '-' : user}@${address ?? ''}  ${action}  ${resource}  ${end}`;
+    const who = usedBy === '' ? `${user === undefined || user === '' ? '-' : user}@${address ?? ''}` : usedBy;
+    yield `${at}  ${who}  ${action}  ${resource}  ${end}`;
     left -= 1;
     if (left === 0) return;
   }
@@ -72,5 +73,17 @@ function stored(entry: AuditEntry): Parameters<typeof auditLink>[1] {
   const { key_id: keyId = '', user_id: userId = '', role = '', revision = '', code = '', address = '' } = entry;
   const what = { channel, action, resource, revision, outcome: outcome as AuditOutcome, code };
   const at = Date.parse(entry.at ?? '');
-  return { id, seq, at, tenantId, keyId, userId, role, address, requestId: entry.request_id ?? '', ...what };
+  return {
+    id,
+    seq,
+    at,
+    tenantId,
+    keyId,
+    userId,
+    role,
+    address,
+    requestId: entry.request_id ?? '',
+    usedBy: entry.used_by ?? '',
+    ...what,
+  };
 }

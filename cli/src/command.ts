@@ -15,6 +15,7 @@ import { environmentLines } from './environment.js';
 import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
+import { reencrypt } from './reencrypt.js';
 import { retentionLine, setRetention } from './retention.js';
 import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
@@ -161,6 +162,18 @@ const program = commandLine({
     else if (open > 0) out(`${counted(open, 'execution')} of ${tenant} have not ended: end them, then run this again`);
     if (confirm === undefined) out(`nothing was removed; to do it: batuta erase-tenant ${tenant} --confirm ${tenant}`);
     else process.exitCode = 1;
+  },
+
+  async reencrypt(options) {
+    let left = 0;
+    await reencrypt(dataDir(), options, (what, found) => {
+      left += found?.left ?? 0;
+      if (found === undefined) return out(`${what}  no key is set: nothing to do`);
+      const rest = options.check === true ? `${found.left} not under the first key` : `${found.left} cannot be read`;
+      out(`${what}  ${options.check === true ? '' : `${found.renewed} encrypted anew, `}${rest}`);
+    });
+    if (left === 0) return out('everything is under the first key: other keys are needed by old backups only');
+    process.exitCode = 1;
   },
 
   async doctor(options) {

@@ -9,6 +9,12 @@ import { Cluster } from '../support/cluster.js';
 const CONFIGS = '/api/v1/orchestrations/configs';
 const EXECUTE = '/api/v1/orchestrations/execute';
 const EXECUTIONS = '/api/v1/orchestrations/executions';
+const SCHEDULES = '/api/v1/schedules';
+
+interface Scheduled {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly running: readonly unknown[];
+}
 
 interface Limits {
   readonly own: Readonly<Record<string, number | null>>;
@@ -234,12 +240,200 @@ describe('a tenant that tries to exceed its limits', () => {
     });
   }, 180_000);
 
+  it('does not go round them by schedules: a firing waits for a place, and is refused with its reason in the end', async () => {
+    await limits({ unfinished_executions: 2 });
+    await knowsLimit();
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const schedule = { name: `often-${n}`, config: 'slow', timetable: { every_ms: 1_000 }, overlap: 'allow' };
+      const body = { ...schedule, input: { ms: 300_000 } };
+      ids.push(expectStatus(await both(n).post<{ id: string }>(SCHEDULES, body), 201).id);
+    }
+    const scheduled = async (): Promise<Scheduled[]> =>
+      Promise.all(ids.map(async (id) => expectStatus(await mallory.get<Scheduled>(`${SCHEDULES}/${id}`), 200)));
+    const sum = async (count: string): Promise<number> =>
+      (await scheduled()).reduce((total, { counts }) => total + (counts[count] ?? 0), 0);
+    // Many more have fired than there may be executions, by schedules and by hand, and it never has more.
+    await eventually(
+      async () => {
+        await Promise.all(Array.from({ length: 4 }, (_, n) => start(both(n))));
+        expect((await running(mallory)).length).toBeLessThanOrEqual(2);
+        expect(await sum('fired')).toBeGreaterThan(15);
+      },
+      { timeoutMs: 60_000 },
+    );
+    expect(await running(mallory)).toHaveLength(2);
+    // A place that comes free is taken by what waits, and not by more.
+    await terminate((await running(mallory))[0]);
+    await eventually(async () => expect(await running(mallory)).toHaveLength(2), { timeoutMs: 30_000 });
+    // Whatever waited in vain is told with its reason: nothing is lost silently.
+    await eventually(async () => expect(await sum('refused')).toBeGreaterThan(0), { timeoutMs: 150_000 });
+    for (const id of ids) expectStatus(await mallory.post(`${SCHEDULES}/${id}/pause`, {}), 200);
+    await eventually(
+      async () => {
+        await cancelAll(mallory);
+        for (const { counts, running: runs } of await scheduled()) {
+          expect(runs).toHaveLength(0);
+          const { fired = 0, refused = 0, completed = 0, failed = 0, cancelled = 0 } = counts;
+          expect(refused + completed + failed + cancelled).toBe(fired);
+        }
+      },
+      { timeoutMs: 150_000 },
+    );
+    const histories = await Promise.all(ids.map((id) => mallory.get<object>(`${SCHEDULES}/${id}/history?limit=200`)));
+    expect(JSON.stringify(histories.map(({ body }) => body))).toContain('limit_reached');
+    for (const id of ids) await mallory.call('DELETE', `${SCHEDULES}/${id}`);
+  }, 400_000);
+
+  it('starts by schedules no faster than it may', async () => {
+    await limits({ starts_per_second: 0.5 });
+    await eventually(async () => expect((await start(elsewhere)).headers.get('ratelimit')).not.toBeNull());
+    await cancelAll(mallory);
+    const quick = [{ id: 'only', name: 'Only', agent: 'echo' }];
+    expectStatus(await mallory.post(CONFIGS, { name: 'quick', strategy: 'sequential', steps: quick }), 201);
+    const ids: string[] = [];
+    const began = performance.now();
+    for (let n = 0; n < 4; n += 1) {
+      const body = { name: `fast-${n}`, config: 'quick', timetable: { every_ms: 1_000 }, overlap: 'allow' };
+      ids.push(expectStatus(await both(n).post<{ id: string }>(SCHEDULES, body), 201).id);
+    }
+    const counts = async (count: string): Promise<number> => {
+      const all = await Promise.all(
+        ids.map(async (id) => expectStatus(await mallory.get<Scheduled>(`${SCHEDULES}/${id}`), 200)),
+      );
+      return all.reduce((total, each) => total + (each.counts[count] ?? 0), 0);
+    };
+    await eventually(async () => expect(await counts('fired')).toBeGreaterThan(40), { timeoutMs: 120_000 });
+    const completed = await eventually(async () => (await counts('completed')) || false, { timeoutMs: 60_000 });
+    const seconds = (performance.now() - began) / 1_000;
+    expect(completed).toBeLessThanOrEqual(1 + Math.ceil(0.5 * seconds));
+    for (const id of ids) await mallory.call('DELETE', `${SCHEDULES}/${id}`);
+  }, 180_000);
+
+  it('has no more children than places again, and parents never wait for each other for ever', async () => {
+    await limits({});
+    const part = [{ id: 'only', name: 'Only', agent: 'delay' }];
+    expectStatus(await mallory.post(CONFIGS, { name: 'part', strategy: 'sequential', steps: part }), 201);
+    const nested = Array.from({ length: 8 }, (_, n) => ({
+      id: `c${n}`,
+      name: `C${n}`,
+      orchestration: { config: 'part' },
+    }));
+    expectStatus(await mallory.post(CONFIGS, { name: 'parents', strategy: 'parallel', steps: nested }), 201);
+    await limits({ unfinished_executions: 2 });
+    await knowsLimit();
+    const parent = (n: number): Promise<Started> => both(n).post(`${EXECUTE}/parents`, { input: { ms: 2_000 } });
+    // Parents have all the places there are, and need children to end.
+    const parents = await eventually(
+      async () => {
+        await cancelAll(mallory);
+        const { started } = counted(await Promise.all([parent(0), parent(1)]));
+        expect(started).toHaveLength(2);
+        return started;
+      },
+      { timeoutMs: 60_000 },
+    );
+    let most = 0;
+    await eventually(
+      async () => {
+        most = Math.max(most, (await running(mallory)).length);
+        for (const id of parents) {
+          const { status } = expectStatus(await mallory.get<{ status: string }>(`${EXECUTIONS}/${id}`), 200);
+          expect(status).toBe('completed');
+        }
+      },
+      { timeoutMs: 240_000 },
+    );
+    expect(most).toBeGreaterThan(2);
+    expect(most).toBeLessThanOrEqual(4);
+  }, 400_000);
+
+  it('stores no more bytes than it may, in documents, configs and executions', async () => {
+    const document = (source: string): Promise<Answer<{ code?: string; details?: Record<string, unknown> }>> =>
+      malloryAdmin.post('/api/v1/knowledge/documents', {
+        source,
+        title: source,
+        content_type: 'text/markdown',
+        content: 'otters '.repeat(2_000),
+      });
+    await limits({ document_bytes: 1 });
+    const full = await eventually(
+      async () => {
+        const answer = await mallory.post<{ code?: string; details?: Record<string, unknown> }>(CONFIGS, {
+          name: 'one more',
+          strategy: 'sequential',
+          steps: [{ id: 'only', name: 'Only', agent: 'echo' }],
+        });
+        expect(answer.status).toBe(429);
+        return answer;
+      },
+      { timeoutMs: 30_000 },
+    );
+    const added = await eventually(
+      async () => {
+        const answer = await document('otters');
+        // A config service that is busy says so.
+        expect(answer.status).not.toBe(503);
+        return answer;
+      },
+      { timeoutMs: 60_000 },
+    );
+    for (const answer of [full, added]) {
+      expect([answer.status, answer.body.code, answer.body.details?.['limit']]).toEqual([
+        429,
+        'limit_reached',
+        'document_bytes',
+      ]);
+      expect(answer.headers.get('ratelimit-policy')).toMatch(/^"document_bytes";q=1/);
+    }
+    await limits({ execution_bytes: 1 });
+    const begun = await eventually(
+      async () => {
+        const answer = await start(mallory);
+        expect(answer.status).toBe(429);
+        return answer;
+      },
+      { timeoutMs: 60_000 },
+    );
+    expect([begun.body.code, begun.body.details?.['limit']]).toEqual(['limit_reached', 'execution_bytes']);
+    expect(begun.headers.get('ratelimit-policy')).toMatch(/^"execution_bytes";q=1/);
+    // A schedule does not wait for what only deletions give back.
+    const body = { name: 'full', config: 'slow', timetable: { every_ms: 1_000 } };
+    const { id } = expectStatus(await mallory.post<{ id: string }>(SCHEDULES, body), 201);
+    await eventually(
+      async () => {
+        const { counts } = expectStatus(await mallory.get<Scheduled>(`${SCHEDULES}/${id}`), 200);
+        expect(counts['refused'] ?? 0).toBeGreaterThan(1);
+      },
+      { timeoutMs: 60_000 },
+    );
+    await mallory.call('DELETE', `${SCHEDULES}/${id}`);
+    expect((await start(quiet)).status).toBe(202);
+    await limits({});
+  }, 240_000);
+
   it('cannot set its limits itself, or see those of others', async () => {
     expect((await malloryAdmin.call('PUT', '/api/v1/tenants/mallory/limits', { weight: 100 })).status).toBe(403);
     expect((await malloryAdmin.get('/api/v1/tenants/quiet/limits')).status).toBe(404);
     expect((await malloryAdmin.get('/api/v1/tenants')).status).toBe(403);
     expect((await mallory.get('/api/v1/tenants/mallory/limits')).status).toBe(403);
   });
+
+  async function terminate(id: string | undefined): Promise<void> {
+    expectStatus(await mallory.post(`${EXECUTIONS}/${id}/terminate`, {}), 200);
+  }
+
+  /** The change of a limit has reached both gateways and engines. */
+  async function knowsLimit(): Promise<void> {
+    await eventually(
+      async () => {
+        const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => start(both(n))));
+        expect(counted(answers).refused.length).toBeGreaterThan(0);
+      },
+      { timeoutMs: 30_000 },
+    );
+    await cancelAll(mallory);
+  }
 
   async function running(api: Api): Promise<string[]> {
     const path = `${EXECUTIONS}?status=running&limit=100`;

@@ -19,7 +19,7 @@ export const AUDIT_TEXT = 512;
 export const FIRST_AUDIT_LINK = '00'.repeat(32);
 
 export type AuditEntry = Override<
-  Wire<AuditEntryJson, 'keyId' | 'userId' | 'role' | 'revision' | 'code' | 'address' | 'requestId'>,
+  Wire<AuditEntryJson, 'keyId' | 'userId' | 'role' | 'revision' | 'code' | 'address' | 'requestId' | 'usedBy'>,
   { outcome: AuditOutcome }
 >;
 /** An entry before it has a place in its tenant's log. */
@@ -37,13 +37,15 @@ export type ListAuditReply = Override<
 
 /**
  * The link of an entry: SHA-256, in hexadecimal digits, of the bytes of the previous link and of the entry's fields in
- * this order as one JSON array. Absent fields are "". `previous` of the first entry: `FIRST_AUDIT_LINK`.
+ * this order as one JSON array. Absent fields are "". `used_by` comes last, and only if it is not empty. `previous` of
+ * the first entry: `FIRST_AUDIT_LINK`.
  */
 export function auditLink(previous: string, entry: Omit<AuditEntry, 'link'>): string {
   const { keyId = '', userId = '', role = '', revision = '', code = '', address = '', requestId = '' } = entry;
+  const { usedBy = '' } = entry;
   const { seq, id, at, tenantId, channel, action, resource, outcome } = entry;
   const who = [keyId, userId, role, channel, address, requestId];
-  const what = [action, resource, revision, outcome, code];
+  const what = [action, resource, revision, outcome, code, ...(usedBy === '' ? [] : [usedBy])];
   return createHash('sha256')
     .update(Buffer.from(previous, 'hex'))
     .update(JSON.stringify([seq, id, at, tenantId, ...who, ...what]))

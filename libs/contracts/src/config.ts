@@ -339,7 +339,7 @@ export type ListSecretsReply = Override<
   Wire<ListSecretsReplyJson, 'refused' | 'nextCursor'>,
   { secrets: SecretInfo[]; refused?: Refusal }
 >;
-export type ResolveSecretsRequest = Wire<ResolveSecretsRequestJson, 'executionId' | 'stepId' | 'callbackId'>;
+export type ResolveSecretsRequest = Wire<ResolveSecretsRequestJson, 'executionId' | 'stepId' | 'callbackId' | 'agent'>;
 export type ResolveSecretsReply = Override<
   Wire<ResolveSecretsReplyJson, keyof ResolveSecretsReplyJson>,
   { values?: Record<string, string>; refused?: Refusal }

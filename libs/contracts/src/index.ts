@@ -375,6 +375,7 @@ export type { PostgresRight, PostgresService } from './postgres-rights.js';
 export { grantRights, isSecured, secureRows } from './postgres-grants.js';
 export {
   POSTGRES_ROWS,
+  POSTGRES_ALL_TENANTS_SETTING,
   POSTGRES_TENANT_SETTING,
   SEE_ALL_TENANTS,
   SEE_ALL_TENANTS_LOCALLY,

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { RecentSet } from '@batuta/collections';
 import { operations } from '@batuta/contracts';
 import type { ResolveSecretsReply, ResolveSecretsRequest } from '@batuta/contracts';
 import { HiddenValues } from '@batuta/observability';
@@ -23,12 +24,13 @@ export class SecretMissingError extends Error {
 }
 
 /** The attempt or delivery that needs secrets. */
-export type SecretUser = Pick<ResolveSecretsRequest, 'tenantId' | 'executionId' | 'stepId' | 'callbackId'>;
+export type SecretUser = Pick<ResolveSecretsRequest, 'tenantId' | 'executionId' | 'stepId' | 'agent' | 'callbackId'>;
 
 /** The source of secret values. Everything that uses secrets gets them through this port. */
 export interface SecretSource {
   /**
-   * Returns the values of a tenant's secrets. Waits until the config service answers or the signal fires.
+   * Returns the values of a tenant's secrets, after their use by this execution and step or callback was recorded. Waits
+   * until the config service answers or the signal fires.
    * @throws SecretMissingError when there is no such secret.
    */
   resolve(user: SecretUser, names: readonly string[], signal: AbortSignal): Promise<ResolvedSecrets>;
@@ -48,11 +50,18 @@ interface Kept {
 }
 
 const ANSWER_MS = 2_000;
+/** Uses of a step that are recorded once, and how many such steps are known. */
+const RECORDED_MS = 3_600_000;
+const RECORDED_MOST = 20_000;
 const PAUSE_MS = 250;
 
-/** Requests values from the config service, and caches them for a few seconds, in memory only. */
+/**
+ * Requests values from the config service, which records their use, and caches them for a few seconds, in memory only.
+ * Each step of an execution asks at least once.
+ */
 export function secretSource({ control, keptMs = 5_000, most = 500 }: SecretSourceOptions): SecretSource {
   const kept = new Map<string, Kept>();
+  const recorded = new RecentSet(RECORDED_MOST);
   const ask = async (user: SecretUser, names: readonly string[], signal: AbortSignal): Promise<ResolveSecretsReply> => {
     for (;;) {
       signal.throwIfAborted();
@@ -72,7 +81,10 @@ export function secretSource({ control, keptMs = 5_000, most = 500 }: SecretSour
       const key = JSON.stringify([user.tenantId, ...names.toSorted()]);
       const now = performance.now();
       const found = kept.get(key);
-      if (found !== undefined && now < found.until) return found.resolved;
+      const { executionId = '', stepId = '', callbackId = '' } = user;
+      const hour = Math.floor(Date.now() / RECORDED_MS);
+      const use = JSON.stringify([executionId, stepId, callbackId, hour, key]);
+      if (found !== undefined && now < found.until && recorded.has(use)) return found.resolved;
       kept.delete(key);
       const reply = await ask(user, names, signal);
       if (reply.refused !== undefined) throw new Error(`secrets were refused: ${reply.refused.message}`);
@@ -84,6 +96,7 @@ export function secretSource({ control, keptMs = 5_000, most = 500 }: SecretSour
       const resolved = { values, hidden: new HiddenValues(values.values()) };
       const oldest = kept.size >= most ? kept.keys().next().value : undefined;
       if (oldest !== undefined) kept.delete(oldest);
+      recorded.add(use);
       kept.set(key, { resolved, until: now + keptMs });
       return resolved;
     },

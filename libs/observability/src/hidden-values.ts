@@ -9,7 +9,8 @@ const LEAST_PART = 6;
  */
 const LEAST_LINE = 16;
 const MOST_PLACES = 32;
-const LONGEST_IN_PARTS = 2_000;
+/** Forms up to so many characters are looked for all at once, longer ones one by one. */
+const LONGEST_TOGETHER = 512;
 const ELLIPSIS = /(?:…|\.\.\.)$/;
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -20,109 +21,217 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
  * that were changed in another way.
  */
 export class HiddenValues {
-  /** In lower case, the longest first. */
-  readonly #forms: readonly string[];
-  /** The forms as they appear in JSON text. */
-  readonly #inJson: readonly string[];
-  /** Sequences of a few characters from all positions of the shorter forms. */
-  readonly #parts = new Set<string>();
-  /** The very long forms. */
+  /** In small letters. */
+  readonly #index: FormIndex;
+  /** Forms that are very long, the longest first. */
   readonly #long: readonly string[];
+  readonly #isEmpty: boolean;
 
   constructor(values: Iterable<string>) {
     const forms = new Set<string>();
-    for (const value of values) for (const form of formsOf(value)) forms.add(small(form));
-    this.#forms = [...forms].toSorted((one, other) => other.length - one.length);
-    this.#inJson = [...new Set(this.#forms.flatMap((form) => [form, small(inJson(form))]))];
-    this.#long = this.#forms.filter((form) => form.length > LONGEST_IN_PARTS);
-    for (const form of this.#forms) {
-      if (form.length > LONGEST_IN_PARTS) continue;
-      for (let at = 0; at + LEAST_PART <= form.length; at += 1) this.#parts.add(form.slice(at, at + LEAST_PART));
-    }
+    for (const value of values) for (const form of smallFormsOf(value)) forms.add(form);
+    this.#isEmpty = forms.size === 0;
+    const short = [...forms].filter(({ length }) => length >= LEAST_PART && length <= LONGEST_TOGETHER);
+    this.#index = new FormIndex(short);
+    this.#long = [...forms]
+      .filter(({ length }) => length < LEAST_PART || length > LONGEST_TOGETHER)
+      .toSorted((one, other) => other.length - one.length);
   }
 
   get isEmpty(): boolean {
-    return this.#forms.length === 0;
+    return this.#isEmpty;
   }
 
   /** Returns the text without the values. */
   text(text: string): string {
-    if (this.#forms.length === 0 || text.length < LEAST_PART) return text;
-    const lower = small(text);
-    const found: [from: number, to: number][] = [];
-    for (const form of this.#forms) {
-      if (form.length > lower.length) continue;
-      for (let at = lower.indexOf(form); at >= 0; at = lower.indexOf(form, at + form.length)) {
-        found.push([at, at + form.length]);
-      }
-    }
-    return this.#withoutParts(found.length === 0 ? text : without(text, found));
+    if (this.#isEmpty || text.length < LEAST_PART) return text;
+    const found = this.#index.find(text);
+    if (this.#long.length > 0) this.#findLong(text, found);
+    return found.length === 0 ? text : without(text, found);
   }
 
   /** Returns the JSON without the values in texts, names of fields and numbers. Parts that contain none are shared. */
   json<T>(value: T): T {
-    if (this.#forms.length === 0) return value;
-    // Most outputs contain no value. One search through the whole output costs less than a search through each of its
-    // texts.
-    const whole = small(JSON.stringify(value) ?? '');
-    const mayHold = this.#inJson.some((form) => whole.includes(form));
-    return this.#json(value as Json, mayHold ? (text) => this.text(text) : (text) => this.#withoutParts(text)) as T;
+    return this.#isEmpty ? value : (this.#json(value as Json) as T);
   }
 
-  #json(value: Json, shown: (text: string) => string): Json {
-    if (typeof value === 'string') return shown(value);
+  #json(value: Json): Json {
+    if (typeof value === 'string') return this.text(value);
     if (typeof value === 'number') {
       const digits = String(value);
-      return shown(digits) === digits ? value : HIDDEN;
+      return this.text(digits) === digits ? value : HIDDEN;
     }
     if (value === null || typeof value !== 'object') return value;
     if (Array.isArray(value)) {
-      const items = value.map((item) => this.#json(item, shown));
+      const items = value.map((item) => this.#json(item));
       return items.some((item, place) => item !== value[place]) ? items : value;
     }
     let changed = false;
     const fields = Object.entries(value).map(([name, field]): [string, Json] => {
-      const entry: [string, Json] = [shown(name), this.#json(field, shown)];
+      const entry: [string, Json] = [this.text(name), this.#json(field)];
       changed ||= entry[0] !== name || entry[1] !== field;
       return entry;
     });
     return changed ? Object.fromEntries(fields) : value;
   }
 
-  /**
-   * Removes the beginning of a value at the end of the text, and the end of a value at its beginning, because the text
-   * may have been cut.
-   */
-  #withoutParts(text: string): string {
-    if (text.length < LEAST_PART) return text;
-    const end = text.replace(ELLIPSIS, '');
-    const [head, tail] = [small(end.slice(0, LEAST_PART)), small(end.slice(-LEAST_PART))];
-    if (!this.#isPart(head) && !this.#isPart(tail)) return text;
-    const lower = small(end);
-    let cutFront = 0;
-    let cutBack = 0;
-    for (const form of this.#forms) {
-      for (const at of placesOf(tail, form)) {
-        const length = at + LEAST_PART;
-        if (length > cutBack && lower.endsWith(form.slice(0, length))) cutBack = length;
-      }
-      for (const at of placesOf(head, form)) {
-        const length = form.length - at;
-        if (length > cutFront && lower.startsWith(form.slice(at))) cutFront = length;
+  /** Adds where long forms stand, whole or cut by an end of the text. */
+  #findLong(text: string, found: Place[]): void {
+    const lower = small(text);
+    for (const form of this.#long) {
+      for (let at = lower.indexOf(form); at >= 0; at = lower.indexOf(form, at + form.length)) {
+        found.push([at, at + form.length]);
       }
     }
-    if (cutBack === 0 && cutFront === 0) return text;
-    if (cutFront + cutBack >= end.length) return HIDDEN;
-    const back = cutBack === 0 ? text.slice(cutFront) : end.slice(cutFront, -cutBack) + HIDDEN;
-    return cutFront === 0 ? back : HIDDEN + back;
-  }
-
-  #isPart(text: string): boolean {
-    return this.#parts.has(text) || this.#long.some((form) => form.includes(text));
+    const end = lower.replace(ELLIPSIS, '');
+    if (end.length < LEAST_PART) return;
+    const [head, tail] = [end.slice(0, LEAST_PART), end.slice(-LEAST_PART)];
+    for (const form of this.#long) {
+      for (const at of placesOf(tail, form)) {
+        const length = at + LEAST_PART;
+        if (end.endsWith(form.slice(0, length))) found.push([end.length - length, text.length]);
+      }
+      for (const at of placesOf(head, form)) {
+        if (end.startsWith(form.slice(at))) found.push([0, form.length - at]);
+      }
+    }
   }
 }
 
-/** Lower case for A to Z only, so that the number of characters stays the same. */
+type Place = [from: number, to: number];
+
+/**
+ * Finds any number of forms in one pass over a text: a hash of each few characters in a row says whether a form begins or ends so, and a search
+ * in the sorted forms says which.
+ */
+class FormIndex {
+  readonly #sorted: readonly string[];
+  /** Each form backwards, for those of which a text begins with the end. */
+  readonly #backwards: readonly string[];
+  readonly #longest: number;
+  readonly #beginnings: HashFilter;
+  readonly #ends: HashFilter;
+
+  constructor(forms: readonly string[]) {
+    this.#sorted = forms.toSorted(byUnits);
+    this.#backwards = forms.map(backwards).toSorted(byUnits);
+    this.#longest = forms.reduce((longest, { length }) => Math.max(longest, length), 0);
+    this.#beginnings = new HashFilter(forms.length);
+    this.#ends = new HashFilter(forms.length);
+    for (const form of forms) {
+      this.#beginnings.add(hashOf(form, 0));
+      this.#ends.add(hashOf(form, form.length - LEAST_PART));
+    }
+  }
+
+  find(text: string): Place[] {
+    const found: Place[] = [];
+    if (this.#sorted.length === 0) return found;
+    const { length } = text;
+    let lower: string | undefined;
+    let hash = 0;
+    for (let at = 0; at < length; at += 1) {
+      hash = (Math.imul(hash, BASE) + smallUnit(text.charCodeAt(at))) | 0;
+      if (at >= LEAST_PART) {
+        hash = (hash - Math.imul(smallUnit(text.charCodeAt(at - LEAST_PART)), OUTGOING)) | 0;
+      }
+      if (at < LEAST_PART - 1) continue;
+      if (this.#beginnings.mayHave(hash)) this.#begins((lower ??= small(text)), at - LEAST_PART + 1, text, found);
+      if (at < this.#longest && this.#ends.mayHave(hash)) this.#ended((lower ??= small(text)), at + 1, found);
+    }
+    return found;
+  }
+
+  /** Whether a form stands at this place, or the beginning of one that the end of the text cuts off. */
+  #begins(lower: string, at: number, text: string, found: Place[]): void {
+    let rest = lower.slice(at, at + this.#longest);
+    // The greatest form that is not greater than what follows either stands here, or shares some of it with the one that does.
+    while (rest.length >= LEAST_PART) {
+      const form = this.#sorted[firstAfter(this.#sorted, rest) - 1];
+      if (form === undefined) break;
+      const shared = sharedLength(form, rest);
+      if (shared === form.length) {
+        found.push([at, at + shared]);
+        return;
+      }
+      rest = rest.slice(0, shared);
+    }
+    if (at + this.#longest <= lower.length) return;
+    const left = lower.slice(at).replace(ELLIPSIS, '');
+    if (left.length < LEAST_PART) return;
+    const next = this.#sorted[firstAfter(this.#sorted, left)];
+    if (next?.startsWith(left) === true) found.push([at, text.length]);
+  }
+
+  /** Whether what stands before this place is the end of a form, whose beginning is cut off. */
+  #ended(lower: string, end: number, found: Place[]): void {
+    const before = backwards(lower.slice(0, end));
+    const next = this.#backwards[firstAfter(this.#backwards, before)];
+    if (next?.startsWith(before) === true) found.push([0, end]);
+  }
+}
+
+const BASE = 0x01_00_01_93;
+/** The base to the power of the characters of a hash. */
+const OUTGOING = Array.from({ length: LEAST_PART }).reduce<number>((power) => Math.imul(power, BASE), 1);
+
+function hashOf(text: string, from: number): number {
+  let hash = 0;
+  for (let at = from; at < from + LEAST_PART; at += 1) hash = (Math.imul(hash, BASE) + text.charCodeAt(at)) | 0;
+  return hash;
+}
+
+/** Which hashes there may be: never wrong about one that was added, and rarely about another. */
+class HashFilter {
+  readonly #bits: Uint32Array;
+  readonly #shift: number;
+
+  constructor(count: number) {
+    const power = Math.min(26, Math.max(10, Math.ceil(Math.log2(Math.max(1, count))) + 6));
+    this.#bits = new Uint32Array(2 ** (power - 5));
+    this.#shift = 32 - power;
+  }
+
+  add(hash: number): void {
+    const bit = this.#bitOf(hash);
+    this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] ?? 0) | (1 << (bit & 31));
+  }
+
+  mayHave(hash: number): boolean {
+    const bit = this.#bitOf(hash);
+    return ((this.#bits[bit >>> 5] ?? 0) & (1 << (bit & 31))) !== 0;
+  }
+
+  #bitOf(hash: number): number {
+    return Math.imul(hash, 0x9e_37_79_b1) >>> this.#shift;
+  }
+}
+
+const byUnits = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
+/** By code units: it is compared with what was turned around in the same way. */
+const backwards = (text: string): string => text.split('').toReversed().join('');
+
+/** Where in the sorted texts the first one stands that is greater. */
+function firstAfter(sorted: readonly string[], text: string): number {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((sorted[middle] as string) <= text) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function sharedLength(one: string, other: string): number {
+  const most = Math.min(one.length, other.length);
+  let shared = 0;
+  while (shared < most && one.charCodeAt(shared) === other.charCodeAt(shared)) shared += 1;
+  return shared;
+}
+
+const smallUnit = (unit: number): number => (unit >= 65 && unit <= 90 ? unit + 32 : unit);
+
+/** Small letters for A to Z: what has as many characters as before. */
 function small(text: string): string {
   return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
@@ -151,7 +260,9 @@ function* placesOf(part: string, form: string): Iterable<number> {
   }
 }
 
-/** The forms in which texts may contain a value. */
+const smallFormsOf = (value: string): readonly string[] => inUse.get(value)?.forms ?? [...formsOf(value)].map(small);
+
+/** A value as texts may hold it. */
 function formsOf(value: string): Set<string> {
   const forms = new Set<string>();
   const lines = value.split(/[\r\n]+/).map((line) => line.trim());
@@ -231,36 +342,75 @@ const HTML_QUOTES = [
   ['&#x22;', '&#x27;'],
 ] as const;
 
-/** Values that no log line and no span of this process may contain now, with the number of users of each. */
-const inUse = new Map<string, number>();
-let hidden: HiddenValues | undefined;
+interface InUse {
+  users: number;
+  readonly forms: readonly string[];
+}
+
+/** Values that no log line and no span of this process may hold now, with how many hold on to each. */
+const inUse = new Map<string, InUse>();
+/** What hides them. It may hide some that nobody holds on to any more. */
+interface Hiding {
+  readonly sets: readonly HiddenValues[];
+  readonly values: Set<string>;
+  readonly all: Pick<HiddenValues, 'text' | 'json'>;
+}
+let hiding: Hiding | undefined;
+/** Values that nothing hides yet. */
+const fresh = new Set<string>();
+/** What came since the last time that all were put together, each in a set of its own. */
+const MOST_SETS = 8;
 
 /** Keeps values out of log lines and spans of this process until the returned function is called. */
 export function hideEverywhere(values: Iterable<string>): () => void {
   const own = [...new Set(values)];
   for (const value of own) {
-    const users = inUse.get(value) ?? 0;
-    inUse.set(value, users + 1);
-    if (users === 0) hidden = undefined;
+    const used = inUse.get(value);
+    if (used !== undefined) used.users += 1;
+    else {
+      inUse.set(value, { users: 1, forms: smallFormsOf(value) });
+      if (hiding?.values.has(value) !== true) fresh.add(value);
+    }
   }
   let held = true;
   return () => {
     if (!held) return;
     held = false;
     for (const value of own) {
-      const users = (inUse.get(value) ?? 0) - 1;
-      if (users > 0) inUse.set(value, users);
-      else {
-        inUse.delete(value);
-        hidden = undefined;
-      }
+      const used = inUse.get(value);
+      if (used === undefined) continue;
+      used.users -= 1;
+      if (used.users > 0) continue;
+      inUse.delete(value);
+      fresh.delete(value);
     }
+    if (inUse.size === 0) hiding = undefined;
   };
 }
 
-/** The values to keep out of log lines and spans now; undefined when there are none. */
-export function hiddenNow(): HiddenValues | undefined {
+/**
+ * What is to be kept out of log lines and spans now; undefined when that is nothing. Attempts come and go many times a second, so what is
+ * new is added, and all are put together anew only now and then.
+ */
+export function hiddenNow(): Pick<HiddenValues, 'text' | 'json'> | undefined {
   if (inUse.size === 0) return undefined;
-  hidden ??= new HiddenValues(inUse.keys());
-  return hidden;
+  if (hiding !== undefined && fresh.size === 0) return hiding.all;
+  const isStale = hiding === undefined || hiding.values.size > 2 * inUse.size + 16;
+  if (hiding === undefined || isStale || hiding.sets.length >= MOST_SETS) {
+    hiding = hidingOf([new HiddenValues(inUse.keys())], new Set(inUse.keys()));
+  } else {
+    for (const value of fresh) hiding.values.add(value);
+    hiding = hidingOf([...hiding.sets, new HiddenValues(fresh)], hiding.values);
+  }
+  fresh.clear();
+  return hiding.all;
 }
+
+const hidingOf = (sets: readonly HiddenValues[], values: Set<string>): Hiding => ({
+  sets,
+  values,
+  all: {
+    text: (text) => sets.reduce((shown, set) => set.text(shown), text),
+    json: (value) => sets.reduce((shown, set) => set.json(shown), value),
+  },
+});

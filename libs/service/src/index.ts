@@ -1,5 +1,7 @@
+export { GroupCommit } from './group-commit.js';
 export { IdempotencyKeys } from './idempotency-keys.js';
 export type { Queries } from './idempotency-keys.js';
+export { maintenanceUrl } from './maintenance-url.js';
 export { migrateInTurns } from './migrate-in-turns.js';
 export { runOnce } from './run-once.js';
 export type { RunOnceOptions } from './run-once.js';

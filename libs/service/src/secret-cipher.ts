@@ -56,6 +56,11 @@ export class SecretCipher {
     return this.#current !== undefined;
   }
 
+  /** The beginning of everything that is stored under the first key; undefined without keys. */
+  get currentPrefix(): string | undefined {
+    return this.#current === undefined ? undefined : `enc1.${this.#current}.`;
+  }
+
   /** Whether a stored secret has the form in which it would be stored now. */
   isCurrent(stored: string): boolean {
     return SEALED.exec(stored)?.[1] === this.#current;

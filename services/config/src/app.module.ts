@@ -23,6 +23,7 @@ import { Knowledge } from './knowledge/knowledge.service.js';
 import { Models } from './models/models.js';
 import { ModelsController } from './models/models.controller.js';
 import { RequestMetrics } from './request-metrics.js';
+import { SecretUses } from './secrets/secret-uses.js';
 import { Secrets } from './secrets/secrets.js';
 import { SecretsController } from './secrets/secrets.controller.js';
 import { SecretVault } from './secrets/secret-vault.js';
@@ -82,6 +83,7 @@ export class ConfigModule {
         { provide: WORKER_USERS, useValue: { users: workerUsers } },
         PoolCredentials,
         { provide: SecretVault, useValue: vault },
+        SecretUses,
         Secrets,
         Models,
         { provide: DEFAULT_LIMITS, useValue: defaultLimits },

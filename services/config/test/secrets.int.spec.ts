@@ -1,10 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startConfig } from '@batuta/config';
-import { operations } from '@batuta/contracts';
+import { auditLink, FIRST_AUDIT_LINK, operations } from '@batuta/contracts';
 import type {
   AgentReply,
+  AuditEntry,
   ConfigReply,
+  ListAuditReply,
+  ListAuditRequest,
   ListSecretsReply,
   Principal,
   ResolveSecretsReply,
@@ -106,6 +109,89 @@ describe('secrets', () => {
       'not_found',
     );
     expect((await resolve('default', ['MINE'])).values).toEqual({ MINE: VALUE });
+  });
+
+  it('are given to nothing that is not recorded, once an hour for each user and value', async () => {
+    const made = await put('USED', { value: VALUE });
+    const executionId = randomUUID();
+    const uses = async (more: Partial<ListAuditRequest> = {}, as: Principal = me): Promise<AuditEntry[]> => {
+      const request = { principal: as, action: 'secrets.use', executionId, ...more };
+      const { entries } = await under.client.request<ListAuditReply>(operations.audit.list.subject, request);
+      return entries;
+    };
+    const use = (stepId: string, names: string[], agent = 'http'): Promise<ResolveSecretsReply> =>
+      under.client.request<ResolveSecretsReply>(operations.secrets.resolve.subject, {
+        tenantId: 'default',
+        executionId,
+        stepId,
+        agent,
+        names,
+      });
+    // Many at once, as runners ask, and each of them more than once.
+    const steps = Array.from({ length: 40 }, (_, n) => `s${n % 20}`);
+    await Promise.all(steps.map((step) => use(step, ['USED'])));
+    await use('s0', ['USED']);
+    const entries = await uses();
+    expect(new Set(entries.map(({ usedBy }) => usedBy))).toEqual(
+      new Set(Array.from({ length: 20 }, (_, n) => `executions/${executionId}/steps/s${n}/agents/http`)),
+    );
+    const fields = { resource: 'secrets/USED', channel: 'use', outcome: 'succeeded', revision: made.etag };
+    for (const entry of entries) expect(entry).toMatchObject(fields);
+    expect(entries.length).toBeLessThanOrEqual(40);
+    // A new value is another use; so is a callback, and what there is not is refused and recorded too.
+    await put('USED', { value: `${VALUE}!` });
+    const before = entries.length;
+    await use('s0', ['USED', 'GONE']);
+    await under.client.request(operations.secrets.resolve.subject, {
+      tenantId: 'default',
+      executionId,
+      callbackId: 'c1',
+      names: ['USED'],
+    });
+    const later = (await uses()).slice(0, -before);
+    expect(
+      later.map(({ resource, outcome, code = '', usedBy }) => [resource, outcome, code, usedBy].join(' ')).toSorted(),
+    ).toEqual([
+      `secrets/GONE refused secret_missing executions/${executionId}/steps/s0/agents/http`,
+      `secrets/USED succeeded  executions/${executionId}/callbacks/c1`,
+      `secrets/USED succeeded  executions/${executionId}/steps/s0/agents/http`,
+    ]);
+    // Of this execution alone, of this tenant alone, and chained like all else.
+    expect(await uses({ executionId: executionId.slice(0, -1) })).toEqual([]);
+    expect(await uses({}, other)).toEqual([]);
+    const all: AuditEntry[] = [];
+    for (let cursor: string | undefined = ''; cursor !== undefined;) {
+      const request: object = { principal: me, oldestFirst: true, limit: 500, cursor };
+      const page: ListAuditReply = await under.client.request<ListAuditReply>(operations.audit.list.subject, request);
+      all.push(...page.entries);
+      cursor = page.nextCursor;
+    }
+    let link = FIRST_AUDIT_LINK;
+    for (const entry of all) expect((link = auditLink(link, entry))).toBe(entry.link);
+    const forged = { ...(all.at(-1) as AuditEntry), usedBy: `executions/${randomUUID()}` };
+    expect(auditLink(all.at(-2)?.link ?? '', forged)).not.toBe(forged.link);
+  });
+
+  it('stay where they are while their use cannot be recorded', async () => {
+    await put('KEPT', { value: VALUE });
+    await database.query('ALTER TABLE config.audit_entries RENAME TO audit_entries_away');
+    const use = (): Promise<ResolveSecretsReply> =>
+      under.client.request<ResolveSecretsReply>(operations.secrets.resolve.subject, {
+        tenantId: 'default',
+        executionId: randomUUID(),
+        stepId: 'a',
+        names: ['KEPT'],
+      });
+    try {
+      const outcome = await use().then(
+        () => 'given',
+        () => 'kept',
+      );
+      expect(outcome).toBe('kept');
+    } finally {
+      await database.query('ALTER TABLE config.audit_entries_away RENAME TO audit_entries');
+    }
+    expect((await use()).values).toEqual({ KEPT: VALUE });
   });
 
   it.each([

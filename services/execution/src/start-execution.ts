@@ -43,6 +43,7 @@ import { ScheduleQueries } from './queries/schedule-queries.js';
 import { COUNT_APPROVALS } from './queries/sql.js';
 import type { ExecutionSettings } from './settings.js';
 import { Admissions } from './tenants/admissions.js';
+import { StreamStarts } from './tenants/stream-starts.js';
 import { recordCommit } from './tracing/commit-spans.js';
 import { TraceProjection } from './tracing/trace-projection.js';
 
@@ -225,6 +226,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const asked = clock.elapsed();
     const time = await store.time();
     clock.heard(time, (clock.elapsed() - asked) / 2);
+    const admissions = new Admissions(admitting, (tenantId) => bus.runningOf(tenantId));
     const refused = new RefusedReports(controlClientOver(nats), logger);
     opened.push(() => refused.close());
     const engine = new Engine({
@@ -238,6 +240,14 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         reportRefused: (executionId, stepId, attempt) => refused.record(executionId, stepId, attempt),
         configs: configClient(controlClientOver(nats), store),
         evaluator: sandboxEvaluator(sandbox),
+        starts: new StreamStarts({
+          clock: systemClock,
+          limitsOf: (tenantId) => {
+            if (!terms.known) throw new Error('the limits of tenants are not known yet');
+            return terms.of(tenantId);
+          },
+          admit: (request) => admissions.admit(request),
+        }),
         log: logger,
       },
       settings: engineSettings(settings, partitions),
@@ -383,7 +393,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         ),
         retention: policies,
         schedules: new ScheduleQueries(storeOf, lookUps),
-        admissions: new Admissions(admitting, (tenantId) => bus.runningOf(tenantId)),
+        admissions,
       }),
       {
         ...(await natsMicroservice({ ...access, queue: 'execution' })),

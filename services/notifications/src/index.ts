@@ -1,5 +1,6 @@
 export { NotificationsModule } from './app.module.js';
 export type { NotificationsModuleOptions } from './app.module.js';
+export { reencryptCallbacks } from './callbacks/reencrypt.js';
 export { migrateAsOwner } from './database/data-source.js';
 export { loadNotificationsSettings } from './settings.js';
 export type { NotificationsSettings } from './settings.js';

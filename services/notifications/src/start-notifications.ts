@@ -18,7 +18,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { NotificationsModule } from './app.module.js';
 import { CallbackHeaders } from './callbacks/callback-headers.js';
 import { encryptionKeysOf, SecretCipher, tellUnsecured } from '@batuta/service';
-import { SigningSecrets } from './callbacks/signing-secrets.js';
+import { SIGNING_KEYS, SigningSecrets } from './callbacks/signing-secrets.js';
 import { CHANNELS } from './channels/index.js';
 import type { ChannelKind } from './channels/kind.js';
 import {
@@ -101,10 +101,10 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const templates = new Templates(sandbox);
-    const secretCipher = new SecretCipher(encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? [], {
-      variable: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
-      clearPrefix: 'whsec_',
-    });
+    const secretCipher = new SecretCipher(
+      encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? [],
+      SIGNING_KEYS,
+    );
     const secrets = new SigningSecrets(rows, secretCipher);
     const headers = new CallbackHeaders(rows, secretCipher);
     await renewSecrets(secrets, headers, secretCipher, logger);

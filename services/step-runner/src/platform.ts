@@ -60,12 +60,12 @@ async function resolveSecrets(source: SecretSource, task: Task, signal: AbortSig
 
 async function useSecrets(
   source: SecretSource,
-  { tenantId, executionId, stepId }: Task,
+  { tenantId, executionId, stepId, agent }: Task,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<UsedSecrets> {
   try {
-    const { values, hidden } = await source.resolve({ tenantId, executionId, stepId }, names, signal);
+    const { values, hidden } = await source.resolve({ tenantId, executionId, stepId, agent }, names, signal);
     return { values, hidden, release: hideEverywhere(values.values()) };
   } catch (error) {
     if (!(error instanceof SecretMissingError)) throw error;

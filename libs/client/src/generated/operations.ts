@@ -630,14 +630,26 @@ export const OPERATIONS = {
   'audit.list': {
     method: 'GET',
     path: '/api/v1/audit',
-    query: ['tenant_id', 'user_id', 'key_id', 'action', 'resource', 'outcome', 'from', 'before', 'limit', 'cursor'],
+    query: [
+      'tenant_id',
+      'user_id',
+      'key_id',
+      'action',
+      'resource',
+      'execution_id',
+      'outcome',
+      'from',
+      'before',
+      'limit',
+      'cursor',
+    ],
     headers: [],
     items: 'entries',
   },
   'audit.export': {
     method: 'GET',
     path: '/api/v1/audit/export',
-    query: ['tenant_id', 'user_id', 'key_id', 'action', 'resource', 'outcome', 'from', 'before'],
+    query: ['tenant_id', 'user_id', 'key_id', 'action', 'resource', 'execution_id', 'outcome', 'from', 'before'],
     headers: [],
   },
 } as const satisfies Record<string, OperationSpec>;
@@ -1786,6 +1798,8 @@ export interface AuditListOptions extends CallOptions {
   action?: string | undefined;
   /** Only what was about this resource: a path below /api/v1/. */
   resource?: string | undefined;
+  /** Only uses of secrets by this execution. */
+  execution_id?: string | undefined;
   /** Only what came to this. */
   outcome?: 'succeeded' | 'refused' | 'failed' | undefined;
   /** Only from this time on. */
@@ -1809,6 +1823,8 @@ export interface AuditExportOptions extends CallOptions {
   action?: string | undefined;
   /** Only what was about this resource: a path below /api/v1/. */
   resource?: string | undefined;
+  /** Only uses of secrets by this execution. */
+  execution_id?: string | undefined;
   /** Only what came to this. */
   outcome?: 'succeeded' | 'refused' | 'failed' | undefined;
   /** Only from this time on. */

@@ -1197,6 +1197,7 @@ export interface AuditEntry {
   request_id?: string | undefined;
   /** SHA-256 over the link before and this entry, in hexadecimal digits. */
   link: string;
+  used_by?: string | undefined;
 }
 
 export interface KnowledgeDocument {

@@ -20,6 +20,7 @@ export const AUDIT_FILTERS = {
   key_id: textParameter('Only what was asked for with this API key.'),
   action: textParameter('Only this operation, by its name.', 255, 'configs.update'),
   resource: textParameter('Only what was about this resource: a path below /api/v1/.', 512, 'secrets/TICKET_TOKEN'),
+  execution_id: textParameter('Only uses of secrets by this execution.', 36, '0193f3c1-1111-7000-8000-000000000000'),
   outcome: wordParameter('Only what came to this.', AUDIT_OUTCOMES),
   from: timeParameter('Only from this time on.'),
   before: timeParameter('Only before this time.'),

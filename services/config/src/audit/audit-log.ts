@@ -88,12 +88,13 @@ export class AuditLog {
       return { entries: [], ...others };
     }
     if (!TENANT_ID.test(tenantId)) return { entries: [] };
-    const texts: Record<'userId' | 'keyId' | 'action' | 'resource' | 'outcome', string> = {
+    const texts: Record<'userId' | 'keyId' | 'action' | 'resource' | 'outcome' | 'executionId', string> = {
       userId: '',
       keyId: '',
       action: '',
       resource: '',
       outcome: '',
+      executionId: '',
     };
     for (const name of Object.keys(texts) as (keyof typeof texts)[]) {
       if (textField(request[name]) === '') continue;

@@ -13,19 +13,19 @@ SELECT id FROM config.audit_entries WHERE tenant_id = ANY($1::text[]) AND id = A
 export const STORE_ENTRIES = `
 WITH stored AS (
   INSERT INTO config.audit_entries (tenant_id, id, seq, at, key_id, user_id, role, channel, action, resource, revision, outcome,
-    code, address, request_id, link)
+    code, address, request_id, used_by, link)
   SELECT "tenantId", id, seq, to_timestamp(at / 1000), coalesce("keyId", ''), coalesce("userId", ''), coalesce(role, ''), channel,
     action, resource, coalesce(revision, ''), outcome, coalesce(code, ''), coalesce(address, ''), coalesce("requestId", ''),
-    decode(link, 'hex')
+    coalesce("usedBy", ''), decode(link, 'hex')
   FROM jsonb_to_recordset($1::jsonb) AS e ("tenantId" text, id uuid, seq bigint, at float8, "keyId" text, "userId" text, role text,
-    channel text, action text, resource text, revision text, outcome text, code text, address text, "requestId" text, link text)
+    channel text, action text, resource text, revision text, outcome text, code text, address text, "requestId" text, "usedBy" text, link text)
 )
 UPDATE config.audit_heads AS h SET seq = n.seq, link = decode(n.link, 'hex')
 FROM jsonb_to_recordset($2::jsonb) AS n ("tenantId" text, seq bigint, link text) WHERE h.tenant_id = n."tenantId"`;
 
 const SHOWN = `id, tenant_id AS "tenantId", seq::float8 AS seq, floor(extract(epoch FROM at) * 1000 + 0.5)::float8 AS at, key_id AS "keyId",
   user_id AS "userId", role, channel, action, resource, revision, outcome, code, address, request_id AS "requestId",
-  encode(link, 'hex') AS link`;
+  used_by AS "usedBy", encode(link, 'hex') AS link`;
 
 /** The filters of a list of entries. */
 export interface AuditFilters {
@@ -35,6 +35,7 @@ export interface AuditFilters {
   readonly action: string;
   readonly resource: string;
   readonly outcome: string;
+  readonly executionId: string;
   readonly from: number;
   readonly before: number;
   /** Where the page begins: an id, or a position in the chain when the oldest come first. */
@@ -71,6 +72,11 @@ export function selectEntries(filters: AuditFilters): { readonly text: string; r
   // The second condition is the same as that of the index of refusals, so that PostgreSQL can use it.
   if (filters.outcome === 'succeeded') conditions.push(`outcome = 'succeeded'`);
   else if (filters.outcome !== '') where((place) => `outcome = ${place} AND outcome <> 'succeeded'`, filters.outcome);
+  if (filters.executionId !== '') {
+    // All texts that begin so: the column is sorted by its bytes, and "0" follows "/".
+    where((place) => `used_by <> '' AND used_by >= ${place}`, `executions/${filters.executionId}/`);
+    where((place) => `used_by < ${place}`, `executions/${filters.executionId}0`);
+  }
   if (from > 0) where((place) => `id >= ${place}::uuid`, idAt(from));
   if (before > 0) where((place) => `id < ${place}::uuid`, idAt(before));
   if (after !== undefined) {

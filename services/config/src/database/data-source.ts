@@ -21,6 +21,7 @@ import { TenantLimits1700000000090 } from './migrations/1700000000090-tenant-lim
 import { EraseVersions1700000000130 } from './migrations/1700000000130-erase-versions.js';
 import { TenantSettings1700000000140 } from './migrations/1700000000140-tenant-settings.js';
 import { CreateAudit1700000000150 } from './migrations/1700000000150-create-audit.js';
+import { AuditUses1700000000160 } from './migrations/1700000000160-audit-uses.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -74,6 +75,7 @@ export function configDataSource(options: {
       EraseVersions1700000000130,
       TenantSettings1700000000140,
       CreateAudit1700000000150,
+      AuditUses1700000000160,
     ],
     migrationsTableName: 'migrations',
   });

@@ -40,6 +40,11 @@ export class SecretVault {
     return this.#platform.enabled;
   }
 
+  /** The beginning of data keys that are wrapped with the newest key; undefined without keys. */
+  get currentPrefix(): string | undefined {
+    return this.#platform.currentPrefix;
+  }
+
   /** Whether the stored value is wrapped with the newest key. */
   isCurrent({ wrappedKey }: Sealed): boolean {
     return this.#platform.isCurrent(wrappedKey);

@@ -7,6 +7,6 @@ export const SecretsController = operationsController('SecretsController', opera
   get: (secrets, { principal, name }) => secrets.get(principal, name),
   put: (secrets, { principal, name, body, preconditions }) => secrets.put(principal, name, body, preconditions),
   delete: (secrets, { principal, name, preconditions }) => secrets.delete(principal, name, preconditions),
-  resolve: (secrets, { tenantId, names }) => secrets.resolve(tenantId, names),
+  resolve: (secrets, { names, ...use }) => secrets.resolve(use, names),
   known: (secrets, { tenantId, names }) => secrets.known(tenantId, names ?? []),
 });

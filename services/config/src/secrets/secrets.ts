@@ -26,6 +26,8 @@ import { invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { Report, Suggestions, documentCheck, guardJson, isRecord } from '@batuta/documents';
+import { SecretUses } from './secret-uses.js';
+import type { SecretUse } from './secret-uses.js';
 import { SecretVault } from './secret-vault.js';
 
 const DEFAULT_PAGE = 50;
@@ -77,7 +79,10 @@ export class Secrets {
   readonly #vault: SecretVault;
   readonly #logger = new Logger('Secrets');
 
-  constructor(rows: ConfigRows, vault: SecretVault) {
+  readonly #uses: SecretUses;
+
+  constructor(rows: ConfigRows, vault: SecretVault, uses: SecretUses) {
+    this.#uses = uses;
     this.#rows = rows;
     this.#vault = vault;
   }
@@ -177,9 +182,11 @@ export class Secrets {
   }
 
   /**
-   * The values of the existing ones among these secrets. Only services that use them ask, for the tenant of the work.
+   * The values of the existing ones among these secrets, after their use was recorded. Only services that use them ask,
+   * for the tenant of the work.
    */
-  async resolve(tenantId: string, asked: unknown): Promise<ResolveSecretsReply> {
+  async resolve(use: SecretUse, asked: unknown): Promise<ResolveSecretsReply> {
+    const { tenantId } = use;
     const names = namesOf(asked);
     if (names === undefined) return invalidField('/names', 'invalid', `must be at most ${MAX_NAMES} names of secrets`);
     const rows = await this.#rows.of(tenantId).query<SealedRow[]>(
@@ -197,6 +204,11 @@ export class Secrets {
         return refuse('unavailable', 'A secret is stored under a key that the platform does not have now.');
       }
     }
+    const tags = new Map(rows.map((row) => [row.name, tagged(row).etag]));
+    await this.#uses.record(
+      use,
+      names.map((name) => ({ name, etag: tags.get(name) })),
+    );
     if (rows.length > 0) {
       // Rounded to the minute: otherwise each attempt would write the same row, and all of them would wait for it.
       await this.#rows.of(tenantId).query(
@@ -226,6 +238,15 @@ export class Secrets {
       return near === undefined ? [] : [[name, near]];
     });
     return { known: names.filter((name) => there.has(name)), meant: Object.fromEntries(meant) };
+  }
+
+  /** How many are not under the newest key. */
+  async outdated(): Promise<number> {
+    const [row] = await this.#rows.everybody.query<{ count: number }[]>(
+      'SELECT count(*)::int AS count FROM config.secrets WHERE $1::text IS NULL OR NOT starts_with(wrapped_key, $1)',
+      [this.#vault.currentPrefix ?? null],
+    );
+    return row?.count ?? 0;
   }
 
   /**
@@ -304,7 +325,7 @@ function toView(row: ShownRow): SecretInfo {
 }
 
 /** Computed from the fields that a user can change: using a secret does not change its tag. */
-const tagged = (row: ShownRow): { etag: string; version: number } => ({
+const tagged = (row: Pick<ShownRow, 'id' | 'version'>): { etag: string; version: number } => ({
   etag: etagOf([row.id, row.version], row.version),
   version: row.version,
 });

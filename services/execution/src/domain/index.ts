@@ -29,7 +29,7 @@ export { initialState, isTerminal, priorityOf } from './state/state.js';
 export type { State } from './state/state.js';
 export { mappedValue, parseTemplate, sandboxed } from './expressions/expressions.js';
 export type { ScheduleCommandInput } from './schedule/command.js';
-export { decideSchedule } from './schedule/decide.js';
+export { LATE_MS, decideSchedule } from './schedule/decide.js';
 export type { ScheduleDecision } from './schedule/decide.js';
 export { isScheduleEffectWanted, scheduleEffectsOf, wantedScheduleEffects } from './schedule/effects.js';
 export type { ScheduleEffect } from './schedule/effects.js';

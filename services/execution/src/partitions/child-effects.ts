@@ -5,6 +5,7 @@ import type {
   ParentCommand,
   Principal,
   Refusal,
+  StartExecution,
   StreamMessage,
   StreamMessageReply,
 } from '@batuta/contracts';
@@ -22,13 +23,14 @@ import {
 import type { ChildEffect, State } from '../domain/index.js';
 import type { Answer, ChildAnswer, Input } from './inputs.js';
 import type { HotExecution, Partition } from './partition.js';
-import type { Clock, EngineLog } from './ports.js';
+import type { Clock, EngineLog, OwnStarts } from './ports.js';
 import type { StartableConfigs, Unavailable } from './startable-configs.js';
 import type { StreamSender } from './stream-sender.js';
 
 export interface ChildEffectParts {
   readonly clock: Clock;
   readonly startable: StartableConfigs;
+  readonly starts?: OwnStarts | undefined;
   readonly sender: StreamSender;
   readonly log: EngineLog;
   readonly submit: (partition: Partition, input: Input) => void;
@@ -40,7 +42,11 @@ const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 5_000;
 /** Refusals that do not concern the start itself. */
 const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
+/** A child waits so long for its tenant's limits; then its step fails, so that parents never wait for each other for ever. */
+const LIMITED_MS = 300_000;
 const TRACE_ID = /^[0-9a-f]{32}$/;
+
+type StartCommand = CommandRequest & { readonly start: StartExecution };
 
 /**
  * Starts the children of steps and sends them the commands of their parents, on any owner. Everything here may happen
@@ -104,7 +110,8 @@ export class ChildEffects {
   /** Sends the start. A repeat is answered with the child's status. */
   async #ask(execution: HotExecution, effect: ChildEffect): Promise<ChildAnswer | Unavailable | undefined> {
     const state = execution.committed;
-    const made = state === undefined ? undefined : await this.#command(state, effect);
+    const found = state === undefined ? undefined : await this.#command(state, effect);
+    const made = found !== undefined && 'command' in found ? await this.#held(execution, effect, found) : found;
     if (made === undefined || 'unavailable' in made) return made;
     if ('refusal' in made) {
       // The start may have arrived before its config was deleted.
@@ -126,10 +133,30 @@ export class ChildEffects {
     return rejected.code === 'execution_deleted' ? { outcome: 'gone' } : { outcome: 'refused', refusal: rejected };
   }
 
+  /** The same start when the limits of its tenant let it begin. */
+  async #held(
+    execution: HotExecution,
+    effect: ChildEffect,
+    made: { readonly command: StartCommand },
+  ): Promise<{ readonly command: StartCommand } | { readonly refusal: Refusal } | undefined> {
+    const { commandId, executionId, principal, start } = made.command;
+    const refusal = await this.parts.starts?.admitted({
+      tenantId: principal.tenantId,
+      commandId,
+      executionId,
+      input: start.input,
+      child: true,
+      waitMs: LIMITED_MS,
+      wanted: () => this.#wanted(execution, effect),
+    });
+    if (refusal === 'unwanted') return undefined;
+    return refusal === undefined ? made : { refusal };
+  }
+
   async #command(
     state: State,
     { stepId, childId }: ChildEffect,
-  ): Promise<{ readonly command: CommandRequest } | { readonly refusal: Refusal } | Unavailable | undefined> {
+  ): Promise<{ readonly command: StartCommand } | { readonly refusal: Refusal } | Unavailable | undefined> {
     const { started, executionId, config } = state;
     const child = childOf(state, stepId);
     const unit = config.units[config.unitIndex.get(stepId) ?? -1];

@@ -238,6 +238,28 @@ export interface Evaluator {
   validate(request: ValidationRequest): Promise<ValidationOutcome>;
 }
 
+/** An execution that another stream starts: a schedule, or an execution of which it is a child. */
+export interface OwnStart {
+  readonly tenantId: string;
+  readonly commandId: string;
+  readonly executionId: string;
+  readonly input: JsonValue | undefined;
+  readonly child: boolean;
+  /** How long it may wait, milliseconds. */
+  readonly waitMs: number;
+  /** Asked while it waits. */
+  wanted(): boolean;
+}
+
+/** Holds starts of streams to the limits of their tenants. */
+export interface OwnStarts {
+  /**
+   * Resolves when the limits let it begin; with a refusal when they did not in time, and with `unwanted` when nobody wants it
+   * any more. Rejects when nobody can say now.
+   */
+  admitted(start: OwnStart): Promise<Refusal | 'unwanted' | undefined>;
+}
+
 export interface EngineLog {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -259,6 +281,8 @@ export interface EnginePorts {
   /** Called for reports without the token of their task. */
   readonly reportRefused?: (executionId: string, stepId: string, attempt: number) => void;
   readonly evaluator: Evaluator;
+  /** Undefined: tenants have no limits. */
+  readonly starts?: OwnStarts | undefined;
   readonly log: EngineLog;
 }
 

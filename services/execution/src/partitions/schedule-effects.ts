@@ -13,6 +13,7 @@ import type {
 } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import {
+  LATE_MS,
   isScheduleEffectWanted,
   mappedValue,
   parseTemplate,
@@ -24,7 +25,7 @@ import type { ScheduleEffect, ScheduleState } from '../domain/index.js';
 import type { StreamChanges } from './batch.js';
 import type { Answer, Input, StartAnswerInput } from './inputs.js';
 import type { EffectTicket, HotStream, Partition } from './partition.js';
-import type { Clock, EngineLog, Evaluator } from './ports.js';
+import type { Clock, EngineLog, Evaluator, OwnStarts } from './ports.js';
 import type { StartableConfigs, Unavailable } from './startable-configs.js';
 import type { StreamSender } from './stream-sender.js';
 
@@ -32,6 +33,7 @@ export interface ScheduleEffectParts {
   readonly clock: Clock;
   readonly startable: StartableConfigs;
   readonly evaluator: Evaluator;
+  readonly starts?: OwnStarts | undefined;
   readonly sender: StreamSender;
   readonly log: EngineLog;
   readonly submit: (partition: Partition, input: Input) => void;
@@ -42,6 +44,8 @@ type Start = Pick<StartAnswerInput, 'outcome' | 'refusal' | 'ended'>;
 
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 5_000;
+/** A firing waits so long for its tenant's limits: a time that nobody came to for as long counts as missed. */
+const LIMITED_MS = LATE_MS;
 const TERMINAL: ReadonlySet<string> = new Set<RunEnd>(['completed', 'failed', 'cancelled']);
 /** Refusals that do not concern the start itself. */
 const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
@@ -150,6 +154,15 @@ export class ScheduleEffects {
       ...(definition.priority === undefined ? {} : { priority: definition.priority }),
     };
     const command = { commandId: uuidV5(executionId, 'start'), executionId, principal: principalOf(state), start };
+    if (!run.started) {
+      // From the time at which it fired: an owner that takes over does not begin to wait anew.
+      const waitMs = Math.max(0, run.heardAt + LIMITED_MS - this.parts.clock.now());
+      const { tenantId } = state;
+      const asked = { tenantId, commandId: command.commandId, executionId, input, child: false, waitMs };
+      const refusal = await this.parts.starts?.admitted({ ...asked, wanted: () => this.#wanted(stream, effect) });
+      if (refusal === 'unwanted') return undefined;
+      if (refusal !== undefined) return { outcome: 'refused', refusal };
+    }
     const reply = await this.#command(stream, effect, command);
     if (reply === undefined) return undefined;
     const { accepted, rejected } = reply;

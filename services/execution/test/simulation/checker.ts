@@ -52,6 +52,8 @@ export class Checker implements BusObserver, CommitObserver {
     private readonly memory: () => MemoryEventStore,
     private readonly definitions: Definitions,
     private readonly partitions: number,
+    /** Starts of streams that limits have let through; undefined when nothing is limited. */
+    private readonly letThrough?: ReadonlySet<string>,
   ) {
     this.schedules = new ScheduleChecker(world, memory, partitions);
     this.#published = new PublishedChecker({
@@ -125,6 +127,9 @@ export class Checker implements BusObserver, CommitObserver {
     const { world } = this;
     const id = event.executionId;
     world.note('log', () => `${short(id)}/${event.version} ${event.type} ${JSON.stringify(event.data)}`);
+    if (event.type === 'ExecutionStarted' && event.data.endTo !== undefined && this.letThrough?.has(id) === false) {
+      world.violated('nothing goes past a limit', `${short(id)} was started without being let through`);
+    }
     let history = this.histories.get(id);
     if (history === undefined) {
       if (event.type !== 'ExecutionStarted') {

@@ -737,7 +737,7 @@ export const faults = [
   {
     name: 'an end of a child that is told twice',
     what: 'a parent records an end of a child as often as it arrives',
-    seed: 139,
+    seed: 141,
     patches: [
       {
         file: `${domain}/commands/children.ts`,
@@ -896,6 +896,30 @@ export const faults = [
         file: `${domain}/plan/plan.ts`,
         from: ' <= at && !isHeld(state);',
         to: ' <= at;',
+      },
+    ],
+  },
+  {
+    name: 'a firing past the limits',
+    what: 'a schedule starts its executions without asking whether its tenant may have more',
+    seed: 18,
+    patches: [
+      {
+        file: `${partitions}/schedule-effects.ts`,
+        from: "      if (refusal === 'unwanted') return undefined;\n      if (refusal !== undefined) return { outcome: 'refused', refusal };\n",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'a child past the limits',
+    what: 'a parent starts its children without asking whether its tenant may have more',
+    seed: 55,
+    patches: [
+      {
+        file: `${partitions}/child-effects.ts`,
+        from: "'command' in found ? await this.#held(execution, effect, found) : found",
+        to: 'true ? found : undefined',
       },
     ],
   },

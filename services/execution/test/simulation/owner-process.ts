@@ -1,6 +1,6 @@
 import { Engine } from '../../src/partitions/engine.js';
 import type { EngineSettings } from '../../src/partitions/engine.js';
-import type { Clock, ConfigService, EngineLog, Evaluator, TaskTokens } from '../../src/partitions/ports.js';
+import type { Clock, ConfigService, EngineLog, Evaluator, OwnStarts, TaskTokens } from '../../src/partitions/ports.js';
 import type { SimulatedBus } from './simulated-bus.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { SimulatedDatabase } from './simulated-store.js';
@@ -16,6 +16,8 @@ export interface OwnerParts {
   readonly bus: SimulatedBus;
   readonly configs: ConfigService;
   readonly evaluator: Evaluator;
+  /** Undefined: the tenant has no limits. */
+  readonly starts: OwnStarts | undefined;
   readonly settings: Omit<EngineSettings, 'ownership'>;
   readonly leaseMs: number;
   /** How far this process's wall clock is from the world's. */
@@ -54,6 +56,7 @@ export class OwnerProcess implements SimulatedProcess {
         tokens: TOKENS,
         configs: this.#configs(),
         evaluator: this.#evaluator(),
+        starts: this.#starts(),
         log,
       },
       settings: { ...settings, ownership: { name, leaseMs, renewMs: Math.floor(leaseMs / 3) } },
@@ -169,6 +172,20 @@ export class OwnerProcess implements SimulatedProcess {
           void evaluator.validate(request).then((outcome) => {
             world.after(world.random.between(1, 100), () => this.deliver(() => resolve(outcome)));
           });
+        }),
+    };
+  }
+
+  #starts(): OwnStarts | undefined {
+    const { starts } = this.parts;
+    if (starts === undefined) return undefined;
+    return {
+      admitted: (start) =>
+        new Promise((resolve, reject) => {
+          void starts.admitted(start).then(
+            (outcome) => this.deliver(() => resolve(outcome)),
+            (error: unknown) => this.deliver(() => reject(error)),
+          );
         }),
     };
   }

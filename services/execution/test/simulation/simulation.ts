@@ -31,6 +31,7 @@ import {
 import { SeededRandom } from './random.js';
 import { Runner } from './runner.js';
 import type { DirectPart } from './runner.js';
+import { SimulatedLimits } from './simulated-limits.js';
 import { SimulatedBus } from './simulated-bus.js';
 import { SimulatedDatabase, short } from './simulated-store.js';
 import { TaskQueue } from './task-queue.js';
@@ -96,6 +97,9 @@ const REPEAT_SALT = 4_026_080;
 const REPEAT_SHARE = 0.15;
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
+/** The same for limits that starts of schedules and of parents wait for. */
+const LIMIT_SALT = 4_001_937;
+const LIMIT_SHARE = 0.2;
 /** What schedules start: it ends soon, however its agent fares. */
 const SCHEDULED: OrchestrationDefinition = {
   name: 'scheduled',
@@ -145,6 +149,8 @@ class Simulation {
   readonly #children: SeededRandom | undefined;
   /** The same for loops. */
   readonly #repeats: SeededRandom | undefined;
+  /** Undefined in seeds whose tenant has no limits. */
+  readonly #limits: SimulatedLimits | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -164,7 +170,15 @@ class Simulation {
     this.#world = world;
     // Quiet seeds find what loud ones hide.
     const trouble = random.pick([0, 0.02, 0.05, 0.15, 0.3]);
-    this.#checker = new Checker(world, () => this.#database.memory, this.#definitions, PARTITIONS);
+    const limits = new SeededRandom(seed + LIMIT_SALT * 2 ** 32);
+    this.#limits = limits.chance(LIMIT_SHARE) ? new SimulatedLimits(world, limits) : undefined;
+    this.#checker = new Checker(
+      world,
+      () => this.#database.memory,
+      this.#definitions,
+      PARTITIONS,
+      this.#limits?.through,
+    );
     this.#database = new SimulatedDatabase(world, trouble, this.#checker);
     this.#queue = new TaskQueue(world);
     const own = new SeededRandom(seed + DIRECT_SALT * 2 ** 32);
@@ -374,6 +388,7 @@ class Simulation {
       bus: this.#bus,
       configs: this.#configs,
       evaluator: this.#evaluator,
+      starts: this.#limits,
       settings: this.#settings,
       leaseMs: LEASE_MS,
       skewMs: world.random.chance(0.2) ? world.random.between(-1_500, 1_500) : 0,

@@ -32,9 +32,25 @@ export class AuditExportController {
   })
   @Refuses('not_found')
   async export(@Caller() principal: Principal, @Query() raw: unknown, @Res() reply: FastifyReply): Promise<void> {
-    const { tenant_id: tenantId, user_id: userId, key_id: keyId, ...same } = parseQuery(AUDIT_FILTERS, raw);
+    const {
+      tenant_id: tenantId,
+      user_id: userId,
+      key_id: keyId,
+      execution_id: executionId,
+      ...same
+    } = parseQuery(AUDIT_FILTERS, raw);
     const page = async (cursor?: string): Promise<ListAuditReply> => {
-      const asked = { principal, tenantId, userId, keyId, ...same, limit: AUDIT_BATCH, oldestFirst: true, cursor };
+      const asked = {
+        principal,
+        tenantId,
+        userId,
+        keyId,
+        executionId,
+        ...same,
+        limit: AUDIT_BATCH,
+        oldestFirst: true,
+        cursor,
+      };
       return accepted(await this.backend.ask<ListAuditReply>(operations.audit.list.subject, asked as ListAuditRequest));
     };
     // Read the first page now, because a refusal must come before the status line is sent.

@@ -42,6 +42,12 @@ const HIDE_COPIES = `
       OR jsonb_path_exists(fallback, '$[*].callback_headers.* ? (@ != "***")')
     ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)`;
 
+/** $1: what values begin with that are under the newest key. */
+const OUTDATED = `
+  SELECT count(*)::int AS count FROM notifications.callbacks
+  WHERE EXISTS (SELECT FROM jsonb_path_query(channel, '$.callback_headers.*') AS v WHERE NOT starts_with(v #>> '{}', $1))
+    OR EXISTS (SELECT FROM jsonb_path_query(fallback, '$[*].callback_headers.*') AS v WHERE NOT starts_with(v #>> '{}', $1))`;
+
 interface StoredCallback {
   readonly id: string;
   readonly tenant_id: string;
@@ -106,6 +112,12 @@ export class CallbackHeaders {
     const channel = row === undefined ? undefined : [row.channel, ...row.fallback][channelIndex];
     if (channel === undefined) return undefined;
     return mapped(channel, (stored, name) => this.#open(stored, placeOf(tenantId, callbackId, name))).callback_headers;
+  }
+
+  /** How many callbacks have values that are not under the newest key. */
+  async outdated(): Promise<number> {
+    const [row] = await this.#rows.everybody.query<{ count: number }[]>(OUTDATED, [this.#cipher.currentPrefix ?? '']);
+    return row?.count ?? 0;
   }
 
   /**

@@ -10,6 +10,9 @@ const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
 const INSERT = `INSERT INTO notifications.signing_secrets (id, tenant_id, callback_id, secret) VALUES ($1, $2, $3, $4)`;
 
+/** How signing secrets and headers are stored. Early versions kept them in the clear. */
+export const SIGNING_KEYS = { variable: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS', clearPrefix: 'whsec_' } as const;
+
 /** How many secrets one statement encrypts again. */
 const PAGE = 500;
 
@@ -35,6 +38,15 @@ export class SigningSecrets {
   constructor(rows: NotificationsRows, cipher: SecretCipher) {
     this.#rows = rows;
     this.#cipher = cipher;
+  }
+
+  /** How many are not under the newest key. */
+  async outdated(): Promise<number> {
+    const [row] = await this.#rows.everybody.query<{ count: number }[]>(
+      'SELECT count(*)::int AS count FROM notifications.signing_secrets WHERE NOT starts_with(secret, $1)',
+      [this.#cipher.currentPrefix ?? ''],
+    );
+    return row?.count ?? 0;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { JsonValue } from '@batuta/contracts';
+import { GroupCommit } from '@batuta/service';
 import type { DataSource } from 'typeorm';
-import { GroupCommit } from '../database/group-commit.js';
 import { announce } from '../inbox/inbox-entry.js';
 import type { InboxEntry } from '../inbox/inbox-entry.js';
 import { defaultContent, valuesOf } from '../templates/message.js';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { newId } from '@batuta/contracts';
 import type { CallbackEvent, CallbackType, JsonValue } from '@batuta/contracts';
+import { GroupCommit } from '@batuta/service';
 import { Inject, Injectable } from '@nestjs/common';
 import type { DataSource, EntityManager } from 'typeorm';
 import { NotificationsRows } from '../database/data-source.js';
-import { GroupCommit } from '../database/group-commit.js';
 import { withoutHeaderValues } from '../callbacks/callback-headers.js';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Outcome } from '../channels/channel.js';

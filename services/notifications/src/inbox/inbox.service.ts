@@ -1,12 +1,11 @@
 import type { AckInboxReply, Idempotency, InboxNotification, ListInboxReply, Principal } from '@batuta/contracts';
-import { IdempotencyKeys } from '@batuta/service';
+import { GroupCommit, IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { IsNull, MoreThan } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { NotificationsRows } from '../database/data-source.js';
 import { invalid } from '../access/refusals.js';
 import { pageSize, textOf, uuidOf } from '../access/requests.js';
-import { GroupCommit } from '../database/group-commit.js';
 import { InboxEntity } from './inbox.entity.js';
 
 const MAX_ACKS = 1_000;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/audit.proto.
  */
 export const file_batuta_config_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("ChxiYXR1dGEvY29uZmlnL3YxL2F1ZGl0LnByb3RvEhBiYXR1dGEuY29uZmlnLnYxIooCCgpBdWRpdEVudHJ5EgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRILCgNzZXEYAyABKAESCgoCYXQYBCABKAESDgoGa2V5X2lkGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSDAoEcm9sZRgHIAEoCRIPCgdjaGFubmVsGAggASgJEg4KBmFjdGlvbhgJIAEoCRIQCghyZXNvdXJjZRgKIAEoCRIQCghyZXZpc2lvbhgLIAEoCRIPCgdvdXRjb21lGAwgASgJEgwKBGNvZGUYDSABKAkSDwoHYWRkcmVzcxgOIAEoCRISCgpyZXF1ZXN0X2lkGA8gASgJEgwKBGxpbmsYECABKAkiQwoSQXBwZW5kQXVkaXRSZXF1ZXN0Ei0KB2VudHJpZXMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLkF1ZGl0RW50cnkiIgoQQXBwZW5kQXVkaXRSZXBseRIOCgZzdG9yZWQYASABKAUi/AEKEExpc3RBdWRpdFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDgoGa2V5X2lkGAQgASgJEg4KBmFjdGlvbhgFIAEoCRIQCghyZXNvdXJjZRgGIAEoCRIPCgdvdXRjb21lGAcgASgJEgwKBGZyb20YCCABKAESDgoGYmVmb3JlGAkgASgBEg0KBWxpbWl0GAogASgFEg4KBmN1cnNvchgLIAEoCRIUCgxvbGRlc3RfZmlyc3QYDCABKAgigAEKDkxpc3RBdWRpdFJlcGx5Ei0KB2VudHJpZXMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLkF1ZGl0RW50cnkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCWIGcHJvdG8z", [file_batuta_common_v1_common]);
+  fileDesc("ChxiYXR1dGEvY29uZmlnL3YxL2F1ZGl0LnByb3RvEhBiYXR1dGEuY29uZmlnLnYxIpsCCgpBdWRpdEVudHJ5EgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRILCgNzZXEYAyABKAESCgoCYXQYBCABKAESDgoGa2V5X2lkGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSDAoEcm9sZRgHIAEoCRIPCgdjaGFubmVsGAggASgJEg4KBmFjdGlvbhgJIAEoCRIQCghyZXNvdXJjZRgKIAEoCRIQCghyZXZpc2lvbhgLIAEoCRIPCgdvdXRjb21lGAwgASgJEgwKBGNvZGUYDSABKAkSDwoHYWRkcmVzcxgOIAEoCRISCgpyZXF1ZXN0X2lkGA8gASgJEgwKBGxpbmsYECABKAkSDwoHdXNlZF9ieRgRIAEoCSJDChJBcHBlbmRBdWRpdFJlcXVlc3QSLQoHZW50cmllcxgBIAMoCzIcLmJhdHV0YS5jb25maWcudjEuQXVkaXRFbnRyeSIiChBBcHBlbmRBdWRpdFJlcGx5Eg4KBnN0b3JlZBgBIAEoBSKSAgoQTGlzdEF1ZGl0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIRCgl0ZW5hbnRfaWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIOCgZrZXlfaWQYBCABKAkSDgoGYWN0aW9uGAUgASgJEhAKCHJlc291cmNlGAYgASgJEg8KB291dGNvbWUYByABKAkSDAoEZnJvbRgIIAEoARIOCgZiZWZvcmUYCSABKAESDQoFbGltaXQYCiABKAUSDgoGY3Vyc29yGAsgASgJEhQKDG9sZGVzdF9maXJzdBgMIAEoCBIUCgxleGVjdXRpb25faWQYDSABKAkigAEKDkxpc3RBdWRpdFJlcGx5Ei0KB2VudHJpZXMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLkF1ZGl0RW50cnkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCWIGcHJvdG8z", [file_batuta_common_v1_common]);
 
 /**
  * One change, or one attempt that was refused. It holds names and ids, and never a body or a value.
@@ -68,7 +68,7 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
   role: string;
 
   /**
-   * How it came: rest, websocket, nats, or command.
+   * How it came: rest, websocket, nats, command, or use: of a secret, by what used_by says.
    *
    * @generated from field: string channel = 8;
    */
@@ -127,6 +127,13 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
    * @generated from field: string link = 16;
    */
   link: string;
+
+  /**
+   * What used a secret: executions/<id>/steps/<step>/agents/<agent>, or executions/<id>/callbacks/<id>.
+   *
+   * @generated from field: string used_by = 17;
+   */
+  usedBy: string;
 };
 
 /**
@@ -181,7 +188,7 @@ export type AuditEntryJson = {
   role?: string;
 
   /**
-   * How it came: rest, websocket, nats, or command.
+   * How it came: rest, websocket, nats, command, or use: of a secret, by what used_by says.
    *
    * @generated from field: string channel = 8;
    */
@@ -240,6 +247,13 @@ export type AuditEntryJson = {
    * @generated from field: string link = 16;
    */
   link?: string;
+
+  /**
+   * What used a secret: executions/<id>/steps/<step>/agents/<agent>, or executions/<id>/callbacks/<id>.
+   *
+   * @generated from field: string used_by = 17;
+   */
+  usedBy?: string;
 };
 
 /**
@@ -386,6 +400,13 @@ export type ListAuditRequest = Message<"batuta.config.v1.ListAuditRequest"> & {
    * @generated from field: bool oldest_first = 12;
    */
   oldestFirst: boolean;
+
+  /**
+   * Only what was used by this execution.
+   *
+   * @generated from field: string execution_id = 13;
+   */
+  executionId: string;
 };
 
 /**
@@ -463,6 +484,13 @@ export type ListAuditRequestJson = {
    * @generated from field: bool oldest_first = 12;
    */
   oldestFirst?: boolean;
+
+  /**
+   * Only what was used by this execution.
+   *
+   * @generated from field: string execution_id = 13;
+   */
+  executionId?: string;
 };
 
 /**
