@@ -2021,7 +2021,7 @@ export interface Callback {
   subject_template?: string | undefined;
   /** Liquid: the email as HTML. Values are escaped. */
   html_template?: string | undefined;
-  /** Whether it is called. */
+  /** Whether it is enabled. */
   enabled: boolean;
   /** Why it is disabled. */
   disabled_reason?: string | undefined;
@@ -2098,7 +2098,7 @@ export interface NewCallback {
   subject_template?: string | undefined;
   /** Liquid: the email as HTML. Values are escaped. */
   html_template?: string | undefined;
-  /** Whether it is called. */
+  /** Whether it is enabled. */
   enabled: boolean;
   /** Why it is disabled. */
   disabled_reason?: string | undefined;
