@@ -151,8 +151,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/lane.ts`,
-        from: 'what waits makes all that follows wait.\n    this.#drainWaiting();\n',
-        to: 'what waits makes all that follows wait.\n',
+        from: 'A waiting input makes all later ones wait.\n    this.#drainWaiting();\n',
+        to: 'A waiting input makes all later ones wait.\n',
       },
     ],
   },
@@ -299,7 +299,7 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/ownership.ts`,
-        from: "} finally {\n      // Nobody is served any more, whether or not the release was heard: what still has this name is looked at again.\n      for (const partition of still) this.parts.lost(partition, 'released');\n    }",
+        from: "} finally {\n      // No client is served any more, whether or not the release was received. Partitions that still have this name are\n      // checked again later.\n      for (const partition of still) this.parts.lost(partition, 'released');\n    }",
         to: "for (const partition of still) this.parts.lost(partition, 'released');\n    } finally {}",
       },
     ],
