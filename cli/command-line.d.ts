@@ -39,6 +39,7 @@ export interface Actions {
       readonly keep?: number;
       readonly status?: readonly string[];
       readonly config?: string;
+      readonly archive?: boolean;
     },
   ): Promise<void>;
   removeRetention(name: string): Promise<void>;

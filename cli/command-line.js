@@ -122,7 +122,7 @@ Environment:
     .action((name) => actions.removeSecret(name));
   const retention = program
     .command('retention')
-    .description('policies that delete executions which have ended, for good');
+    .description('policies that delete executions which have ended, or archive them first');
   retention
     .command('list')
     .description('list the policies')
@@ -135,6 +135,7 @@ Environment:
     .option('--keep <number>', 'those that are not among so many of the newest', count)
     .option('--status <status...>', 'those that ended so: completed, failed, cancelled')
     .option('--config <id>', 'those of this config alone')
+    .option('--archive', 'put them into the archive before they are deleted')
     .action((name, options) => actions.setRetention(name, options));
   retention
     .command('rm')

@@ -1,6 +1,7 @@
-// Checks an exported execution (GET /api/v1/orchestrations/executions/{id}/export) without the platform and without
-// packages:
+// Checks an exported execution (GET /api/v1/orchestrations/executions/{id}/export), or a file of the archive with many
+// executions, without the platform and without packages:
 //   node tools/check-bundle.mjs bundle.ndjson [public-key.pem]
+//   node tools/check-bundle.mjs archive.jsonl.gz [public-key.pem]
 // Prints its findings and exits with 0 when the bundle is valid, 1 when it is not, and 2 when it cannot be read.
 // Without your own public key, the signature is compared with the key in the bundle, which a forger of the bundle can
 // replace.
@@ -8,6 +9,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { createGunzip } from 'node:zlib';
 
 class NoBundle extends Error {}
 
@@ -180,19 +182,55 @@ export async function checkBundle(lines, ownKey) {
   return { executionId: bundle.execution_id, events, problems, remarks };
 }
 
+/** The lines of each bundle of a file: a new one begins with its first line. */
+async function* bundlesOf(lines) {
+  let bundle = [];
+  for await (const text of lines) {
+    if (bundle.length > 0 && /^\s*\{\s*"line"\s*:\s*"bundle"/.test(text)) {
+      yield bundle;
+      bundle = [];
+    }
+    bundle.push(text);
+  }
+  if (bundle.length > 0) yield bundle;
+}
+
 async function main([file, keyFile]) {
   if (file === undefined) throw new NoBundle('usage: node tools/check-bundle.mjs bundle.ndjson [public-key.pem]');
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
   const ownKey = keyFile === undefined ? undefined : readFileSync(keyFile, 'utf8');
-  const { executionId, events, problems, remarks } = await checkBundle(lines, ownKey);
-  const verdict = problems.length === 0 ? 'the bundle holds' : 'the bundle does not hold';
-  const said = [
-    ...remarks,
-    ...problems.map((problem) => `BROKEN: ${problem}`),
-    `${executionId}: ${events} events, ${verdict}`,
-  ];
-  process.stdout.write(said.map((line) => `${line}\n`).join(''));
-  return problems.length === 0 ? 0 : 1;
+  const isArchive = file.endsWith('.gz');
+  const stored = createReadStream(file);
+  const input = isArchive ? stored.pipe(createGunzip()) : stored;
+  const lines = createInterface({ input, crlfDelay: Infinity });
+  // What has no end, or is no gzip, is a change like any other.
+  const broken = [];
+  const cut = new Promise((resolve) => {
+    for (const source of [stored, input]) source.on('error', (error) => resolve(broken.push(error)));
+  }).then(() => ({ done: true }));
+  const texts = lines[Symbol.asyncIterator]();
+  const next = () => Promise.race([texts.next(), cut]).catch(() => cut);
+  const read = { [Symbol.asyncIterator]: () => ({ next }) };
+  let bad = 0;
+  let checked = 0;
+  for await (const bundle of isArchive ? bundlesOf(read) : [read]) {
+    const { executionId, events, problems, remarks } = await checkBundle(bundle, ownKey);
+    checked += 1;
+    if (problems.length > 0) bad += 1;
+    const verdict = problems.length === 0 ? 'the bundle holds' : 'the bundle does not hold';
+    const said = [
+      ...remarks,
+      ...problems.map((problem) => `BROKEN: ${problem}`),
+      `${executionId}: ${events} events, ${verdict}`,
+    ];
+    process.stdout.write(said.map((line) => `${line}\n`).join(''));
+  }
+  if (broken.length > 0 && !isArchive) throw broken[0];
+  if (broken.length > 0) {
+    bad += 1;
+    process.stdout.write(`BROKEN: the file cannot be read to its end: ${broken[0].message}\n`);
+  }
+  if (isArchive) process.stdout.write(`${checked} executions, ${bad === 0 ? 'all of them hold' : `${bad} faults`}\n`);
+  return bad === 0 ? 0 : 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

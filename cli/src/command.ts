@@ -153,11 +153,12 @@ const program = commandLine({
   },
 
   async eraseTenant(tenant, { confirm }) {
-    const { rows, open, active, erased } = await eraseTenantHere(dataDir(), tenant, confirm, (table, count) =>
+    const { rows, open, active, archives, erased } = await eraseTenantHere(dataDir(), tenant, confirm, (table, count) =>
       out(`removed  ${table}  ${count}`),
     );
-    if (erased) return out(`${tenant} is erased`);
+    if (erased) return out(`${tenant} is erased${archives > 0 ? `, with ${counted(archives, 'archive file')}` : ''}`);
     for (const [table, count] of Object.entries(rows)) out(`${table}  ${count}`);
+    if (archives > 0) out(counted(archives, 'archive file'));
     if (active > 0) out(`${counted(active, 'schedule')} of ${tenant} would start more: delete or pause them first`);
     else if (open > 0) out(`${counted(open, 'execution')} of ${tenant} have not ended: end them, then run this again`);
     if (confirm === undefined) out(`nothing was removed; to do it: batuta erase-tenant ${tenant} --confirm ${tenant}`);

@@ -219,7 +219,7 @@ export type CompensationStarted = Override<
 export type BudgetExceeded = Override<Wire<BudgetExceededJson>, { resource: 'tokens' | 'cost' }>;
 export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by' | 'reason' | 'askAgain'>;
 export type ExecutionDeleted = Override<
-  Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy' | 'parent'>,
+  Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy' | 'parent' | 'archive'>,
   { parent?: ParentLink; status: 'completed' | 'failed' | 'cancelled' }
 >;
 export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;

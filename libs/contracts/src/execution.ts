@@ -423,7 +423,7 @@ export type ChainAnchor = Override<
   Wire<ChainAnchorJson, 'upToVersion' | 'checkpointPosition' | 'checkpointAt' | 'keyId' | 'message'>,
   { status: 'signed' | 'none' | 'unknown_key' | 'broken' }
 >;
-export type ExecutionTombstone = Wire<ExecutionTombstoneJson, 'by' | 'reason' | 'policy'>;
+export type ExecutionTombstone = Wire<ExecutionTombstoneJson, 'by' | 'reason' | 'policy' | 'archive'>;
 export type ExecutionIntegrity = Override<
   Wire<ExecutionIntegrityJson, 'head' | 'deleted'>,
   {

@@ -15,7 +15,7 @@ export const ENDED_STATUSES = ['completed', 'failed', 'cancelled'] as const;
 export type EndedStatus = (typeof ENDED_STATUSES)[number];
 
 /** The action on an execution that matches a policy. */
-export const RETENTION_ACTIONS = ['delete'] as const;
+export const RETENTION_ACTIONS = ['delete', 'archive'] as const;
 export type RetentionAction = (typeof RETENTION_ACTIONS)[number];
 
 export const RETENTION_LIMITS = {

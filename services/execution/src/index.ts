@@ -1,3 +1,5 @@
+export { ARCHIVE_SETTINGS, archiveProblems } from './archive/archive-settings.js';
+export type { ArchiveSettings } from './archive/archive-settings.js';
 export { ExecutionModule } from './app.module.js';
 export type { ExecutionModuleOptions } from './app.module.js';
 export { sealKeysOf } from '@batuta/event-store';

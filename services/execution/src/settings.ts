@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
-import { RETENTION_LIMITS } from '@batuta/contracts';
+import { RETENTION_ACTIONS, RETENTION_LIMITS } from '@batuta/contracts';
 import { sealKeysOf } from '@batuta/event-store';
 import { LOG_LEVELS } from '@batuta/observability';
 import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf, SettingsProblem } from '@batuta/settings';
+import { ARCHIVE_SETTINGS, archiveProblems } from './archive/archive-settings.js';
 
 const schema = {
   /** `postgres://user:password@host:5432/database`. Its schema `execution` is made when it is missing. */
@@ -88,6 +89,9 @@ const schema = {
     min: 0,
     max: RETENTION_LIMITS.olderThanMs,
   }),
+  /** What is done with those. */
+  retentionAction: oneOf(RETENTION_ACTIONS, { env: 'BATUTA_EXECUTION_RETENTION_ACTION', default: 'delete' }),
+  ...ARCHIVE_SETTINGS,
   /** How long retention pauses after a pass over all executions. */
   retentionEveryMs: milliseconds({ env: 'BATUTA_EXECUTION_RETENTION_EVERY', default: 60_000, min: 50 }),
   /** The maximum number of deletions by retention policies a second, in each process. */
@@ -107,7 +111,13 @@ const schema = {
 export type ExecutionSettings = SettingsOf<typeof schema>;
 
 function contradictions(settings: ExecutionSettings): SettingsProblem[] {
-  const problems: SettingsProblem[] = [];
+  const problems: SettingsProblem[] = archiveProblems(settings);
+  if (settings.retentionAction === 'archive' && settings.archiveUrl === undefined) {
+    problems.push({
+      variables: ['BATUTA_EXECUTION_RETENTION_ACTION', 'BATUTA_ARCHIVE_URL'],
+      expected: 'must not be archive without an archive',
+    });
+  }
   if (settings.renewMs * 2 > settings.leaseMs) {
     problems.push({
       variables: ['BATUTA_EXECUTION_RENEW', 'BATUTA_EXECUTION_LEASE'],

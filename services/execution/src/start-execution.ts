@@ -13,6 +13,8 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ExecutionModule } from './app.module.js';
+import { openArchive } from './archive/archive-settings.js';
+import { Archiver } from './archive/archiver.js';
 import { Integrity } from './integrity/integrity.js';
 import { Sealer } from './integrity/sealer.js';
 import { BusyPoll } from './partitions/busy-poll.js';
@@ -340,14 +342,34 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       intervalMs: settings.sealMs,
     });
     opened.push(() => sealer.stop());
-    const policies = new RetentionPolicies(lookUps);
+    const storeOf = (tenantId: string): PostgresEventStore =>
+      new PostgresEventStore({ databaseUrl, queries: lookUps.seen({ tenantId }) });
+    const archive = openArchive(settings);
+    const integrity = new Integrity(
+      (tenantId) => ({ store: storeOf(tenantId), queries: lookUps.seen({ tenantId }) }),
+      { store, queries: pool },
+      sealKeys,
+      archive,
+      (id, error) => logger.warn({ err: error, execution_id: id }, 'the archive does not return an execution'),
+    );
+    const archiver =
+      archive === undefined
+        ? undefined
+        : new Archiver({
+            store: archive,
+            lines: (request) => integrity.export(request),
+            now: () => clock.now(),
+            newId,
+          });
+    const policies = new RetentionPolicies(lookUps, archive !== undefined);
     const retention = new RetentionJob({
       clock,
       log: logger,
       pool,
       partitions: () => engine.owned,
       policies: () => policies.all(),
-      platformDefault: platformDefault(settings.retentionMs),
+      platformDefault: platformDefault(settings.retentionMs, settings.retentionAction),
+      archiver,
       command: (request) => engine.command(request, RETENTION_ANSWER_MS),
       newId,
       everyMs: settings.retentionEveryMs,
@@ -371,8 +393,6 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       poolOf: (tenantId, agent) => engine.effects.pool(tenantId, agent),
       now: () => clock.now(),
     });
-    const storeOf = (tenantId: string): PostgresEventStore =>
-      new PostgresEventStore({ databaseUrl, queries: lookUps.seen({ tenantId }) });
     const queries = new ExecutionQueries(
       { reader: store, configs: engine.configs, snapshots: store },
       (tenantId) => {
@@ -386,11 +406,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       ExecutionModule.register({
         queries,
-        integrity: new Integrity(
-          (tenantId) => ({ store: storeOf(tenantId), queries: lookUps.seen({ tenantId }) }),
-          { store, queries: pool },
-          sealKeys,
-        ),
+        integrity,
         retention: policies,
         schedules: new ScheduleQueries(storeOf, lookUps),
         admissions,

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { DEFAULT_TENANT } from '@batuta/contracts';
 import { portOr, prepareDataDirectory, startLocalStack, whyNotFree } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
@@ -58,6 +59,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const apiKeyFile = join(dataDir, 'admin.key');
   // Contains nothing of the platform itself. Its keys and logs are in other folders.
   const agentFiles = join(dataDir, 'files');
+  const archive = join(dataDir, 'archive');
   const services: Partial<Record<ServiceName, string>> = {};
   let logFd: number | undefined;
   const groups: ChildGroup[] = [];
@@ -84,6 +86,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       logFd = openSync(options.logFile, 'a');
     }
     mkdirSync(join(agentFiles, DEFAULT_TENANT), { recursive: true, mode: 0o700 });
+    mkdirSync(archive, { recursive: true, mode: 0o700 });
     const inherited = options.env ?? process.env;
     const env: NodeJS.ProcessEnv = {
       BATUTA_RUNNER_LOG_DIRECTORIES: join(agentFiles, '{tenant}'),
@@ -93,6 +96,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       BATUTA_EXECUTION_DEFAULT_PARTITIONS: '16',
       // On a single core it would delay PostgreSQL's answers (ADR 0017).
       ...(availableParallelism() > 1 ? { BATUTA_EXECUTION_BUSY_POLL_US: '500' } : {}),
+      BATUTA_ARCHIVE_URL: pathToFileURL(archive).href,
       BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),
       BATUTA_EXECUTION_SEAL_KEYS: await keptKey(join(dataDir, 'seal.key')),
       ...(inherited['BATUTA_SECRETS_KEYS_FILE'] === undefined

@@ -1020,6 +1020,8 @@ export interface ExecutionTombstone {
   policy?: string | undefined;
   /** How many events were deleted. */
   events: number;
+  /** The archive file that holds its events; absent when they are gone for good. */
+  archive?: string | undefined;
 }
 
 export interface StepAttempt {
@@ -1143,8 +1145,8 @@ export interface RetentionPolicy {
   older_than_ms?: number | undefined;
   /** How many of the newest are always kept. */
   keep_newest?: number | undefined;
-  /** What is done with them. */
-  action: 'delete';
+  /** What is done with them: `archive` puts them into the archive first. */
+  action: 'delete' | 'archive';
   /** Grows by one with each change. */
   version: number;
   /** When it was made. */
@@ -1825,6 +1827,8 @@ export interface ExecutionDeleted {
   policy?: string | undefined;
   /** The execution that has this one as a step. */
   parent?: ParentLink | undefined;
+  /** The archive file that holds its events; absent when they are gone for good. */
+  archive?: string | undefined;
 }
 
 export interface StepProgressed {
@@ -3514,8 +3518,8 @@ export interface RetentionPolicyBody {
   older_than_ms?: number | undefined;
   /** How many of the newest are always kept. */
   keep_newest?: number | undefined;
-  /** What is done with them. */
-  action?: 'delete' | undefined;
+  /** What is done with them. `archive` puts them into the archive first; it is refused where the platform has none. */
+  action?: 'delete' | 'archive' | undefined;
 }
 
 export interface SecretPage {

@@ -17,7 +17,7 @@ import { defineOperation } from './define.js';
 const PATH = '/api/v1/retention-policies';
 
 /**
- * Rules by which executions are deleted automatically. Operators may read them, to know why an execution was deleted.
+ * Rules by which executions are deleted or archived automatically. Operators may read them, to know why an execution was deleted.
  * Only admins may change them, as with a deletion by hand.
  */
 export const retentionPolicies = {
@@ -70,7 +70,7 @@ export const retentionPolicies = {
       path: `${PATH}/:name`,
       summary: 'Make a retention policy, or replace it',
       description:
-        'Executions that have ended and that it matches are deleted for good, within minutes: with `older_than_ms` those that ended that long ago, with `keep_newest` those that are not among the newest, with both only those that are neither young nor new. The fields that a GET answered may be sent back: they are ignored.',
+        'Executions that have ended and that it matches are deleted for good, within minutes: with `older_than_ms` those that ended that long ago, with `keep_newest` those that are not among the newest, with both only those that are neither young nor new. With `action` `archive` they are in the archive before, and their bundles stay there. The fields that a GET answered may be sent back: they are ignored.',
       compares: true,
       body: {
         schema: 'RetentionPolicyBody',

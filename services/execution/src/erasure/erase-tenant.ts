@@ -1,8 +1,12 @@
 import { DEFAULT_TENANT, SEE_ALL_TENANTS } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
 import pg from 'pg';
+import { openArchive } from '../archive/archive-settings.js';
+import type { ArchiveSettings } from '../archive/archive-settings.js';
+import type { ArchiveStore } from '../archive/archive-store.js';
 import {
   BEGIN_ERASURE,
+  ARCHIVES_SOMETHING,
   COUNT_ACTIVE,
   COUNT_CONFIG_COPIES,
   COUNT_OPEN,
@@ -28,6 +32,8 @@ export interface Erasure {
   readonly open: number;
   /** Active schedules, which would start more executions. They keep an erasure from beginning. */
   readonly active: number;
+  /** Archive files: those that are there, or those that were removed. */
+  readonly archives: number;
   readonly erased: boolean;
 }
 
@@ -54,14 +60,17 @@ export class ErasureError extends Error {
  * Its keys are removed first, so that nobody starts anything more. While schedules are active, nothing is removed,
  * because only its keys can end them. While executions run, the rest stays: call this again when they have ended, or
  * after a crash, and it continues. The links of the log's events stay, because signed checkpoints need them and they do
- * not reveal the events. Rows of other tenants are never removed. @throws ErasureError for the platform's own tenant,
- * and the errors of PostgreSQL.
+ * not reveal the events. The tenant's files in the archive are removed last. Rows and files of other tenants are never
+ * removed.
+ * @throws ErasureError for the platform's own tenant, and when something of the tenant is archived and `archive` names
+ * no archive; and the errors of PostgreSQL and of the archive.
  */
 export async function eraseTenant(
   databaseUrl: string,
   tenantId: string,
   confirmed: boolean,
   onProgress: (table: string, rows: number) => void = () => undefined,
+  archive: ArchiveSettings = { archiveS3Region: '' },
 ): Promise<Erasure> {
   if (tenantId === DEFAULT_TENANT) {
     throw new ErasureError(`the tenant "${DEFAULT_TENANT}" is that of the platform itself and cannot be erased`);
@@ -71,11 +80,21 @@ export async function eraseTenant(
   await client.connect();
   await client.query(SEE_ALL_TENANTS);
   try {
-    const eraser = new Eraser(client, tenantId, onProgress);
+    const store = openArchive(archive);
+    if (store === undefined && (await archivesSomething(client, tenantId))) {
+      const message = `executions of "${tenantId}" are archived, or a policy of it archives: set BATUTA_ARCHIVE_URL as the platform has it`;
+      throw new ErasureError(message);
+    }
+    const eraser = new Eraser(client, tenantId, onProgress, store);
     return confirmed ? await eraser.erase() : await eraser.found();
   } finally {
     await client.end();
   }
+}
+
+async function archivesSomething(client: pg.Client, tenantId: string): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(ARCHIVES_SOMETHING, [tenantId]);
+  return rows[0]?.found === true;
 }
 
 class Eraser {
@@ -83,6 +102,7 @@ class Eraser {
     private readonly client: pg.Client,
     private readonly tenantId: string,
     private readonly onProgress: (table: string, rows: number) => void,
+    private readonly archive: ArchiveStore | undefined,
   ) {}
 
   /** Counts the existing rows. */
@@ -91,8 +111,21 @@ class Eraser {
       rows: await this.#count(),
       open: await this.#countOf(COUNT_OPEN),
       active: await this.#countOf(COUNT_ACTIVE),
+      archives: await this.#archives(() => Promise.resolve()),
       erased: false,
     };
+  }
+
+  /** Does something with each archive file of the tenant. How many there are. */
+  async #archives(each: (store: ArchiveStore, name: string) => Promise<void>): Promise<number> {
+    const store = this.archive;
+    let files = 0;
+    if (store === undefined) return files;
+    for await (const name of store.list(this.tenantId)) {
+      await each(store, name);
+      files += 1;
+    }
+    return files;
   }
 
   async #count(): Promise<Record<string, number>> {
@@ -136,8 +169,10 @@ class Eraser {
     await this.#eraseTables(tables);
     if (await this.#has('config.tenants'))
       await this.#eraseTable({ name: 'config.tenants', sql: 'config.tenants' }, 'id');
+    // Nothing of it can be archived any more, but for what an engine has read just before; see `RetentionJob`.
+    const archives = await this.#archives((store, name) => store.remove(name));
     const { rows } = await this.client.query<{ removed: Record<string, number> }>(END_ERASURE, [this.tenantId]);
-    return { rows: rows[0]?.removed ?? {}, open: 0, active: 0, erased: true };
+    return { rows: rows[0]?.removed ?? {}, open: 0, active: 0, archives, erased: true };
   }
 
   /**

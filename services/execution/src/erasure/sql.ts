@@ -28,6 +28,12 @@ SELECT count(*)::int AS n FROM (
 export const COUNT_ACTIVE = `
 SELECT count(*)::int AS n FROM execution.streams WHERE tenant_id = $1 AND kind = 'schedule' AND status = 'active'`;
 
+/** Whether anything of a tenant is in the archive by what the log says, or may come there: $1 tenant. */
+export const ARCHIVES_SOMETHING = `
+SELECT EXISTS (SELECT FROM execution.retention_policies WHERE tenant_id = $1 AND action = 'archive')
+  OR EXISTS (SELECT FROM execution.events
+    WHERE type = 'ExecutionDeleted' AND data->>'tenantId' = $1 AND data ? 'archive') AS found`;
+
 /** Everything of a tenant that has events in the log. $1: tenant. */
 export const IDS_OF_TENANT = `
 SELECT id::text FROM execution.orchestration_executions WHERE tenant_id = $1

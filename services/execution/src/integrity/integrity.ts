@@ -11,6 +11,9 @@ import type {
   VerifyExecutionRequest,
 } from '@batuta/contracts';
 import type { Queryable } from '@batuta/service';
+import { archivedExecution } from '../archive/archived-execution.js';
+import type { ArchivedExecution } from '../archive/archive-file.js';
+import type { ArchiveStore } from '../archive/archive-store.js';
 import { deletedRejection } from '../domain/index.js';
 import type { EventOf } from '../domain/index.js';
 import { checkpointOf, checkpointProblem, linksOf } from './checkpoints.js';
@@ -48,6 +51,10 @@ export class Integrity {
     /** Links of a checkpoint belong to many tenants, and a config may be published by one tenant and run by others. */
     private readonly everybody: { readonly store: ConfigCopies; readonly queries: Queryable },
     private readonly keys: SealKeys,
+    /** Where archived executions are; undefined when the platform has no archive. */
+    private readonly archive?: Pick<ArchiveStore, 'get' | 'where'>,
+    /** Told why the archive did not give an execution. */
+    private readonly onArchiveFailure: (executionId: string, error: unknown) => void = () => undefined,
   ) {}
 
   async verify({ tenantId, executionId }: VerifyExecutionRequest): Promise<VerifyExecutionReply> {
@@ -86,6 +93,9 @@ export class Integrity {
   async export({ tenantId, executionId, fromVersion }: ExportExecutionRequest): Promise<ExportExecutionReply> {
     const seen = this.seenBy(tenantId);
     const gone = await this.#tombstone(seen, executionId);
+    if (gone?.data.tenantId === tenantId && gone.data.archive !== undefined && this.archive !== undefined) {
+      return this.#archivedLines(gone.data.archive, executionId, fromVersion);
+    }
     if (gone?.data.tenantId === tenantId) {
       const { at, commandId, data: facts } = gone;
       const refused = deletedRejection({ deleted: { at, commandId, facts } });
@@ -118,6 +128,28 @@ export class Integrity {
     }
     const [checkpoint, config] = [await this.#proof(seen, executionId), await this.#signedConfig(start)];
     lines.push(JSON.stringify({ line: 'end', events: last?.version ?? from - 1, checkpoint, config }));
+    return { lines };
+  }
+
+  /** The same lines out of the archive. */
+  async #archivedLines(name: string, executionId: string, fromVersion = 1): Promise<ExportExecutionReply> {
+    let found: ArchivedExecution;
+    try {
+      found = await archivedExecution(this.archive, name, executionId);
+    } catch (error) {
+      this.onArchiveFailure(executionId, error);
+      const message = 'The execution is archived, and the archive does not return it. The log of the service says why.';
+      return { lines: [], refused: { code: 'unavailable', message } };
+    }
+    const lines: string[] = [];
+    let characters = 0;
+    // The first line is that of the bundle, the last its end; event n stands between them at n.
+    for (let place = fromVersion <= 1 ? 0 : fromVersion; place < found.lines.length; place += 1) {
+      const line = found.lines[place] ?? '';
+      if (lines.length > 1 && characters + line.length > LINES_CHARACTERS) return { lines, nextVersion: place };
+      lines.push(line);
+      characters += line.length;
+    }
     return { lines };
   }
 
@@ -222,13 +254,14 @@ function anchorOf(anchored: Anchored | undefined, keys: SealKeys): ChainAnchor {
   };
 }
 
-function told({ at, data: { by, reason, policy, events } }: Tombstone): ExecutionTombstone {
+function told({ at, data: { by, reason, policy, events, archive } }: Tombstone): ExecutionTombstone {
   return {
     deletedAt: at,
     events,
     ...(by === undefined ? {} : { by }),
     ...(reason === undefined ? {} : { reason }),
     ...(policy === undefined ? {} : { policy }),
+    ...(archive === undefined ? {} : { archive }),
   };
 }
 

@@ -44,7 +44,7 @@ const COMMANDS = [
   'deleteExecution',
   'schedule',
 ] as const;
-const DELETION = new Set(['reason', 'ifVersion', 'policy']);
+const DELETION = new Set(['reason', 'ifVersion', 'policy', 'archive']);
 const SIGNAL = new Set(['name', 'payload']);
 const DECISION = new Set(['stepId', 'approved', 'comment', 'data']);
 
@@ -326,6 +326,7 @@ export function decodeCommand(payload: Payload): CommandRequest {
           ...reason,
           ...(ifVersion === 0 ? {} : { ifVersion }),
           ...optional('policy', text(body.policy, 'deleteExecution.policy').slice(0, 100)),
+          ...optional('archive', text(body.archive, 'deleteExecution.archive').slice(0, 200)),
         },
       };
     }

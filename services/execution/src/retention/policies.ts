@@ -32,7 +32,11 @@ const NOT_FOUND: Refusal = { code: 'not_found', message: 'There is no such reten
 
 /** Retention policies, which admins of the tenants maintain. */
 export class RetentionPolicies {
-  constructor(private readonly pool: Pick<TenantPool, 'seen'>) {}
+  constructor(
+    private readonly pool: Pick<TenantPool, 'seen'>,
+    /** Whether the platform has an archive. */
+    private readonly archives: boolean,
+  ) {}
 
   /** The policies of every tenant that has any. */
   async all(): Promise<ReadonlyMap<string, readonly RetentionPolicy[]>> {
@@ -63,6 +67,10 @@ export class RetentionPolicies {
   ): Promise<RetentionPolicyReply> {
     const read = readPolicy(body);
     const violations = 'violations' in read ? [...read.violations] : [];
+    if (!('violations' in read) && read.action === 'archive' && !this.archives) {
+      const message = 'cannot be archive here: the platform has no archive (BATUTA_ARCHIVE_URL is not set)';
+      violations.push({ path: '/action', code: 'not_allowed', message });
+    }
     if (!TOKEN.test(name)) {
       const message = 'must be 1 to 64 letters, digits, "_" and "-"';
       violations.unshift({ path: '/name', code: 'bad_format', message });

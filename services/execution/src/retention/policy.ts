@@ -56,9 +56,12 @@ export function judged(
 }
 
 /** The platform's policy for tenants without a policy for all of their executions. Undefined: none. */
-export function platformDefault(olderThanMs: number | undefined): RetentionPolicy | undefined {
+export function platformDefault(
+  olderThanMs: number | undefined,
+  action: RetentionPolicy['action'],
+): RetentionPolicy | undefined {
   if (olderThanMs === undefined) return undefined;
-  return { name: 'platform', action: 'delete', olderThanMs, version: 1, createdAt: 0, updatedAt: 0, updatedBy: '' };
+  return { name: 'platform', action, olderThanMs, version: 1, createdAt: 0, updatedAt: 0, updatedBy: '' };
 }
 
 /** Executions that were created later than this are too young for every policy. Epoch ms. */

@@ -1,5 +1,6 @@
 import type { CommandReply, CommandRequest, RetentionPolicy } from '@batuta/contracts';
 import type { Pool } from 'pg';
+import type { Archived, Archiver } from '../archive/archiver.js';
 import type { Partition } from '../partitions/partition.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
 import { judged, youngest } from './policy.js';
@@ -15,6 +16,8 @@ export interface RetentionJobParts {
   readonly policies: () => Promise<ReadonlyMap<string, readonly RetentionPolicy[]>>;
   /** The policy for tenants without one for all of their executions. Undefined: nothing of theirs is deleted. */
   readonly platformDefault: RetentionPolicy | undefined;
+  /** For policies that archive; undefined when the platform has no archive. */
+  readonly archiver: Pick<Archiver, 'archive' | 'store'> | undefined;
   /** Passes a command to the owner of its partition, which is this process. Undefined when there is no answer. */
   readonly command: (request: CommandRequest) => Promise<CommandReply | undefined>;
   readonly newId: () => string;
@@ -28,6 +31,12 @@ export interface RetentionJobParts {
 export interface RetentionFigures {
   deleted: number;
   failures: number;
+  /** Those of `deleted` that are in the archive. */
+  archived: number;
+  /** Compressed, of the files that hold them. */
+  archivedBytes: number;
+  /** Files that could not be written or read back, and executions that cannot be archived. */
+  archiveFailures: number;
   /** How long the oldest due execution has been due. 0 when none is. */
   oldestWaitingMs: number;
 }
@@ -59,16 +68,27 @@ interface Due extends Ended {
 /**
  * Deletes executions according to retention policies, in the partitions that this process owns. It reads each tenant's
  * ended executions, oldest first, page by page, and sends the engine a command for each due one. The command names the
- * checked version, so an execution that was continued since is left alone. A new owner of the partition starts from the
- * beginning, and nothing is stored.
+ * checked version, so an execution that was continued since is left alone. A policy with the action `archive` has its
+ * executions in the archive before. A new owner of the partition starts from the beginning, and nothing is stored.
  */
 export class RetentionJob {
-  readonly figures: RetentionFigures = { deleted: 0, failures: 0, oldestWaitingMs: 0 };
+  readonly figures: RetentionFigures = {
+    deleted: 0,
+    failures: 0,
+    archived: 0,
+    archivedBytes: 0,
+    archiveFailures: 0,
+    oldestWaitingMs: 0,
+  };
   #cancel: (() => void) | undefined;
   #wake: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   #oldest = 0;
+  /** Of the last deletions at least one may have been made although nobody said so. */
+  #unanswered = false;
+  /** The archive has failed in this look: it is not asked again before the next. */
+  #archiveFailed = false;
   #end: () => void = () => undefined;
   readonly #ended = new Promise<'stopped'>((resolve) => {
     this.#end = () => resolve('stopped');
@@ -94,6 +114,7 @@ export class RetentionJob {
       let pause = this.parts.everyMs;
       try {
         this.#oldest = 0;
+        this.#archiveFailed = false;
         await this.#walk();
         this.figures.oldestWaitingMs = this.#oldest;
       } catch (error) {
@@ -144,7 +165,12 @@ export class RetentionJob {
       const { rows } = await pool.query<EndedRow>(ENDED_AFTER, [tenantId, after.createdAt, after.id, until, PAGE]);
       const mine = new Set(owned);
       const due = rows.flatMap((row) => (mine.has(row.partition) ? this.#judge(measured, row) : []));
-      await this.#delete(tenantId, due);
+      const archives = due.filter(({ policy }) => policy.action === 'archive');
+      await this.#delete(
+        tenantId,
+        due.filter(({ policy }) => policy.action !== 'archive'),
+      );
+      await this.#archive(tenantId, archives);
       const last = rows.at(-1);
       if (last === undefined || rows.length < PAGE) return;
       after = { createdAt: Number(last.createdAt), id: last.id };
@@ -171,14 +197,63 @@ export class RetentionJob {
     return found === undefined ? [] : [{ ...execution, ...found }];
   }
 
+  /**
+   * Archives them, a file at a time and one execution after the other, and deletes those that the file holds. Nothing is deleted
+   * that the archive did not give back as it was committed. Never rejects for a failure of the archive.
+   */
+  async #archive(tenantId: string, due: readonly Due[]): Promise<void> {
+    const { archiver, clock, log } = this.parts;
+    for (const { since } of due) this.#waits(clock.now() - since);
+    for (let left = due; left.length > 0 && !this.#stopped && !this.#archiveFailed;) {
+      try {
+        if (archiver === undefined) throw new Error('the platform has no archive: BATUTA_ARCHIVE_URL is not set');
+        const found = await archiver.archive(tenantId, left, () => !this.#stopped);
+        if (found.name !== undefined) await this.#deleteArchived(archiver, tenantId, left.slice(0, found.taken), found);
+        left = left.slice(found.taken);
+      } catch (error) {
+        this.#archiveFailed = true;
+        this.figures.archiveFailures += 1;
+        const message = 'executions cannot be archived now, so they are not deleted; the next look tries again';
+        log.warn({ err: error, tenant_id: tenantId, executions: left.length }, message);
+      }
+    }
+  }
+
+  async #deleteArchived(
+    { store }: Pick<Archiver, 'store'>,
+    tenantId: string,
+    due: readonly Due[],
+    { name, bytes, held, broken }: Archived,
+  ): Promise<void> {
+    for (const [id, problem] of broken) {
+      this.figures.archiveFailures += 1;
+      this.parts.log.error(
+        { execution_id: id, problem },
+        'the events of an execution are not those that were committed: it is neither archived nor deleted',
+      );
+    }
+    const before = this.figures.deleted;
+    await this.#delete(
+      tenantId,
+      due.filter(({ id }) => held.has(id)),
+      name,
+    );
+    const deleted = this.figures.deleted - before;
+    this.figures.archived += deleted;
+    if (deleted > 0) this.figures.archivedBytes += bytes;
+    // Whoever stops does not know what became of the last deletions.
+    else if (!this.#stopped && !this.#unanswered) await store.remove(name);
+  }
+
   /** Deletes a few at a time, within the rate, so that other work comes first. */
-  async #delete(tenantId: string, due: readonly Due[]): Promise<void> {
+  async #delete(tenantId: string, due: readonly Due[], archive?: string): Promise<void> {
     const { clock, rate } = this.parts;
+    this.#unanswered = false;
     for (let from = 0; from < due.length && !this.#stopped; from += AT_ONCE) {
       const some = due.slice(from, from + AT_ONCE);
       const began = clock.elapsed();
       for (const { since } of some) this.#waits(clock.now() - since);
-      await Promise.all(some.map((each) => this.#deleteOne(tenantId, each)));
+      await Promise.all(some.map((each) => this.#deleteOne(tenantId, each, archive)));
       await this.#pause(Math.max(0, (some.length * 1_000) / rate - (clock.elapsed() - began)));
     }
   }
@@ -188,14 +263,15 @@ export class RetentionJob {
     this.figures.oldestWaitingMs = Math.max(this.figures.oldestWaitingMs, ms);
   }
 
-  async #deleteOne(tenantId: string, { id, version, policy }: Due): Promise<void> {
+  async #deleteOne(tenantId: string, { id, version, policy }: Due, archive?: string): Promise<void> {
     const request: CommandRequest = {
       commandId: this.parts.newId(),
       executionId: id,
       principal: { tenantId, userId: '', role: 'admin', keyId: '' },
-      deleteExecution: { policy: policy.name, ifVersion: version },
+      deleteExecution: { policy: policy.name, ifVersion: version, ...(archive === undefined ? {} : { archive }) },
     };
     const reply = await Promise.race([this.parts.command(request), this.#ended]);
+    if (reply === 'stopped' || reply === undefined) this.#unanswered = true;
     if (reply === 'stopped') return;
     if (reply?.accepted !== undefined) this.figures.deleted += 1;
     else if (!LEFT_ALONE.has(reply?.rejected?.code ?? '')) {

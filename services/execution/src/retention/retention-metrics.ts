@@ -21,6 +21,28 @@ export function exposeRetention(job: RetentionJob): () => void {
       this.inc(sumOf(({ figures }) => figures.failures));
     },
   );
+  counter(
+    'batuta_archive_executions_total',
+    'Executions that retention policies have archived and then deleted',
+    [],
+    function collect() {
+      this.reset();
+      this.inc(sumOf(({ figures }) => figures.archived));
+    },
+  );
+  counter('batuta_archive_bytes_total', 'Compressed bytes of the archive files that hold them', [], function collect() {
+    this.reset();
+    this.inc(sumOf(({ figures }) => figures.archivedBytes));
+  });
+  counter(
+    'batuta_archive_failures_total',
+    'Archive files that could not be written or read back, and executions that cannot be archived because their events are not what was committed',
+    [],
+    function collect() {
+      this.reset();
+      this.inc(sumOf(({ figures }) => figures.archiveFailures));
+    },
+  );
   gauge(
     'batuta_retention_oldest_waiting_seconds',
     'For how long the execution has been due for deletion that has waited longest, at the last look',

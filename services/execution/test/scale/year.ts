@@ -2,21 +2,26 @@
 // what ended a "month" ago, and twelve months pass. Tells what an execution takes on disk before and after it is deleted, what that makes of a
 // year at 10 executions a second, and whether the database stays as large as its executions.
 //   npm run measure:year                             a month is 10 s, 40 executions a second; takes about three minutes
+//   BATUTA_YEAR_ACTION=archive npm run measure:year  archives them first, in a directory
 //   BATUTA_YEAR_MONTH_MS=30000 BATUTA_YEAR_RATE=60 npm run measure:year
 // Ends with code 1 when deleting does not keep up, or when verify finds a difference.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { operations } from '@batuta/contracts';
 import type { RetentionPolicyReply } from '@batuta/contracts';
 import { startPostgres } from '@batuta/testing';
+import { readArchive } from '../../src/archive/archive-file.js';
+import { DirectoryStore } from '../../src/archive/directory-store.js';
 import { verifyExecutions } from '../../src/index.js';
 import { TENANT, executionId, startRequest } from '../fixtures.js';
 import { Platform } from '../platform.js';
 
 const MONTH_MS = Number(process.env['BATUTA_YEAR_MONTH_MS'] ?? 10_000);
 const RATE = Number(process.env['BATUTA_YEAR_RATE'] ?? 40);
+const ARCHIVES = process.env['BATUTA_YEAR_ACTION'] === 'archive';
 const MONTHS = 12;
 const TICK_MS = 100;
 /** Executions of a year at 10 a second, and of 30 days. */
@@ -41,6 +46,8 @@ const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(0)} GiB`;
 const home = await mkdtemp(join(tmpdir(), 'batuta-year-'));
 const server = await startPostgres({ home, ephemeral: true });
 process.env['BATUTA_TEST_DATABASE_URL'] = server.url;
+const archive = join(home, 'archive');
+await mkdir(archive);
 const platform = await Platform.start();
 let failed = false;
 const fail = (what: string): void => {
@@ -87,6 +94,7 @@ try {
   await platform.execution('one', {
     BATUTA_EXECUTION_RETENTION_EVERY: '500ms',
     BATUTA_EXECUTION_RETENTION_RATE: '1000',
+    BATUTA_ARCHIVE_URL: pathToFileURL(archive).href,
   });
   await platform.run();
   const empty = sum(await sizes(true));
@@ -102,11 +110,13 @@ try {
   const put = await platform.control.request<RetentionPolicyReply>(operations.retentionPolicies.put.subject, {
     principal,
     name: 'month',
-    body: { older_than_ms: MONTH_MS },
+    body: { older_than_ms: MONTH_MS, action: ARCHIVES ? 'archive' : 'delete' },
   });
   if (put.policy === undefined) throw new Error(JSON.stringify(put.refused));
   out();
-  out(`${MONTHS} months of ${MONTH_MS / 1000} s at ${RATE} a second; whatever ended a month ago is deleted`);
+  out(
+    `${MONTHS} months of ${MONTH_MS / 1000} s at ${RATE} a second; whatever ended a month ago is ${ARCHIVES ? 'archived' : 'deleted'}`,
+  );
   out('month  started  live  deleted  oldest  disk after vacuum  p50/p95 of a start');
   for (let month = 1; month <= MONTHS; month += 1) {
     const times = await work(MONTH_MS);
@@ -132,6 +142,26 @@ try {
     fail(`${id} ${where} ${what}`),
   );
 
+  let archivedEach = 0;
+  if (ARCHIVES) {
+    const store = new DirectoryStore(archive);
+    const ids = new Set<string>();
+    let files = 0;
+    let bytes = 0;
+    for await (const name of store.list(TENANT)) {
+      const file = await readFile(join(archive, name));
+      files += 1;
+      bytes += file.length;
+      for await (const { executionId: id, problems } of readArchive(file)) {
+        ids.add(id);
+        for (const problem of problems) fail(`${id} ${problem}`);
+      }
+    }
+    if (ids.size < last.deleted) fail(`${last.deleted} executions are deleted, ${ids.size} are in the archive`);
+    archivedEach = bytes / ids.size;
+    out(`${ids.size} executions in ${files} archive files: ${kib(archivedEach)} each, compressed`);
+  }
+
   out();
   out(
     `a year at 10 a second: ${(YEAR / 1e6).toFixed(0)} million executions, of which 30 days are ${(THIRTY_DAYS / 1e6).toFixed(0)} million`,
@@ -140,6 +170,7 @@ try {
   out(
     `  with a policy of 30 days: ${gib(THIRTY_DAYS * each)}, and ${gib((YEAR - THIRTY_DAYS) * left)} of what deleted ones leave`,
   );
+  if (ARCHIVES) out(`  in the archive: ${gib((YEAR - THIRTY_DAYS) * archivedEach)}`);
 } finally {
   await platform.end();
   await server.stop();

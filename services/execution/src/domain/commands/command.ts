@@ -108,6 +108,8 @@ export interface DeleteExecution extends CommandBase {
   readonly ifVersion?: number;
   /** The retention policy that requests the deletion. */
   readonly policy?: string;
+  /** The archive file that holds its events. */
+  readonly archive?: string;
 }
 /** Outcome of one attempt, as its runner reports it. */
 export interface RecordResult extends CommandBase {

@@ -28,6 +28,7 @@ export function deleteExecution(draft: Draft, command: DeleteExecution): Outcome
     return { code: 'version_conflict', message };
   }
   const data: ExecutionDeleted = {
+    ...(command.archive === undefined ? {} : { archive: command.archive }),
     configId: started.configId,
     configName: started.configName,
     configVersion: started.configVersion,
@@ -50,12 +51,13 @@ export function deleteExecution(draft: Draft, command: DeleteExecution): Outcome
 /** The refusal of any request about a deleted execution. Undefined while it is not deleted. */
 export function deletedRejection({ deleted }: Pick<State, 'deleted'>): Rejection | undefined {
   if (deleted === undefined) return undefined;
-  const { by, policy, reason } = deleted.facts;
+  const { archive, by, policy, reason } = deleted.facts;
+  const what = archive === undefined ? 'deleted' : 'archived and deleted';
   const who = policy !== undefined ? ` by retention policy ${policy}` : by !== undefined ? ` by ${by}` : '';
   const because = reason === undefined ? '' : `: ${reason}`;
   return {
     code: 'execution_deleted',
-    message: `the execution was deleted on ${isoTime(deleted.at)}${who}${because}`,
+    message: `the execution was ${what} on ${isoTime(deleted.at)}${who}${because}`,
     details: tombstoneDetails(deleted),
   };
 }
@@ -67,6 +69,7 @@ function tombstoneDetails({ at, facts }: NonNullable<State['deleted']>): JsonObj
     ...(facts.by === undefined ? {} : { by: facts.by }),
     ...(facts.reason === undefined ? {} : { reason: facts.reason }),
     ...(facts.policy === undefined ? {} : { policy: facts.policy }),
+    ...(facts.archive === undefined ? {} : { archive: facts.archive }),
     status: facts.status,
     events: facts.events,
     config_id: facts.configId,

@@ -19,7 +19,7 @@ export const file_batuta_execution_v1_retention: GenFile = /*@__PURE__*/
   fileDesc("CiNiYXR1dGEvZXhlY3V0aW9uL3YxL3JldGVudGlvbi5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLNAQoPUmV0ZW50aW9uUG9saWN5EgwKBG5hbWUYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEhAKCHN0YXR1c2VzGAMgAygJEhUKDW9sZGVyX3RoYW5fbXMYBCABKAESEwoLa2VlcF9uZXdlc3QYBSABKAUSDgoGYWN0aW9uGAYgASgJEg8KB3ZlcnNpb24YByABKAUSEgoKY3JlYXRlZF9hdBgIIAEoARISCgp1cGRhdGVkX2F0GAkgASgBEhIKCnVwZGF0ZWRfYnkYCiABKAkitwEKGVB1dFJldGVudGlvblBvbGljeVJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMijgEKFlJldGVudGlvblBvbGljeVJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIpcBChRSZXRlbnRpb25Qb2xpY3lSZXBseRI0CgZwb2xpY3kYASABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldGVudGlvblBvbGljeRIPCgdjcmVhdGVkGAIgASgIEgwKBGV0YWcYAyABKAkSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJOChxMaXN0UmV0ZW50aW9uUG9saWNpZXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsIoABChpMaXN0UmV0ZW50aW9uUG9saWNpZXNSZXBseRI2Cghwb2xpY2llcxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmV0ZW50aW9uUG9saWN5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWxiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
- * Which of a tenant's ended executions are deleted, and when
+ * Which of a tenant's ended executions are deleted or archived, and when
  *
  * @generated from message batuta.execution.v1.RetentionPolicy
  */
@@ -58,7 +58,7 @@ export type RetentionPolicy = Message<"batuta.execution.v1.RetentionPolicy"> & {
   keepNewest: number;
 
   /**
-   * delete
+   * delete; archive: to the archive first, and only then deleted.
    *
    * @generated from field: string action = 6;
    */
@@ -90,7 +90,7 @@ export type RetentionPolicy = Message<"batuta.execution.v1.RetentionPolicy"> & {
 };
 
 /**
- * Which of a tenant's ended executions are deleted, and when
+ * Which of a tenant's ended executions are deleted or archived, and when
  *
  * @generated from message batuta.execution.v1.RetentionPolicy
  */
@@ -129,7 +129,7 @@ export type RetentionPolicyJson = {
   keepNewest?: number;
 
   /**
-   * delete
+   * delete; archive: to the archive first, and only then deleted.
    *
    * @generated from field: string action = 6;
    */

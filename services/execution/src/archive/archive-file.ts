@@ -1,0 +1,145 @@
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { createGunzip, createGzip } from 'node:zlib';
+import type { JsonValue } from '@batuta/contracts';
+import { ChainWalk } from '@batuta/event-store';
+import type { ChainedEvent } from '@batuta/event-store';
+
+/**
+ * An archive file is gzip of JSON lines: one bundle after the other, each as `GET …/executions/{id}/export` gives it. So
+ * `tools/check-bundle.mjs` checks it, and `zcat` reads it.
+ */
+export class ArchiveWriter {
+  readonly #gzip = createGzip();
+  readonly #parts: Buffer[] = [];
+  readonly #done: Promise<void>;
+  /** Before compression. */
+  bytes = 0;
+
+  constructor() {
+    this.#gzip.on('data', (part: Buffer) => this.#parts.push(part));
+    this.#done = new Promise((resolve, reject) => {
+      this.#gzip.on('end', resolve).on('error', reject);
+    });
+    // Told to whoever asks for the end.
+    this.#done.catch(() => undefined);
+  }
+
+  /** Resolves once there is room for more: compressing is done beside the event loop. */
+  async add(line: string): Promise<void> {
+    this.bytes += Buffer.byteLength(line) + 1;
+    if (this.#gzip.write(`${line}\n`)) return;
+    await new Promise<void>((resolve) => {
+      this.#gzip.once('drain', resolve);
+    });
+  }
+
+  async end(): Promise<Buffer> {
+    this.#gzip.end();
+    await this.#done;
+    return Buffer.concat(this.#parts);
+  }
+}
+
+/** The execution of one bundle of an archive file. */
+export interface ArchivedExecution {
+  readonly executionId: string;
+  readonly tenantId: string;
+  readonly config: { readonly id: string; readonly version: number; readonly definition: JsonValue };
+  readonly events: readonly ChainedEvent[];
+  /** In hex; undefined when no event has any. */
+  readonly lastLink: string | undefined;
+  /** The lines as they stand in the file. */
+  readonly lines: readonly string[];
+  /** What is wrong with it: nothing is to be deleted, and nothing restored, on the word of such a bundle. */
+  readonly problems: readonly string[];
+}
+
+interface BundleLine {
+  readonly line: 'bundle';
+  readonly execution_id: string;
+  readonly tenant_id: string;
+  readonly config: ArchivedExecution['config'];
+}
+
+interface EventLine extends Omit<ChainedEvent, 'commandId'> {
+  readonly line: 'event';
+  readonly command_id: string;
+}
+
+type Line = BundleLine | EventLine | { readonly line: 'end'; readonly events: number };
+
+class Reading {
+  readonly #walk: ChainWalk;
+  readonly #events: ChainedEvent[] = [];
+  readonly #lines: string[] = [];
+
+  constructor(private readonly first: BundleLine) {
+    this.#walk = new ChainWalk(first.execution_id);
+  }
+
+  add(text: string, { version, partition, position, at, type, command_id: commandId, data, link }: EventLine): void {
+    const event = { version, partition, position, at, type, commandId, data, link };
+    this.#lines.push(text);
+    this.#events.push(event);
+    this.#walk.add(event);
+  }
+
+  keep(text: string): void {
+    this.#lines.push(text);
+  }
+
+  /** `events`: how many the last line counts; undefined when there is none. */
+  end(events: number | undefined): ArchivedExecution {
+    this.#walk.end(events);
+    const problems = this.#walk.problems.map(({ message }) => message);
+    if (events === undefined) problems.push('the last line is missing');
+    else if (events !== this.#events.length)
+      problems.push(`${events} events are counted, ${this.#events.length} are there`);
+    return {
+      executionId: this.first.execution_id,
+      tenantId: this.first.tenant_id,
+      config: this.first.config,
+      events: this.#events,
+      lastLink: this.#walk.newest?.link,
+      lines: this.#lines,
+      problems,
+    };
+  }
+}
+
+/** The executions of an archive file, one after the other. Throws when it is none, or is cut off. */
+export async function* readArchive(bytes: Buffer): AsyncGenerator<ArchivedExecution> {
+  const gunzip = createGunzip();
+  const failed = new Promise<never>((_, reject) => {
+    gunzip.on('error', reject);
+  });
+  failed.catch(() => undefined);
+  const lines = createInterface({ input: Readable.from([bytes]).pipe(gunzip), crlfDelay: Infinity });
+  const texts = lines[Symbol.asyncIterator]();
+  let open: Reading | undefined;
+  try {
+    for (;;) {
+      const next = await Promise.race([texts.next(), failed]);
+      if (next.done === true) break;
+      const text = next.value;
+      const line = JSON.parse(text) as Line;
+      if (line.line === 'bundle') {
+        if (open !== undefined) yield open.end(undefined);
+        open = new Reading(line);
+        open.keep(text);
+      } else if (open === undefined)
+        throw new Error(`a line of kind "${String(line.line)}" stands outside of a bundle`);
+      else if (line.line === 'event') open.add(text, line);
+      else {
+        open.keep(text);
+        yield open.end(line.events);
+        open = undefined;
+      }
+    }
+    if (open !== undefined) yield open.end(undefined);
+  } finally {
+    lines.close();
+    gunzip.destroy();
+  }
+}

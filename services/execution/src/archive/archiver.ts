@@ -1,0 +1,93 @@
+import type { ExportExecutionReply, ExportExecutionRequest } from '@batuta/contracts';
+import { ArchiveWriter, readArchive } from './archive-file.js';
+import { ArchiveError, archiveName } from './archive-store.js';
+import type { ArchiveStore } from './archive-store.js';
+
+export interface ArchiverParts {
+  readonly store: ArchiveStore;
+  /** A page of the lines of an execution's bundle. */
+  readonly lines: (request: ExportExecutionRequest) => Promise<ExportExecutionReply>;
+  /** Epoch ms. */
+  readonly now: () => number;
+  readonly newId: () => string;
+}
+
+export interface Wanted {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** What has become of executions that were to be archived. */
+export interface Archived {
+  /** Of the file that holds them. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Ids of those that are in it, durable and read back without a fault: these may be deleted. */
+  readonly held: ReadonlySet<string>;
+  /** Ids of those whose events are not what was committed, with what is wrong. */
+  readonly broken: ReadonlyMap<string, string>;
+  /** How many of those that were wanted it has looked at, from the first. */
+  readonly taken: number;
+}
+
+/** Lines of one file, before compression; the execution that goes past it is its last. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+/** Writes executions to one archive file, and believes in it only once it has read it back. */
+export class Archiver {
+  constructor(private readonly parts: ArchiverParts) {}
+
+  get store(): ArchiveStore {
+    return this.parts.store;
+  }
+
+  /**
+   * Archives the first of these executions of a tenant, as many as one file takes. Undefined when none of them is there any more. One
+   * that has another version by now is left out of `held`. Throws when the archive does not take the file, or does not give it back as it was.
+   */
+  async archive(
+    tenantId: string,
+    wanted: readonly Wanted[],
+    goesOn: () => boolean,
+  ): Promise<Archived | { readonly name?: undefined; readonly taken: number }> {
+    const { store, now, newId } = this.parts;
+    const file = new ArchiveWriter();
+    let taken = 0;
+    for (const { id } of wanted) {
+      if (file.bytes >= MOST_BYTES || !goesOn()) break;
+      taken += 1;
+      await this.#add(file, tenantId, id);
+    }
+    const bytes = await file.end();
+    if (file.bytes === 0) return { taken };
+    const name = archiveName(tenantId, now(), newId());
+    await store.put(name, bytes);
+    const stored = await store.get(name);
+    if (stored === undefined || !stored.equals(bytes)) {
+      await store.remove(name);
+      throw new ArchiveError(`${store.where} took ${name} and gave back something else`);
+    }
+    const versions = new Map(wanted.slice(0, taken).map(({ id, version }) => [id, version]));
+    const held = new Set<string>();
+    const broken = new Map<string, string>();
+    for await (const { executionId, tenantId: of, events, problems } of readArchive(stored)) {
+      const [problem] = problems;
+      if (problem !== undefined) broken.set(executionId, problem);
+      else if (of === tenantId && versions.get(executionId) === events.length) held.add(executionId);
+    }
+    return { name, bytes: bytes.length, held, broken, taken };
+  }
+
+  /** Its lines, a page of events at a time; nothing when it is gone. */
+  async #add(file: ArchiveWriter, tenantId: string, executionId: string): Promise<void> {
+    for (let fromVersion: number | undefined = 1; fromVersion !== undefined;) {
+      const page: ExportExecutionReply = await this.parts.lines({ tenantId, executionId, fromVersion });
+      if (page.refused !== undefined) {
+        if (fromVersion === 1) return;
+        throw new ArchiveError(`execution ${executionId} went while it was archived`);
+      }
+      for (const line of page.lines) await file.add(line);
+      fromVersion = page.nextVersion === 0 ? undefined : page.nextVersion;
+    }
+  }
+}

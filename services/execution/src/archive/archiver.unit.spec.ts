@@ -1,0 +1,109 @@
+import { describe, expect, it } from '@jest/globals';
+import { linkOf } from '@batuta/event-store';
+import { readArchive } from './archive-file.js';
+import type { ArchiveStore } from './archive-store.js';
+import { Archiver } from './archiver.js';
+
+const TENANT = 'acme';
+const always = (): boolean => true;
+
+/** A bundle with events that are chained as the engine does it. */
+function bundle(executionId: string, events: number, tenantId = TENANT): string[] {
+  const config = { id: 'c', version: 1, definition: {} };
+  let previous = '';
+  const lines = Array.from({ length: events }, (_, place) => {
+    const version = place + 1;
+    const stored = { version, at: 5, type: 'StepStarted', commandId: `c${version}`, data: '{}' };
+    const link = linkOf(previous, executionId, 1, [{ position: version, stored }]);
+    previous = link;
+    const { commandId, at, type } = stored;
+    return { line: 'event', version, partition: 1, position: version, at, type, command_id: commandId, data: {}, link };
+  });
+  const first = { line: 'bundle', bundle: 1, execution_id: executionId, tenant_id: tenantId, config };
+  return [first, ...lines, { line: 'end', events, checkpoint: null, config: null }].map((line) => JSON.stringify(line));
+}
+
+function memory(files = new Map<string, Buffer>()): ArchiveStore & { readonly files: Map<string, Buffer> } {
+  return {
+    files,
+    where: 'memory',
+    put: (name, bytes) => Promise.resolve(void files.set(name, bytes)),
+    get: (name) => Promise.resolve(files.get(name)),
+    remove: (name) => Promise.resolve(void files.delete(name)),
+    async *list() {
+      yield* files.keys();
+    },
+  };
+}
+
+let ids = 0;
+function archiver(bundles: Readonly<Record<string, string[]>>, store: ArchiveStore): Archiver {
+  return new Archiver({
+    store,
+    // A page is two events, so that several are put together.
+    lines: ({ executionId, fromVersion = 1 }) => {
+      const lines = bundles[executionId];
+      if (lines === undefined) return Promise.resolve({ lines: [], refused: { code: 'not_found', message: '' } });
+      const from = fromVersion === 1 ? 0 : fromVersion;
+      const page = lines.slice(from, from + 2);
+      const next = from + 2;
+      return Promise.resolve({ lines: page, ...(next < lines.length ? { nextVersion: next } : {}) });
+    },
+    now: () => Date.UTC(2030, 0, 31),
+    newId: () => `00000000-0000-7000-8000-${String((ids += 1)).padStart(12, '0')}`,
+  });
+}
+
+describe('archiving', () => {
+  it('puts executions into one file, as they are', async () => {
+    const store = memory();
+    const bundles = { a: bundle('a', 5), b: bundle('b', 1) };
+    const wanted = [
+      { id: 'a', version: 5 },
+      { id: 'b', version: 1 },
+    ];
+    const found = await archiver(bundles, store).archive(TENANT, wanted, always);
+    expect(found).toMatchObject({ taken: 2, held: new Set(['a', 'b']), broken: new Map() });
+    expect(found.name).toMatch(/^acme\/2030-01-31\/[0-9a-f-]+\.jsonl\.gz$/);
+    const read: (readonly string[])[] = [];
+    for await (const { lines } of readArchive(store.files.get(found.name ?? '') ?? Buffer.alloc(0))) read.push(lines);
+    expect(read).toEqual([bundles.a, bundles.b]);
+  });
+
+  it('holds nothing that has another version than was judged, is of another tenant, or is gone', async () => {
+    const bundles = { a: bundle('a', 3), b: bundle('b', 2, 'other') };
+    const wanted = ['a', 'b', 'c'].map((id) => ({ id, version: 2 }));
+    expect(await archiver(bundles, memory()).archive(TENANT, wanted, always)).toMatchObject({ held: new Set() });
+    const store = memory();
+    expect(await archiver({}, store).archive(TENANT, wanted, always)).toEqual({ taken: 3 });
+    expect(store.files.size).toBe(0);
+  });
+
+  it('tells which execution is not what was committed', async () => {
+    const bad = bundle('a', 3).map((line) => line.replace('"command_id":"c2"', '"command_id":"x"'));
+    const short = bundle('b', 3).filter((line) => !line.includes('"version":3'));
+    const wanted = ['a', 'b', 'c'].map((id) => ({ id, version: 3 }));
+    const found = await archiver({ a: bad, b: short, c: bundle('c', 3) }, memory()).archive(TENANT, wanted, always);
+    expect(found).toMatchObject({ held: new Set(['c']) });
+    expect([...('broken' in found ? found.broken.keys() : [])]).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['gives nothing back', (): Promise<Buffer | undefined> => Promise.resolve(undefined)],
+    ['gives half of it back', (bytes: Buffer): Promise<Buffer | undefined> => Promise.resolve(bytes.subarray(0, 20))],
+  ])('believes no store that %s', async (_what, get) => {
+    const store = memory();
+    const liar = { ...store, get: (name: string) => get(store.files.get(name) ?? Buffer.alloc(0)) };
+    const work = archiver({ a: bundle('a', 2) }, liar).archive(TENANT, [{ id: 'a', version: 2 }], always);
+    await expect(work).rejects.toThrow('gave back something else');
+    expect(store.files.size).toBe(0);
+  });
+
+  it('looks at no more once it is told to stop', async () => {
+    const bundles = { a: bundle('a', 1), b: bundle('b', 1) };
+    const wanted = ['a', 'b'].map((id) => ({ id, version: 1 }));
+    let asked = 0;
+    const found = await archiver(bundles, memory()).archive(TENANT, wanted, () => (asked += 1) < 2);
+    expect(found).toMatchObject({ taken: 1, held: new Set(['a']) });
+  });
+});

@@ -1,0 +1,86 @@
+import { constants } from 'node:fs';
+import { access, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ArchiveError, isArchiveName } from './archive-store.js';
+import type { ArchiveStore } from './archive-store.js';
+
+const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+/** Archive files in a directory. Every engine must see the same one: a volume that is mounted into each. */
+export class DirectoryStore implements ArchiveStore {
+  constructor(private readonly root: string) {}
+
+  get where(): string {
+    return this.root;
+  }
+
+  /** Written beside its name, flushed, and then renamed; the directories are flushed too, so that a power cut keeps the name. */
+  async put(name: string, bytes: Buffer): Promise<void> {
+    const path = this.#path(name);
+    const beside = `${path}.part`;
+    // A volume that is not mounted must not be made anew on the disk below it.
+    await access(this.root, constants.W_OK);
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(beside, 'w', 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } catch (error) {
+      await rm(beside, { force: true }).catch(() => undefined);
+      throw error;
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+    for (const directory of [dirname(path), dirname(dirname(path)), this.root]) await flush(directory);
+  }
+
+  async get(name: string): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.#path(name));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      await access(this.root, constants.R_OK);
+      return undefined;
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(this.#path(name), { force: true });
+  }
+
+  async *list(tenantId: string): AsyncGenerator<string> {
+    await access(this.root, constants.R_OK);
+    for (const day of await entries(join(this.root, tenantId))) {
+      for (const file of await entries(join(this.root, tenantId, day))) {
+        const name = `${tenantId}/${day}/${file}`;
+        if (isArchiveName(name)) yield name;
+        // What a crash has left half written is of this tenant too.
+        else if (isArchiveName(name.replace(/\.part$/, ''))) await rm(join(this.root, name), { force: true });
+      }
+    }
+  }
+
+  #path(name: string): string {
+    if (!isArchiveName(name)) throw new ArchiveError(`"${name}" is no name of an archive file`);
+    return join(this.root, name);
+  }
+}
+
+async function entries(directory: string): Promise<string[]> {
+  try {
+    return (await readdir(directory)).sort();
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+async function flush(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
