@@ -44,7 +44,7 @@ const request = (tenantId: string, more: Partial<AdmitRequest> = {}): AdmitReque
 
 const admit = (asked: AdmitRequest, engine = 0): Promise<AdmitReply> => (engines[engine] as Admissions).admit(asked);
 
-/** Many at once, over both engines. */
+/** Many requests at once, on both engines. */
 async function together(asked: readonly AdmitRequest[]): Promise<{ admitted: AdmitRequest[]; refused: AdmitReply[] }> {
   const replies = await Promise.all(asked.map((one, index) => admit(one, index % 2)));
   return {
@@ -72,7 +72,7 @@ describe('admissions', () => {
       code: 'limit_reached',
       details: { limit: 'unfinished_executions', most: 5 },
     });
-    // They begin; then one ends, and there is a place again.
+    // They begin. Then one ends, and there is a free place again.
     for (const one of admitted) await store('many', one.executionId, 3, true);
     expect((await admit(request('many', limits))).refused?.code).toBe('limit_reached');
     await store('many', admitted[0]?.executionId ?? '', 9, false);
@@ -86,7 +86,7 @@ describe('admissions', () => {
     const { admitted } = await together(
       Array.from({ length: 10 }, () => request('before', { unfinishedExecutions: 6 })),
     );
-    // Of the six, three run and one was let through before.
+    // Of the six, three run and one was accepted before.
     expect(admitted).toHaveLength(2);
   });
 
@@ -123,7 +123,7 @@ describe('admissions', () => {
     const again = { ...limits, start: false };
     expect((await admit(request('again', { ...again, executionId: running }))).refused).toBeUndefined();
     expect((await admit(request('again', { ...again, executionId: ended }))).refused).toBeUndefined();
-    // The same execution under another command is no way round the limit.
+    // The same execution with another command does not evade the limit.
     expect((await admit(request('again', { ...again, executionId: ended }))).refused?.code).toBe('limit_reached');
   });
 
@@ -182,7 +182,7 @@ describe('admissions', () => {
     expect(await ask(fuller, -1, 0)).toBe(true);
     expect(await ask(fuller === 'a' ? 'b' : 'a', 1)).toBe(true);
     expect(await ask('a', 1)).toBe(false);
-    // A gateway that has ended counts no more.
+    // A gateway that has ended does not count any more.
     await sql.query(`UPDATE execution.tenant_sockets SET seen_at = seen_at - 60000 WHERE gateway = $1`, [fuller]);
     expect(await ask('c', 1)).toBe(true);
   });

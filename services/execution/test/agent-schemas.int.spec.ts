@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 afterAll(() => sandbox.close());
 
-/** An engine whose config service and sandbox a test can take away. */
+/** An engine whose config service and sandbox a test can switch off. */
 async function started(options: Parameters<typeof engineInMemory>[0] = {}) {
   const world = {
     agent: STRICT as AgentCopy | undefined,
@@ -146,7 +146,7 @@ describe('an output that does not fit its agent’s output_schema', () => {
       const reply = await test.bus.results(id, [success(await taskOf(test, id, attempt), output)]).answer;
       expect(reply.replies).toEqual([{ outcome: 'recorded' }]);
     }
-    // What it cost it has cost.
+    // Its cost still counts.
     expect((await eventOf(test, id, 'StepAttemptFailed')).data).toMatchObject({ tokenCount: 7, estimatedCost: 0.5 });
     expect((await eventOf(test, id, 'StepFailed')).data).toMatchObject({
       failure: {

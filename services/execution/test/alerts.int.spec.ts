@@ -12,9 +12,9 @@ import { CuttableProxy, Platform } from './platform.js';
 
 const RULES = fileURLToPath(new URL('../../../deploy/prometheus/rules.yml', import.meta.url));
 const TWO_MINUTES = 120_000;
-// The rules are the repository's own but for the time that their conditions must hold, which is this much shorter here.
+// The rules are the repository's own, except that the times of their conditions are this much shorter.
 const HASTE = 10;
-// Without Prometheus the test is counted as skipped.
+// Without Prometheus the test counts as skipped.
 const test = spawnSync('prometheus', ['--version']).status === 0 ? it : it.skip;
 
 let platform: Platform;
@@ -24,7 +24,7 @@ let prometheus: ChildProcess | undefined;
 let directory: string;
 let url: string;
 
-/** For how long the condition of each alert must hold, in milliseconds. */
+/** How long the condition of each alert must hold, in milliseconds. */
 const holds = new Map<string, number>();
 
 function hastyRules(): string {
@@ -77,7 +77,7 @@ async function firing(): Promise<Set<string>> {
   return new Set(alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels.alertname));
 }
 
-/** The longest time since a moment for which the condition of an alert held without a pause, in milliseconds. */
+/** The longest time since a moment for which the condition of an alert held without interruption, in milliseconds. */
 async function heldFor(alert: string, since: number): Promise<number> {
   const { groups } = await ask<{ groups: { rules: { name: string; query: string }[] }[] }>('rules');
   const expr = groups.flatMap(({ rules }) => rules).find(({ name }) => name === alert)?.query ?? alert;
@@ -97,7 +97,7 @@ async function heldFor(alert: string, since: number): Promise<number> {
   return longest * 1_000;
 }
 
-/** Waits until an alert fires. With the true time that its condition must hold, it would within two minutes. */
+/** Waits until an alert fires. With the real time of its condition, it would fire within two minutes. */
 async function told(alert: string): Promise<void> {
   const since = performance.now();
   await eventually(async () => expect(await firing()).toContain(alert), { timeoutMs: TWO_MINUTES, intervalMs: 200 });
@@ -135,7 +135,7 @@ test('PostgreSQL and NATS that are away are told within two minutes, partitions 
   expect(holds.get('BatutaPoolUnserved')).toBe(180_000);
   const begun = Date.now();
 
-  // The task of an agent whose pool has no worker lies in the queue from now on.
+  // From now on the task of an agent is in the queue of a pool without a worker.
   platform.registry.set('lonely', { pool: 'nobody-serves-it' });
   await platform.command(startRequest(executionId(), 'lonely'));
   // Partitions move between two engines.
@@ -153,14 +153,14 @@ test('PostgreSQL and NATS that are away are told within two minutes, partitions 
     timeoutMs: TWO_MINUTES,
     intervalMs: 200,
   });
-  // Neither would be told with the true times.
+  // Neither would fire with the real times.
   for (const alert of ['BatutaPartitionsWithoutOwner', 'BatutaNatsDown']) {
     expect(await heldFor(alert, begun)).toBeLessThan(holds.get(alert) ?? 0);
   }
 
   nats.silence('execution watched');
   await told('BatutaNatsDown');
-  // Nobody owns what it has given up.
+  // Its released partitions have no owner.
   await told('BatutaPartitionsWithoutOwner');
   nats.heal('execution watched');
   await eventually(
@@ -172,6 +172,6 @@ test('PostgreSQL and NATS that are away are told within two minutes, partitions 
     },
     { timeoutMs: 240_000, intervalMs: 200 },
   );
-  // The conditions were seen to hold, so a wrong question would not go unnoticed above.
+  // The conditions were observed to hold, so a wrong query would have been noticed above.
   expect(await heldFor('BatutaNatsDown', begun)).toBeGreaterThan(0);
 }, 900_000);

@@ -7,7 +7,7 @@ import type { Difference, RunningExecution } from '../src/index.js';
 import { TENANT, cancelRequest, decisionRequest, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
 
-// Longer than the conditions that the tests wait for: those say what did not come.
+// Longer than the conditions that the tests wait for, because those say what is missing.
 jest.setTimeout(30_000);
 
 let platform: Platform;
@@ -32,7 +32,7 @@ const start = async (config: string, input = { amount: 5 }): Promise<string> => 
 const list = (more: Partial<ListApprovalsRequest> = {}): Promise<ListApprovalsReply> =>
   platform.control.request<ListApprovalsReply>(operations.executions.approvals.subject, { tenantId: TENANT, ...more });
 
-/** Once the projection shows just these executions among the waiting ones. */
+/** Waits until the projection shows exactly these executions as waiting. */
 const listed = (ids: readonly string[], more: Partial<ListApprovalsRequest> = {}): Promise<ListApprovalsReply> =>
   eventually(
     async () => {

@@ -25,9 +25,9 @@ it('an engine that NATS does not answer gives its partitions up to one that it d
   await eventually(() => expect([cut.ownedPartitions().length, healthy.ownedPartitions().length]).toEqual([4, 4]));
   expect(await checkReadiness(cut.liveness)).toEqual({ ready: true, checks: { nats: 'ok' } });
 
-  // The cable is pulled: no connection ends.
+  // As if the cable were pulled: no connection is closed.
   proxy.silence('execution cut');
-  // It would keep them if it did nothing but renew its lease, which it could: PostgreSQL answers it.
+  // It would keep them if it only renewed its lease, which it could, because PostgreSQL answers it.
   await eventually(() => expect(healthy.ownedPartitions()).toHaveLength(8));
   expect(cut.ownedPartitions()).toEqual([]);
   const ids = Array.from({ length: 20 }, () => executionId());

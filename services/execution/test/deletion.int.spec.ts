@@ -12,7 +12,7 @@ jest.setTimeout(120_000);
 
 const SEED = randomBytes(32);
 const PATIENCE = { timeoutMs: 30_000 };
-/** In every payload of these executions. */
+/** A text in every payload of these executions. */
 const MARK = 'only-in-the-payloads-of-what-is-deleted';
 
 const SETTINGS = {
@@ -140,7 +140,7 @@ describe('a deleted execution', () => {
         const reply = await platform.command({ commandId: executionId(), executionId: id, principal: by, ...command });
         expect(reply.rejected).toMatchObject({ code: 'execution_deleted', details: { by: 'ann' } });
       }
-      // As if it was started so long ago that this owner has forgotten that it ended.
+      // As if it had started so long ago that this owner has forgotten its end.
       for (let n = 0; n < 3; n += 1) await finished('unmonitored');
     }
     const fork = startRequest(executionId(), 'three');
@@ -207,7 +207,7 @@ describe('deletions', () => {
     engine = await platform.execution('two', SETTINGS);
     const { refused } = await ask<{ refused?: Refusal }>(operations.executions.get.subject, id);
     expect(refused?.code).toBe('execution_deleted');
-    // Nothing that the one before has sent may arrive after it.
+    // Nothing that the previous owner sent may arrive after it.
     await eventually(async () => expect(await rows('orchestration_executions', 'id', id)).toBe(0), {
       timeoutMs: 90_000,
     });

@@ -12,9 +12,12 @@ import { Platform } from './platform.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Slots of a runner that gets the tasks although another is there: the one with the most room does. */
+/**
+ * Slots of a runner that gets the tasks although there is another one, because the one with the most free slots gets
+ * them.
+ */
 const MORE = 64;
-/** Of the engines that the tests start. */
+/** Partitions of the engines in this test. */
 const PARTITIONS = 8;
 
 /** Where a task went: to a run of a runner, or into the queue. */
@@ -43,7 +46,7 @@ describe('with runners in processes of their own, the engine', () => {
       state: { last_seq: number };
     }>().state.last_seq;
 
-  /** Starts a runner and waits until the engine has heard of it as the test has. */
+  /** Starts a runner and waits until the engine and the test have heard of it. */
   const runner = async (name: string, slots = 16): Promise<ChildProcess> => {
     const child = spawn(
       process.execPath,
@@ -100,7 +103,7 @@ describe('with runners in processes of their own, the engine', () => {
       { describe: `${name} holds the tasks` },
     );
   const waysOf = (keys: readonly string[], from = 0): Way[] => ways.slice(from).filter(({ key }) => keys.includes(key));
-  /** Runs that were reported, by attempt: the same run may be reported again. */
+  /** Reported runs, by attempt. The same run may be reported again. */
   const runsOf = (keys: readonly string[]): Record<string, string[]> => {
     const runs: Record<string, Set<string>> = {};
     for (const result of results) {
@@ -117,12 +120,12 @@ describe('with runners in processes of their own, the engine', () => {
       if (by !== undefined) expect(all[0]).toMatch(new RegExp(`^${by} `));
     }
   };
-  /** Executions in all partitions whose tasks stay in the queue, because nobody serves their agent. */
+  /** Executions in all partitions whose tasks stay in the queue, because no worker serves their agent. */
   const strangers: string[] = [];
   const beginStrangers = async (): Promise<void> => {
     platform.registry.set('stranger', { pool: 'nobody' });
     strangers.length = 0;
-    // No more of a pool that nobody serves are put in the queue than a few.
+    // Only a few tasks of a pool without workers are put into the queue.
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       let id = executionId();
       while (partitionOf(id, PARTITIONS) !== partition) id = executionId();
@@ -130,14 +133,17 @@ describe('with runners in processes of their own, the engine', () => {
     }
     await eventually(() => strangers.every((id) => waysOf([`${id}/a/1`]).length > 0));
   };
-  /** Waits until the owner has looked in every partition for lost tasks: it has sent those of the strangers again. */
+  /** Waits until the owner has searched every partition for lost tasks: it has sent those of the strangers again. */
   const strangersSentAgain = (from: number): Promise<unknown> =>
     eventually(() => strangers.every((id) => waysOf([`${id}/a/1`], from).length > 0), {
       timeoutMs: 60_000,
       describe: 'what the queue lost is sent again',
     });
 
-  /** Notes what is sent straight to a run. While somebody listens there, the server does not say that the run is gone. */
+  /**
+   * Records the tasks that are sent straight to a run. While this subscription exists, the server does not report that
+   * the run is gone.
+   */
   const listenTo = (incarnation: string): Subscription =>
     platform.connection.subscribe(subjects.runnerTasks('*', incarnation), {
       callback: (_error, message) => {
@@ -214,7 +220,7 @@ describe('with runners in processes of their own, the engine', () => {
   });
 
   it('has another runner do what a killed one held, and records each outcome once', async () => {
-    // Without the audit, which would find them too, only later.
+    // Without the audit, which would find them too, but later.
     await platform.execution('one', { BATUTA_EXECUTION_AUDIT: '60s' });
     const [killed] = await Promise.all([runner('killed', MORE), runner('other')]);
     const id = await start('long');
@@ -249,14 +255,14 @@ describe('with runners in processes of their own, the engine', () => {
     expect(await platform.logProblems()).toEqual([]);
   });
 
-  // A new owner that finds a queue without a past sends all again; later it looks for what is missing one by one.
+  // A new owner that finds a new queue sends everything again. Otherwise it looks for missing tasks one by one.
   it.each([
     ['was restarted, and the queue lost meanwhile', 'DELETE'],
     ['was superseded, and the queue emptied', 'PURGE'],
   ] as const)('does not dispatch again what a live runner holds when it %s', async (_case, loss) => {
     const lose = () => platform.connection.request(`$JS.API.STREAM.${loss}.${STEPS_STREAM}`, '', { timeout: 30_000 });
     const first = await platform.execution('one');
-    // The idle one would get whatever is dispatched again.
+    // The idle one would get every task that is dispatched again.
     await Promise.all([runner('holder', MORE), runner('idle')]);
     await beginStrangers();
     const id = await start('long');

@@ -29,7 +29,7 @@ it('is shown by table and stream, and grows with what is stored', async () => {
   const id = executionId();
   await platform.command(startRequest(id, 'three', { text: randomBytes(200_000).toString('base64') }));
   await eventually(async () => (await platform.get(id))?.status === 'completed', { timeoutMs: 120_000 });
-  // Within a minute nothing is read anew.
+  // Within a minute nothing is read again.
   now = 59_999;
   expect(await reader.current()).toBe(before);
   now = 60_000;

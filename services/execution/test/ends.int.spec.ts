@@ -94,7 +94,7 @@ describe('the owner of an execution', () => {
     const id = executionId();
     const request = startRequest(id, 'three');
     expect(await command(request, subjects.end('gateway1'))).toMatchObject({ accepted: { status: 'running' } });
-    // The same start through another gateway: the first is told all the same.
+    // The same start through another gateway: the first gateway is still informed.
     expect(await command(request, subjects.end('gateway2'))).toMatchObject({ accepted: { repeated: true } });
     const task = await eventually(() => platform.tasks.find((item) => item.executionId === id) ?? false);
     expect(of(id)).toEqual([]);
@@ -120,7 +120,7 @@ describe('the owner of an execution', () => {
       }),
     );
     await Promise.all(ids.map(completed));
-    // What an owner publishes keeps its order: after this end nothing of those is on its way.
+    // An owner's messages keep their order, so after this end none of the earlier ones is in transit.
     const last = executionId();
     await command(startRequest(last, 'three'), subjects.end('last'));
     await eventually(() => of(last).length === 1);

@@ -19,15 +19,15 @@ import { DEFINITIONS } from './fixtures.js';
 
 type Handler = (request: PartitionRequest) => void;
 
-/** A bus in this process. Only the partition's last server is asked, unless another is named. */
+/** A bus in this process. Only the partition's last server gets requests, unless another is named. */
 export class TestBus implements Bus {
   readonly tasks: Task[] = [];
   readonly lifecycle: string[] = [];
   readonly stops: string[] = [];
-  /** Subjects that ends were told to. */
+  /** Subjects to which ends were reported. */
   readonly ends: string[] = [];
   readonly handlers = new Map<number, Handler>();
-  /** What happens to a task; nothing is said about one that is lost. */
+  /** What happens to a task. Nothing is reported about a lost one. */
   queue: PublishOutcome | 'lost' = 'stored';
   ensured = 0;
 
@@ -79,7 +79,7 @@ export class TestBus implements Bus {
     return Promise.resolve();
   }
 
-  /** The answer, or undefined when there is none by the time that `until` settles. */
+  /** The answer, or undefined when there is none before `until` settles. */
   ask<T>(
     kind: RequestKind,
     executionId: string,
@@ -102,7 +102,7 @@ export class TestBus implements Bus {
     });
     return { answer, answered: () => answered };
   }
-  /** `endSubject`: who is to be told of its end. */
+  /** `endSubject`: where to report its end. */
   command(request: CommandRequest, endSubject?: string) {
     return this.ask<CommandReply>('command', request.executionId, request, undefined, endSubject);
   }
@@ -113,7 +113,10 @@ export class TestBus implements Bus {
 
 export const PARTITIONS = 4;
 
-/** What a test does to commits: `before` may replace the outcome without applying, `after` may replace what is answered. */
+/**
+ * A test's interference with commits: `before` may replace the outcome without applying it, `after` may replace the
+ * answer.
+ */
 export interface Faults {
   before?: (request: CommitRequest) => Promise<CommitOutcome | undefined> | CommitOutcome | undefined;
   after?: (request: CommitRequest, outcome: CommitOutcome) => Promise<CommitOutcome> | CommitOutcome;
@@ -160,7 +163,7 @@ export async function engineInMemory(
     cacheBytes?: number;
     configs?: Partial<ConfigService>;
     evaluator?: Partial<Evaluator>;
-    /** Default: tasks have none. */
+    /** Default: tasks have no tokens. */
     tokens?: TaskTokens;
   } = {},
 ): Promise<TestEngine> {
@@ -213,7 +216,7 @@ export async function engineInMemory(
   return { engine, bus, store, faults };
 }
 
-/** A clock whose callbacks can be held back, as those of a process that is stopped; time itself goes on. */
+/** A clock whose callbacks can be held back, as in a stopped process. Time itself continues. */
 export class StallingClock implements Clock {
   #held: (() => void)[] | undefined;
 

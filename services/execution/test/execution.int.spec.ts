@@ -7,7 +7,7 @@ import type { RunningExecution } from '../src/index.js';
 import { TENANT, cancelRequest, executionId, startRequest } from './fixtures.js';
 import { CuttableProxy, Platform } from './platform.js';
 
-// Longer than the conditions that the tests wait for: those say what did not come.
+// Longer than the conditions that the tests wait for, because those say what is missing.
 jest.setTimeout(30_000);
 
 let platform: Platform;
@@ -42,7 +42,7 @@ describe('an execution', () => {
   it('runs its steps one after the other and keeps every event', async () => {
     const id = executionId();
     const request = startRequest(id, 'three', { question: 'why?\u0000' });
-    // A command that was answered too late for its sender was sent again: it is answered with what has become of it.
+    // The sender repeated a command whose answer came too late. The repeat gets the current status.
     const status = expect.stringMatching(/^(running|completed)$/);
     expect(await platform.command(request)).toMatchObject({ accepted: { executionId: id, status } });
     await finished(id);
@@ -187,7 +187,7 @@ describe('read models', () => {
     expect(before[1]).toEqual(expect.arrayContaining([expect.objectContaining({ execution_id: id, step_id: 'join' })]));
     const { tenantId, traceId, configId, configName, userId } = (await platform.get(id))!;
     await platform.sql.query('TRUNCATE execution.orchestration_executions, execution.orchestration_step_runs');
-    // How executions began is known all the same: notifications must not take one for unknown during a rebuild.
+    // The starts of executions are known during a rebuild too, so that notifications do not treat one as unknown.
     const executionIds = ['nonsense', id, executionId()];
     expect(await platform.control.request(operations.engine.starts.subject, { executionIds })).toEqual({
       starts: [{ executionId: id, tenantId, traceId, configId, configName, userId }],

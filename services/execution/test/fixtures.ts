@@ -23,7 +23,7 @@ export const STRICT: AgentCopy = {
   },
 };
 
-/** A UUIDv7 of `at`, epoch ms, as the gateway makes them. */
+/** A UUIDv7 for `at` (epoch ms), in the gateway's form. */
 export function executionId(at = Date.now()): string {
   const time = at.toString(16).padStart(12, '0');
   const random = randomBytes(10).toString('hex');
@@ -60,13 +60,13 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       },
     ],
   },
-  /** Twelve outputs, and all of them together are the execution's own. */
+  /** Twelve outputs, which together are the execution's own output. */
   broad: {
     name: 'broad',
     strategy: 'parallel',
     steps: Array.from({ length: 12 }, (_, index) => ({ id: `s${index}`, name: `Broad ${index}`, agent: 'echo' })),
   },
-  /** Steps of 300 ms at the same time, by the built-in agent. */
+  /** Concurrent steps of 300 ms with the built-in agent. */
   brief: {
     name: 'brief',
     strategy: 'parallel',
@@ -77,7 +77,7 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       input: { ms: 300 },
     })),
   },
-  /** The same, long enough for something to happen meanwhile. */
+  /** The same, long enough for other events meanwhile. */
   long: {
     name: 'long',
     strategy: 'parallel',
@@ -113,7 +113,7 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       { id: 'pay', name: 'Pay', agent: 'echo', dependencies: ['gate'] },
     ],
   },
-  /** So many approvers that a page of the list would not fit in a message. */
+  /** So many approvers that a page of the list would not fit into a message. */
   crowded: {
     name: 'crowded',
     strategy: 'sequential',

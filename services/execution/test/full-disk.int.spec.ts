@@ -10,7 +10,7 @@ import { Platform, logger } from './platform.js';
 
 const EXECUTIONS = 100;
 
-/** A disk of a few MiB, in memory. Throws where this process may not make one. */
+/** A disk of a few MiB in memory. Throws when this process may not make one. */
 function smallDisk(mib: number): { readonly dir: string; fill(): void; free(): void; remove(): void } {
   const dir = mkdtempSync(join(tmpdir(), 'batuta-small-disk-'));
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', dir], { encoding: 'utf8' });
@@ -56,7 +56,7 @@ const servers = [
 ] as const;
 
 describe.each(servers)('with %s', (_name, program, isThere) => {
-  // Without either, the test is counted as skipped.
+  // Without either, the test counts as skipped.
   const test = isThere && mayMount() ? it : it.skip;
 
   test('a full disk is seen, starts are answered meanwhile, and all goes on within seconds when it was freed', async () => {
@@ -75,7 +75,7 @@ describe.each(servers)('with %s', (_name, program, isThere) => {
       expect((await checkReadiness(engine.checks)).ready).toBe(true);
       disk.fill();
       const ids = Array.from({ length: EXECUTIONS }, () => executionId());
-      // Requests and answers go another way than tasks.
+      // Requests and answers use another connection than tasks.
       for (const id of ids) expect(await platform.command(startRequest(id, 'three'))).toHaveProperty('accepted');
       await eventually(
         async () => {
@@ -86,12 +86,12 @@ describe.each(servers)('with %s', (_name, program, isThere) => {
         },
         { timeoutMs: 60_000 },
       );
-      // Nobody can mend it by starting the engine again.
+      // A restart of the engine would not help.
       expect((await checkReadiness(engine.liveness)).ready).toBe(true);
       const { body } = await exposeMetrics();
       const [, tasks] = /^batuta_engine_undispatched_tasks (\d+)$/m.exec(body) ?? [];
       expect(Number(tasks)).toBeGreaterThan(0);
-      // However often the queue is made anew, each is there once.
+      // However often the queue is made again, each task is there once.
       expect(Number(tasks)).toBeLessThanOrEqual(EXECUTIONS);
       const [, seconds] = /^batuta_engine_undispatched_seconds ([\d.]+)$/m.exec(body) ?? [];
       expect(Number(seconds)).toBeGreaterThan(9);
@@ -108,7 +108,7 @@ describe.each(servers)('with %s', (_name, program, isThere) => {
         },
         { timeoutMs: 120_000 },
       );
-      // Of these the stream takes six until it is made anew; the rest is room for slow machines.
+      // The stream takes six seconds until it is made again. The rest is for slow machines.
       expect(performance.now() - freed).toBeLessThan(45_000);
       expect((await checkReadiness(engine.checks)).ready).toBe(true);
       expect(await platform.logProblems()).toEqual([]);

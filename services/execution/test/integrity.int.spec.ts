@@ -145,7 +145,10 @@ describe('the chain of an execution', () => {
     });
   });
 
-  /** One whose links are all in one checkpoint: what an earlier one holds stays true when the rest is cut. */
+  /**
+   * An execution whose links are all in one checkpoint, because links in an earlier checkpoint stay valid when the rest
+   * is cut off.
+   */
   async function inOneCheckpoint(): Promise<string> {
     return eventually(
       async () => {
@@ -172,7 +175,7 @@ describe('the chain of an execution', () => {
     ]);
     const cut = await verify(id);
     expect(cut.problems[0]).toMatchObject({ kind: 'missing', toVersion: rows.length });
-    // Whoever cuts may know of the row, too.
+    // An attacker who cuts events off may also change the row.
     await platform.sql.query('UPDATE execution.orchestration_executions SET version = $2 WHERE id = $1', [
       id,
       rows.length - 2,
@@ -202,7 +205,7 @@ describe('the chain of an execution', () => {
     const id = await finished();
     await anchored(id);
     const rows = await rowsOf(id);
-    // The newest event alone: its link is made for other data, as whoever writes to the database could.
+    // Only the newest event: its link is computed for other data, as anybody who can write to the database could do.
     const { canonicalJson, linkOf } = await import('@batuta/event-store');
     const { rows: stored } = await platform.sql.query<{
       version: number;
@@ -285,11 +288,11 @@ describe('an exported bundle', () => {
     const unseen: number[] = [];
     for (let place = 0; place < bytes.length; place += 1) {
       const changed = Buffer.from(bytes);
-      // Another letter, digit or sign; for a letter the same in the other case.
+      // Another letter, digit or sign. For a letter, the other case.
       changed[place] = bytes[place]! ^ 0x20;
       if (bytes[place] !== 0x0a && (await isWhole(changed))) unseen.push(place);
     }
-    // White space between the lines' parts is the only thing that says nothing, and there is none.
+    // Only white space between the parts of lines has no meaning, and there is none.
     expect(unseen.map((place) => bundle.slice(Math.max(0, place - 40), place + 10))).toEqual([]);
     expect(check(bundle.split('\n').toSpliced(3, 1).join('\n'))).toMatchObject({ status: 1 });
     expect(check(lines.slice(0, -1).join('\n'))).toMatchObject({ status: 1 });

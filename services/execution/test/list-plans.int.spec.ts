@@ -17,10 +17,10 @@ const RARE = '00000000-0000-7000-8000-000000000001';
 
 let database: TestDatabase;
 let sql: pg.Client;
-/** As the service asks for its tenants. */
+/** The pool for tenants' requests, as in the service. */
 let pool: TenantPool;
 
-/** Many ended executions of one tenant, few that run, and approvals that wait; what the filters name is rare among them. */
+/** Many ended executions of one tenant, few running ones, and waiting approvals. The filters name rare values. */
 beforeAll(async () => {
   database = await createTestDatabase({ template: await templateFor('execution', migrateEventStore) });
   sql = new pg.Client({ connectionString: database.url });
@@ -72,7 +72,7 @@ interface Plan {
 interface Explained {
   readonly indexes: readonly string[];
   readonly scanned: readonly string[];
-  /** Rows that were read and thrown away. */
+  /** Rows that were read but not used. */
   readonly wasted: number;
   readonly rows: number;
 }
@@ -154,7 +154,7 @@ describe('a list of executions by offset', () => {
     for (let offset = 0; offset < all + 7; offset += 7) pages.push(...(await ids({ ...filters, limit: 7, offset })));
     expect(pages).toEqual(whole);
     expect(await total(filters)).toBe(all);
-    // A page's place in the list does not change how many there are.
+    // A page's position in the list does not change the total.
     expect(await total({ ...filters, after: { createdAt: time('2026-01-01T00:30:00Z'), id: RARE } })).toBe(all);
   });
 
@@ -188,7 +188,7 @@ describe('each filter of the list of approvals', () => {
     ['approver', { approver: 'user-7' }, 'orchestration_step_runs_approvals_by_approver', 51],
     ['an approver of none', { approver: 'nobody' }, 'orchestration_step_runs_approvals_by_anybody', 51],
   ])('has an index for %s, and reads little beside what it shows', async (_name, filters, index, rows) => {
-    // Approvers are searched as what serves everybody, and what is found is looked for once more as the tenant sees it.
+    // Approvers are searched as for all tenants, and the results are read as the tenant sees them.
     const found = await explain(approvals(filters), filters.approver === undefined ? undefined : 'everybody');
     expect(found.indexes).toContain(index);
     expect(found.scanned).not.toContain('orchestration_step_runs');

@@ -33,7 +33,7 @@ const lastEventType = async (id: string, from: string, to: string): Promise<void
 };
 
 it('an event of a newer version stops its own execution and nothing else, until a process knows it', async () => {
-  // One partition: whatever stopped would stop for both.
+  // One partition, so that a stop would affect both.
   const env = { BATUTA_EXECUTION_PARTITIONS: '1' };
   const [newer, other] = [executionId(), executionId()];
   let engine = await platform.execution('one', env);
@@ -45,7 +45,7 @@ it('an event of a newer version stops its own execution and nothing else, until 
   );
   const { type = '' } = rows[0] ?? {};
   await lastEventType(newer, type, 'StepDreamtOf');
-  // As when the process of the newer version was killed before it projected what it had committed.
+  // As if the newer version's process was killed before it projected its commits.
   await platform.sql.query('DELETE FROM execution.orchestration_step_runs');
   await platform.sql.query('DELETE FROM execution.projection_cursors');
   await platform.sql.query('UPDATE execution.partitions SET published_position = 0');
@@ -59,7 +59,7 @@ it('an event of a newer version stops its own execution and nothing else, until 
   await eventually(async () => expect(await stepRuns(other)).toEqual(['completed', 'completed', 'completed']), {
     timeoutMs: 120_000,
   });
-  // Later ones go on as well.
+  // Later executions continue too.
   const later = executionId();
   await platform.command(startRequest(later, 'three'), 1);
   await eventually(async () => expect(await stepRuns(later)).toEqual(['completed', 'completed', 'completed']), {
@@ -71,7 +71,7 @@ it('an event of a newer version stops its own execution and nothing else, until 
   const lines = told.mock.calls.filter(([fields]) => (fields as { execution_id?: string }).execution_id === newer);
   expect(lines).toHaveLength(1);
 
-  // A process that knows the type takes over.
+  // A process that knows the event type takes over.
   await platform.stop(engine);
   await lastEventType(newer, 'StepDreamtOf', type);
   await platform.execution('one', env);
@@ -108,7 +108,7 @@ it('what an engine writes down as a time to come is by PostgreSQL’s clock, tho
   const { at = 0, wake = 0, now = 0 } = rows[0] ?? {};
   expect(Math.abs(at - now)).toBeLessThan(10_000);
   expect(wake).toBeGreaterThan(now - 10_000);
-  // The only thing to come is the execution's own deadline.
+  // Only the execution's own deadline is left.
   expect(wake - now).toBeLessThan(30 * 24 * HOUR_MS + 60_000);
 });
 

@@ -19,14 +19,14 @@ const NO_RESPONDERS = 503;
 
 export const logger = createLogger({ service: 'test', level: 'silent', pretty: false });
 
-/** What a runner of these tests makes of a task; undefined keeps it without an answer. */
+/** The answer of a test's runner to a task. Undefined leaves the task without an answer. */
 export type Agent = (task: Task) => 'succeed' | 'fail' | undefined;
 
-/** Real servers, a config service and a runner of the tests, and as many execution services as wanted. */
+/** Real servers, a config service and a runner of the tests, and any number of execution services. */
 export class Platform {
   readonly tasks: Task[] = [];
   agent: Agent = (task) => (task.agent === 'fail' ? 'fail' : 'succeed');
-  /** What the config service says about agents. */
+  /** The agents in the config service. */
   readonly registry = new Map<string, AgentCopy>();
   readonly #services: RunningExecution[] = [];
   readonly #configService: Subscription[] = [];
@@ -68,7 +68,7 @@ export class Platform {
     return platform;
   }
 
-  /** From now on nobody answers for the config service. */
+  /** From now on the config service does not answer. */
   async endConfigService(): Promise<void> {
     for (const subscription of this.#configService.splice(0)) subscription.unsubscribe();
     await this.connection.flush();
@@ -120,7 +120,7 @@ export class Platform {
     await this.database.drop();
   }
 
-  /** Begins to run tasks, until the end. */
+  /** Runs tasks until the end of the test. */
   async run(): Promise<void> {
     await this.#ensureConsumers();
     const inbox = `_INBOX.runner.${Math.random().toString(36).slice(2)}`;
@@ -135,7 +135,7 @@ export class Platform {
     this.connection.subscribe(inbox, {
       callback: (_error, message) => {
         const { code = 0 } = message.headers ?? {};
-        // A consumer that was there a moment ago may have gone with its stream.
+        // The consumer may have been deleted with its stream a moment ago.
         if (code === NO_RESPONDERS) void this.#ensureConsumers().catch(() => undefined);
         if (code !== 0) return;
         const task = message.json<Task>();
@@ -145,7 +145,7 @@ export class Platform {
         this.report(task, outcome).then(
           () => message.respond('+ACK'),
           (error: unknown) => {
-            // A repeat may be on its way when the test has seen enough.
+            // A repeat may be in transit when the test ends.
             if (this.#pulling) throw error;
           },
         );
@@ -194,7 +194,7 @@ export class Platform {
     return reply.events;
   }
 
-  /** Problems of the whole log: gaps, and attempts with other than one outcome. */
+  /** Problems in the whole log: gaps, and attempts without exactly one outcome. */
   async logProblems(): Promise<string[]> {
     const { rows } = await this.sql.query<{ problem: string }>(`
       SELECT 'versions of ' || execution_id AS problem FROM execution.events
@@ -214,9 +214,9 @@ export class Platform {
 /** A TCP proxy whose connections a test can cut. */
 export class CuttableProxy {
   readonly #sockets = new Set<Socket>();
-  /** Called with what a client sends; true drops the answer to it and cuts the connection once the server has it. */
+  /** Called with data from a client. True drops the answer and closes the connection after the server has the data. */
   cutAfter: (bytes: Buffer) => boolean = () => false;
-  /** Called with what a client sends; true cuts the connection before the server has it. */
+  /** Called with data from a client. True closes the connection before the server has the data. */
   cutBefore: (bytes: Buffer) => boolean = () => false;
 
   #refuse = false;
@@ -262,7 +262,7 @@ export class CuttableProxy {
     return proxy;
   }
 
-  /** True ends every connection, and each that comes. */
+  /** True closes every connection, including new ones. */
   set refuse(refuse: boolean) {
     this.#refuse = refuse;
     if (refuse) for (const socket of this.#sockets) socket.destroy();

@@ -37,7 +37,7 @@ function beat(slots: number, held: string[] = []): void {
   const message: RunnerBeat = {
     runnerId: 'worker-1',
     incarnation: 'run1',
-    // Not open: nothing is given to it straight.
+    // Not open, so it gets no direct tasks.
     pools: [{ pool: 'default', free: slots - held.length, open: false, slots }],
     held,
     expiresMs: 20_000,
@@ -45,7 +45,7 @@ function beat(slots: number, held: string[] = []): void {
   platform.connection.publish(subjects.runnerBeat('default'), JSON.stringify(message));
 }
 
-/** Takes the next task of the pool, and does not finish it. */
+/** Takes the next task of the pool and does not finish it. */
 function take(): Promise<Task> {
   const inbox = `_INBOX.take.${randomUUID()}`;
   const taken = new Promise<Task>((resolve) => {
@@ -68,7 +68,7 @@ describe('a step whose task no worker has taken', () => {
     await eventually(
       async () => {
         const [first, second] = await queuedOf(id);
-        // Nobody has ever served the pool.
+        // No worker has ever served the pool.
         expect(first).toMatchObject({ pool: 'default', workers: 0, slots: 0, backlog: 1 });
         expect(Math.abs(Date.now() - (first?.sinceAt ?? 0))).toBeLessThan(60_000);
         expect(second).toBeUndefined();
@@ -96,7 +96,7 @@ describe('a step whose task no worker has taken', () => {
     await eventually(async () => expect((await queuedOf(id))[0]).toBeUndefined(), { timeoutMs: 120_000 });
     expect((await platform.get(id))?.steps[0]?.status).toBe('running');
     expect(await pool('default')).toMatchObject({ backlog: 0, taken: 1 });
-    // Nothing of this is in the log.
+    // The log contains nothing about this.
     expect(await platform.events(id)).toHaveLength(events);
   });
 

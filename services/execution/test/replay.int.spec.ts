@@ -12,7 +12,7 @@ import { ExecutionQueries } from '../src/queries/execution-queries.js';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
 
-// Longer than the conditions that the tests wait for: those say what did not come.
+// Longer than the conditions that the tests wait for, because those say what is missing.
 jest.setTimeout(30_000);
 
 const ENV = { BATUTA_EXECUTION_SNAPSHOT_EVENTS: '7' };
@@ -56,7 +56,7 @@ async function snapshotVersion(id: string): Promise<number> {
   return rows[0]?.version ?? 0;
 }
 
-/** The execution as it is read with snapshots, after it was seen to be the same as without. */
+/** The execution as it is read with snapshots, after checking that it is the same without them. */
 async function sameBothWays(id: string, version?: number): Promise<unknown> {
   const [quick, whole] = await Promise.all([
     readExecution(source, id, version),
@@ -68,7 +68,7 @@ async function sameBothWays(id: string, version?: number): Promise<unknown> {
   return encodeSnapshot(quick);
 }
 
-/** What a proxy gives: methods that read private fields need the object itself. */
+/** A property for a proxy. Methods that read private fields need the object itself. */
 function boundTo(target: object, value: unknown): unknown {
   return typeof value === 'function' ? (value.bind(target) as unknown) : value;
 }
@@ -105,7 +105,7 @@ describe('questions that come together', () => {
       notFound,
     ]);
     expect(others).toEqual(notFound);
-    // Those of one tenant together: no statement reads for two.
+    // Those of one tenant together, because no statement reads for two tenants.
     expect(statements.map((asked) => [...asked].sort())).toEqual([[first], [...ids, unknown].sort()]);
   });
 });
@@ -136,7 +136,7 @@ describe('snapshots', () => {
           : boundTo(target, Reflect.get(target, name)),
     });
     await readExecution({ ...source, reader }, id);
-    // A newer one may have been written since it was looked for.
+    // A newer one may have been written since.
     expect(asked).toHaveLength(1);
     expect([kept, await snapshotVersion(id)]).toContain(asked[0]);
   });

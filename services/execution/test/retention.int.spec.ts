@@ -57,7 +57,7 @@ async function finished(tenantId: string, config = 'three', fails = false): Prom
   return id;
 }
 
-/** As if it had been created and had ended so long ago. */
+/** As if it had been created and had ended so many days ago. */
 const age = (id: string, days: number): Promise<unknown> =>
   platform.sql.query(
     `UPDATE execution.orchestration_executions SET created_at = created_at - $2 * interval '1 day',
@@ -90,7 +90,7 @@ describe('a retention policy', () => {
     });
     await deleted(mine, old);
     expect((await isDeleted(mine, old))?.details).toMatchObject({ policy: 'month', status: 'completed' });
-    // Many looks later.
+    // Many passes later.
     const another = await finished(mine);
     await age(another, 31);
     await deleted(mine, another);
@@ -145,7 +145,7 @@ describe('a retention policy', () => {
         expect(execution?.status).toBe('running');
       } else expect(code).toBe('execution_deleted');
     }
-    // All that nobody took up again goes.
+    // Everything that nobody continued is deleted.
     for (const [place, id] of ids.entries()) if (replies[place]?.rejected !== undefined) await deleted(tenant, id);
     platform.agent = () => 'succeed';
   });
@@ -163,7 +163,7 @@ describe('a retention policy', () => {
     await eventually(async () => expect(await isDeleted(tenant, ids[0] ?? '')).toBeDefined(), PATIENCE);
     await platform.stop(third);
     for (const id of ids) await deleted(tenant, id);
-    // An owner that has taken partitions waits before it removes what is deleted.
+    // A new owner of partitions waits before it removes deleted executions.
     await eventually(
       async () => {
         const rows = await platform.sql.query('SELECT FROM execution.orchestration_executions WHERE tenant_id = $1', [

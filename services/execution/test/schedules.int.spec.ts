@@ -34,7 +34,7 @@ const EVERY_SECOND: ScheduleDefinition = {
   overlap: 'allow',
 };
 
-/** Answered as the gateway's requests are: again until there is an answer. */
+/** Sends a request like the gateway: again until there is an answer. */
 async function ask(
   bus: TestBus,
   scheduleId: string,
@@ -59,7 +59,7 @@ async function history(store: MemoryEventStore, id: string): Promise<Event[]> {
   return (await store.readExecutions([id])).get(id) ?? [];
 }
 
-/** Nominal times at which executions were started, with their starts in the log. */
+/** The nominal times of started executions, with their starts in the log. */
 async function firings(store: MemoryEventStore, id: string): Promise<{ nominal: number; started: number }[]> {
   const fired = (await history(store, id)).filter(({ type }) => (type as string) === 'ScheduleFired');
   return Promise.all(
@@ -71,7 +71,7 @@ async function firings(store: MemoryEventStore, id: string): Promise<{ nominal: 
   );
 }
 
-/** Ends every task that is dispatched, as often as it is asked. */
+/** Completes every dispatched task, also repeated ones. */
 async function work(bus: TestBus, ok = true): Promise<void> {
   for (const task of bus.tasks.splice(0)) {
     const { executionId, stepId, attempt } = task;
@@ -149,7 +149,7 @@ describe('a schedule in an engine', () => {
     const ids = Array.from({ length: 20 }, () => randomUUID());
     await Promise.all(ids.map((id) => ask(first.bus, id, { create: { definition: EVERY_SECOND } })));
     await eventually(async () => (await firings(store, ids[0] ?? '')).length >= 1, { describe: 'it fires' });
-    // It stands still in the middle: what it had committed and not performed is the next one's to do.
+    // It stalls in between. The next owner performs the effects of its commits.
     clock.stop();
     const second = await start({ store, name: 'two', leaseMs: 1_000 });
     await eventually(() => second.engine.owned.length === PARTITIONS, { describe: 'the other has all partitions' });

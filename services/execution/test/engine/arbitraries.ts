@@ -11,7 +11,7 @@ export type Move =
       readonly code: string;
       readonly retryable: boolean;
       readonly twice: boolean;
-      /** Details of a failure: what was spent on it. */
+      /** Details of a failure, with its spending. */
       readonly details?: JsonObject;
     }
   | { readonly kind: 'evaluation'; readonly ok: boolean; readonly output: JsonValue }
@@ -20,7 +20,7 @@ export type Move =
   | {
       readonly kind: 'decision';
       readonly pick: number;
-      /** Of any step, whether or not it waits. */
+      /** For any step, whether it waits or not. */
       readonly stray: boolean;
       readonly approved: boolean;
       readonly by: string;
@@ -132,7 +132,7 @@ const anyGroup = fc.record(
   { requiredKeys: ['mode'] },
 ) as fc.Arbitrary<Omit<ConsensusGroup, 'id'>>;
 
-/** Configs over all strategies that validation would accept: dependencies and alternatives point backwards. */
+/** Valid configs with all strategies. Dependencies and fallbacks point backwards. */
 export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
   .record({
     strategy: fc.constantFrom('sequential', 'parallel', 'consensus', 'fallback') as fc.Arbitrary<
@@ -208,7 +208,7 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
     };
   });
 
-/** What a step does, and what it may say besides. */
+/** The work of a step, and its further fields. */
 function workOf({ approval, wait, signal, rest }: StepSeed): Partial<StepDefinition> {
   if (approval === undefined && wait === undefined && signal === undefined) return { agent: 'echo', ...rest };
   const { on_failure: policy, when, require, input, fallback_when: kinds } = rest;
@@ -234,7 +234,7 @@ const anyControl = fc.oneof(
   fc.record({ type: fc.constant('SendSignal'), name: fc.constantFrom('go', 'pay', 'nothing'), payload: anyOutput }),
 );
 
-/** What may happen to an execution; results and wakes most of all. */
+/** Possible events of an execution, mostly results and wake-ups. */
 export const anyMove: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 10,

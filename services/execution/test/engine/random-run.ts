@@ -13,7 +13,7 @@ import { view } from '../../src/domain/view/view.js';
 import type { Move } from './arbitraries.js';
 import { EXECUTION, NOON, PRINCIPAL } from './scenario.js';
 
-/** What can be told apart about a state, without the config that all states share. */
+/** Everything that distinguishes a state, without the config that all states share. */
 export function snapshot(state: State): unknown {
   const { config: _config, units, groups, ...rest } = state;
   return structuredClone({ ...rest, units: units.toArray(), groups: groups.toArray() });
@@ -26,7 +26,7 @@ export interface RandomRun {
   now: number;
 }
 
-/** Performs random moves as a runtime would; `check` sees the state before and after every command. */
+/** Performs random moves as a runtime would. `check` gets the state before and after every command. */
 export function run(
   definition: OrchestrationDefinition,
   moves: readonly Move[],
@@ -169,7 +169,7 @@ export function commandsOf(
       const { approved, by, data } = move;
       const decision = { stepId, approved, by, ...(data === undefined ? {} : { data }) };
       const command: Command = { ...base(), type: 'DecideApproval', ...decision };
-      // Again by itself, then somebody else, too late.
+      // Again by the same user, and then by another one, too late.
       return move.twice ? [command, command, { ...command, ...base(), approved: !approved }] : [command];
     }
     case 'control':

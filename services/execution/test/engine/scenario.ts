@@ -25,7 +25,7 @@ export type StepInit = Partial<StepDefinition> & { id: string };
 /** Kinds of steps that have no agent. */
 const NO_AGENT = ['approval', 'wait', 'signal', 'choice', 'llm', 'orchestration'] as const;
 
-/** A step with an agent and a name, and whatever else a test says. */
+/** A step with an agent and a name, and the fields that a test sets. */
 export function step(init: StepInit): StepDefinition {
   return {
     name: init.id.toUpperCase(),
@@ -52,7 +52,7 @@ export function event<T extends EventType>(type: T, data: EventData[T]): DomainE
 
 let nextId = 0;
 
-/** An outside command id that no other command of the test has. */
+/** A unique id of an outside command. */
 export function freshId(): string {
   nextId += 1;
   return `0190-${nextId}`;
@@ -77,7 +77,7 @@ export function startCommand(input: JsonValue | undefined, more: Record<string, 
   };
 }
 
-/** One event in a line: what tests of longer stories compare. */
+/** One event as a line, for tests with longer stories. */
 export function told({ type, data }: DomainEvent): string {
   const all = data as { stepId?: string; groupId?: string; attempt?: number; handling?: string; key?: string };
   const words: (string | undefined)[] = [type, all.stepId ?? all.groupId ?? all.key];
@@ -119,12 +119,12 @@ export function told({ type, data }: DomainEvent): string {
   return words.filter((word) => word !== undefined).join(' ');
 }
 
-/** An execution in the making: given events, when commands, then events. */
+/** Builds an execution: given events, when commands, then events. */
 export class Scenario {
   state: State;
   now = NOON;
   readonly events: Event[] = [];
-  /** Told lines of the last command's events. */
+  /** The events of the last command, as lines. */
   last: string[] = [];
   lastEvents: readonly DomainEvent[] = [];
   outcome: Outcome | undefined;
@@ -179,7 +179,7 @@ export class Scenario {
     return this.when(startCommand(input, more));
   }
 
-  /** The agent answers the running attempt (or the one named). */
+  /** The agent answers the running attempt (or the given one). */
   ok(stepId: string, output: JsonValue = { from: stepId }, attempt = this.attempt(stepId)): this {
     return this.when({
       type: 'RecordResult',

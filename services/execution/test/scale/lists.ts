@@ -22,7 +22,7 @@ const TENANT = 'default';
 const NEWEST = Date.now();
 const OLDEST = NEWEST - ROWS * 1_000;
 
-/** One in 500 is open; 3 % have failed; ten tenants, of which one has nine tenths. */
+/** One in 500 is open, 3 % have failed. One of ten tenants has nine tenths. */
 const FILL = `
 INSERT INTO execution.orchestration_executions (id, trace_id, config_id, config_name, status, user_id, session_id, tenant_id,
   started_at, completed_at, created_at, created_by, config_version, partition, version, wake_at)
@@ -48,7 +48,7 @@ const some = (place: number): { createdAt: number; id: string } => ({
 const executions = { tenantId: TENANT, statuses: [], limit: 51 } as const;
 const approvals = { tenantId: TENANT, limit: 51 } as const;
 
-/** By name: the statement of the page at a place; the first page and pages from everywhere in the list. */
+/** By name: the statement of the page at a position, for the first page and for pages anywhere in the list. */
 const LISTS: Readonly<Record<string, (place: number) => Statement>> = {
   'executions, no filter': (n) => listExecutions({ ...executions, after: n === 0 ? undefined : some(n) }),
   'executions of a config': (n) => listExecutions({ ...executions, configId: `config-${n % 50}`, after: some(n) }),
@@ -115,7 +115,7 @@ try {
   const pool = tenantPool(pg, 'execution', { connectionString: databaseUrl, max: 1 });
   process.stdout.write('list                                  median ms   p95 ms   without: median   p95 ms\n');
   for (const [name, statementOf] of Object.entries(LISTS)) {
-    // Those are searched as what serves everybody; see `ExecutionQueries.approvals`.
+    // Approvers are searched as for all tenants; see `ExecutionQueries.approvals`.
     const seen = pool.seen(name.endsWith('approver') ? 'everybody' : { tenantId: String(statementOf(0).values[0]) });
     const [under, without] = [await measured(seen, statementOf), await measured(client, statementOf)];
     if (under.p95 > MOST_MS) slow += 1;

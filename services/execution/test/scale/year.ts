@@ -24,10 +24,10 @@ const RATE = Number(process.env['BATUTA_YEAR_RATE'] ?? 40);
 const ARCHIVES = process.env['BATUTA_YEAR_ACTION'] === 'archive';
 const MONTHS = 12;
 const TICK_MS = 100;
-/** Executions of a year at 10 a second, and of 30 days. */
+/** Executions in a year at 10 a second, and in 30 days. */
 const YEAR = 10 * 60 * 60 * 24 * 365;
 const THIRTY_DAYS = 10 * 60 * 60 * 24 * 30;
-/** For what is deleted in batches, and the machine. */
+/** Allowance for deletion in batches, and for the machine. */
 const SLACK = 1.5;
 
 const SIZES = `
@@ -66,7 +66,7 @@ const counts = async (): Promise<{ live: number; deleted: number; oldestMs: numb
 };
 const principal = { tenantId: TENANT, userId: 'ann', role: 'admin', keyId: 'k' } as const;
 let started = 0;
-/** Starts at the rate for so long, whether those before have ended or not. */
+/** Starts executions at the rate for this time, whether earlier ones have ended or not. */
 async function work(forMs: number): Promise<number[]> {
   const times: number[] = [];
   const open: Promise<unknown>[] = [];

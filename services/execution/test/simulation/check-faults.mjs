@@ -1,4 +1,5 @@
-// Puts each deliberate fault of faults.mjs into the engine and runs its seed; `--find` looks for the first seed that finds it.
+// Puts each deliberate fault of faults.mjs into the engine and runs its seed. `--find` looks for the first seed that
+// finds it.
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ const { values } = parseArgs({
     find: { type: 'boolean', default: false },
     /** How many seeds a search tries. */
     seeds: { type: 'string', default: '20000' },
-    /** Only faults whose name holds this. */
+    /** Only faults whose name contains this. */
     only: { type: 'string', default: '' },
   },
 });
@@ -18,7 +19,7 @@ const { values } = parseArgs({
 const here = import.meta.dirname;
 const root = join(here, '../../../..');
 
-/** Runs seeds with the fault in; resolves to what was found. */
+/** Runs seeds with the fault. Resolves to the result. */
 function run(fault, from, seeds) {
   const args = ['-C', 'batuta-source', '--import', join(here, 'register.mjs'), join(here, 'main.ts')];
   const child = spawn(process.execPath, [...args, '--from', String(from), '--seeds', String(seeds), '--quiet'], {

@@ -30,12 +30,12 @@ import type { World } from './world.js';
 /** A config that the simulation's config service has. */
 export type Definitions = ReadonlyMap<string, OrchestrationDefinition>;
 
-/** Of three runners that ended with an attempt one may have been taken for it that nobody saw with it. */
+/** Of three runners that ended, one may have been assumed to have the attempt without evidence. */
 const LEAST_ENDED = 2;
 
-/** Looks at all that is committed and all that is said, in each step, and reports the first rule that is broken. */
+/** Checks every commit and every answer, in each step, and reports the first rule that is broken. */
 export class Checker implements BusObserver, CommitObserver {
-  /** What is committed, as this checker saw it being committed. */
+  /** Everything committed, as this checker has seen it. */
   readonly histories = new Map<string, History>();
   readonly schedules: ScheduleChecker;
   readonly #published: PublishedChecker;
@@ -44,7 +44,7 @@ export class Checker implements BusObserver, CommitObserver {
   readonly #states = new Map<string, State>();
   readonly #references = new Map<string, Reference>();
   readonly #positions = new Map<number, { last: number; epoch: number }>();
-  /** Runners that ended while they had an attempt. */
+  /** How many runners ended while they had an attempt. */
   readonly #ended = new Map<string, number>();
 
   constructor(
@@ -70,7 +70,7 @@ export class Checker implements BusObserver, CommitObserver {
     );
   }
 
-  /** Whether parents, children and those that wait for each other have told each other all that they have to. */
+  /** Whether parents, children and waiting executions have exchanged all of their messages. */
   get childrenDone(): boolean {
     return this.#children.done(this.histories.keys()) && this.dependencies.done(this.histories.keys());
   }
@@ -165,7 +165,7 @@ export class Checker implements BusObserver, CommitObserver {
       this.world.violated('as the reference', `${short(id)}/${event.version}: ${difference}`);
   }
 
-  /** A finished execution is what the reference makes of its outcomes and commands. */
+  /** Compares a finished execution with the reference, which gets its outcomes and commands. */
   #compareEnd(id: string, state: State): void {
     const reference = this.#references.get(id) as Reference;
     const mine = reference.result;
@@ -190,12 +190,12 @@ export class Checker implements BusObserver, CommitObserver {
     }
   }
 
-  /** An execution after a commit that touched it. */
+  /** Checks an execution after a commit that changed it. */
   #settled(id: string): void {
     const { world } = this;
     const state = this.#states.get(id);
     const row = this.memory().executionRow(id);
-    // Whatever was still to be written of one whose history is gone finds nothing to change.
+    // A late write for an execution without a history changes nothing.
     if (row === undefined && state?.deleted !== undefined) return;
     if (state === undefined || row === undefined) return world.violated('a row each', `${id} has none`);
     this.histories.get(id)?.settled();
@@ -215,7 +215,7 @@ export class Checker implements BusObserver, CommitObserver {
     }
   }
 
-  /** Where steps run side by side, a human is asked as soon as a step's turn comes, however many agents work. */
+  /** In parallel strategies an approval is requested as soon as it is the step's turn, however many agents run. */
   #checkAsked(id: string, { status, config, units }: State): void {
     if (status !== 'running' || config.oneAtATime) return;
     for (const { index, id: stepId, takesSlot } of config.units) {
@@ -253,7 +253,8 @@ export class Checker implements BusObserver, CommitObserver {
         return (reply) => {
           const { wanted } = reply as { wanted: boolean };
           const after = this.histories.get(executionId)?.wanted(stepId, attempt);
-          // The moment of the answer lies between: what did not change must be what it says.
+          // The answer was decided between question and answer: if the value did not change meanwhile, the answer must
+          // equal it.
           if (before !== undefined && before === after && before !== wanted) {
             this.world.violated(
               'answers follow the log',
@@ -295,7 +296,7 @@ export class Checker implements BusObserver, CommitObserver {
         }
         return;
       case 'stale':
-        // Wanted all the time between question and answer: the runner throws away what is still needed.
+        // It was wanted all the time between question and answer, so the runner drops a task that is still needed.
         if (before === true && history?.wanted(result.stepId, result.attempt) === true) {
           world.violated('stale is certain', `${name} is said to be stale and is still wanted`);
         }
@@ -342,14 +343,14 @@ export class Checker implements BusObserver, CommitObserver {
           world.violated('accepted is in the log', `${name} ${request.commandId}`);
         }
         const status = history.statusAt(reply.accepted.version);
-        // A delayed start is pending until something of it happens, which the log alone does not tell.
+        // A delayed start is pending until its first event, which the log alone does not show.
         if (status !== undefined && status !== 'pending' && status !== reply.accepted.status) {
           world.violated('answers follow the log', `${name} says ${reply.accepted.status}, the log ${status}`);
         }
         return;
       }
       const code = reply.rejected?.code;
-      // Says only that nobody can tell now; the client asks again.
+      // It only means that the answer is unknown now. The client asks again.
       if (code === 'unavailable') return;
       if (code === 'execution_deleted') {
         if (history?.deleted !== true && request.start?.fork === undefined) world.violated('deleted is certain', name);
@@ -443,7 +444,7 @@ export class Checker implements BusObserver, CommitObserver {
     }
   }
 
-  /** At the end: the store still holds exactly what was committed. */
+  /** At the end: the store still contains exactly the committed events. */
   async finish(): Promise<void> {
     this.schedules.finish((id) => this.#states.get(id));
     this.#children.finish(this.histories.keys());
@@ -452,7 +453,7 @@ export class Checker implements BusObserver, CommitObserver {
     for (const [id, history] of this.histories) {
       const left = found.get(id) ?? [];
       const last = await this.memory().readLastRemoved(id);
-      // Of what is deleted only the last event stays, and the link before it.
+      // Of a deleted execution only the last event stays, with the link before it.
       const expected = history.deleted && left.length === 1 ? history.events.slice(-1) : history.events;
       if (JSON.stringify(left) !== JSON.stringify(expected)) {
         this.world.violated('what is committed stays', `${short(id)} changed`);

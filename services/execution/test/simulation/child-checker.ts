@@ -5,17 +5,17 @@ import { canonical } from './reference.js';
 import { short } from './simulated-store.js';
 import type { World } from './world.js';
 
-/** What the log has of an execution. */
+/** The state of an execution in the log. */
 export type StateOf = (id: string) => State | undefined;
 
-/** Holds parents and children against each other, by what both logs say. */
+/** Compares parents and children by their logs. */
 export class ChildChecker {
   constructor(
     private readonly world: World,
     private readonly stateOf: StateOf,
   ) {}
 
-  /** An event of any execution, before its state has it. */
+  /** An event of any execution, before it is in the state. */
   committed(event: Event): void {
     switch (event.type) {
       case 'ExecutionStarted':
@@ -29,7 +29,7 @@ export class ChildChecker {
     }
   }
 
-  /** Whether nothing of parents and children is on its way any more. */
+  /** Whether no message between parents and children is in transit. */
   done(ids: Iterable<string>): boolean {
     return this.#open(ids).length === 0;
   }
@@ -69,11 +69,11 @@ export class ChildChecker {
   #ended({ executionId, data: { childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
     const child = this.stateOf(childId);
     if (status === 'refused') return;
-    // It may have been retried since, by somebody else.
+    // A user may have retried it since.
     if (child === undefined) this.#violated('an end is of a child', `${short(executionId)} hears of ${short(childId)}`);
   }
 
-  /** What a step gives is what its child gave. */
+  /** A step's output is its child's output. */
   #given({ executionId, data: { stepId, output = null } }: Extract<Event, { type: 'StepCompleted' }>): void {
     const state = this.stateOf(executionId);
     const child = state?.units.get(state.config.unitIndex.get(stepId) ?? -1)?.child;
@@ -97,7 +97,7 @@ export class ChildChecker {
     }
     const close = orchestrationOf(state.config.units[index] as never)?.onParentClose;
     if (close === 'abandon' || below === undefined || state.deleted !== undefined) return undefined;
-    // Who retries a child by hand has it run without its parent.
+    // A user who retries a child runs it without its parent.
     const byHand = below.controls?.head.command === 'retry' || below.status === 'compensation';
     const told = isTerminal(below.status) || byHand || below.commanded >= (child.command?.order ?? 0);
     return told ? undefined : ['no child outlives its parent', `${named} is ${below.status}`];

@@ -13,7 +13,7 @@ const ENDS: ReadonlySet<string> = new Set([
   'ExecutionDeleted',
 ]);
 
-/** Holds executions that wait for others against those, by what the logs say. */
+/** Compares waiting executions with those that they wait for, by their logs. */
 export class DependencyChecker {
   constructor(
     private readonly world: World,
@@ -34,7 +34,7 @@ export class DependencyChecker {
     }
   }
 
-  /** Whether no end is on its way any more. */
+  /** Whether no end is in transit. */
   done(ids: Iterable<string>): boolean {
     return this.#lost(ids).length === 0;
   }
@@ -43,7 +43,7 @@ export class DependencyChecker {
     for (const message of this.#lost(ids)) this.world.violated('no end of a dependency is lost', message);
   }
 
-  /** What waits for ever because what it waits for does: it is paused, or is not there. */
+  /** Whether it may wait for ever, because the execution that it waits for is paused or missing. */
   mayWait(state: State, depth = 0): boolean {
     if (state.status !== 'pending' || depth > 10) return false;
     return (state.dependencies ?? []).some(({ executionId, ended }) => {
@@ -60,7 +60,8 @@ export class DependencyChecker {
       return (state.dependencies ?? []).flatMap(({ executionId, ended }) => {
         const awaited = this.stateOf(executionId);
         const isOver = awaited !== undefined && isTerminal(awaited.status);
-        // The waiters of one that is deleted may be forgotten with its events: then it is asked again, hours later.
+        // A deleted execution may have forgotten its waiters together with its events. Then it is asked again, hours
+        // later.
         if (ended !== undefined || !isOver || awaited.deleted !== undefined) return [];
         return [`${short(id)} waits for ${short(executionId)}, which is ${awaited.status}`];
       });

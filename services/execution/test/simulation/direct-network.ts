@@ -8,12 +8,12 @@ import type { SeededRandom } from './random.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
-/** A runner as the server sees it: who has subscribed to an incarnation's subject. */
+/** A runner from the server's point of view: the subscriber to an incarnation's subject. */
 export interface RunnerEnd {
   readonly incarnation: string;
-  /** Tasks have come; `respond` sends the receipt. */
+  /** Tasks have arrived. `respond` sends the receipt. */
   receive(text: string, respond: (receipt: string) => void): void;
-  /** An owner has started and asks who is there. */
+  /** An owner has started and asks for beats. */
   called(): void;
 }
 
@@ -25,8 +25,8 @@ export interface OwnerDirectParts {
 }
 
 /**
- * Messages from one process to another, in the order of sending: they share one connection at either end. They may be lost,
- * come twice, and be late together with all that was sent after them.
+ * Messages from one process to another, in the order of sending, because they share one connection at both ends. They
+ * may be lost, repeated, and delayed together with all later ones.
  */
 class Link {
   #last = 0;
@@ -45,7 +45,7 @@ class Link {
       this.#last = Math.max(this.#last, now + delay);
       this.world.after(this.#last - now, () => {
         this.#arrived.push(arrive);
-        // The oldest, whatever this call was for: a process that stood still reads its socket in order.
+        // The oldest one, for whichever message this call was, because a stalled process reads its socket in order.
         this.deliver(() => this.#arrived.shift()?.());
       });
     }
@@ -66,7 +66,7 @@ class Link {
   }
 }
 
-/** Small, so that tasks are put on the shelf, and what is beyond it has to be found by the audit. */
+/** Small, so that tasks are shelved, and the audit must find the tasks beyond the limits. */
 const SIZES = { tasks: 8, length: Infinity, least: 1, mark: 2, shelved: 6 };
 /** So that a tenant's attempts wait for each other although there are free slots. */
 const TERMS: Readonly<Record<string, TenantTerms>> = {
@@ -75,14 +75,14 @@ const TERMS: Readonly<Record<string, TenantTerms>> = {
   c: { weight: 1, running: Infinity },
 };
 
-/** The task as one of three tenants', which is said nowhere but here. */
+/** Assigns the task to one of three tenants, which only this function knows. */
 export function ofATenant(task: OutgoingTask): OutgoingTask {
   const place = parseInt(task.attemptKey.slice(0, 8), 16) % 3;
   const tenantId = 'abc'.charAt(Number.isNaN(place) ? 0 : place);
   return Object.create(task, { task: { value: { ...task.task, tenantId } } }) as OutgoingTask;
 }
 
-/** What one owner process has of direct dispatch: the real thing, and its messages to and from each runner. */
+/** An owner process's direct dispatch: the real one, with its messages to and from each runner. */
 export class OwnerDirect {
   readonly dispatch: DirectDispatch;
   readonly #links = new Map<string, { readonly to: Link; readonly from: Link }>();
@@ -105,13 +105,13 @@ export class OwnerDirect {
     });
   }
 
-  /** A beat is on its way here. */
+  /** A beat is in transit to this owner. */
   heard(incarnation: string, text: string): void {
     this.#linksOf(incarnation).from.send(() => this.dispatch.heard(JSON.parse(text) as RunnerBeat));
   }
 
   reconnected(): void {
-    // What is lost may be asked for again at once.
+    // Lost requests may be repeated at once.
     const asked = [...this.#asked];
     for (const settle of asked) settle('lost');
     this.dispatch.reconnected();
@@ -148,34 +148,34 @@ export class OwnerDirect {
   }
 }
 
-/** NATS as direct dispatch uses it: the subjects of runners, their beats, and who is connected. */
+/** NATS for direct dispatch: the subjects of runners, their beats, and their connections. */
 export class DirectNetwork {
   readonly #owners = new Set<OwnerDirect>();
   readonly #ends = new Map<string, RunnerEnd>();
   /** Attempts that a runner has taken, that the queue has acknowledged, or whose result was answered. */
   readonly sure = new Set<string>();
-  /** Attempts whose agents have begun; undefined where a second time may be right. */
+  /** Attempts whose agents have begun. Undefined when a second run may be correct. */
   #ran: Set<string> | undefined;
 
   constructor(
     readonly world: World,
-    /** Its own, so that a seed without direct dispatch is what it was before there was any. */
+    /** A separate generator, so that seeds without direct dispatch give the same run as before it existed. */
     readonly random: SeededRandom,
     private readonly trouble: number,
   ) {}
 
-  /** An owner counts a task as stored that it gave to direct dispatch: somebody must have it then. */
+  /** An owner counts a direct task as stored, so some runner must have it. */
   check(process: SimulatedProcess, { attemptKey, messageId }: OutgoingTask): void {
     if (this.sure.has(attemptKey)) return;
     this.world.violated('stored is certain', `${process.name} counts on ${messageId}, which nobody has`);
   }
 
-  /** Nobody crashes or stands still in this seed. */
+  /** No process crashes or stalls in this seed. */
   planNothing(): void {
     if (this.trouble === 0) this.#ran = new Set();
   }
 
-  /** The agent of an attempt begins that came straight from an owner: a second time only when something went wrong. */
+  /** The agent of a direct attempt begins. It may begin a second time only after a fault. */
   began(attemptKey: string): void {
     if (this.#ran?.has(attemptKey) === true) {
       this.world.violated('nothing runs twice where nothing goes wrong', attemptKey);
@@ -203,7 +203,7 @@ export class DirectNetwork {
     this.#ends.set(end.incarnation, end);
   }
 
-  /** A runner's connection ends. The server may be slow to see it when the process did not say so. */
+  /** A runner's connection ends. The server may notice it late when the process did not close it. */
   leave(incarnation: string, crashed: boolean): void {
     const unseen = crashed && this.world.faults && this.random.chance(0.3) ? this.random.between(1, 4_000) : 0;
     if (unseen === 0) this.#ends.delete(incarnation);
@@ -221,7 +221,7 @@ export class DirectNetwork {
     }
   }
 
-  /** The server was restarted, and the runners' connections were renewed. */
+  /** The server restarted, and the runners connected again. */
   restarted(): void {
     for (const end of this.#ends.values()) this.world.after(this.random.between(10, 500), () => end.called());
   }

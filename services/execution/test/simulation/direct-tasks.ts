@@ -6,24 +6,24 @@ const POOL = 'default';
 const BEAT_MS = 700;
 const EXPIRES_MS = 2_000;
 
-/** A runner, as far as this end of it has to know. */
+/** The facts about a runner that this model needs. */
 export interface DirectRunner {
   readonly name: string;
   readonly slots: number;
   /** Slots that are free now. */
   readonly free: number;
-  /** Whether it knows of no task that waits in the work queue. */
+  /** Whether it knows of no waiting task in the work queue. */
   readonly queueEmpty: boolean;
-  /** Whether something runs alone, or waits to. */
+  /** Whether a task runs alone, or waits to run alone. */
   readonly closed: boolean;
-  /** What it has begun from the work queue. */
+  /** The tasks that it has begun from the work queue. */
   readonly begun: string[];
   /** Calls back at once, after its stall, or never. */
   run(callback: () => void): void;
   take(held: HeldTask): void;
 }
 
-/** A task that came straight from an owner, until it is settled. */
+/** A direct task until it is settled. */
 export class HeldTask {
   settled = false;
 
@@ -76,13 +76,13 @@ export class DirectTasks implements RunnerEnd {
     this.#run(() => this.#soon());
   }
 
-  /** Takes no more; what is held stays held until it is settled. */
+  /** Takes no more tasks. Held tasks stay until they are settled. */
   leave(): void {
     this.#leaving = true;
     this.#beat();
   }
 
-  /** Publishes a last beat, which lists only what is still held. */
+  /** Publishes a last beat, which lists only the tasks that it still holds. */
   stop(): void {
     this.#beat(true);
     this.#end(false);
@@ -110,7 +110,8 @@ export class DirectTasks implements RunnerEnd {
 
   #take(task: Task): boolean {
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
-    // Sent again because the receipt was late. Refused, it would run elsewhere besides, also while this runner leaves.
+    // Sent again because the receipt was late. If it were refused, it would also run elsewhere, even while this runner
+    // stops.
     if (this.#held.has(key)) return true;
     if (!this.#open || this.runner.free === 0) return false;
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));

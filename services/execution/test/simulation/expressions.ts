@@ -8,7 +8,7 @@ export class ExpressionFailure extends Error {
 const OPERATORS = [' = ', ' != ', ' > ', ' + '] as const;
 const PATH = /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/;
 
-/** Whether the expression is a plain path, which the engine reads by itself. */
+/** Whether the expression is a plain path, which the engine reads directly. */
 export function isPlainPath(expression: string): boolean {
   return PATH.test(expression) && !['true', 'false', 'null'].includes(expression);
 }
@@ -30,8 +30,9 @@ function readField(value: JsonValue | undefined, field: string): JsonValue | und
 }
 
 /**
- * Evaluates the part of JSONata that the simulation's configs use: paths, literals, one operator, $error. Undefined is
- * "nothing", as in JSONata. Throws `ExpressionFailure` for $error and for adding what is no number.
+ * Evaluates the part of JSONata that the simulation's configs use: paths, literals, one operator, $error. Undefined
+ * means a missing value, as in JSONata. Throws `ExpressionFailure` for $error and for adding a value that is not a
+ * number.
  */
 export function evaluateExpression(expression: string, scope: JsonValue): JsonValue | undefined {
   const text = expression.trim();

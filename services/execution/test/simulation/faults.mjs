@@ -1,5 +1,6 @@
-// Deliberate faults: each is one change of the engine's or store's source, and the seed that finds it. `npm run simulate:faults`
-// puts them in one at a time, in memory, and checks that the seed still finds each; `-- --find` looks for new seeds.
+// Deliberate faults. Each is one change of the engine's or store's source, and the seed that finds it. `npm run
+// simulate:faults` applies them one at a time, in memory, and checks that the seed still finds each. `-- --find` looks
+// for new seeds.
 const partitions = 'services/execution/src/partitions';
 const direct = `${partitions}/direct-dispatch.ts`;
 const domain = 'services/execution/src/domain';
@@ -819,7 +820,7 @@ export const faults = [
   },
   {
     name: 'one iteration too many',
-    what: 'a loop goes on after max_iterations',
+    what: 'a loop goes on after `max_iterations`',
     seed: 74,
     patches: [
       {

@@ -4,41 +4,41 @@ import type { World } from './world.js';
 
 interface Attempt {
   outcome: Event | undefined;
-  /** It runs, as far as the log says. */
+  /** Whether it runs according to the log. */
   wanted: boolean;
 }
 
-/** What may come after the end. */
+/** Events that may come after the end. */
 const AFTER_THE_END: ReadonlySet<string> = new Set(['ExecutionRetried', 'ExecutionReopened', 'ExecutionDeleted']);
 
-/** One execution's log and the rules that hold for it, whatever its config says. */
+/** One execution's log, and the rules that hold for every config. */
 export class History {
   readonly events: Event[] = [];
   readonly #attempts = new Map<string, Attempt>();
-  /** The attempt of each step that runs. */
+  /** The running attempt of each step. */
   readonly #running = new Map<string, number>();
   /** Failed attempts of each step since the start or the last retry of the execution. */
   readonly #failures = new Map<string, number>();
-  /** Steps that a human was asked about: null until it is decided, then whether it was approved. */
+  /** Steps with a requested approval: null until it is decided, then whether it was approved. */
   readonly #asked = new Map<string, boolean | null>();
-  /** Choices that are made, until their step is completed. */
+  /** Recorded choices, until their step is completed. */
   readonly #made = new Set<string>();
   /** Steps that wait for a signal: until when, and whether it came. */
   readonly #signals = new Map<string, { readonly until: number; came: boolean }>();
   /** Steps that wait for a child: its id. */
   readonly #children = new Map<string, string>();
-  /** Children that have ended since they were asked for last. */
+  /** Children that have ended since they were last requested. */
   readonly #childEnds = new Map<string, string>();
-  /** Executions that have to end before it begins, and how. */
+  /** Executions that must end before it begins, and how. */
   readonly #unmet = new Map<string, string>();
   readonly #waiters = new Set<string>();
-  /** Of those that have ended since they were asked for last. */
+  /** Those that have ended since they were last asked. */
   readonly #dependencyEnds = new Set<string>();
-  /** Of the newest wish of its parent. */
+  /** Order of the newest command of its parent. */
   #order = 0;
   /** Steps that wait for a time: until when. */
   readonly #waits = new Map<string, number>();
-  /** Answers of the models of steps that ask one. */
+  /** How many answers the model of each step has given. */
   readonly #turns = new Map<string, number>();
   /** Iterations of steps with a repeat. */
   readonly #iterations = new Map<string, number>();
@@ -91,7 +91,7 @@ export class History {
     return this.#statuses[version - 1];
   }
 
-  /** Whether the execution was in this status at some version from `from` on. */
+  /** Whether the execution had this status at some version from `from` on. */
   everHad(status: ExecutionStatus, from: number): boolean {
     return this.#statuses.slice(Math.max(0, from - 1)).includes(status);
   }
@@ -151,7 +151,7 @@ export class History {
     this.#statuses.push(this.#status);
   }
 
-  /** After a commit: what may be broken between the events of one decision holds again. */
+  /** After a commit: the rules that may be broken between the events of one decision hold again. */
   settled(): void {
     const limit = this.definition.settings?.parallel_limit ?? 0;
     const running = [...this.#running.keys()].filter((id) => !id.includes(':'));

@@ -7,11 +7,11 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
-    /** With `--seed`: the whole timeline, also when no rule is broken. */
+    /** With `--seed`: the whole timeline, even when no rule is broken. */
     trace: { type: 'boolean', default: false },
-    /** Tell which seed breaks which rule, without its timeline. */
+    /** Print which seed breaks which rule, without its timeline. */
     quiet: { type: 'boolean', default: false },
-    /** Go on after a failure, and print this many at most. */
+    /** Continue after a failure, and print at most this many. */
     failures: { type: 'string', default: '1' },
   },
 });

@@ -7,7 +7,10 @@ import type { SimulatedDatabase } from './simulated-store.js';
 import { BEGIN } from './world.js';
 import type { World } from './world.js';
 
-/** Every owner has the same key; a token that is only its attempt's name tells a lost or mixed-up one as well as a real one. */
+/**
+ * Every owner has the same key. A token that only contains its attempt's name shows lost and mixed-up tokens as well as
+ * a real one.
+ */
 const TOKENS: TaskTokens = { of: (key) => `of ${key}`, isOf: (key, token) => token === `of ${key}` };
 
 export interface OwnerParts {
@@ -28,8 +31,8 @@ export interface OwnerParts {
 let incarnations = 0;
 
 /**
- * One owner process: a real engine whose every way out is the simulation. What is to reach it waits while it stands still,
- * and nothing of it is left once it crashed; what it had sent by then is on its way.
+ * One owner process: a real engine whose every connection to the outside is simulated. Messages to it wait while it
+ * stalls, and nothing of it is left after a crash. Messages that it sent before are in transit.
  */
 export class OwnerProcess implements SimulatedProcess {
   alive = true;
@@ -114,7 +117,7 @@ export class OwnerProcess implements SimulatedProcess {
       await this.engine.start();
       this.started = true;
     } catch (error) {
-      // A process that cannot start ends, and is started again.
+      // A process that cannot start ends, and is restarted.
       this.crash(`while starting: ${String(error)}`);
     }
   }
@@ -203,7 +206,7 @@ export class OwnerProcess implements SimulatedProcess {
       warn: note('warn'),
       error: (fields, message) => {
         note('error')(fields, message);
-        // The decider is total, and handling a failed commit never fails.
+        // The decider handles every command, and handling a failed commit never fails.
         if (message === 'the decider failed' || message.startsWith('dealing with')) {
           world.violated('decide is total', `${message} ${JSON.stringify(fields, errorsAsText)}`);
         }

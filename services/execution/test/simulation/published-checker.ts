@@ -14,7 +14,7 @@ import type { World } from './world.js';
 
 export interface PublishedParts {
   readonly world: World;
-  /** What the log has of an execution, and whether a command of it. */
+  /** The state of an execution in the log. */
   readonly execution: (id: string) => State | undefined;
   readonly hasCommand: (executionId: string, commandId: string) => boolean;
   readonly schedule: (id: string) => ScheduleState | undefined;
@@ -23,13 +23,14 @@ export interface PublishedParts {
 interface Asked {
   readonly streamId: string;
   readonly position: number;
-  /** What is not done yet; undefined when it is done or not wanted any more. */
+  /** What is not done yet. Undefined when it is done or not wanted any more. */
   readonly open: () => string | undefined;
 }
 
 /**
- * The next owner looks only at what was committed after the published position. So whatever an earlier event asked for is in the log, or
- * not wanted any more, before the position passes that event. Of a dispatch the log says nothing: it has been sent once at least.
+ * The next owner reads only the events after the published position. So before the position passes an event, everything
+ * that the event requested must be in the log, or not wanted any more. The log does not show dispatches, so a task must
+ * have been sent at least once.
  */
 export class PublishedChecker {
   readonly #asked = new Map<number, Map<string, Asked>>();
@@ -110,7 +111,7 @@ export class PublishedChecker {
     if (state === undefined) return;
     for (const { type, executionId } of wantedScheduleEffects(state)) {
       const name = `${id} ${type}s ${executionId}`;
-      // It was asked for by the first event after which it is wanted.
+      // The first event after which it is wanted has requested it.
       if (this.#asked.get(partition)?.has(name) === true) continue;
       this.#ask(partition, name, event, () => {
         const now = this.parts.schedule(id);
@@ -123,7 +124,7 @@ export class PublishedChecker {
     }
   }
 
-  /** A commit of this partition writes that everything up to `position` is done. */
+  /** A commit of this partition records that everything up to `position` is done. */
   published(partition: number, position: number): void {
     const asked = this.#asked.get(partition);
     if (asked === undefined) return;
@@ -140,7 +141,7 @@ export class PublishedChecker {
     }
   }
 
-  /** Told to stop, or ended already. */
+  /** Whether it was stopped, or has ended already. */
   #stopped(schedule: ScheduleState, executionId: string): boolean {
     const how = schedule.running.find((run) => run.executionId === executionId)?.stopping;
     const execution = this.parts.execution(executionId);

@@ -16,14 +16,15 @@ interface Draft {
   readonly groups: ConsensusGroup[];
   /** Ids that a later step may depend on. */
   readonly dependable: string[];
-  /** Keys under which outputs may stand. */
+  /** Possible output keys. */
   readonly keys: string[];
   next: number;
 }
 
 /**
- * A random config (docs/configs.md) over every strategy and option that the simulation's agents can serve. It may hold what
- * saving refuses because it has no effect, such as a fallback that never runs: configs from before that rule hold it too.
+ * A random config (docs/configs.md) with every strategy and option that the simulation's agents can handle. It may
+ * contain fields without effect, which saving refuses, such as a fallback that never runs, because older configs
+ * contain them too.
  */
 export function randomConfig(random: SeededRandom, index: number): OrchestrationDefinition {
   const strategy = random.pick(['sequential', 'parallel', 'parallel', 'consensus', 'fallback'] as const);
@@ -34,9 +35,9 @@ export function randomConfig(random: SeededRandom, index: number): Orchestration
     else if (draft.dependable.length > 0 && random.chance(strategy === 'fallback' ? 0.5 : 0.2)) addFallback(draft);
     else addStep(draft, {});
   }
-  // By numbers of their own: what was added to these configs later leaves the others, and so their seeds, as they were.
+  // With a separate generator, so that later additions to these configs leave the others, and their seeds, unchanged.
   serveMembers({ ...draft, random: new SeededRandom(textHash(JSON.stringify(draft.steps))) });
-  // Steps may be listed before what they depend on, except where the order means something.
+  // Steps may be listed before their dependencies, except where the order has a meaning.
   const shuffled = (strategy === 'parallel' || strategy === 'consensus') && random.chance(0.2);
   return {
     name: `config-${index}`,
@@ -141,7 +142,7 @@ function dependencies(draft: Draft): Pick<StepDefinition, 'dependencies' | 'requ
   };
 }
 
-/** Keys of everything that a step with these dependencies may surely name. */
+/** The output keys that a step with these dependencies can certainly name. */
 function visibleKeys(draft: Draft, depends: readonly string[] | undefined): string[] {
   return (depends ?? []).flatMap((id) => {
     const step = draft.steps.find((item) => item.id === id);
@@ -177,7 +178,7 @@ function addFallback(draft: Draft): void {
   const target = draft.steps.find((item) => item.id === served);
   if (target?.consensus_group !== undefined) return;
   const group = draft.groups.find((item) => item.id === served);
-  // What it serves should mostly turn to it.
+  // The served step should usually use it.
   if (target !== undefined && random.chance(0.8)) target.on_failure = 'fallback';
   if (group !== undefined && random.chance(0.8)) group.on_failure = 'fallback';
   const id = newId(draft);
@@ -220,7 +221,7 @@ function addGroup(draft: Draft): void {
   const drawn = random.pick([undefined, 'fail', 'first', 'judge'] as const);
   const threshold = random.chance(0.3) ? random.pick([0, 0.3, 0.5, 0.75, 1]) : 0;
   const key = random.chance(0.5) ? random.pick(['s', 'v', 's = "a"', 'v + 1']) : undefined;
-  // What has no effect in a mode is refused when a config is saved.
+  // Saving a config refuses fields without effect in a mode.
   const compares = mode === 'majority' || mode === 'weighted';
   const tie = compares || mode === 'best' ? drawn : undefined;
   const group: ConsensusGroup = {
@@ -242,7 +243,7 @@ function addGroup(draft: Draft): void {
   draft.keys.push(group.output_key ?? id);
 }
 
-/** Gives some members alternatives of their own, and some main steps kinds of failure that theirs are for. */
+/** Gives some members their own fallbacks, and some main steps kinds of failure for theirs. */
 function serveMembers(draft: Draft): void {
   const { random } = draft;
   if (random.chance(0.6)) return;
@@ -269,7 +270,7 @@ function serveMembers(draft: Draft): void {
   }
 }
 
-/** Gives some steps to a human instead of their agent; settings that mean nothing there go. */
+/** Turns some steps into approvals, and removes settings that have no meaning there. */
 export function withApprovals(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   return {
     ...definition,
@@ -280,7 +281,7 @@ export function withApprovals(definition: OrchestrationDefinition, random: Seede
 /** Names of the signals that steps wait for. */
 export const SIGNALS = ['go', 'pay'] as const;
 
-/** A step without what only an agent's attempts have. */
+/** A step without the fields that only an agent's attempts have. */
 function withoutAgent(step: StepDefinition): StepDefinition {
   const {
     agent: _agent,
@@ -295,7 +296,7 @@ function withoutAgent(step: StepDefinition): StepDefinition {
   return rest;
 }
 
-/** Has some steps wait for a time instead of their agent. */
+/** Turns some steps into waits. */
 export function withWaits(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   return {
     ...definition,
@@ -303,7 +304,7 @@ export function withWaits(definition: OrchestrationDefinition, random: SeededRan
   };
 }
 
-/** Has some steps ask a model instead of their agent. */
+/** Turns some steps into steps that ask a model. */
 export function withModels(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   return {
     ...definition,
@@ -348,7 +349,7 @@ function waitStep(step: StepDefinition, random: SeededRandom): StepDefinition {
     wait: {
       ...(until === 'duration' ? { duration_ms: duration } : {}),
       ...(until === 'past' ? { until: '2001-02-03T04:05:06.789Z' } : {}),
-      // Small numbers are times long ago, and what is missing is none.
+      // Small numbers are times long ago, and a missing value is not a time.
       ...(until === 'path'
         ? { until: `{% ${random.pick(['input.n', 'input.n', 'input.missing', 'input.flag'])} %}` }
         : {}),
@@ -358,7 +359,7 @@ function waitStep(step: StepDefinition, random: SeededRandom): StepDefinition {
   };
 }
 
-/** Has some steps choose among the steps that depend on them. */
+/** Turns some steps into choices among the steps that depend on them. */
 export function withChoices(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   const isPlain = (step: StepDefinition): boolean =>
     step.fallback_for === undefined && step.is_fallback !== true && step.consensus_group === undefined;
@@ -382,7 +383,7 @@ export function withChoices(definition: OrchestrationDefinition, random: SeededR
   };
 }
 
-/** Has some steps wait for a signal instead of their agent. */
+/** Turns some steps into steps that wait for a signal. */
 export function withSignals(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   return {
     ...definition,
@@ -405,7 +406,7 @@ function signalStep(step: StepDefinition, random: SeededRandom): StepDefinition 
   };
 }
 
-/** Has some steps be executions of other configs instead of their agent's work. */
+/** Turns some steps into executions of other configs. */
 export function withChildren(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   return {
     ...definition,
@@ -467,7 +468,7 @@ function childStep(step: StepDefinition, random: SeededRandom): StepDefinition {
   };
 }
 
-/** Configs that steps have executions of: one that works, one that has a child itself, and one that is its own. */
+/** Configs for child executions: one that works, one with its own child, and one that starts itself. */
 export const CHILDREN = { plain: 'config-child', nested: 'config-nested', endless: 'config-endless' } as const;
 
 export function childConfigs(random: SeededRandom): readonly (readonly [string, OrchestrationDefinition])[] {
@@ -528,7 +529,9 @@ function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinitio
   };
 }
 
-/** What agents of the simulation report (`randomSpending`) is within it for some executions and not for others. */
+/**
+ * Some executions stay within it with the spending of the simulation's agents (`randomSpending`), and others do not.
+ */
 function randomBudget(random: SeededRandom): { budget?: { max_tokens?: number; max_cost?: number } } {
   if (random.chance(0.7)) return {};
   const tokens = random.chance(0.6);
@@ -540,14 +543,14 @@ function randomBudget(random: SeededRandom): { budget?: { max_tokens?: number; m
   };
 }
 
-/** What an attempt says it spent; it follows from the attempt, so that a repeated answer says the same. */
+/** The reported spending of an attempt. It follows from the attempt, so that a repeated answer is the same. */
 export function randomSpending(key: string): { [name: string]: JsonValue } {
   const random = new SeededRandom(textHash(key));
   return {
     ...(random.chance(0.5)
       ? { _tokens: random.chance(0.3) ? { input: random.int(40), output: 10 } : random.int(60) }
       : {}),
-    // In tenths, whose sums are not exact.
+    // In tenths, whose sums have rounding errors.
     ...(random.chance(0.4) ? { _cost: random.int(4) / 10 } : {}),
   };
 }

@@ -1,4 +1,4 @@
-/** Seeded random numbers (sfc32 by Chris Doty-Humphrey, PractRand): the same seed gives the same simulation for ever. */
+/** Seeded random numbers (sfc32 by Chris Doty-Humphrey, PractRand). The same seed always gives the same simulation. */
 export class SeededRandom {
   #a: number;
   #b: number;
@@ -40,12 +40,12 @@ export class SeededRandom {
     return items[this.int(items.length)] as T;
   }
 
-  /** Each item with the same probability, in their order. */
+  /** Each item with the same probability, in order. */
   some<T>(items: readonly T[], probability: number): T[] {
     return items.filter(() => this.chance(probability));
   }
 
-  /** One of the keys, by its weight. */
+  /** One of the keys, by weight. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries<number>(weights) as [K, number][];
     let left = (this.uint32() / 2 ** 32) * entries.reduce((sum, [, weight]) => sum + weight, 0);

@@ -1,6 +1,6 @@
 import type { ConsensusGroup, JsonValue, OrchestrationDefinition, StepDefinition } from '@batuta/contracts';
 
-/** A member as the vote sees it. */
+/** A member in the vote. */
 export interface Member {
   readonly id: string;
   readonly step: StepDefinition | undefined;
@@ -16,8 +16,8 @@ export type Tally =
 const USUAL_THRESHOLD = 0.8;
 
 /**
- * What a group comes to when its members have the given votes; `judge` when only the judge can say. A member that was skipped
- * takes no part, but one that was stopped because the outcome was clear counts as one that did not vote.
+ * The outcome of a group when its members have these votes; `judge` when only the judge can decide. A skipped member
+ * does not take part. A member that was stopped because the outcome was certain counts as one without a vote.
  */
 export function tally(
   definition: OrchestrationDefinition,
@@ -39,7 +39,7 @@ export function tally(
   };
   switch (group.mode ?? 'quorum') {
     case 'quorum': {
-      // As anywhere on the wire, 0 is what is not given.
+      // As everywhere on the wire, 0 means absent.
       const threshold = group.threshold || definition.settings?.consensus_threshold || USUAL_THRESHOLD;
       if (completed.length * share < threshold || completed.length === 0) return 'failed';
       return { winners: completed.map((member) => member.id), output: merged(completed) };
@@ -101,7 +101,7 @@ function votes(members: readonly Member[], weightOf: (member: Member) => number)
   const options = new Map<string, Option>();
   for (const member of members) {
     if (member.status !== 'completed' || member.vote === undefined || !('value' in member.vote)) continue;
-    // What yields nothing is no vote.
+    // A missing value is not a vote.
     if (member.vote.value === null) continue;
     const key = sorted(member.vote.value);
     const option = options.get(key) ?? { members: [], weight: 0 };
@@ -112,7 +112,7 @@ function votes(members: readonly Member[], weightOf: (member: Member) => number)
   return [...options.values()];
 }
 
-/** Fields of objects are merged in listed order; what is no object stands under its member's output key. */
+/** Fields of objects are merged in listed order. A value that is not an object is under its member's output key. */
 function merged(members: readonly Member[]): JsonValue {
   const parts = members.map(({ step, id, output }) =>
     typeof output === 'object' && output !== null && !Array.isArray(output)

@@ -18,48 +18,48 @@ import { evaluateExpression, isPlainPath } from './expressions.js';
 
 type Status = 'open' | 'completed' | 'failed' | 'skipped';
 
-/** A step or a consensus group, and what became of it. */
+/** A step or a consensus group, and its outcome. */
 interface Node {
   readonly id: string;
   readonly step: StepDefinition | undefined;
   readonly group: ConsensusGroup | undefined;
   readonly key: string;
-  /** What it names itself, and for an alternative what the one that it serves sees. */
+  /** Its own dependencies, and for a fallback also those of the step that it serves. */
   dependencies: readonly string[];
   readonly policy: FailurePolicy;
-  /** Steps that stand in for it, in listed order. */
+  /** Its fallbacks, in listed order. */
   readonly alternatives: Node[];
   readonly members: Node[];
   servesFor: Node | undefined;
   status: Status;
   reason: string;
-  /** The log says that it is skipped: until then nobody has looked, however certain it is. */
+  /** Whether the log says that it is skipped. Until then no decision was made, however certain it is. */
   recorded: boolean;
   output: JsonValue;
   failure: Failure | undefined;
   failedAttempts: number;
   running: boolean;
-  /** A human was asked and has not decided, or a time or a signal is waited for. */
+  /** Whether an approval is open, or it waits for a time or a signal. */
   waiting: boolean;
-  /** By when; undefined for no limit. */
+  /** The deadline, or undefined. */
   decideBy: number | undefined;
-  /** Evaluated values of `when` and `input`, once the log has them. */
+  /** Evaluated values of `when` and `input`, when the log has them. */
   condition: JsonValue | undefined;
   values: readonly JsonValue[] | undefined;
   vote: { readonly value: JsonValue } | { readonly excluded: string } | undefined;
-  /** An approval of the execution that this one was forked from. */
+  /** An approval of the source execution of a fork. */
   granted: Pick<ReusedApproval, 'message' | 'input'> | undefined;
-  /** What was asked last. */
+  /** The last question. */
   question: Pick<ReusedApproval, 'message' | 'input'> | undefined;
-  /** Of a step that asks a model, from its first answer on. */
+  /** For a step that asks a model, from its first answer on. */
   talk: Talk | undefined;
-  /** For the call of its model that is under way. */
+  /** The budget of its model's current call. */
   reserved: Budget | undefined;
   /** Of a step with a repeat, from the end of its first iteration on. */
   loop: Loop | undefined;
-  /** The place in `alternatives` of the one whose turn it is. */
+  /** Index in `alternatives` of the current one. */
   turn: number;
-  /** Of a step with a child: the latest. */
+  /** For a step with a child: the latest child. */
   child:
     { readonly id: string; readonly number: number; readonly given: string; ended: string | undefined } | undefined;
   servedBy: string | undefined;
@@ -70,11 +70,11 @@ interface Talk {
   turn: number;
   repairs: number;
   readonly messages: JsonValue[];
-  /** Of the last answer, while they are made. */
+  /** The calls of the last answer, while they run. */
   calls: { readonly id: string; readonly name: string; readonly input: JsonValue; result: JsonValue | undefined }[];
-  /** Which of them a place makes. */
+  /** Which of them each unit makes. */
   readonly places: Map<string, number>;
-  /** No call of the model is under way. */
+  /** Whether no call of the model is running. */
   calling: boolean;
 }
 
@@ -92,7 +92,7 @@ interface Loop {
   from: number;
 }
 
-/** What the reference says about an execution. */
+/** The reference's result for an execution. */
 export interface ReferenceResult {
   readonly status: string;
   readonly output: JsonValue | undefined;
@@ -120,13 +120,13 @@ const CHILD_STATUS: Readonly<Record<string, string>> = {
   child_refused: 'refused',
 };
 const CHILD_FAILURES = new Set(Object.keys(CHILD_STATUS));
-/** Steps that time ends, and not one of their attempts. */
+/** Failures of steps by time, and not by one of their attempts. */
 const BY_TIME = new Set(['schedule_to_close_timeout', 'input_too_large']);
 
 /**
- * A second reading of docs/configs.md and of issue-level rules, written without the engine's code: fed with the outcomes,
- * answers of the sandbox and commands of a log in their order, it says what the execution comes to. It plans nothing: the
- * engine's own choices in the log are compared with it, not followed.
+ * A second implementation of docs/configs.md and the rules of the engine, written without the engine's code. It gets
+ * the outcomes, the sandbox's answers and the commands of a log in order, and computes the result of the execution. It
+ * plans nothing: the engine's own choices in the log are compared with it, not followed.
  */
 export class Reference {
   readonly #nodes = new Map<string, Node>();
@@ -135,7 +135,7 @@ export class Reference {
   readonly #judged = new Map<string, JsonValue>();
   #status = 'running';
   #paused = false;
-  /** Failures any of which may be the one that ended the execution: in a pause they wait for the resume together. */
+  /** Failures that may have ended the execution. During a pause they wait together for the resume. */
   readonly #ends = new Set<string>();
   #starting = false;
   #input: JsonValue = null;
@@ -147,21 +147,21 @@ export class Reference {
   #cause: 'failure' | 'cancel' | undefined;
   readonly #undone: string[] = [];
   #limits: { readonly tokens: number; readonly cost: number } = { tokens: Infinity, cost: Infinity };
-  /** Since the start or the last retry. */
+  /** The spending since the start or the last retry. */
   #spent = { tokens: 0, cost: 0 };
-  /** What is spent counts: the execution is neither being undone nor over. */
+  /** Whether spending counts: the execution has neither ended nor is it being undone. */
   #counting = true;
   #exceeded: BudgetExceeded | undefined;
-  /** Signals that came before anything waited for them, oldest first. */
+  /** Signals that came before a step waited for them, oldest first. */
   readonly #kept: { readonly version: number; readonly name: string; readonly payload: JsonValue }[] = [];
-  /** Executions that have to end before anything begins, and how. */
+  /** Executions that must end before anything begins, and how. */
   readonly #waitsFor = new Map<string, string>();
   #failedDependency = false;
-  /** Keys of what is with the sandbox. */
+  /** Keys of evaluations in the sandbox. */
   readonly #evaluating = new Set<string>();
-  /** Steps whose model answered for good, by what the runner says of its answer. */
+  /** Steps whose model has given its final answer, by the runner's report. */
   readonly #awaitsEnd = new Set<Node>();
-  /** What the log says and this reading does not. */
+  /** Differences between the log and this reference. */
   readonly differences: string[] = [];
 
   constructor(
@@ -170,7 +170,7 @@ export class Reference {
   ) {
     const { steps, consensus_groups: groups = [] } = definition;
     const usual: FailurePolicy = definition.strategy === 'fallback' ? 'fallback' : 'abort';
-    // `abort` is the default, and says in strategy fallback what saying nothing says.
+    // `abort` is the default, and means the same in strategy fallback as an absent value.
     const policyOf = (said: FailurePolicy = 'abort'): FailurePolicy => (said === 'abort' ? usual : said);
     for (const step of steps) this.#nodes.set(step.id, newNode(step, undefined, policyOf(step.on_failure), []));
     const declared = new Map(groups.map((group) => [group.id, group]));
@@ -230,9 +230,9 @@ export class Reference {
     return node;
   }
 
-  /** Takes the next event of the log. */
+  /** Applies the next event of the log. */
   apply(event: Event): void {
-    // What a fork takes over comes right after its start, and before anything follows from either.
+    // The outputs that a fork copies come right after its start, before anything follows from either.
     if (this.#starting && event.type !== 'StepReused') {
       this.#starting = false;
       this.#settle();
@@ -240,7 +240,7 @@ export class Reference {
     if (this.#fact(event) && !this.#starting) this.#settle();
   }
 
-  /** Whether the event is something that the engine was told, not something that it chose. */
+  /** Whether the event is an outside fact, and not a choice of the engine. */
   #fact(event: Event): boolean {
     this.#audit(event);
     switch (event.type) {
@@ -323,7 +323,7 @@ export class Reference {
           node.reason = event.data.reason;
           node.running = false;
           node.waiting = false;
-          // Who skips the one that stands in wants no output in its place.
+          // A user who skips the current fallback wants no output in its place.
           if (node.servesFor?.alternatives[node.servesFor.turn] === node) this.#serve(node.servesFor, node.id, null);
           return true;
         }
@@ -357,7 +357,7 @@ export class Reference {
         }
         const tooSmall = event.data.failure.code === 'budget_too_small';
         this.#expect(!tooSmall || node.step?.llm !== undefined, `${node.id} asks no model, and nothing was to reserve`);
-        // When an alternative has its turn is the engine's choice; that it does not apply is not.
+        // When it is a fallback's turn is the engine's choice. Whether it applies is not.
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
         const byTime = BY_TIME.has(event.data.failure.code) || tooSmall;
         if (CHILD_FAILURES.has(event.data.failure.code)) {
@@ -406,7 +406,7 @@ export class Reference {
         else this.#expect(this.#cause === 'failure', 'compensation starts without a reason');
         this.#status = 'compensation';
         return true;
-      // It changes nothing of what the execution came to.
+      // It does not change the result of the execution.
       case 'ExecutionDeleted':
         return false;
       case 'ExecutionRetried':
@@ -484,7 +484,7 @@ export class Reference {
       case 'ExecutionPaused':
         this.#paused = true;
         for (const node of this.#nodes.values()) {
-          // A step whose tools work is not stopped itself: it goes on with what they give.
+          // A step with running tools is not stopped itself, and continues with their results.
           if (event.data.now === true && node.talk?.calling !== true) node.running = false;
         }
         return false;
@@ -510,7 +510,7 @@ export class Reference {
     }
   }
 
-  /** What an approver is asked, and the material to decide about. */
+  /** The question to an approver, and the material to decide about. */
   #question(node: Node): { readonly text: string; readonly shown: JsonValue | undefined } {
     const scope = this.#scope(node);
     const filled = (template: JsonValue): JsonValue => map(template, (text) => evaluateExpression(text, scope) ?? null);
@@ -539,7 +539,7 @@ export class Reference {
     node.decideBy = by;
   }
 
-  /** The first decision counts, and time decides only when its limit has passed. */
+  /** The first decision counts, and the timeout decides only after its deadline. */
   #decided(event: Extract<Event, { type: 'ApprovalDecided' }>): boolean {
     const { stepId, approved, by, comment, data, timedOut = false } = event.data;
     const node = this.#node(stepId);
@@ -570,7 +570,7 @@ export class Reference {
     return true;
   }
 
-  /** Epoch ms that the `until` of a wait comes to; undefined for no time. */
+  /** Epoch ms of a wait's `until`. Undefined when it is not a time. */
   #until(node: Node): number | undefined {
     const scope = this.#scope(node);
     const given = map(node.step?.wait?.until ?? null, (text) => evaluateExpression(text, scope) ?? null);
@@ -590,7 +590,7 @@ export class Reference {
     node.decideBy = untilAt;
   }
 
-  /** The first branch that fits, or each of them; the default when none does. */
+  /** The first matching branch, or each of them; the default when none matches. */
   #chose(event: Extract<Event, { type: 'ChoiceMade' }>): boolean {
     const { stepId, branches, steps } = event.data;
     const node = this.#node(stepId);
@@ -611,7 +611,7 @@ export class Reference {
     return true;
   }
 
-  /** Whether all choices that name a step have it among what they chose. */
+  /** Whether all choices that name a step have chosen it. */
   #chosen(step: StepDefinition): boolean {
     return this.definition.steps.every(({ id, choice }) => {
       const named =
@@ -624,7 +624,7 @@ export class Reference {
     });
   }
 
-  /** A step with a child has its turn, or has another child since the one before cannot go on. */
+  /** It is the turn of a step with a child, or it gets another child because the previous one cannot continue. */
   #adopts(event: Extract<Event, { type: 'ChildRequested' }>): void {
     const { stepId, childId, number, config, resumed = false, budget } = event.data;
     const node = this.#node(stepId);
@@ -658,7 +658,7 @@ export class Reference {
     node.decideBy = undefined;
   }
 
-  /** With the last of them it begins; another end than was asked for is its own. */
+  /** With the last of them it begins. Another end than required is its own end. */
   #dependencyEnded({ data: { executionId, status } }: Extract<Event, { type: 'DependencyEnded' }>): boolean {
     const on = this.#waitsFor.get(executionId);
     this.#expect(on !== undefined, `it is told of ${executionId}, and does not wait for it`);
@@ -735,7 +735,7 @@ export class Reference {
     return true;
   }
 
-  /** The first step in the list that waits for the signal has it; what nothing waits for is kept. */
+  /** The first waiting step in the list gets the signal. Without one, the signal is kept. */
   #signalled(event: Extract<Event, { type: 'SignalReceived' }>): boolean {
     const { name, payload = null, stepId } = event.data;
     const all = [...this.#nodes.values()].filter((node) => node.step?.signal?.name === name);
@@ -774,7 +774,7 @@ export class Reference {
     return false;
   }
 
-  /** Whether the step goes on because nothing came in time. */
+  /** Whether the step continues because no signal came in time. */
   #missed(event: Extract<Event, { type: 'StepCompleted' }>): boolean {
     const node = this.#node(event.data.stepId);
     if (!node.waiting) return false;
@@ -812,14 +812,14 @@ export class Reference {
     };
   }
 
-  /** The limit that is exceeded, tokens first. A billionth more is how sums are rounded. */
+  /** The exceeded limit, tokens first. A difference of a billionth is rounding. */
   #overspent(): string | undefined {
     const kinds = ['tokens', 'cost'] as const;
     const over = kinds.find((kind) => this.#spent[kind] - this.#limits[kind] > this.#limits[kind] / 1e9);
     return over === undefined ? undefined : `${over} over ${this.#limits[over]}`;
   }
 
-  /** What budgets forbid, whatever becomes of the event. */
+  /** What budgets forbid, whatever the effect of the event. */
   #audit(event: Event): void {
     switch (event.type) {
       case 'ChildEnded':
@@ -831,7 +831,7 @@ export class Reference {
       case 'StepCompleted':
       case 'StepAttemptFailed': {
         const byEngine = event.type === 'StepAttemptFailed' && event.data.byEngine === true;
-        // A human's decision and the passing of time are free.
+        // A human's decision and waiting are free.
         if (event.data.attempt === 0) return;
         this.#expect(
           this.#exceeded === undefined || !this.#counting || byEngine,
@@ -876,7 +876,7 @@ export class Reference {
     this.#expect(over === undefined, `${over} is spent, and nobody says so`);
   }
 
-  /** Whether an end is that of the budget: something must be left to pay for, and nothing to be had for free. */
+  /** Whether the budget ended it: something must be left to pay for, and no free work. */
   #budgetEnds(failure: Failure | undefined): boolean {
     if (failure?.code !== 'budget_exceeded') return false;
     this.#expect(this.#exceeded !== undefined, 'the budget ends it, and it is not exceeded');
@@ -899,13 +899,13 @@ export class Reference {
     return true;
   }
 
-  /** An attempt runs, waits for its next try, or would have to begin. */
+  /** Whether an attempt runs, waits for its next try, or would have to begin. */
   #toPay(): boolean {
     return [...this.#nodes.values()].some((node) => {
       if (node.status !== 'open') return false;
       if (node.running) return true;
       if (node.loop?.between === true) return false;
-      // Its child has a budget of its own.
+      // Its child has its own budget.
       if (isFree(node.step) || node.waiting) return false;
       if (node.step === undefined) return node.members.length > 0 && node.members.every((member) => this.#done(member));
       if (!this.#reached(node)) return false;
@@ -915,7 +915,7 @@ export class Reference {
     });
   }
 
-  /** Whether a member's outcome is in the log: that it will be skipped for nothing is no vote yet. */
+  /** Whether a member's outcome is in the log. A certain skip without an event is not a vote yet. */
   #heard(member: Node): boolean {
     const serving = this.#serving(member);
     const skipped = serving.reason === 'condition_false' || serving.reason === 'dependency_skipped';
@@ -926,7 +926,7 @@ export class Reference {
     return member.servedBy === undefined ? member : this.#node(member.servedBy);
   }
 
-  /** A member as the vote sees it: as what served it, when something did. */
+  /** A member in the vote, with the output of its fallback if there was one. */
   #standing(member: Node): Member {
     if (member.servedBy === undefined) return member;
     const { status, reason } = this.#serving(member);
@@ -972,7 +972,7 @@ export class Reference {
       failure.retryable &&
       !(retry?.non_retryable ?? []).includes(failure.code) &&
       node.failedAttempts < (retry?.max_attempts ?? (node.step?.llm === undefined ? 1 : 5));
-    // Whether another attempt comes too late is a matter of time, which the log tells.
+    // Whether another attempt would be too late depends on time, which the log shows.
     const timed = retry?.total_timeout_ms !== undefined || node.step?.schedule_to_close_ms !== undefined;
     this.#expect(
       again === (failed.retryAt !== undefined) || (timed && again) || this.#paused,
@@ -982,7 +982,7 @@ export class Reference {
     return true;
   }
 
-  /** The model has spoken: what it wants is called, it is told what was wrong, or the step is done. */
+  /** The model has answered: its calls are made, it is told its mistake, or the step is done. */
   #answered(event: Extract<Event, { type: 'ModelAnswered' }>): boolean {
     const { stepId, turn, text, toolCalls = [], next, feedback, finishReason } = event.data;
     const node = this.#node(stepId);
@@ -1022,7 +1022,7 @@ export class Reference {
       expected = 'end';
       this.#complete(node, { text, finish_reason: finishReason });
     } else {
-      // Whether an answer fits is the runner's to say: the log has what was made of it.
+      // The runner decides whether an answer is valid, and the log has the result.
       const mayRepair = talk.repairs < (llm.max_repairs ?? 2);
       expected = next;
       this.#expect(next !== 'model' || (mayRepair && !over), `${stepId} is repaired too often`);
@@ -1041,7 +1041,7 @@ export class Reference {
       }));
       this.#gather(talk);
       if (feedback !== undefined) talk.messages.push({ role: 'user', content: feedback });
-      // What is undone does not go on.
+      // A conversation does not continue during compensation.
       if (this.#status === 'compensation') {
         node.status = 'skipped';
         node.running = false;
@@ -1080,14 +1080,14 @@ export class Reference {
     this.#gather(talk);
   }
 
-  /** Results follow the answer in the order of its calls, when all are there. */
+  /** Results follow the answer in the order of its calls, when all have arrived. */
   #gather(talk: Talk): void {
     if (talk.calls.some(({ result }) => result === undefined)) return;
     talk.messages.push(...talk.calls.map(({ result }) => result ?? null));
     talk.calls = [];
   }
 
-  /** What calls of models have reserved and what is spent stays within the budget, whatever they come to. */
+  /** The reservations of model calls and the spending stay within the budget, whatever the calls cost. */
   #reserve(node: Node, reserved: Budget | undefined): void {
     if (node.step?.llm === undefined) return;
     if (node.talk !== undefined) {
@@ -1117,7 +1117,7 @@ export class Reference {
     this.#vote(node, output);
   }
 
-  /** A member's output is there, its own or an alternative's. */
+  /** A member has its output, its own or a fallback's. */
   #vote(node: Node, output: JsonValue): void {
     const group = node.step?.consensus_group;
     if (group === undefined) return;
@@ -1128,7 +1128,7 @@ export class Reference {
     }
   }
 
-  /** Done in the execution that this one was forked from: it is not run, and not undone either. */
+  /** Done in the source execution: it is not run, and not undone either. */
   #reused(event: Extract<Event, { type: 'StepReused' }>): boolean {
     const { stepId, output = null, approval, ifEqual = false } = event.data;
     const node = this.#node(stepId);
@@ -1139,7 +1139,7 @@ export class Reference {
       return false;
     }
     if (!this.#starting) {
-      // The approval of the source holds, since the same is asked.
+      // The approval of the source is valid, because the question is the same.
       this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} is taken over, and it may not: ${node.status}`);
       const { text, shown } = this.#question(node);
       const equal = node.granted?.message === text && canonical(node.granted.input) === canonical(shown);
@@ -1172,12 +1172,12 @@ export class Reference {
     const asked = kinds.length === 0 || kinds.includes(kindOf(failure));
     if (node.policy === 'fallback' && asked && this.#nextAlternative(node)) return;
     if (node.servesFor !== undefined) return this.#alternativeFailed(node);
-    // What a member's failure does is for its group to say.
+    // The group decides about the failure of a member.
     if (node.policy === 'continue' || node.step?.consensus_group !== undefined) return;
     this.#abort(node, failure);
   }
 
-  /** Moves on to the next alternative that is for this kind of failure; false when there is none. */
+  /** Moves to the next fallback for this kind of failure. Returns false when there is none. */
   #nextAlternative(node: Node): boolean {
     const kind = kindOf(node.failure);
     for (node.turn += 1; node.turn < node.alternatives.length; node.turn++) {
@@ -1201,7 +1201,7 @@ export class Reference {
     this.#ends.add(failure.code);
     if (this.#cause !== undefined || this.#status !== 'running') return;
     this.#cause = 'failure';
-    // What was tried in its place is part of the reason.
+    // Tried fallbacks are part of the reason.
     const tried = node.alternatives.some((item) => item.status === 'failed' || item.reason === 'requested');
     this.#failure = tried ? { code: 'all_fallbacks_failed', message: failure.message, retryable: false } : failure;
     this.#failedStep = node.id;
@@ -1246,7 +1246,7 @@ export class Reference {
     return true;
   }
 
-  /** Everything that follows from what is known. */
+  /** Everything that follows from the known facts. */
   #settle(): void {
     if (this.#waitsFor.size > 0) return;
     for (let changed = true; changed && this.#cause === undefined && this.#status === 'running';) {
@@ -1273,11 +1273,11 @@ export class Reference {
     if (this.#cause !== undefined || this.#status !== 'running') return this.#end();
     if (!this.#roots.every((node) => this.#done(node))) return;
     this.#finish();
-    // Alternatives that nobody turned to.
+    // Fallbacks that were not used.
     if ((this.#status as string) === 'completed') this.#abandonOpen(false);
   }
 
-  /** A step whose condition does not hold, or that needs a dependency that was skipped. */
+  /** A step whose condition is false, or that requires a skipped dependency. */
   #passedOver(node: Node): string | undefined {
     const { step } = node;
     if (step === undefined) return undefined;
@@ -1290,7 +1290,7 @@ export class Reference {
     return value === undefined || isTrue(value) ? undefined : 'condition_false';
   }
 
-  /** Skipped itself, or served by an alternative that was skipped in its turn. */
+  /** Skipped itself, or served by a skipped fallback. */
   #skipped(node: Node): boolean {
     return node.status === 'skipped' || (node.servedBy !== undefined && this.#node(node.servedBy).status === 'skipped');
   }
@@ -1309,7 +1309,7 @@ export class Reference {
     );
   }
 
-  /** Its turn may come: what it waits for is done. */
+  /** Its dependencies are done, so it may be its turn. */
   #reached(node: Node): boolean {
     const { servesFor } = node;
     if (servesFor !== undefined) {
@@ -1319,12 +1319,12 @@ export class Reference {
         servesFor.servedBy === undefined
       );
     }
-    // Members run together: none before what any of them waits for is done.
+    // Members run together: none starts before the dependencies of all are done.
     const group = node.step?.consensus_group;
     const members =
       node.group === undefined ? (group === undefined ? [node] : this.#node(group).members) : node.members;
     return members.every((member) => {
-      // No skip of a step between them leads past an approval.
+      // Skipping a step between them does not bypass an approval.
       const gates = [...this.#ancestors(member)].filter((above) => isMain(above) && hasApproval(above));
       return [...member.dependencies.map((id) => this.#node(id)), ...gates].every((above) => this.#done(above));
     });
@@ -1365,7 +1365,7 @@ export class Reference {
     return { ...scope, iteration: between ? done : done + 1, result: results.at(-1) ?? null, results: [...results] };
   }
 
-  /** What an attempt of a step gets (ADR 0004); undefined for what is no step. */
+  /** The input of a step's attempt (ADR 0004). Undefined when it is not a step. */
   inputOf(stepId: string): { readonly value: JsonValue } | undefined {
     const node = this.#nodes.get(stepId);
     const place = stepId.split(':');
@@ -1397,7 +1397,7 @@ export class Reference {
     return { value: { ...fields, ...Object.fromEntries(outputs) } };
   }
 
-  /** What a model is given: how its conversation began, and all that was said since. */
+  /** The messages for a model: the beginning of the conversation, and everything since. */
   #asks(node: Node, llm: Llm): JsonValue {
     const scope = this.#scope(node);
     const prompt = map(llm.prompt ?? null, (text) => evaluateExpression(text, scope) ?? null);
@@ -1443,19 +1443,19 @@ export class Reference {
     );
     const scope = { input: this.#input, outputs: all, execution: { id: this.id, name: this.#name } };
     const mapped = attempt(() => map(output, (text) => evaluateExpression(text, scope) ?? null));
-    // The sandbox's refusal is in the log; until then the execution runs.
+    // The sandbox's refusal is in the log. Until then the execution runs.
     if (mapped === undefined) return;
     this.#output = mapped;
     this.#status = 'completed';
   }
 
-  /** The execution is being ended: what is in flight may still report when something is to be undone. */
+  /** The execution is ending. Running attempts may still report when something must be undone. */
   #end(): void {
     if (this.#cause === undefined || this.#status === 'cancelled' || this.#status === 'failed') return;
     this.#abandonOpen(this.#status === 'compensation');
     if (this.#status === 'running' && this.#cause === 'failure') {
       const undoes = this.#completed.some((node) => node.step?.compensate !== undefined);
-      // A step whose tools work, and whose model is not asked, comes to nothing that could be undone.
+      // A step with running tools whose model is not being asked has nothing that could be undone.
       const mayUndo = [...this.#nodes.values()].some(
         (node) => node.running && node.talk?.calling !== true && node.step?.compensate !== undefined,
       );
@@ -1480,7 +1480,7 @@ export class Reference {
     for (const node of this.#nodes.values()) {
       if (node.status === 'open' && !(keepRunning && node.running && node.talk?.calling !== true)) {
         node.status = 'skipped';
-        // What has failed in a pause ends the execution at the resume: until then a decision is still taken.
+        // A failure during a pause ends the execution at the resume. Until then decisions are still accepted.
         if (!this.#paused) node.waiting = false;
       }
     }
@@ -1513,12 +1513,12 @@ export class Reference {
     const done = new Set<Node>();
     for (const node of this.#nodes.values()) {
       if (node.group === undefined) continue;
-      // A group with an outcome is completed, and so nothing of it runs again, whatever became of single members.
+      // A group with an outcome is completed, so none of its members runs again, whatever their results.
       if (node.status === 'completed' || node.servedBy !== undefined) {
         for (const member of node.members) done.add(member);
         continue;
       }
-      // Of a group that failed: those that failed or were stopped; all, when none failed and so they disagreed.
+      // In a failed group: those that failed or were stopped, or all when none failed, because then they disagreed.
       if (node.status !== 'failed') continue;
       const voters = node.members.filter((member) => !decidedSkip(member));
       const open = voters.filter((member) => this.#standing(member).status !== 'completed');
@@ -1528,7 +1528,7 @@ export class Reference {
     const stays = (node: Node): boolean =>
       done.has(node) ||
       (!again.has(main(node)) && (node.status === 'completed' || node.servedBy !== undefined || decidedSkip(node)));
-    // What an approval was about may become something else when a step before it runs again.
+    // The question of an approval may change when a step before it runs again.
     const outdated = [...this.#nodes.values()].filter(
       (node) =>
         node.step?.approval !== undefined &&
@@ -1573,7 +1573,7 @@ export class Reference {
   }
 }
 
-/** Whether no agent has to run for it. */
+/** Whether it needs no agent. */
 function isFree(step: StepDefinition | undefined): boolean {
   return (
     step?.approval !== undefined || step?.wait !== undefined || step?.signal !== undefined || step?.choice !== undefined
@@ -1584,7 +1584,7 @@ function isMain(node: Node): boolean {
   return node.servesFor === undefined && node.step?.consensus_group === undefined;
 }
 
-/** Whether a human may have a say in what the node comes to. */
+/** Whether a human may take part in the node's outcome. */
 function hasApproval(node: Node): boolean {
   return node.step?.approval !== undefined || [...node.alternatives, ...node.members].some(hasApproval);
 }
@@ -1639,7 +1639,7 @@ function kindOf(failure: Failure | undefined): 'error' | 'timeout' | 'no_consens
   return TIMEOUTS.has(failure?.code ?? '') ? 'timeout' : 'error';
 }
 
-/** JSONata's idea of true (its $boolean). */
+/** Truth in JSONata (its $boolean). */
 function isTrue(value: JsonValue): boolean {
   if (Array.isArray(value)) return value.some(isTrue);
   if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
@@ -1669,7 +1669,7 @@ function attempt(work: () => JsonValue | undefined): JsonValue | undefined {
   }
 }
 
-/** JSON with its keys in order, for comparing. */
+/** JSON with sorted keys, for comparisons. */
 export function canonical(value: JsonValue | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);

@@ -14,10 +14,10 @@ import { short } from './simulated-store.js';
 import type { QueuedTask, TaskQueue } from './task-queue.js';
 import type { World } from './world.js';
 
-/** One way in which a task came: from the queue, or straight from an owner. */
+/** One way in which a task came: from the queue, or directly from an owner. */
 interface Delivery {
   readonly from: QueuedTask | HeldTask;
-  /** What is to be done with it; another one when the attempt ran here already. */
+  /** The held task that it belongs to. It changes when the attempt already ran here. */
   held: Held;
 }
 
@@ -27,9 +27,9 @@ interface Held {
   stopped: boolean;
   /** Its agent has begun. */
   running: boolean;
-  /** False once only the engine's answer is waited for. */
+  /** False when only the engine's answer is missing. */
   inSlot: boolean;
-  /** Waits to run alone, or does. */
+  /** Whether it runs alone, or waits to. */
   alone: boolean;
 }
 
@@ -58,12 +58,12 @@ function keyOf({ executionId, stepId, attempt }: Task): string {
   return `${executionId}/${stepId}/${attempt}`;
 }
 
-/** A step-runner with agents that succeed, fail, hang, come late or answer twice. */
+/** A step-runner with agents that succeed, fail, hang, answer late or answer twice. */
 export class Runner {
   alive = true;
   #stalled: (() => void)[] | undefined;
   readonly #held = new Set<Held>();
-  /** What runs alone. */
+  /** The task that runs alone. */
   #lone: Held | undefined;
   #direct: DirectTasks | undefined;
   #incarnations = 0;
@@ -75,14 +75,14 @@ export class Runner {
     private readonly queue: TaskQueue,
     private readonly bus: SimulatedBus,
     private readonly habits: AgentHabits,
-    /** Undefined: it takes tasks from the queue only. */
+    /** Undefined: it takes tasks only from the queue. */
     private readonly part: DirectPart | undefined,
   ) {
     if (part !== undefined) world.after(0, () => this.#open(part));
     bus.stopListeners.push((text) => this.#run(() => this.#stop(JSON.parse(text) as StopAttempts)));
   }
 
-  /** Takes what it has room for. */
+  /** Takes as many tasks as it has room for. */
   pull(): void {
     while (this.alive && this.#stalled === undefined && !this.#leaving && this.#hasRoom()) {
       const message = this.queue.take();
@@ -102,7 +102,7 @@ export class Runner {
     return Math.max(0, slots - taken);
   }
 
-  /** Something runs alone, or waits until it can. */
+  /** Whether a task runs alone, or waits to. */
   get #closed(): boolean {
     for (const { alone } of this.#held) if (alone) return true;
     return false;
@@ -118,7 +118,7 @@ export class Runner {
       .map(({ task }) => keyOf(task));
   }
 
-  /** Begins to take tasks straight from owners, as a new incarnation. */
+  /** Begins to take direct tasks, as a new incarnation. */
   #open(part: DirectPart): void {
     if (!this.alive) return;
     this.#incarnations += 1;
@@ -147,8 +147,8 @@ export class Runner {
   }
 
   /**
-   * Ends as SIGTERM has it: takes nothing new, lets what runs finish for a while, and hands the rest back. Starts again
-   * `downMs` later.
+   * Ends as after SIGTERM: takes nothing new, lets running tasks finish for some time, and hands the rest back. Starts
+   * again `downMs` later.
    */
   leave(graceMs: number, downMs: number): void {
     const direct = this.#direct;
@@ -181,7 +181,7 @@ export class Runner {
   }
 
   restart(): void {
-    // One that lives, though it stands still, keeps what it was about to do.
+    // A live runner keeps its plans, even while it stalls.
     if (this.alive) return;
     this.world.note(this.name, () => 'starts');
     this.alive = true;
@@ -195,7 +195,7 @@ export class Runner {
     const waiting: (() => void)[] = [];
     this.#stalled = waiting;
     this.world.after(ms, () => {
-      // It crashed meanwhile: what it was about to do is gone.
+      // It crashed meanwhile, so its plans are gone.
       if (this.#stalled !== waiting) return;
       this.#stalled = undefined;
       for (const callback of waiting) callback();
@@ -209,7 +209,7 @@ export class Runner {
     else this.#stalled.push(callback);
   }
 
-  /** Later, unless this runner crashed in between. */
+  /** Later, unless this runner crashes in between. */
   #after(ms: number, held: Held, callback: () => void): void {
     this.world.after(ms, () =>
       this.#run(() => {
@@ -247,7 +247,10 @@ export class Runner {
     );
   }
 
-  /** Whether the attempt runs here already: then this is one more delivery of it, settled with the others. */
+  /**
+   * Whether the attempt already runs here. Then this is another delivery of it, which is settled together with the
+   * others.
+   */
   #joins(held: Held): boolean {
     if (this.part === undefined) return false;
     const { executionId, stepId, attempt } = held.task;
@@ -284,7 +287,7 @@ export class Runner {
     }
   }
 
-  /** `known`: runners that ended with it, as its task says. */
+  /** `known`: how many runners ended with it, according to its task. */
   #check(held: Held, redelivered: boolean, known: number, alone = false): void {
     const { executionId, ...attempt } = attemptOf(held.task);
     const incarnation = this.part === undefined ? {} : { incarnation: this.#incarnation, redelivered, alone };
@@ -313,7 +316,7 @@ export class Runner {
     ask();
   }
 
-  /** Another runner has it: somebody asks again later. */
+  /** Another runner has it, so it will be asked about again later. */
   #handBackLater(held: Held): void {
     const direct = held.deliveries.some(({ from }) => from instanceof HeldTask);
     if (direct) return this.#after(HELD_PAUSE_MS, held, () => this.#settle(held, true));
@@ -324,13 +327,13 @@ export class Runner {
     this.world.after(0, () => this.pull());
   }
 
-  /** Begins, unless something else runs alone here, or waits to. */
+  /** Begins, unless another task runs alone here or waits to. */
   #enter(held: Held): void {
     if (held.alone || !this.#closed) this.#runAgent(held);
     else this.#after(COMPANY_LOOK_MS, held, () => this.#enter(held));
   }
 
-  /** Calls back when nothing runs here; then nothing else begins. */
+  /** Calls back when nothing runs here. Nothing else begins after that. */
   #whenAlone(held: Held, callback: () => void): void {
     const taken = this.#lone !== undefined && this.#held.has(this.#lone);
     if (taken || [...this.#held].some(({ running }) => running)) {
@@ -399,7 +402,7 @@ export class Runner {
     return random.chance(0.05) ? { ok: true, output: random.pick([null, 7, 'text', [1]]) } : { ok: true, output };
   }
 
-  /** What a model says: words, or calls of tools that are there, or not, or wrong. */
+  /** A model's answer: text, or calls of tools that exist, do not exist, or are malformed. */
   #answer(task: Task): { [key: string]: JsonValue } {
     const { random } = this.world;
     const { tools = [], tool_choice: choice } = task.input as { tools?: { name: string }[]; tool_choice?: string };
@@ -447,7 +450,7 @@ export class Runner {
     beat();
   }
 
-  /** Sends a result until it is answered, then lets go of the task. */
+  /** Repeats a result until it is answered, then releases the task. */
   #report(held: Held, outcome: Pick<AttemptResult, 'ok' | 'output' | 'failure'>, startedAt: number): void {
     const results = [this.#result(held, outcome, startedAt)];
     if (this.part !== undefined && held.inSlot) {

@@ -9,15 +9,15 @@ import type { World } from './world.js';
 
 interface Dealt {
   state: ScheduleState;
-  /** Times of the timetable up to here have started something or were left out. */
+  /** Up to here, every time of the timetable has started an execution or was left out. */
   until: number;
-  /** Executions that it fired, and what it heard of each. */
+  /** Executions that it fired, and their known status. */
   readonly fired: Map<string, 'started' | 'refused' | 'ended' | undefined>;
 }
 
 const isOwnTurn = (cause: FiringCause): boolean => cause === 'schedule' || cause === 'missed';
 
-/** Holds schedules against the definition of their rules: each time is dealt with once and none is left out without an event. */
+/** Checks schedules against their rules: each time is handled once, and none is left out without an event. */
 export class ScheduleChecker {
   readonly schedules = new Map<string, Dealt>();
 
@@ -45,7 +45,7 @@ export class ScheduleChecker {
     dealt.state = next;
   }
 
-  /** A schedule after a commit that touched it. */
+  /** Checks a schedule after a commit that changed it. */
   settled(id: string): void {
     const { state } = this.schedules.get(id) ?? { state: NO_SCHEDULE };
     const row = this.memory().streamRow(id);
@@ -61,7 +61,7 @@ export class ScheduleChecker {
     return [...this.schedules.values()].every(({ state }) => isScheduleOver(state));
   }
 
-  /** `executionOf`: what the log has of an execution. */
+  /** `executionOf`: the state of an execution in the log. */
   finish(executionOf: (id: string) => State | undefined): void {
     for (const [id, { state, until, fired }] of this.schedules) {
       if (!isScheduleOver(state)) {
@@ -71,7 +71,7 @@ export class ScheduleChecker {
       }
       const { timetable } = state.definition ?? { timetable: {} };
       const left = timetableOf(timetable).next(until);
-      // A schedule that has finished for its max_runs leaves the rest alone.
+      // A schedule that has reached max_runs ignores later times.
       if (left !== undefined && state.definition?.max_runs === undefined)
         this.world.violated('no time is lost', `${short(id)}: ${left} was not dealt with`);
       for (const [executionId, heard] of fired) {

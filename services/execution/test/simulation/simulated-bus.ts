@@ -14,9 +14,9 @@ import type { SimulatedProcess } from './simulated-process.js';
 import type { TaskQueue } from './task-queue.js';
 import type { World } from './world.js';
 
-/** Who looks at everything that processes say. */
+/** Observes all messages of processes. */
 export interface BusObserver {
-  /** A request reached a process; the result is called when the process answers it. */
+  /** A request has reached a process. Call the result when the process answers it. */
   asked(process: SimulatedProcess, kind: RequestKind, body: object): (reply: unknown) => void;
   dispatched(process: SimulatedProcess, task: OutgoingTask): void;
   published(process: SimulatedProcess, text: string): void;
@@ -35,26 +35,26 @@ const PUBLISH_TIMEOUT_MS = 2_000;
 const ASK_TIMEOUT_MS = 2_000;
 const encoder = new TextEncoder();
 
-/** NATS: requests to the owners of partitions, the work queue, and what is published; all of it may get lost. */
+/** NATS: requests to the owners of partitions, the work queue, and publications. All of it may be lost. */
 export class SimulatedBus {
   readonly #servers = new Map<number, Set<Server>>();
   readonly #releaseListeners = new Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>();
   readonly #reconnectListeners = new Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>();
-  /** Runners that hear stops. */
+  /** Runners that receive stops. */
   readonly stopListeners: ((text: string) => void)[] = [];
 
   constructor(
     private readonly world: World,
     private readonly queue: TaskQueue,
     private readonly partitions: number,
-    /** Probability that a message is lost, doubled or late. */
+    /** Probability that a message is lost, repeated or late. */
     private readonly trouble: number,
     private readonly observer: BusObserver,
     /** Undefined: every task goes through the work queue. */
     private readonly direct: DirectNetwork | undefined,
   ) {}
 
-  /** How long one message is on its way; undefined: for ever. */
+  /** How long one message is in transit. Undefined: for ever. */
   #delays(): number[] {
     const { world, trouble } = this;
     const usual = world.random.between(0, 3);
