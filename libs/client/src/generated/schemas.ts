@@ -1181,7 +1181,7 @@ export interface AuditEntry {
   user_id?: string | undefined;
   /** With which role. */
   role?: string | undefined;
-  /** How the request came: `rest`, `websocket`, `nats`, or `command` for a command on the database. */
+  /** How the request came: `rest`, `websocket`, `nats`, `command` for a command on the database, or `use` for the use of a secret. */
   channel: string;
   /** Name of the operation. */
   action: string;
@@ -1199,6 +1199,7 @@ export interface AuditEntry {
   request_id?: string | undefined;
   /** SHA-256 over the link before and this entry, in hexadecimal digits. */
   link: string;
+  /** What used a secret: `executions/{id}/steps/{step}/agents/{agent}` or `executions/{id}/callbacks/{id}`. Only in entries of such uses. */
   used_by?: string | undefined;
 }
 

@@ -465,7 +465,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'AuditEntry.user_id': 'Who asked.',
   'AuditEntry.role': 'With which role.',
   'AuditEntry.channel':
-    'How the request came: `rest`, `websocket`, `nats`, or `command` for a command on the database.',
+    'How the request came: `rest`, `websocket`, `nats`, `command` for a command on the database, or `use` for the use of a secret.',
   'AuditEntry.action': 'Name of the operation.',
   'AuditEntry.resource': 'The resource: a path below /api/v1/.',
   'AuditEntry.revision': 'The `ETag` after the change, if the resource has one.',
@@ -473,6 +473,8 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'AuditEntry.code': 'Code of the problem it was refused with.',
   'AuditEntry.address': 'Address of the client.',
   'AuditEntry.request_id': 'The `X-Request-Id` of the answer.',
+  'AuditEntry.used_by':
+    'What used a secret: `executions/{id}/steps/{step}/agents/{agent}` or `executions/{id}/callbacks/{id}`. Only in entries of such uses.',
   'AuditEntry.link': 'SHA-256 over the link before and this entry, in hexadecimal digits.',
   'Tenant.id': 'Its id.',
   'Tenant.revision': 'Grows by one with each change.',
