@@ -3,11 +3,14 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import pg from 'pg';
+import { WebSocket } from 'ws';
 import { expectStatus } from '../support/api.js';
 import type { Answer, Api } from '../support/api.js';
+import { BatutaCommand } from '../support/command.js';
 import { LocalPlatform } from '../support/local-platform.js';
 import { OtlpCollector } from '../support/otlp-collector.js';
 
@@ -38,11 +41,35 @@ interface Ended {
   readonly failure?: { readonly code: string };
 }
 
+/** A model that wants a tool called with references to secrets, and then answers with one. */
+function answerOfModel(asked: string, host: string): object {
+  const { messages } = JSON.parse(asked) as { messages: { role: string }[] };
+  const hasCalled = messages.some(({ role }) => role === 'tool');
+  const input = { url: `http://${host}/tool?k=${REF}`, headers: { 'x-token': REF } };
+  const call = { id: 'c1', type: 'function', function: { name: 'fetch', arguments: JSON.stringify(input) } };
+  const message = hasCalled
+    ? { role: 'assistant', content: `done ${REF}` }
+    : { role: 'assistant', content: null, tool_calls: [call] };
+  return {
+    id: '1',
+    object: 'chat.completion',
+    created: 1,
+    model: 'any',
+    choices: [{ index: 0, finish_reason: hasCalled ? 'stop' : 'tool_calls', message }],
+    usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+  };
+}
+
 /** Sends back everything that it received, in every form. */
 function reflect(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
+    if (request.url?.startsWith('/model/') === true) {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(answerOfModel(Buffer.concat(chunks).toString('utf8'), request.headers.host ?? '')));
+      return;
+    }
     const told = { url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString('utf8') };
     const authorization = Buffer.from(String(request.headers['x-token'] ?? ''), 'latin1').toString('utf8');
     const again = { ...told, upper: authorization.toUpperCase(), base64: base64(`admin:${authorization}:x`) };
@@ -208,6 +235,85 @@ describe('the value of a secret', () => {
     });
   }, 300_000);
 
+  it('is sent to models as their key and told by no failure of theirs', async () => {
+    const model = { provider: 'openai_compatible', model: 'any', base_url: `${url}/fail`, api_key: REF };
+    expectStatus(keep(await admin.call('PUT', '/api/v1/models/writer', model)), 201);
+    keep(await admin.get('/api/v1/models/writer'));
+    const before = received.length;
+    const input = { model: 'writer', prompt: 'otters' };
+    await save('asks', [{ id: 'a', name: 'A', agent: 'ask_model', input }]);
+    expect((await run('asks')).status).toBe('failed');
+    // A conversation asks with the same key.
+    const llm = { model: 'writer', prompt: '{% "otters" %}' };
+    await save('talks', [{ id: 'a', name: 'A', llm }]);
+    expect((await run('talks')).status).toBe('failed');
+    expect(received.length).toBeGreaterThan(before + 1);
+  }, 300_000);
+
+  it('is not told to a model that writes a reference into what it wants called', async () => {
+    const model = { provider: 'openai_compatible', model: 'any', base_url: `${url}/model/v1`, api_key: REF };
+    expectStatus(keep(await admin.call('PUT', '/api/v1/models/caller', model)), 201);
+    const refused = await operator.post<{ errors: { code: string }[] }>(CONFIGS, {
+      name: 'prompts',
+      strategy: 'sequential',
+      steps: [{ id: 'a', name: 'A', llm: { model: 'caller', prompt: `say ${REF}` } }],
+    });
+    expect([refused.status, refused.body.errors[0]?.code]).toEqual([400, 'secret_not_allowed']);
+    const llm = { model: 'caller', prompt: 'go', tools: [{ name: 'fetch', agent: 'http' }] };
+    await save('calls', [{ id: 'a', name: 'A', llm }]);
+    const before = received.length;
+    expect((await run('calls')).output).toMatchObject({ text: `done ${REF}` });
+    const called = received.slice(before).find((one) => one.url.startsWith('/tool'));
+    expect([decodeURIComponent(called?.url ?? ''), called?.token]).toEqual([`/tool?k=${REF}`, REF]);
+  }, 300_000);
+
+  it('is in no event that is watched over WebSockets', async () => {
+    const socket = new WebSocket(`${platform.url.replace('http', 'ws')}/api/v1/orchestrations/ws/execute/sends`, {
+      headers: { authorization: `Bearer ${operator.key}` },
+    });
+    const told: string[] = [];
+    await new Promise<void>((resolve, reject) => {
+      socket.on('open', () => socket.send(JSON.stringify({ input: {} })));
+      socket.on('message', (data: Buffer) => {
+        told.push(data.toString('utf8'));
+        if (/completed|failed/.test(told.at(-1) ?? '') && /"execution|"type":"end/.test(told.at(-1) ?? '')) resolve();
+      });
+      socket.on('close', () => resolve());
+      socket.on('error', reject);
+    });
+    socket.terminate();
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.join(' ')).toContain('StepCompleted');
+    answers.push(...told);
+  }, 120_000);
+
+  it('is given to nothing that the audit log does not name', async () => {
+    interface Used {
+      readonly used_by: string;
+      readonly resource: string;
+    }
+    const uses = async (api: Api, query: string): Promise<Used[]> =>
+      expectStatus(keep(await api.get<{ entries: Used[] }>(`/api/v1/audit?action=secrets.use&limit=500&${query}`)), 200)
+        .entries;
+    const ended = await run('sends');
+    const own = await uses(admin, `execution_id=${ended.execution_id}`);
+    const by = `executions/${ended.execution_id}/steps/call/agents/http`;
+    expect(own.map(({ resource, used_by: who }) => `${resource} ${who}`).toSorted()).toEqual([
+      `secrets/ASCII ${by}`,
+      `secrets/LEAKED ${by}`,
+    ]);
+    const all = await uses(admin, 'resource=secrets/LEAKED');
+    expect(all.some(({ used_by: who }) => who.endsWith('/agents/ask_model'))).toBe(true);
+    expect((await uses(admin, 'resource=secrets/ASCII')).some(({ used_by: who }) => who.includes('/callbacks/'))).toBe(
+      true,
+    );
+    // Operators do not read it, and a stranger's log has none of it.
+    expect((await operator.get('/api/v1/audit?action=secrets.use')).status).toBe(403);
+    const stranger = await platform.user('globex', 'admin');
+    expect(await uses(stranger, '')).toEqual([]);
+    expect((await stranger.get('/api/v1/audit?tenant_id=acme')).status).toBeGreaterThanOrEqual(403);
+  }, 120_000);
+
   it('is missing after its deletion', async () => {
     await save('misses', [{ id: 'a', name: 'A', agent: 'echo', input: { x: '{{secret:ASCII}}' } }]);
     expectStatus(keep(await admin.call('DELETE', '/api/v1/secrets/ASCII')), 200);
@@ -251,6 +357,22 @@ describe('the value of a secret', () => {
       const path = join(platform.dir, file);
       if (statSync(path).isFile()) look(file, readFileSync(path, 'utf8'));
     }
+    const bundle = join(platform.dir, 'bundle.json.gz');
+    const doctor = new BatutaCommand(['doctor', '--bundle', bundle], platform.dir);
+    await doctor.exited();
+    look('the output of doctor', doctor.output);
+    look('the bundle of doctor', gunzipSync(readFileSync(bundle)).toString('utf8'));
+    // And whatever else lies there: the files of PostgreSQL with its log of changes, and those of JetStream.
+    const bytes = FORMS.map((form) => Buffer.from(form));
+    let size = 0;
+    for (const file of readdirSync(platform.dir, { recursive: true, encoding: 'utf8' })) {
+      const path = join(platform.dir, file);
+      if (!(statSync(path, { throwIfNoEntry: false })?.isFile() === true)) continue;
+      const content = readFileSync(path);
+      size += content.length;
+      for (const form of bytes) if (content.includes(form)) found.push(`${file}: ${form.toString()}`);
+    }
+    expect(size).toBeGreaterThan(10_000_000);
     expect(found).toEqual([]);
   }, 300_000);
 });
