@@ -1,4 +1,4 @@
-"""A worker in Python with nats-py alone: python3 worker.py [pool]. It does what docs/worker-protocol.md says, and no more than it has to."""
+"""A worker in Python that uses only nats-py: python3 worker.py [pool]. It implements what docs/worker-protocol.md requires and nothing else."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ async def serve(nc, message):
         task = json.loads(message.data)
         ids = {name: task[name] for name in ("executionId", "stepId", "attempt")}
     except (ValueError, KeyError, TypeError):
-        # No delivery of it will ever be a task.
+        # This message is not a task, and delivering it again would not change that.
         return await message.term()
     ids["token"] = task.get("token")
     subject = f"batuta.execution.{task.get('partition', 0)}"
@@ -137,7 +137,7 @@ async def main():
             if len(running) >= SLOTS:
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.TimeoutError:
-            # Nothing came; and whether the consumer is still there is seen at once.
+            # No message came. Check at once whether the consumer still exists.
             try:
                 await nc.jetstream().consumer_info("STEPS", CONSUMER)
             except (asyncio.TimeoutError, nats.errors.Error):
@@ -148,7 +148,7 @@ async def main():
             await asyncio.sleep(0.5)
     if running:
         await asyncio.wait(running)
-    # What was acknowledged is at the server before the connection ends.
+    # The server must have the acknowledgements before the connection ends.
     await nc.flush(timeout=5)
     await nc.close()
 

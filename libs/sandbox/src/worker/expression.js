@@ -16,8 +16,8 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 class ExpressionError extends Error {}
 
-// Should an expression ever get hold of a native function, it must not reach the compiler, nor leave something on a
-// prototype for the expression after it.
+// Defence in depth: an expression that obtains a native function must not reach the `Function` constructor, which
+// compiles code, and must not leave a property on a prototype for the next expression.
 for (const made of [function () {}, async function () {}, function* () {}, async function* () {}]) {
   Object.defineProperty(Object.getPrototypeOf(made), 'constructor', { value: undefined });
 }
@@ -27,13 +27,14 @@ for (const type of [Object, Array, Function, String, Number, Boolean, RegExp, Pr
 
 const WITHOUT_ZONE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?$/;
 const parseDate = Date.parse;
-// $toMillis: a time that names no zone is UTC, whatever the zone of the host.
+// `$toMillis` calls this function: a time without a zone is in UTC, whatever the zone of the host is.
 Date.parse = (text) => parseDate(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
 
 const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// JSONata takes one byte a character, which only fits the first 256 of them.
+// JSONata's own function writes one byte for each character, which is only right for the first 256 characters of
+// Unicode.
 /** @param {string | undefined} text */
 function base64encode(text) {
   return text === undefined ? undefined : Buffer.from(text, 'utf8').toString('base64');
@@ -42,15 +43,15 @@ function base64encode(text) {
 /** @param {string | undefined} text */
 function base64decode(text) {
   if (text === undefined) return undefined;
-  if (!BASE64.test(text)) throw new ExpressionError('$base64decode was given what is no base64');
+  if (!BASE64.test(text)) throw new ExpressionError('$base64decode was given a text that is not base64');
   try {
     return utf8.decode(Buffer.from(text, 'base64'));
   } catch {
-    throw new ExpressionError('$base64decode was given base64 of what is no UTF-8 text');
+    throw new ExpressionError('$base64decode was given base64 of bytes that are not UTF-8 text');
   }
 }
 
-/** What a division gives: no user can write this name. */
+/** The name of the function that checks the result of a division. No user can write a variable with this name. */
 const QUOTIENT = '/';
 
 /** @param {unknown} value */
@@ -62,7 +63,8 @@ function quotient(value) {
 }
 
 /**
- * Has every division checked where it is made: a comparison with an infinite number would give an answer.
+ * Makes every division check its own result. Without this check, a comparison with an infinite number would give an
+ * answer instead of a mistake.
  * @param {any} node
  * @param {Set<object>} [seen]
  */
@@ -127,7 +129,7 @@ function failureOf(error, fallback) {
 }
 
 const MAX_KNOWN_VARIABLES = 10_000;
-/** @type {Map<string, boolean>} variables that an expression has from JSONata, its functions, and those that it has not */
+/** @type {Map<string, boolean>} whether JSONata itself defines a variable, by its name */
 const known = new Map();
 
 /** Whether JSONata itself gives a variable a value. @param {string} name */
@@ -150,7 +152,7 @@ async function parse({ expressions }) {
   const readings = [];
   for (const text of expressions) {
     try {
-      // The type declarations tell of a few kinds of nodes only.
+      // The type declarations name only a few kinds of nodes.
       const { paths, variables } = referencesOf(/** @type {any} */ (compile(text).ast()));
       const unknown = [];
       for (const name of variables) if (name !== QUOTIENT && !(await isKnown(name))) unknown.push(name);
@@ -167,7 +169,7 @@ function jsonOf(value) {
   return JSON.stringify(value, (key, item) => {
     if (FORBIDDEN_KEYS.has(key)) throw new ExpressionError(`the result has a key that is not allowed: ${key}`);
     if (typeof item === 'number' && !Number.isFinite(item)) {
-      throw new ExpressionError(`the result is or holds ${item}, which is no JSON number`);
+      throw new ExpressionError(`the result is or holds ${item}, which is not a JSON number`);
     }
     if (typeof item === 'function' || item?._jsonata_lambda === true || item?._jsonata_function === true) {
       throw new ExpressionError('the result is or holds a function');
@@ -181,7 +183,8 @@ async function evaluate({ expression, context, resultBytes }) {
   let compiled;
   try {
     compiled = compile(expression);
-    // The tree is the very one that is evaluated; what only reads it sees it as it was written.
+    // This is the same tree that is evaluated. Other readers of the tree parse the expression again and see it as it
+    // was written.
     checkDivisions(compiled.ast());
   } catch (error) {
     return { failure: failureOf(error, 'syntax_error') };
@@ -211,7 +214,8 @@ export function handle(job) {
   }
 }
 
-// What is slow the first time must not count against the first user's time limit.
+// The first evaluation is slow, because code is loaded and compiled. That time must not count against the limit of the
+// first user.
 await handle({
   kind: 'evaluate',
   expression: '$sum(items[price > 1].(price * 2)) & $replace("ab", /a+/, "c")',

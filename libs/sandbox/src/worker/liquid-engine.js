@@ -9,15 +9,15 @@ import { filters, Liquid } from 'liquidjs';
 
 /** @typedef {(this: any, value: unknown, ...rest: unknown[]) => unknown} FilterFunction */
 
-/** Tags that name other templates: there are none. */
+/** Tags that name other templates. They are removed, because there are no other templates. */
 const FILE_TAGS = ['include', 'render', 'layout', 'block'];
 const DATE_FILTERS = ['date', 'date_to_xmlschema', 'date_to_rfc822', 'date_to_string', 'date_to_long_string'];
 
 /**
- * An engine for users' Liquid templates: no files, no inherited properties, limits on size, time and memory. A template gives
- * the same text on every host: times are in UTC and names of months in English unless the template says otherwise. Objects
- * and lists are written as JSON. With `html`, what is written is escaped. The filter `cell` makes of a value what fits in one
- * line of a Markdown table or list.
+ * An engine for users' Liquid templates. A template reads no files and no inherited properties, and its size, time and
+ * memory are limited. It gives the same text on every host: times are in UTC and names of months are in English unless
+ * the template asks for something else. Objects and lists are written as JSON. With `html`, the output is escaped. The
+ * filter `cell` makes a value fit in one line of a Markdown table or list.
  *
  * @param {LiquidLimits} limits
  * @param {'text' | 'html'} as
@@ -66,7 +66,7 @@ function functionOf(name) {
 }
 
 /**
- * Liquid itself writes objects as "[object Object]" and runs the entries of a list together.
+ * Liquid itself writes an object as "[object Object]", and the entries of a list without a separator.
  * @param {unknown} value
  */
 function written(value) {
@@ -78,7 +78,7 @@ function written(value) {
 const NAMES_A_ZONE = /(?:z|utc|gmt|[+-]\d\d:?\d\d|[a-z]{3,4}|\))\s*$/i;
 
 /**
- * A time that names no zone is in UTC. JavaScript would take the host's.
+ * A time without a zone is in UTC. JavaScript would use the zone of the host.
  * @param {unknown} value
  */
 function inUtc(value) {

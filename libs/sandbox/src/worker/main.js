@@ -1,5 +1,5 @@
-// Entry point of a sandbox thread. It and its neighbours are type-checked JavaScript, because Node loads this very file
-// both from a build and from source: what the tests run is what runs in production.
+// The entry point of a sandbox thread. This file and its neighbours are type-checked JavaScript, because Node loads
+// these same files from a build and from source. So the tests run the code that production runs.
 import { readlinkSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
@@ -17,7 +17,7 @@ const modules = {
 };
 const { handle } = /** @type {{ handle: Handler }} */ (await modules[role]());
 
-/** This thread's id with the kernel, by which its CPU time can be read; undefined where there is no Linux /proc. */
+/** The kernel's id of this thread, which is needed to read its CPU time; undefined where there is no Linux /proc. */
 function systemThreadId() {
   try {
     const id = Number(readlinkSync('/proc/thread-self').split('/').at(-1));

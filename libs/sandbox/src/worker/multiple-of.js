@@ -1,6 +1,6 @@
 /**
- * Whether a number is a whole multiple of another, both taken as the decimals that they are written as: 8.69 is a multiple
- * of 0.01, although neither is exactly what a binary fraction can hold.
+ * Whether a number is a whole multiple of another number. Both are compared as the decimals that people write: 8.69 is
+ * a multiple of 0.01, although a binary fraction can hold neither of them exactly.
  *
  * @param {number} value
  * @param {number} divisor above 0

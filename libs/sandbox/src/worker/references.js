@@ -1,15 +1,16 @@
 /**
- * What an expression reads, found in JSONata's syntax tree without running it.
+ * Finds in JSONata's syntax tree what an expression reads, without running the expression.
  *
- * A context is where `$` stands: field names from the root, or undefined where only a run can tell. Wildcards, functions and
- * filters' results are such places, and what is read below them is not reported.
+ * A context is the place that `$` stands for: the field names from the root, or undefined where only a run can tell.
+ * Results of wildcards, functions and filters have no known place, so what an expression reads below them is not
+ * reported.
  *
  * @typedef {readonly string[] | undefined} Context
  * @typedef {{ type: string, value?: any, [field: string]: any }} Node
  * @typedef {{ paths: string[][], variables: string[] }} References
  */
 
-/** Names of a path that are told; nothing that anybody checks lies deeper. */
+/** The most names of a path that are reported. No check looks at deeper fields. */
 const MAX_NAMES = 16;
 
 /** @param {Node} node @param {(node: Node) => void} visit every node below and the node itself */
@@ -21,12 +22,12 @@ function walk(node, visit) {
   }
   visit(node);
   for (const [field, value] of Object.entries(node)) {
-    // The parser links a use of the parent operator to its place; what stands there is visited in its turn.
+    // The parser links a use of the parent operator to the node that it means. That node is visited at its own place.
     if (field !== 'ancestor' && field !== 'seekingParent' && field !== 'slot') walk(value, visit);
   }
 }
 
-/** How often each variable is bound in an expression, by whatever binds it. @param {Node} ast */
+/** How often each variable is bound in an expression, by any construct that binds one. @param {Node} ast */
 function bindingsOf(ast) {
   /** @type {Map<string, number>} */
   const bound = new Map();
@@ -55,7 +56,10 @@ class Reader {
     this.#bound = bound;
   }
 
-  /** Reads a node whose `$` is `context`, and answers where its value stands. @param {Node | undefined} node @param {Context} context @returns {Context} */
+  /**
+   * Reads a node for which `$` is `context`, and returns the place of the node's value. @param {Node | undefined} node
+   * @param {Context} context @returns {Context}
+   */
   read(node, context) {
     if (node === undefined) return undefined;
     const at = this.#readPlain(node, context);
@@ -93,7 +97,7 @@ class Reader {
         for (const argument of node['arguments']) this.read(argument, context);
         return undefined;
       case 'lambda':
-        // A function's `$` is the one of the place where the function is written.
+        // Within a function, `$` has the meaning that it has where the function is written.
         this.read(node['body'], context);
         return undefined;
       case 'transform':
@@ -120,7 +124,7 @@ class Reader {
         this.read(node['rhs'], context);
         return undefined;
       default:
-        // Values, wildcards, the parent operator, and whatever a later JSONata adds.
+        // Values, wildcards, the parent operator, and nodes that a later version of JSONata adds.
         return undefined;
     }
   }
@@ -133,7 +137,7 @@ class Reader {
     for (const step of steps) {
       const found = this.read(step, at);
       deepest = found ?? deepest;
-      // After `@$name` the next step begins again at the place before, as a join.
+      // `@$name` is a join: the next step starts from the place before it, not from its result.
       at = step['focus'] === undefined ? found : undefined;
     }
     if (deepest !== undefined && deepest.length > 0) this.paths.set(JSON.stringify(deepest), [...deepest]);
@@ -148,7 +152,7 @@ class Reader {
   /** @param {Context} context @param {string} name @returns {Context} */
   #below(context, name) {
     if (context === undefined) return undefined;
-    // A path that goes on deeper stands for its beginning.
+    // A path that is longer is reported by its first names.
     if (context.length >= MAX_NAMES) return context;
     return [...context, name];
   }
@@ -164,9 +168,9 @@ class Reader {
 }
 
 /**
- * The paths that an expression reads from the root, each once, and the variables that it does not bind itself, functions
- * included.
- * @param {Node} ast as JSONata's parser makes it
+ * The paths that an expression reads from the root, each once, and the variables that it uses without binding them,
+ * functions included.
+ * @param {Node} ast from JSONata's parser
  * @returns {References}
  */
 export function referencesOf(ast) {

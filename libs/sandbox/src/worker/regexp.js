@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 
-/** RE2 answers in time linear in the text; a longer pattern could still compile to a huge program. */
+/** RE2 needs time linear in the length of the text, but a long pattern could still compile to a huge program. */
 const MAX_PATTERN_LENGTH = 4096;
 
 /** @param {string} source @param {string} flags */
@@ -16,8 +16,8 @@ function compile(source, flags) {
 }
 
 /**
- * `code.regExp` of ajv: patterns of user schemas run in linear time. Lookaheads and back-references, which RE2 has not,
- * throw, and ajv reports them as mistakes of the schema.
+ * The option `code.regExp` of ajv: the patterns of users' schemas run in linear time. RE2 has no lookaheads and no
+ * back-references: patterns with them throw, and ajv reports them as mistakes of the schema.
  * @param {string} source @param {string} flags
  */
 export function linearPattern(source, flags) {
@@ -31,12 +31,12 @@ export function linearPattern(source, flags) {
 }
 linearPattern.code = 'linearPattern';
 
-/** `RegexEngine` of JSONata: what its evaluator uses of `RegExp`, in linear time. */
+/** The option `RegexEngine` of JSONata: the part of `RegExp` that JSONata's evaluator uses, in linear time. */
 export class LinearRegExp {
   lastIndex = 0;
   #pattern;
 
-  /** @param {RegExp} native as JSONata's parser made it; compiled, never run */
+  /** @param {RegExp} native the expression that JSONata's parser made; it is compiled again and never run itself */
   constructor(native) {
     this.#pattern = compile(native.source, native.flags);
   }

@@ -26,12 +26,12 @@ const options = {
 };
 const addFormats = /** @type {(ajv: Ajv2020) => void} */ (/** @type {unknown} */ (ajvFormats));
 
-// Compiled once: the check of a schema against the draft itself.
+// This instance checks schemas against the draft itself. It is compiled once.
 const draft = new Ajv2020(options);
 addFormats(draft);
 void draft.validateSchema({ $schema: DRAFT });
 
-/** Ajv divides binary fractions, by which 8.69 is no multiple of 0.01. @type {import('ajv').KeywordDefinition} */
+/** Ajv divides binary fractions, so 8.69 would not be a multiple of 0.01. @type {import('ajv').KeywordDefinition} */
 const multipleOf = {
   keyword: 'multipleOf',
   type: 'number',
@@ -119,7 +119,8 @@ function compiled(text) {
           .map((error) => ({ ...violationOf(error), code: 'invalid_schema' })),
       };
     }
-    // An instance for each schema: the $ids of one user's schema must not be known to another's.
+    // Each schema has its own instance, because the `$id`s of one user's schema must not be known to the schema of
+    // another user.
     const ajv = new Ajv2020({ ...options, meta: false, validateSchema: false });
     addFormats(ajv);
     ajv.removeKeyword('multipleOf').addKeyword(multipleOf);
@@ -146,7 +147,7 @@ export function handle(job) {
   try {
     if (found.validate(JSON.parse(job.value)) === true) return { violations: [], total: 0 };
   } catch (error) {
-    // A schema that refers to itself without end overflows the stack.
+    // A schema that refers to itself endlessly overflows the stack.
     return { schemaViolations: [schemaViolation(error)] };
   }
   const errors = found.validate.errors ?? [];
@@ -154,7 +155,8 @@ export function handle(job) {
   return { violations: errors.slice(0, job.maxViolations).map(violationOf), total: errors.length };
 }
 
-// What is slow the first time must not count against the first user's time limit.
+// The first validation is slow, because code is loaded and compiled. That time must not count against the limit of the
+// first user.
 handle({
   kind: 'validate',
   schema: '{"type":"object","properties":{"a":{"type":"string","pattern":"a+"}},"required":["a"]}',

@@ -6,13 +6,17 @@ import { liquidEngine } from './liquid-engine.js';
  * @typedef {{ code: string, message: string }} Failure
  */
 
-/** The synthesizer takes no longer ones, notifications shorter ones only. */
+/** The synthesizer accepts templates of this length. Those of notifications are shorter. */
 const LONGEST_TEMPLATE = 100_000;
-/** What liquidjs counts of what a template makes; the heap of the thread is the limit that always holds. */
+/**
+ * The limit of what liquidjs counts while it renders a template. liquidjs does not count everything; the heap limit of
+ * the thread always holds.
+ */
 const MEMORY_UNITS = 16_000_000;
 const KEPT_TEMPLATES = 200;
 
-// The thread's CPU time is limited from outside, where filters that liquidjs does not count are seen too.
+// The thread that starts this worker also limits its CPU time. That limit includes filters that liquidjs does not
+// count.
 const limits = { characters: LONGEST_TEMPLATE, renderMs: 60_000, memoryUnits: MEMORY_UNITS };
 const engines = { text: liquidEngine(limits), html: liquidEngine(limits, 'html') };
 
@@ -46,7 +50,8 @@ function failureOf(error, code) {
 }
 
 /**
- * What is wrong with the syntax of each template, null where nothing is. liquidjs names line and column.
+ * The mistake in the syntax of each template, or null for a template without one. The messages of liquidjs name line
+ * and column.
  * @param {ParseJob} job
  */
 function check({ templates }) {
@@ -86,7 +91,8 @@ function render({ template, values, format, maxCharacters }) {
   }
 }
 
-// What is slow the first time must not count against the first user's time limit.
+// The first rendering is slow, because code is loaded and compiled. That time must not count against the limit of the
+// first user.
 handle({
   kind: 'render',
   template: '{% for a in list %}{{ a | upcase | cell }}{% else %}{% if b %}{{ b.c | json }}{% endif %}{% endfor %}',
