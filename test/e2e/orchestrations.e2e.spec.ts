@@ -313,6 +313,21 @@ describe('the examples of docs/orchestrations.md', () => {
     await cluster?.stop();
   }, 300_000);
 
+  it('of settings: what failures do by default is said once for a whole config', async () => {
+    const step = (id: string, agent: string) => ({ id, name: id, agent });
+    await orchestrations.save({
+      name: 'goes-on',
+      strategy: 'sequential',
+      steps: [step('a', 'held'), { ...step('b', 'echo'), dependencies: ['a'], input: '{% input %}' }],
+      settings: { on_failure: 'continue' },
+    });
+    const id = await orchestrations.start('goes-on', { input: { n: 1 } });
+    (await lab.attempt(id, 'a')).fail('no_luck');
+    const ended = await orchestrations.ended(id);
+    expect(ended).toMatchObject({ status: 'completed', output: { n: 1 } });
+    expect(stepOf(ended, 'a')).toMatchObject({ status: 'failed', failure: { code: 'no_luck' } });
+  });
+
   it('are all in the guide, and all have an expected outcome here', () => {
     const files = readdirSync(FOLDER).map((file) => file.replace('.json', ''));
     expect(files.toSorted()).toEqual(Object.keys(EXAMPLES).toSorted());

@@ -167,7 +167,7 @@ export type Llm = Override<
 export type BudgetDefinition = Wire<BudgetJson, keyof BudgetJson>;
 export type OrchestrationSettings = Override<
   Wire<SettingsJson, keyof SettingsJson>,
-  { priority?: Priority; budget?: BudgetDefinition; default_input?: DefaultInput }
+  { priority?: Priority; budget?: BudgetDefinition; default_input?: DefaultInput; on_failure?: FailurePolicy }
 >;
 /** The user's document after validation. Absent fields have their defaults. */
 export type OrchestrationDefinition = Override<

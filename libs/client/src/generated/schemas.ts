@@ -421,6 +421,8 @@ export interface Settings {
   default_input?: 'keyed' | 'merged' | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | undefined;
+  /** What the failure of a step or consensus group does that does not say so itself: `abort` (default), `continue` or `fallback`. */
+  on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
 }
 
 export interface Budget {
@@ -2275,6 +2277,8 @@ export interface SettingsPatch {
   default_input?: 'keyed' | 'merged' | null | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | null | undefined;
+  /** What the failure of a step or consensus group does that does not say so itself: `abort` (default), `continue` or `fallback`. */
+  on_failure?: 'abort' | 'continue' | 'fallback' | null | undefined;
 }
 
 /** The same with the steps and the settings in one object. It is stored in the flat form, with `settings.default_input` `merged` unless it says otherwise. */

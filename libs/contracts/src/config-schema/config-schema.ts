@@ -50,6 +50,11 @@ const settings = objectOf<Required<OrchestrationSettings>>('Settings of the whol
   priority: word('Which of the queue’s three lanes tasks take.', PRIORITIES, 'normal'),
   budget: use('Budget', 'What an execution may spend.'),
   default_input: word('What a step without a mapping gets of its dependencies.', DEFAULT_INPUTS, 'keyed'),
+  on_failure: word(
+    'What the failure of a step or group does that does not say so itself.',
+    ['abort', 'continue', 'fallback'],
+    'abort',
+  ),
   enable_monitoring: flag('`false` keeps executions out of live feeds.', true),
 });
 

@@ -643,6 +643,29 @@ describe('orchestrations', () => {
   });
 });
 
+describe('settings.on_failure', () => {
+  const steps = [
+    { id: 'a', name: 'A', agent: 'echo' },
+    { id: 'b', name: 'B', agent: 'echo', fallback_for: 'a' },
+  ];
+
+  it('lets fallbacks run that nothing else lets run', async () => {
+    expect(await mistakes(config(steps, { settings: { on_failure: 'fallback' } }))).toEqual([]);
+    expect(await mistakes(config(steps))).toEqual(['/steps/1/fallback_for contradiction']);
+  });
+
+  it('is told where it keeps a fallback from running', async () => {
+    const told = await messages(config(steps, { strategy: 'fallback', settings: { on_failure: 'continue' } }));
+    expect(told).toEqual([expect.stringContaining('on_failure of "a" is continue, its default')]);
+  });
+
+  it('is one of three words', async () => {
+    expect(await mistakes(config([steps[0]], { settings: { on_failure: 'ignore' } }))).toEqual([
+      '/settings/on_failure not_allowed',
+    ]);
+  });
+});
+
 describe('repeats', () => {
   const loop = (repeat: object, more: object = {}) => ({ id: 's', name: 'Loop', agent: 'echo', repeat, ...more });
 

@@ -12,8 +12,8 @@ const KINDS: readonly string[] = ['error', 'timeout', 'no_consensus'] satisfies 
 
 /**
  * Reports fields that would be ignored, because their author expects an effect. A field with its default value is never
- * refused. Three settings are accepted even without effect, so that the same steps work in every strategy:
- * `parallel_limit`, `consensus_threshold` and `on_failure: fallback`.
+ * refused. Four settings are accepted even without effect, so that the same steps work in every strategy:
+ * `parallel_limit`, `consensus_threshold`, the settings' own `on_failure` and `on_failure: fallback`.
  */
 export function reportWithoutEffect(outline: Outline, forest: FallbackForest, report: Report): void {
   reportFallbacksThatNeverRun(outline, report);
@@ -32,7 +32,9 @@ export function reportWithoutEffect(outline: Outline, forest: FallbackForest, re
 
 /** The effect of a step's or group's failure. `abort` is the default, also when it is written out. */
 function policyOf(outline: Outline, { source }: StepOutline | GroupOutline): string {
-  const said = textOf(source, 'on_failure') ?? 'abort';
+  const { settings } = outline.source;
+  const usual = isRecord(settings) ? textOf(settings, 'on_failure') : undefined;
+  const said = textOf(source, 'on_failure') ?? usual ?? 'abort';
   return said === 'abort' && outline.strategy === 'fallback' ? 'fallback' : said;
 }
 

@@ -924,4 +924,16 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'a default that nobody follows',
+    what: 'a step fails as its strategy says, whatever the settings say',
+    seed: 199,
+    patches: [
+      {
+        file: `${domain}/graph/compile.ts`,
+        from: 'const policy = said || settings?.on_failure;',
+        to: "const policy = said || (settings === undefined ? 'abort' : said);",
+      },
+    ],
+  },
 ];

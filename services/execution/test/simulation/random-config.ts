@@ -426,6 +426,12 @@ export function withRepeats(definition: OrchestrationDefinition, random: SeededR
   };
 }
 
+/** Says what failures do by default. */
+export function withPolicy(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  const policy = random.pick(['continue', 'continue', 'fallback', 'abort'] as const);
+  return { ...definition, settings: { ...definition.settings, on_failure: policy } };
+}
+
 function repeatStep(step: StepDefinition, random: SeededRandom): StepDefinition {
   const until = random.weighted({
     'iteration > 1': 3,

@@ -171,7 +171,8 @@ export class Reference {
     const { steps, consensus_groups: groups = [] } = definition;
     const usual: FailurePolicy = definition.strategy === 'fallback' ? 'fallback' : 'abort';
     // `abort` is the default, and means the same in strategy fallback as an absent value.
-    const policyOf = (said: FailurePolicy = 'abort'): FailurePolicy => (said === 'abort' ? usual : said);
+    const policyOf = (said: FailurePolicy = definition.settings?.on_failure ?? 'abort'): FailurePolicy =>
+      said === 'abort' ? usual : said;
     for (const step of steps) this.#nodes.set(step.id, newNode(step, undefined, policyOf(step.on_failure), []));
     const declared = new Map(groups.map((group) => [group.id, group]));
     for (const name of new Set(steps.flatMap((step) => step.consensus_group ?? []))) {

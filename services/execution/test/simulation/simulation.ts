@@ -22,6 +22,7 @@ import {
   childConfigs,
   withApprovals,
   withChildren,
+  withPolicy,
   withRepeats,
   withChoices,
   withModels,
@@ -95,6 +96,9 @@ const DEPENDENT: OrchestrationDefinition = {
 /** The same for loops. With this number no seed that finds a fault of anything else has some. */
 const REPEAT_SALT = 4_026_080;
 const REPEAT_SHARE = 0.15;
+/** The same for what failures do by default. */
+const POLICY_SALT = 5_001_021;
+const POLICY_SHARE = 0.1;
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
 /** The same for limits that starts of schedules and of parents wait for. */
@@ -151,6 +155,8 @@ class Simulation {
   readonly #repeats: SeededRandom | undefined;
   /** Undefined in seeds whose tenant has no limits. */
   readonly #limits: SimulatedLimits | undefined;
+  /** The same for what failures do by default. */
+  readonly #policies: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -198,6 +204,8 @@ class Simulation {
     this.#children = children.chance(CHILD_SHARE) ? children : undefined;
     const repeats = new SeededRandom(seed + REPEAT_SALT * 2 ** 32);
     this.#repeats = repeats.chance(REPEAT_SHARE) ? repeats : undefined;
+    const policies = new SeededRandom(seed + POLICY_SALT * 2 ** 32);
+    this.#policies = policies.chance(POLICY_SHARE) ? policies : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -273,7 +281,8 @@ class Simulation {
       const chosen = this.#choices === undefined ? signalled : withChoices(signalled, this.#choices);
       const nesting = this.#children === undefined ? chosen : withChildren(chosen, this.#children);
       const modelled = this.#models === undefined ? nesting : withModels(nesting, this.#models);
-      const definition = this.#repeats === undefined ? modelled : withRepeats(modelled, this.#repeats);
+      const repeating = this.#repeats === undefined ? modelled : withRepeats(modelled, this.#repeats);
+      const definition = this.#policies === undefined ? repeating : withPolicy(repeating, this.#policies);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));

@@ -359,6 +359,8 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'Step.require': '`any` (default): the step also runs after a skipped dependency; `all`: it does not.',
   'Step.fallback_for': 'The step or group that it is a fallback for.',
   timeout_ms: 'Milliseconds that one attempt may take; default 60,000.',
+  'Settings.on_failure':
+    'What the failure of a step or consensus group does that does not say so itself: `abort` (default), `continue` or `fallback`.',
   'Settings.timeout_ms': 'Milliseconds that an execution may take; default 30 days.',
   retry: 'Whether and when another attempt follows a failed one.',
   max_attempts: 'Attempts in all, the first one included.',

@@ -79,6 +79,7 @@ export const FIELD_RULES: Readonly<Record<string, OpenApiSchema>> = {
   'Settings.consensus_threshold': SHARE,
   'Settings.callback_url': { format: 'uri', maxLength: 2048 },
   'Settings.timeout_ms': LIFETIME,
+  'Settings.on_failure': FAILURE_POLICIES,
   'Budget.max_tokens': { type: 'integer', minimum: 1 },
   'Budget.max_cost': { exclusiveMinimum: 0 },
   'ConsensusGroup.id': TOKENS,

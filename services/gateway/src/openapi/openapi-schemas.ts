@@ -106,6 +106,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.Signal.on_timeout': ['fail', 'continue'],
   'batuta.config.v1.Approval.on_timeout': ['reject', 'approve'],
   'batuta.config.v1.Settings.priority': PRIORITIES,
+  'batuta.config.v1.Settings.on_failure': ['abort', 'continue', 'fallback'],
   'batuta.config.v1.Settings.default_input': DEFAULT_INPUTS,
   'batuta.execution.v1.BudgetExceeded.resource': ['tokens', 'cost'],
   'batuta.config.v1.Retry.jitter': ['full', 'none'],

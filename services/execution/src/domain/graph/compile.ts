@@ -46,11 +46,21 @@ function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
 }
 
 /** `abort` is the default, and writing it means the same as omitting it: fallbacks are still used first. */
-function policyIn(rules: StrategyRules, said: FailurePolicy | undefined): FailurePolicy {
-  return !said || said === 'abort' ? rules.defaultOnFailure : said;
+function policyIn(
+  { settings }: OrchestrationDefinition,
+  rules: StrategyRules,
+  said: FailurePolicy | undefined,
+): FailurePolicy {
+  const policy = said || settings?.on_failure;
+  return !policy || policy === 'abort' ? rules.defaultOnFailure : policy;
 }
 
-function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Draft {
+function stepUnit(
+  definition: OrchestrationDefinition,
+  step: StepDefinition,
+  index: number,
+  rules: StrategyRules,
+): Draft {
   const work = workOf(step);
   const { mapping, takesSlot } = kindOf({ work });
   return {
@@ -72,7 +82,7 @@ function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Dr
     requireAll: step.require === 'all',
     chosenBy: [],
     outputKey: step.output_key || step.id,
-    onFailure: policyIn(rules, step.on_failure),
+    onFailure: policyIn(definition, rules, step.on_failure),
     fallbackWhen: step.fallback_when ?? [],
     fallbackFor: -1,
     group: -1,
@@ -257,7 +267,7 @@ function nameChosen(units: readonly Draft[], unitIndex: ReadonlyMap<string, numb
 export function compile(definition: OrchestrationDefinition): CompiledConfig {
   const rules = strategyRules(definition);
   const steps = definition.steps;
-  const units: Draft[] = steps.map((step, index) => stepUnit(step, index, rules));
+  const units: Draft[] = steps.map((step, index) => stepUnit(definition, step, index, rules));
   const declared = declaredGroups(definition);
 
   for (const [index, step] of steps.entries()) {
@@ -437,7 +447,7 @@ function compiledGroup(
     score: group.score ? parseExpression(group.score) : undefined,
     weights: new Map(weights),
     onTie: group.on_tie || 'fail',
-    onFailure: policyIn(strategyRules(definition), group.on_failure),
+    onFailure: policyIn(definition, strategyRules(definition), group.on_failure),
     earlyStop: group.early_stop ?? false,
     outputKey: group.output_key || group.id,
     members,
