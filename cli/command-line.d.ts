@@ -12,6 +12,8 @@ export interface AuditOptions {
   readonly before?: string;
 }
 
+export type WorkNoun = 'schedules' | 'tasks' | 'workflows' | 'processes';
+
 export interface Actions {
   start(options: { readonly port?: number }): Promise<void>;
   demo(name: string): Promise<void>;
@@ -28,6 +30,15 @@ export interface Actions {
   }): Promise<void>;
   addKnowledge(directory: string): Promise<void>;
   listKnowledge(): Promise<void>;
+  listWork(noun: WorkNoun, options: { readonly limit?: number }): Promise<void>;
+  showWork(noun: WorkNoun, id: string): Promise<void>;
+  createWork(noun: WorkNoun, file: string): Promise<void>;
+  changeWork(
+    noun: WorkNoun,
+    verb: string,
+    id: string,
+    options: { readonly reason?: string; readonly at?: string },
+  ): Promise<void>;
   setSecret(name: string, options: { readonly description?: string }): Promise<void>;
   listSecrets(): Promise<void>;
   removeSecret(name: string): Promise<void>;

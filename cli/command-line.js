@@ -34,6 +34,52 @@ function count(text) {
   return Number(text);
 }
 
+/** What is done to schedules, tasks, workflows and processes; cli/src/work.ts does it. */
+const WORK = {
+  schedules: {
+    says: 'executions that start by themselves (docs/schedules.md)',
+    one: 'its id',
+    verbs: {
+      pause: { does: 'start nothing until it is resumed', reason: true },
+      resume: { does: 'go on with the times that come', reason: true },
+      trigger: { does: 'start one execution now' },
+      preview: { does: 'show its next times' },
+      history: { does: 'show what it has done, the oldest first' },
+      rm: { does: 'delete it; what it has started goes on' },
+    },
+  },
+  tasks: {
+    says: 'agents that run once, now or at a time (docs/processes.md)',
+    one: 'its id',
+    verbs: {
+      reschedule: { does: 'move the time of one that has not begun', reason: true, at: true },
+      cancel: { does: 'cancel it', reason: true },
+    },
+  },
+  workflows: {
+    says: 'named sequences of tasks (docs/processes.md)',
+    one: 'its id or name',
+    verbs: {
+      start: { does: 'start a run' },
+      pause: { does: 'pause the newest run', reason: true },
+      resume: { does: 'resume the newest run', reason: true },
+      runs: { does: 'show the newest runs' },
+      rm: { does: 'delete it; its runs go on' },
+    },
+  },
+  processes: {
+    says: 'sequences of workflows and tasks that wait for each other (docs/processes.md)',
+    one: 'its id',
+    verbs: {
+      start: { does: 'start a run' },
+      retry: { does: 'run the newest run again from the step that failed', reason: true },
+      cancel: { does: 'cancel the newest run', reason: true },
+      runs: { does: 'show the newest runs' },
+      rm: { does: 'delete it; its runs go on' },
+    },
+  },
+};
+
 /** The command line. Each command calls the function of its name with its arguments and options. */
 export function commandLine(actions) {
   const program = new Command('batuta')
@@ -49,7 +95,7 @@ Environment:
   DATABASE_URL, NATS_URL      servers to use instead of own ones
   NATS_CREDS                  with NATS_URL: a file of NATS credentials, {service} for a service's name
   BATUTA_NATS_TLS_CA          with NATS_URL: a file of certificates that vouch for the server
-  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge, secrets, retention, tenants and audit commands and demo
+  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for every command but start, env, credentials, doctor, rebuild and verify
   NO_COLOR                    logs without colours`,
     );
   program
@@ -102,6 +148,30 @@ Environment:
     .command('list')
     .description('list the documents')
     .action(() => actions.listKnowledge());
+  for (const [noun, { says, one, verbs }] of Object.entries(WORK)) {
+    const group = program.command(noun).description(says);
+    group
+      .command('list')
+      .description(`list ${noun}, the newest first`)
+      .option('--limit <number>', 'how many (default: 50)', count)
+      .action((options) => actions.listWork(noun, options));
+    group
+      .command('show')
+      .description('show one as JSON')
+      .argument('<id>', one)
+      .action((id) => actions.showWork(noun, id));
+    group
+      .command('create')
+      .description('make one of a JSON document, as the API takes it')
+      .argument('<file>', 'a file, or - for standard input')
+      .action((file) => actions.createWork(noun, file));
+    for (const [verb, { does, reason = false, at = false }] of Object.entries(verbs)) {
+      const command = group.command(verb).description(does).argument('<id>', one);
+      if (reason) command.option('--reason <text>', 'why');
+      if (at) command.requiredOption('--at <time>', 'the new time, such as 2030-01-31T12:00:00Z');
+      command.action((id, options) => actions.changeWork(noun, verb, id, options));
+    }
+  }
   const secrets = program
     .command('secrets')
     .description('secrets that configs and callbacks refer to as {{secret:NAME}}');

@@ -20,6 +20,7 @@ import { retentionLine, setRetention } from './retention.js';
 import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
 import { verify } from './verify.js';
+import { changedWork, createWork, shownWork, workLines } from './work.js';
 
 const out = (line = ''): void => void process.stdout.write(`${line}\n`);
 
@@ -82,6 +83,23 @@ const program = commandLine({
     const client = clientOf(await findPlatform(dataDir()));
     for await (const { source, passages } of client.knowledge.list())
       out(`${source}  (${counted(passages, 'passage')})`);
+  },
+
+  async listWork(noun, { limit = 50 }) {
+    for await (const line of workLines(clientOf(await findPlatform(dataDir())), noun, limit)) out(line);
+  },
+
+  async showWork(noun, id) {
+    out(JSON.stringify(await shownWork(clientOf(await findPlatform(dataDir())), noun, id), undefined, 2));
+  },
+
+  async createWork(noun, file) {
+    out(JSON.stringify(await createWork(clientOf(await findPlatform(dataDir())), noun, file), undefined, 2));
+  },
+
+  async changeWork(noun, verb, id, options) {
+    const client = clientOf(await findPlatform(dataDir()));
+    out(JSON.stringify(await changedWork(client, noun, verb, id, options), undefined, 2));
   },
 
   async setSecret(name, { description }) {

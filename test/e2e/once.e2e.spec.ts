@@ -30,6 +30,13 @@ const MOVING = new Set([
   'next_at',
   'last_at',
   'updated_at',
+  'execution_status',
+  'started_at',
+  'completed_at',
+  'output',
+  'tasks',
+  'steps',
+  'attempts',
 ]);
 
 const { paths } = JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8')) as {
@@ -104,6 +111,28 @@ describe('an Idempotency-Key', () => {
       if (paused) expectStatus(await api.post(`/api/v1/schedules/${id}/pause`, {}), 200);
       return { path: `/api/v1/schedules/${id}/${name}`, ...bodies };
     };
+  const taskCommand = (name: string, bodies: Pick<Post, 'body' | 'other'>) => async (): Promise<Post> => {
+    const body = { task_id: `to ${name}`, task_data: { type: 'asks' }, scheduled_time: '2030-01-01T00:00:00Z' };
+    expectStatus(await api.post('/api/v1/tasks', body), 202);
+    return { path: `/api/v1/tasks/${encodeURIComponent(`to ${name}`)}/${name}`, ...bodies };
+  };
+  /** Commands to something that was made, after those that come before. */
+  const workCommand =
+    (path: string, make: (name: string) => object) =>
+    (name: string, bodies: Pick<Post, 'body' | 'other'>, ...before: readonly string[]) =>
+    async (): Promise<Post> => {
+      const { id } = expectStatus(await api.post<{ id: string }>(path, make(`to_${name}`)), 201);
+      for (const each of before) {
+        const { status } = await api.post(`${path}/${id}/${each}`, {});
+        expect(status).toBeLessThan(300);
+      }
+      return { path: `${path}/${id}/${name}`, ...bodies };
+    };
+  const workflowCommand = workCommand('/api/v1/workflows', (name) => ({ name, tasks: [{ type: 'asks' }] }));
+  const processCommand = workCommand('/api/v1/processes', (id) => ({
+    id,
+    steps: [{ id: 'a', type: 'task', task_data: { type: 'asks' } }],
+  }));
   const decided = { body: { comment: 'one' }, other: { comment: 'two' } } as const;
 
   const prepare: Readonly<Record<string, () => Promise<Post>>> = {
@@ -188,6 +217,29 @@ describe('an Idempotency-Key', () => {
       body: { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
       other: { from: '2026-01-01T00:00:00Z', to: '2026-01-03T00:00:00Z' },
     }),
+    '/api/v1/tasks': () => {
+      const body = { task_data: { type: 'asks', n: 1 } };
+      return Promise.resolve({ path: '/api/v1/tasks', body, other: { ...body, priority: 2 } });
+    },
+    '/api/v1/tasks/{task_id}/reschedule': taskCommand('reschedule', {
+      body: { scheduled_time: '2031-01-01T00:00:00Z' },
+      other: { scheduled_time: '2032-01-01T00:00:00Z' },
+    }),
+    '/api/v1/tasks/{task_id}/cancel': taskCommand('cancel', told),
+    '/api/v1/workflows': () => {
+      const body = { name: 'made once', tasks: [{ type: 'asks' }] };
+      return Promise.resolve({ path: '/api/v1/workflows', body, other: { ...body, name: 'another' } });
+    },
+    '/api/v1/workflows/{id}/start': workflowCommand('start', { body: { input: 1 }, other: { input: 2 } }),
+    '/api/v1/workflows/{id}/pause': workflowCommand('pause', told, 'start'),
+    '/api/v1/workflows/{id}/resume': workflowCommand('resume', told, 'start', 'pause'),
+    '/api/v1/processes': () => {
+      const body = { id: 'made_once', steps: [{ id: 'a', type: 'task', task_data: { type: 'asks' } }] };
+      return Promise.resolve({ path: '/api/v1/processes', body, other: { ...body, id: 'another' } });
+    },
+    '/api/v1/processes/{id}/start': processCommand('start', { body: { input: 1 }, other: { input: 2 } }),
+    '/api/v1/processes/{id}/cancel': processCommand('cancel', told, 'start'),
+    '/api/v1/processes/{id}/retry': processCommand('retry', told, 'start', 'cancel'),
     [`${BASE}/callbacks/secret/rotate`]: () =>
       Promise.resolve({ path: `${BASE}/callbacks/secret/rotate`, other: { some: 'body' } }),
     [`${BASE}/callbacks/{id}/enable`]: async () => ({

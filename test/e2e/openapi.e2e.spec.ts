@@ -306,6 +306,17 @@ describe('the OpenAPI document', () => {
     for (const command of ['pause', 'resume', 'trigger', 'backfill']) {
       await send('post', `/api/v1/schedules/{id}/${command}`, schedule);
     }
+    await send('post', '/api/v1/tasks');
+    const later = { task_id: 'later', task_data: { type: 'echo' }, scheduled_time: '2029-01-01T00:00:00Z' };
+    expectStatus(await api.post('/api/v1/tasks', later), 202);
+    for (const command of ['reschedule', 'cancel']) {
+      await send('post', `/api/v1/tasks/{task_id}/${command}`, { task_id: 'later' });
+    }
+    for (const feature of ['workflows', 'processes']) {
+      await send('post', `/api/v1/${feature}`);
+      await send('put', `/api/v1/${feature}/{id}`);
+      await send('post', `/api/v1/${feature}/{id}/start`);
+    }
     const callback = await send('post', `${API}/callbacks`);
     await send('post', `${API}/callbacks/{id}/secret/rotate`, { id: String(callback.body['id']) });
     await send('post', `${API}/callbacks/secret/rotate`);
@@ -313,6 +324,15 @@ describe('the OpenAPI document', () => {
 
     for (const config of [SLOW, ASKING, PAID]) expectStatus(await api.post(`${API}/configs`, config), 201);
     const slow = await running('slow');
+    const long = { name: 'long', tasks: [{ type: 'slow' }] };
+    expectStatus(await api.post('/api/v1/workflows', long), 201);
+    expectStatus(await api.post('/api/v1/workflows/long/start', {}), 202);
+    for (const command of ['pause', 'resume']) await send('post', `/api/v1/workflows/{id}/${command}`, { id: 'long' });
+    const steps = [{ id: 'only', type: 'workflow', name: 'long' }];
+    expectStatus(await api.post('/api/v1/processes', { id: 'longer', steps }), 201);
+    expectStatus(await api.post('/api/v1/processes/longer/start', {}), 202);
+    for (const command of ['cancel', 'retry'])
+      await send('post', `/api/v1/processes/{id}/${command}`, { id: 'longer' });
     await send('post', `${EXECUTION}/pause`, { id: slow });
     await send('post', `${EXECUTION}/resume`, { id: slow });
     await send('post', `${EXECUTION}/cancel`, { id: slow });

@@ -35,6 +35,9 @@ export class BatutaClient {
   readonly configs: operations.ConfigsOperations;
   readonly executions: Executions;
   readonly schedules: operations.SchedulesOperations;
+  readonly tasks: operations.TasksOperations;
+  readonly workflows: operations.WorkflowsOperations;
+  readonly processes: operations.ProcessesOperations;
   readonly agents: operations.AgentsOperations;
   readonly pools: operations.PoolsOperations;
   readonly models: operations.ModelsOperations;
@@ -65,6 +68,9 @@ export class BatutaClient {
     this.configs = new operations.ConfigsOperations(caller);
     this.executions = new Executions(caller, () => webSocketOf(options.WebSocket));
     this.schedules = new operations.SchedulesOperations(caller);
+    this.tasks = new operations.TasksOperations(caller);
+    this.workflows = new operations.WorkflowsOperations(caller);
+    this.processes = new operations.ProcessesOperations(caller);
     this.agents = new operations.AgentsOperations(caller);
     this.pools = new operations.PoolsOperations(caller);
     this.models = new operations.ModelsOperations(caller);

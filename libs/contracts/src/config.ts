@@ -186,7 +186,7 @@ export type ConfigReply = Override<
   { config?: Config; refused?: Refusal }
 >;
 export type CreateConfigRequest = Override<
-  Wire<CreateConfigRequestJson, 'idempotency'>,
+  Wire<CreateConfigRequestJson, 'idempotency' | 'keptFor'>,
   { principal: Principal; idempotency?: Idempotency | undefined }
 >;
 export type GetConfigRequest = Override<
@@ -202,11 +202,11 @@ export type ListConfigsReply = Override<
   { configs: Config[]; refused?: Refusal }
 >;
 export type UpdateConfigRequest = Override<
-  Wire<UpdateConfigRequestJson, 'merge' | 'preconditions'>,
+  Wire<UpdateConfigRequestJson, 'merge' | 'preconditions' | 'keptFor'>,
   { principal: Principal; preconditions?: Preconditions | undefined }
 >;
 export type DeleteConfigRequest = Override<
-  Wire<DeleteConfigRequestJson, 'preconditions'>,
+  Wire<DeleteConfigRequestJson, 'preconditions' | 'keptFor'>,
   { principal: Principal; preconditions?: Preconditions | undefined }
 >;
 export type RestoreConfigRequest = Override<

@@ -34,6 +34,7 @@ import {
   StepReusedSchema,
   ParentCommandedSchema,
   DependenciesCheckedSchema,
+  ExecutionRescheduledSchema,
   DependencyEndedSchema,
   DependencyFoundSchema,
   WaiterAddedSchema,
@@ -80,6 +81,7 @@ import type {
   StepReusedJson,
   ParentCommandedJson,
   DependenciesCheckedJson,
+  ExecutionRescheduledJson,
   DependencyEndedJson,
   DependencyFoundJson,
   WaiterAddedJson,
@@ -198,6 +200,7 @@ export type DependencyEnded = Override<
   Wire<DependencyEndedJson, 'deadlineAt'>,
   { status: 'completed' | 'failed' | 'cancelled' }
 >;
+export type ExecutionRescheduled = Wire<ExecutionRescheduledJson, 'by' | 'reason'>;
 export type DependenciesChecked = Wire<DependenciesCheckedJson>;
 export type EvaluationRequested = Wire<EvaluationRequestedJson>;
 export type EvaluationRecorded = Override<Wire<EvaluationRecordedJson, 'values' | 'failure'>, { failure?: Failure }>;
@@ -250,6 +253,7 @@ export interface EventData {
   DependencyFound: DependencyFound;
   DependencyEnded: DependencyEnded;
   DependenciesChecked: DependenciesChecked;
+  ExecutionRescheduled: ExecutionRescheduled;
   BudgetExceeded: BudgetExceeded;
   CompensationStarted: CompensationStarted;
   ConsensusFailed: ConsensusFailed;
@@ -318,6 +322,7 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   DependencyFound: DependencyFoundSchema,
   DependencyEnded: DependencyEndedSchema,
   DependenciesChecked: DependenciesCheckedSchema,
+  ExecutionRescheduled: ExecutionRescheduledSchema,
   BudgetExceeded: BudgetExceededSchema,
   CompensationStarted: CompensationStartedSchema,
   ConsensusFailed: ConsensusFailedSchema,

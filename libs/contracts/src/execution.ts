@@ -17,6 +17,7 @@ import type {
   StartExecutionJson,
   PauseExecutionJson,
   ResumeExecutionJson,
+  RescheduleExecutionJson,
   RetryExecutionJson,
   SkipStepJson,
   TerminateExecutionJson,
@@ -131,6 +132,7 @@ export type SkipStep = Wire<SkipStepJson, 'reason'>;
 export type DecideApproval = Wire<DecideApprovalJson, 'comment' | 'data'>;
 export type SendSignal = Wire<SendSignalJson, 'payload'>;
 export type RetryExecution = Wire<RetryExecutionJson, 'reason'>;
+export type RescheduleExecution = Wire<RescheduleExecutionJson, 'reason'>;
 export type CompensateExecution = Wire<CompensateExecutionJson, 'reason'>;
 export type DeleteExecution = Wire<DeleteExecutionJson, keyof DeleteExecutionJson>;
 export type CommandRequest = Override<
@@ -148,6 +150,7 @@ export type CommandRequest = Override<
     deleteExecution?: DeleteExecution;
     decideApproval?: DecideApproval;
     signal?: SendSignal;
+    reschedule?: RescheduleExecution;
     schedule?: ScheduleCommand;
   }
 >;

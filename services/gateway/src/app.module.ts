@@ -22,6 +22,9 @@ import { OperationsController } from './operations/operations.controller.js';
 import { PoolsController } from './pools/pools.controller.js';
 import { SchedulesController } from './schedules/schedules.controller.js';
 import { PoolCredentialsController } from './pools/pool-credentials.controller.js';
+import { ProcessesController } from './work/processes.controller.js';
+import { TasksController } from './work/tasks.controller.js';
+import { WorkflowsController } from './work/workflows.controller.js';
 import { TenantsController } from './tenants/tenants.controller.js';
 import { featureController } from './routes/feature-controller.js';
 import { TraceLinks } from './executions/trace-links.js';
@@ -53,6 +56,9 @@ export const CONTROLLERS = [
   CallbacksController,
   NotificationsController,
   SchedulesController,
+  TasksController,
+  WorkflowsController,
+  ProcessesController,
   AuditController,
   AuditExportController,
 ] as const;

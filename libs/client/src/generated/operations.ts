@@ -62,12 +62,19 @@ import type {
   PoolCredentialsPage,
   PoolList,
   PreviewBody,
+  Process,
+  ProcessBody,
+  ProcessPage,
+  ProcessRun,
+  ProcessRunPage,
   Readiness,
   ReasonBody,
   RedrivenDelivery,
+  RescheduleBody,
   RetentionPolicies,
   RetentionPolicy,
   RetentionPolicyBody,
+  RunBody,
   Schedule,
   ScheduleBody,
   ScheduleEvent,
@@ -84,6 +91,9 @@ import type {
   StepDetail,
   StepOutput,
   StoredDocument,
+  Task,
+  TaskBody,
+  TaskPage,
   Tenant,
   TenantLimitValues,
   TenantLimits,
@@ -91,6 +101,11 @@ import type {
   TenantSettingValues,
   TenantSettings,
   TriggerBody,
+  Workflow,
+  WorkflowBody,
+  WorkflowPage,
+  WorkflowRun,
+  WorkflowRunPage,
 } from './schemas.js';
 
 export const OPERATIONS = {
@@ -627,6 +642,143 @@ export const OPERATIONS = {
     headers: [],
     items: 'events',
   },
+  'tasks.create': {
+    method: 'POST',
+    path: '/api/v1/tasks',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'tasks.list': { method: 'GET', path: '/api/v1/tasks', query: ['limit', 'cursor'], headers: [], items: 'tasks' },
+  'tasks.get': { method: 'GET', path: '/api/v1/tasks/{task_id}', query: [], headers: [] },
+  'tasks.reschedule': {
+    method: 'POST',
+    path: '/api/v1/tasks/{task_id}/reschedule',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'tasks.cancel': {
+    method: 'POST',
+    path: '/api/v1/tasks/{task_id}/cancel',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'workflows.create': {
+    method: 'POST',
+    path: '/api/v1/workflows',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'workflows.list': {
+    method: 'GET',
+    path: '/api/v1/workflows',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'workflows',
+  },
+  'workflows.get': { method: 'GET', path: '/api/v1/workflows/{id}', query: [], headers: [] },
+  'workflows.update': {
+    method: 'PUT',
+    path: '/api/v1/workflows/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'workflows.delete': {
+    method: 'DELETE',
+    path: '/api/v1/workflows/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'workflows.start': {
+    method: 'POST',
+    path: '/api/v1/workflows/{id}/start',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'workflows.pause': {
+    method: 'POST',
+    path: '/api/v1/workflows/{id}/pause',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'workflows.resume': {
+    method: 'POST',
+    path: '/api/v1/workflows/{id}/resume',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'workflows.runs': {
+    method: 'GET',
+    path: '/api/v1/workflows/{id}/runs',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'runs',
+  },
+  'workflows.run': { method: 'GET', path: '/api/v1/workflows/{id}/runs/{run_id}', query: [], headers: [] },
+  'processes.create': {
+    method: 'POST',
+    path: '/api/v1/processes',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'processes.list': {
+    method: 'GET',
+    path: '/api/v1/processes',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'processes',
+  },
+  'processes.get': { method: 'GET', path: '/api/v1/processes/{id}', query: [], headers: [] },
+  'processes.update': {
+    method: 'PUT',
+    path: '/api/v1/processes/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'processes.delete': {
+    method: 'DELETE',
+    path: '/api/v1/processes/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'processes.start': {
+    method: 'POST',
+    path: '/api/v1/processes/{id}/start',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'processes.retry': {
+    method: 'POST',
+    path: '/api/v1/processes/{id}/retry',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'processes.cancel': {
+    method: 'POST',
+    path: '/api/v1/processes/{id}/cancel',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'processes.runs': {
+    method: 'GET',
+    path: '/api/v1/processes/{id}/runs',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'runs',
+  },
+  'processes.run': { method: 'GET', path: '/api/v1/processes/{id}/runs/{run_id}', query: [], headers: [] },
   'audit.list': {
     method: 'GET',
     path: '/api/v1/audit',
@@ -1787,6 +1939,261 @@ export class SchedulesOperations {
   }
 }
 
+export interface TasksCreateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface TasksListOptions extends CallOptions {
+  /** Items on a page, 1 to 50. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface TasksRescheduleOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface TasksCancelOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export class TasksOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Schedule a task */
+  create(body: TaskBody, options?: TasksCreateOptions): Answer<Task> {
+    return this.caller.call<Task>('tasks.create', { path: {}, body, options });
+  }
+
+  /** List tasks, newest first */
+  list(options?: TasksListOptions): Pages<TaskPage, Task> {
+    return this.caller.pages<TaskPage, Task>('tasks.list', { path: {}, options });
+  }
+
+  /** Get a task with its result and its attempts */
+  get(taskId: string, options?: CallOptions): Answer<Task> {
+    return this.caller.call<Task>('tasks.get', { path: { task_id: taskId }, options });
+  }
+
+  /** Move the time of a task that has not begun */
+  reschedule(taskId: string, body: RescheduleBody, options?: TasksRescheduleOptions): Answer<Task> {
+    return this.caller.call<Task>('tasks.reschedule', { path: { task_id: taskId }, body, options });
+  }
+
+  /** Cancel a task */
+  cancel(taskId: string, body?: ReasonBody, options?: TasksCancelOptions): Answer<Task> {
+    return this.caller.call<Task>('tasks.cancel', { path: { task_id: taskId }, body, options });
+  }
+}
+
+export interface WorkflowsCreateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface WorkflowsListOptions extends CallOptions {
+  /** Items on a page, 1 to 50. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface WorkflowsUpdateOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface WorkflowsDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface WorkflowsStartOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface WorkflowsPauseOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface WorkflowsResumeOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface WorkflowsRunsOptions extends CallOptions {
+  /** Items on a page, 1 to 50. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export class WorkflowsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Make a workflow */
+  create(body: WorkflowBody, options?: WorkflowsCreateOptions): Answer<Workflow> {
+    return this.caller.call<Workflow>('workflows.create', { path: {}, body, options });
+  }
+
+  /** List workflows */
+  list(options?: WorkflowsListOptions): Pages<WorkflowPage, Workflow> {
+    return this.caller.pages<WorkflowPage, Workflow>('workflows.list', { path: {}, options });
+  }
+
+  /** Get a workflow by id or name */
+  get(id: string, options?: CallOptions): Answer<Workflow> {
+    return this.caller.call<Workflow>('workflows.get', { path: { id }, options });
+  }
+
+  /** Change a workflow */
+  update(id: string, body: WorkflowBody, options?: WorkflowsUpdateOptions): Answer<Workflow> {
+    return this.caller.call<Workflow>('workflows.update', { path: { id }, body, options });
+  }
+
+  /** Delete a workflow */
+  delete(id: string, options?: WorkflowsDeleteOptions): Answer<Workflow> {
+    return this.caller.call<Workflow>('workflows.delete', { path: { id }, options });
+  }
+
+  /** Start a run of a workflow */
+  start(id: string, body: RunBody, options?: WorkflowsStartOptions): Answer<WorkflowRun> {
+    return this.caller.call<WorkflowRun>('workflows.start', { path: { id }, body, options });
+  }
+
+  /** Pause the newest run of a workflow */
+  pause(id: string, body?: ReasonBody, options?: WorkflowsPauseOptions): Answer<WorkflowRun> {
+    return this.caller.call<WorkflowRun>('workflows.pause', { path: { id }, body, options });
+  }
+
+  /** Resume the newest run of a workflow */
+  resume(id: string, body?: ReasonBody, options?: WorkflowsResumeOptions): Answer<WorkflowRun> {
+    return this.caller.call<WorkflowRun>('workflows.resume', { path: { id }, body, options });
+  }
+
+  /** List the runs of a workflow, newest first */
+  runs(id: string, options?: WorkflowsRunsOptions): Pages<WorkflowRunPage, WorkflowRun> {
+    return this.caller.pages<WorkflowRunPage, WorkflowRun>('workflows.runs', { path: { id }, options });
+  }
+
+  /** Get a run of a workflow with the result of each task */
+  run(id: string, runId: string, options?: CallOptions): Answer<WorkflowRun> {
+    return this.caller.call<WorkflowRun>('workflows.run', { path: { id, run_id: runId }, options });
+  }
+}
+
+export interface ProcessesCreateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ProcessesListOptions extends CallOptions {
+  /** Items on a page, 1 to 50. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface ProcessesUpdateOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ProcessesDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ProcessesStartOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ProcessesRetryOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ProcessesCancelOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ProcessesRunsOptions extends CallOptions {
+  /** Items on a page, 1 to 50. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export class ProcessesOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Make a process */
+  create(body: ProcessBody, options?: ProcessesCreateOptions): Answer<Process> {
+    return this.caller.call<Process>('processes.create', { path: {}, body, options });
+  }
+
+  /** List processes */
+  list(options?: ProcessesListOptions): Pages<ProcessPage, Process> {
+    return this.caller.pages<ProcessPage, Process>('processes.list', { path: {}, options });
+  }
+
+  /** Get a process by its id */
+  get(id: string, options?: CallOptions): Answer<Process> {
+    return this.caller.call<Process>('processes.get', { path: { id }, options });
+  }
+
+  /** Change a process */
+  update(id: string, body: ProcessBody, options?: ProcessesUpdateOptions): Answer<Process> {
+    return this.caller.call<Process>('processes.update', { path: { id }, body, options });
+  }
+
+  /** Delete a process */
+  delete(id: string, options?: ProcessesDeleteOptions): Answer<Process> {
+    return this.caller.call<Process>('processes.delete', { path: { id }, options });
+  }
+
+  /** Start a run of a process */
+  start(id: string, body: RunBody, options?: ProcessesStartOptions): Answer<ProcessRun> {
+    return this.caller.call<ProcessRun>('processes.start', { path: { id }, body, options });
+  }
+
+  /** Run the newest run of a process again from the step that failed */
+  retry(id: string, body?: ReasonBody, options?: ProcessesRetryOptions): Answer<ProcessRun> {
+    return this.caller.call<ProcessRun>('processes.retry', { path: { id }, body, options });
+  }
+
+  /** Cancel the newest run of a process */
+  cancel(id: string, body?: ReasonBody, options?: ProcessesCancelOptions): Answer<ProcessRun> {
+    return this.caller.call<ProcessRun>('processes.cancel', { path: { id }, body, options });
+  }
+
+  /** List the runs of a process, newest first */
+  runs(id: string, options?: ProcessesRunsOptions): Pages<ProcessRunPage, ProcessRun> {
+    return this.caller.pages<ProcessRunPage, ProcessRun>('processes.runs', { path: { id }, options });
+  }
+
+  /** Get a run of a process with the result of each step */
+  run(id: string, runId: string, options?: CallOptions): Answer<ProcessRun> {
+    return this.caller.call<ProcessRun>('processes.run', { path: { id, run_id: runId }, options });
+  }
+}
+
 export interface AuditListOptions extends CallOptions {
   /** Whose log; default: your own. Other tenants are for admins of the tenant `default`. */
   tenant_id?: string | undefined;
@@ -1863,5 +2270,8 @@ export const NAMESPACES = [
   'callbacks',
   'notifications',
   'schedules',
+  'tasks',
+  'workflows',
+  'processes',
   'audit',
 ] as const;

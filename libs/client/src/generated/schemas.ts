@@ -1702,6 +1702,17 @@ export interface DependenciesChecked {
   execution_ids: string[];
 }
 
+export interface ExecutionRescheduled {
+  /** When it begins; at the epoch: at once. */
+  start_at: string | null;
+  /** By when it must have ended. */
+  deadline_at: string | null;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+}
+
 export interface CompensationStarted {
   /** Whether a failure or a cancel led to it. */
   cause: string;
@@ -3097,6 +3108,21 @@ export interface DependenciesCheckedEvent {
   data_omitted?: Omitted | undefined;
 }
 
+export interface ExecutionRescheduledEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionRescheduled';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionRescheduled;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
 export interface BudgetExceededEvent {
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
@@ -3363,6 +3389,7 @@ export type Event =
   | DependencyFoundEvent
   | DependencyEndedEvent
   | DependenciesCheckedEvent
+  | ExecutionRescheduledEvent
   | BudgetExceededEvent
   | CompensationStartedEvent
   | ConsensusFailedEvent
@@ -3784,6 +3811,372 @@ export interface BackfillBody {
   to: string;
   /** All at once, or one after the other. */
   overlap?: 'allow' | 'buffer_all' | undefined;
+}
+
+export interface WorkflowBody {
+  /** Its name. */
+  name: string;
+  /** Its tasks, in the order in which they run. */
+  tasks: WorkflowTask[];
+  /** How it goes on. */
+  config?:
+    | {
+        /** A failure does not end the run. */
+        continue_on_error?: boolean | undefined;
+      }
+    | undefined;
+}
+
+export interface WorkflowTask {
+  /** Default `task_1`, `task_2` and so on. */
+  id?: string | undefined;
+  /** The agent or config that runs. An agent comes before a config of the same name. */
+  type: string;
+  /** Its input: a mapping, which sees the outputs of the tasks before it. */
+  config?: Record<string, unknown> | undefined;
+  /** Milliseconds that one attempt may take. */
+  timeout_ms?: number | undefined;
+  /** When a failed attempt is made again, as in a config. */
+  retry?: Record<string, unknown> | undefined;
+}
+
+export interface Workflow {
+  /** The workflow. */
+  id: string;
+  /** Its name. */
+  name: string;
+  /** Its tasks, in the order in which they run. */
+  tasks: WorkflowTask[];
+  /** How it goes on. */
+  config: {
+    /** A failure does not end the run. */
+    continue_on_error?: boolean | undefined;
+  };
+  /** Where it stands. */
+  status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
+  /** Grows by one with each change. */
+  version: number;
+  /** The user who made it. */
+  created_by: string;
+  /** When it was made. */
+  created_at: string;
+  /** When it was last changed. */
+  updated_at: string;
+  /** The newest run; null when there is none. */
+  last_run: {
+    /** The run. */
+    id: string;
+    /** Where it stands. */
+    status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
+    /** When it was started. */
+    created_at: string;
+  } | null;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface WorkflowPage {
+  /** Workflows. */
+  workflows: Workflow[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface WorkflowRun {
+  /** The run, and the execution that it is. */
+  id: string;
+  /** Where it stands. */
+  status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
+  /** The status of the execution. */
+  execution_status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** When it was started. */
+  created_at: string;
+  /** When it began. */
+  started_at: string | null;
+  /** When it ended. */
+  completed_at: string | null;
+  /** The user who started it. */
+  started_by: string;
+  /** What it gave. */
+  output: unknown;
+  /** Why it failed; null when it did not. */
+  failure: Failure | null;
+  /** What it waits for, in words; null when it does not wait. */
+  pending_reason: string | null;
+  /** What has or had to end before it begins. */
+  waits_for: {
+    /** The execution. */
+    execution_id: string;
+    /** The process that it is a run of. */
+    process: string | null;
+    /** How it has to end. */
+    on: 'success' | 'failed' | 'finished';
+    /** Where it stands. */
+    state: 'not_started' | 'waiting' | 'met' | 'failed';
+  }[];
+  /** What became of each. */
+  tasks: WorkflowTaskRun[];
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface WorkflowTaskRun {
+  /** The task. */
+  id: string;
+  /** What it runs. */
+  type: string;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'completed' | 'failed' | 'skipped' | 'paused';
+  /** When it began. */
+  started_at: string | null;
+  /** When it ended. */
+  completed_at: string | null;
+  /** What it gave; null when it gave nothing. */
+  output: unknown;
+  /** Why it failed; null when it did not. */
+  failure: Failure | null;
+  /** The execution that it is; null when an agent runs it. */
+  execution_id: string | null;
+}
+
+export interface WorkflowRunPage {
+  /** Runs, the newest first. */
+  runs: WorkflowRun[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface RunBody {
+  /** The input of the run. */
+  input?: unknown | undefined;
+  /** Nothing runs before this time. */
+  start_at?: string | undefined;
+  /** The queue of its tasks. */
+  priority?: 'high' | 'normal' | 'low' | undefined;
+}
+
+export interface ProcessBody {
+  /** Its id, as dependencies name it. */
+  id: string;
+  /** Its steps, in the order in which they run. */
+  steps: ProcessStep[];
+  /** Processes whose newest runs have to complete first. */
+  dependencies?: string[] | undefined;
+  /** Processes whose newest runs have to end first. */
+  after?:
+    | {
+        /** The process. */
+        process: string;
+        /** How its run has to end. */
+        on?: 'success' | 'failed' | 'finished' | undefined;
+      }[]
+    | undefined;
+  /** How it goes on. */
+  config?:
+    | {
+        /** A failure does not end the run. */
+        continue_on_error?: boolean | undefined;
+      }
+    | undefined;
+}
+
+export interface ProcessStep {
+  /** The step. */
+  id: string;
+  /** What it is. */
+  type: 'workflow' | 'task';
+  /** Of a workflow: its name or id. */
+  name?: string | undefined;
+  /** Of a workflow: its input, a mapping. */
+  input?: Record<string, unknown> | undefined;
+  /** What runs, and its input beside `type`. */
+  task_data?:
+    | {
+        /** The agent or config that runs. */
+        type: string;
+      }
+    | undefined;
+  /** Milliseconds that one attempt may take. */
+  timeout_ms?: number | undefined;
+  /** When a failed attempt is made again, as in a config. */
+  retry?: Record<string, unknown> | undefined;
+}
+
+export interface Process {
+  /** Its id. */
+  id: string;
+  /** The config that it is. */
+  config_id: string;
+  /** Its steps, in the order in which they run. */
+  steps: ProcessStep[];
+  /** Processes whose newest runs have to end first. */
+  after: {
+    /** The process. */
+    process: string;
+    /** How its run has to end. */
+    on?: 'success' | 'failed' | 'finished' | undefined;
+  }[];
+  /** How it goes on. */
+  config: {
+    /** A failure does not end the run. */
+    continue_on_error?: boolean | undefined;
+  };
+  /** Where it stands. */
+  status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
+  /** Grows by one with each change. */
+  version: number;
+  /** The user who made it. */
+  created_by: string;
+  /** When it was made. */
+  created_at: string;
+  /** When it was last changed. */
+  updated_at: string;
+  /** The newest run; null when there is none. */
+  last_run: {
+    /** The run. */
+    id: string;
+    /** Where it stands. */
+    status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
+    /** When it was started. */
+    created_at: string;
+  } | null;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface ProcessPage {
+  /** Processes. */
+  processes: Process[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface ProcessRun {
+  /** The run, and the execution that it is. */
+  id: string;
+  /** Where it stands. */
+  status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
+  /** The status of the execution. */
+  execution_status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** When it was started. */
+  created_at: string;
+  /** When it began. */
+  started_at: string | null;
+  /** When it ended. */
+  completed_at: string | null;
+  /** The user who started it. */
+  started_by: string;
+  /** What it gave. */
+  output: unknown;
+  /** Why it failed; null when it did not. */
+  failure: Failure | null;
+  /** What it waits for, in words; null when it does not wait. */
+  pending_reason: string | null;
+  /** What has or had to end before it begins. */
+  waits_for: {
+    /** The execution. */
+    execution_id: string;
+    /** The process that it is a run of. */
+    process: string | null;
+    /** How it has to end. */
+    on: 'success' | 'failed' | 'finished';
+    /** Where it stands. */
+    state: 'not_started' | 'waiting' | 'met' | 'failed';
+  }[];
+  /** What became of each. */
+  steps: ProcessStepRun[];
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface ProcessStepRun {
+  /** The step. */
+  id: string;
+  /** What it runs. */
+  type: string;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'completed' | 'failed' | 'skipped' | 'paused';
+  /** When it began. */
+  started_at: string | null;
+  /** When it ended. */
+  completed_at: string | null;
+  /** What it gave; null when it gave nothing. */
+  output: unknown;
+  /** Why it failed; null when it did not. */
+  failure: Failure | null;
+  /** The execution that it is; null when an agent runs it. */
+  execution_id: string | null;
+}
+
+export interface ProcessRunPage {
+  /** Runs, the newest first. */
+  runs: ProcessRun[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface TaskBody {
+  /** Its id; by default the `Idempotency-Key`, or a new one. */
+  task_id?: string | undefined;
+  /** What runs, and its input beside `type`. */
+  task_data: {
+    /** The agent or config that runs. */
+    type: string;
+  };
+  /** Nothing runs before this time. */
+  scheduled_time?: string | undefined;
+  /** 1 is the most urgent: 1 to 3 go to the queue `high`, 4 to 7 to `normal`, 8 to 10 to `low`. */
+  priority?: number | undefined;
+}
+
+export interface Task {
+  /** Its id. */
+  task_id: string;
+  /** The execution that it is. */
+  execution_id: string;
+  /** What runs, and its input beside `type`. */
+  task_data: {
+    /** The agent or config that runs. */
+    type: string;
+  };
+  /** Where it stands. */
+  status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
+  /** The status of the execution. */
+  execution_status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** As it was given. */
+  priority: number;
+  /** The queue that it goes to. */
+  queue: 'high' | 'normal' | 'low';
+  /** Nothing runs before this time; null when it began at once. */
+  scheduled_time: string | null;
+  /** When it was scheduled. */
+  created_at: string;
+  /** When it began. */
+  started_at: string | null;
+  /** When it ended. */
+  completed_at: string | null;
+  /** What it gave; null when it gave nothing. */
+  output: unknown;
+  /** Why it failed; null when it did not. */
+  failure: Failure | null;
+  /** Every attempt; not in lists. */
+  attempts?: StepAttempt[] | undefined;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface TaskPage {
+  /** Tasks. */
+  tasks: Task[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface RescheduleBody {
+  /** The new time; a time in the past means at once. */
+  scheduled_time: string;
+  /** Why. */
+  reason?: string | undefined;
 }
 
 export interface SecretBody {

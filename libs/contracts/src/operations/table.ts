@@ -13,6 +13,9 @@ import { notifications } from './notifications.js';
 import { poolCredentials, pools } from './pools.js';
 import { retentionPolicies } from './retention-policies.js';
 import { schedules } from './schedules.js';
+import { processes } from './processes.js';
+import { tasks } from './tasks.js';
+import { workflows } from './workflows.js';
 import { secrets } from './secrets.js';
 import { tenants, tenantSettings } from './tenants.js';
 
@@ -21,6 +24,9 @@ export const operations = {
   configs,
   executions,
   schedules,
+  tasks,
+  workflows,
+  processes,
   engine,
   agents,
   pools,

@@ -41,6 +41,7 @@ import { Secrets } from '../secrets/secrets.js';
 import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { ConfigEntity } from './config.entity.js';
 import { flatForm } from './flat-form.js';
+import { keptMistake, markMistake, requireFree, requireOrder } from './kept-configs.js';
 import { LEASE_MS, leasesEnded } from './lease.js';
 import { CONFIG_NAMES, KNOWN_CONFIGS, PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOLVE_VERSION } from './resolve-sql.js';
 import type { ResolvedRow } from './resolve-sql.js';
@@ -109,7 +110,8 @@ export class Definitions {
     this.#longestStep = longestStep;
   }
 
-  async create(principal: Principal, document: unknown, idempotency?: Idempotency): Promise<ConfigReply> {
+  /** `keptFor`: what the platform keeps it for; empty for a config of its user. */
+  async create(principal: Principal, document: unknown, idempotency?: Idempotency, keptFor = ''): Promise<ConfigReply> {
     const earlier = await this.#keys.earlier<ConfigReply>(
       this.#rows.of(principal.tenantId),
       principal.tenantId,
@@ -118,7 +120,7 @@ export class Definitions {
     if (earlier !== undefined) return earlier;
     const checked = await this.#check(principal, document);
     if (isRefused(checked)) return checked;
-    const denial = this.#mayPublish(principal, false, checked.definition);
+    const denial = this.#mayPublish(principal, false, checked.definition) ?? markMistake(checked.definition, keptFor);
     if (denial !== undefined) return denial;
     const write = { name: checked.definition.name, before: 'new', idempotency } as const;
     return this.#write(principal, write, async (manager) => {
@@ -133,6 +135,7 @@ export class Definitions {
         deletedAt: null,
       });
       await manager.insert(ConfigEntity, config);
+      await requireOrder(manager, principal.tenantId, checked.definition);
       await this.#limits.requireRoom(manager, principal.tenantId, checked.bytes);
       return toConfig(config, await insertVersion(manager, config, checked, principal));
     });
@@ -169,6 +172,7 @@ export class Definitions {
       limit?: unknown;
       cursor?: unknown;
       offset?: unknown;
+      keptFor?: unknown;
       withTotal?: boolean | undefined;
     },
   ): Promise<ListConfigsReply> {
@@ -192,6 +196,10 @@ export class Definitions {
       )
       .orderBy('config.id', 'DESC');
     if (!request.includeDeleted) query.andWhere('config.deletedAt IS NULL');
+    const keptFor = textField(request.keptFor);
+    if (keptFor !== '') {
+      query.andWhere(`config.tenantId = :tenant AND config.metadata->'batuta'->>'kept_for' = :keptFor`, { keptFor });
+    }
     const counts = request.withTotal === true;
     if (!addFilters(query, request)) return { configs: [], ...(counts ? { total: 0 } : {}) };
     // Counted before the cursor limits it to the remaining pages.
@@ -219,12 +227,16 @@ export class Definitions {
   /** Makes a new version. Two concurrent updates get two versions, or one of them is refused. */
   async update(
     principal: Principal,
-    request: { id: unknown; document: unknown; preconditions: Preconditions | undefined },
+    request: { id: unknown; document: unknown; preconditions: Preconditions | undefined; keptFor?: string | undefined },
   ): Promise<ConfigReply> {
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
+    const kept = keptMistake(found, request.keptFor);
+    if (kept !== undefined) return kept;
     const checked = await this.#check(principal, request.document);
     if (isRefused(checked)) return checked;
+    const marked = markMistake(checked.definition, request.keptFor);
+    if (marked !== undefined) return marked;
     const write = { name: checked.definition.name, before: 'known' } as const;
     return this.#write(principal, write, async (manager) => {
       const config = await lockConfig(manager, principal.tenantId, found.id, false);
@@ -235,6 +247,8 @@ export class Definitions {
       const values = { ...columns(checked), version: config.version + 1 };
       await manager.update(ConfigEntity, { id: config.id }, { ...values, updatedAt: () => 'now()' });
       const changed = await manager.findOneByOrFail(ConfigEntity, { id: config.id });
+      await requireFree(manager, principal.tenantId, config, checked.definition);
+      await requireOrder(manager, principal.tenantId, checked.definition);
       await this.#limits.requireRoom(manager, principal.tenantId, checked.bytes);
       return toConfig(changed, await insertVersion(manager, changed, checked, principal));
     });
@@ -278,16 +292,19 @@ export class Definitions {
   /** A soft delete: its versions stay for running executions, and it can be restored. */
   async delete(
     principal: Principal,
-    request: { id: unknown; preconditions: Preconditions | undefined },
+    request: { id: unknown; preconditions: Preconditions | undefined; keptFor?: string | undefined },
   ): Promise<ConfigReply> {
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
+    const kept = keptMistake(found, request.keptFor);
+    if (kept !== undefined) return kept;
     return this.#write(principal, { name: found.name, before: 'known' }, async (manager) => {
       const config = await lockConfig(manager, principal.tenantId, found.id, false);
       const denial = this.#mayPublish(principal, config.isGlobal) ?? conflictOf(config, request.preconditions);
       if (denial !== undefined) throw new RefusedError(denial);
       const gone = { isActive: false, deletedAt: () => 'now()', updatedAt: () => 'now()' };
       await manager.update(ConfigEntity, { id: config.id }, gone);
+      await requireFree(manager, principal.tenantId, config);
       return readConfig(manager, config.id);
     });
   }
@@ -313,6 +330,8 @@ export class Definitions {
     const found = await this.#rows.of(tenantId).manager.findOneBy(ConfigEntity, { id, tenantId });
     if (found === null) return NOT_FOUND;
     if (found.deletedAt === null) return refuse('conflict', 'The config is not deleted.');
+    const kept = keptMistake(found, undefined);
+    if (kept !== undefined) return kept;
     return this.#write(principal, { name: found.name, before: 'new', idempotency }, async (manager) => {
       const config = await lockConfig(manager, tenantId, id, true);
       const denial = this.#mayPublish(principal, config.isGlobal) ?? conflictOf(config, request.preconditions);

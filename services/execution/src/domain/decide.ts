@@ -11,6 +11,7 @@ import { recordEvaluation } from './commands/record-evaluation.js';
 import { recordHeartbeat } from './commands/record-heartbeat.js';
 import { failAttempt, recordResult } from './commands/record-result.js';
 import { resumeExecution } from './commands/resume.js';
+import { rescheduleExecution } from './commands/reschedule.js';
 import { retryExecution } from './commands/retry-execution.js';
 import { sendSignal } from './commands/send-signal.js';
 import { skipStep } from './commands/skip-step.js';
@@ -52,6 +53,7 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
     case 'SkipStep':
     case 'DecideApproval':
     case 'SendSignal':
+    case 'RescheduleExecution':
     case 'RetryExecution':
     case 'CompensateExecution':
     case 'DeleteExecution':
@@ -72,6 +74,7 @@ type Control = Extract<
       | 'SkipStep'
       | 'DecideApproval'
       | 'SendSignal'
+      | 'RescheduleExecution'
       | 'RetryExecution'
       | 'CompensateExecution'
       | 'DeleteExecution';
@@ -97,6 +100,8 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
       return decideApproval(draft, command);
     case 'SendSignal':
       return sendSignal(draft, command);
+    case 'RescheduleExecution':
+      return rescheduleExecution(draft, command);
     case 'RetryExecution':
       return retryExecution(draft, command);
     case 'CompensateExecution':

@@ -159,6 +159,7 @@ function outsideCommand(input: CommandInput, at: number, seed: number): Command 
   if (request.decideApproval !== undefined)
     return { ...base, ...by, type: 'DecideApproval', ...request.decideApproval };
   if (request.signal !== undefined) return { ...base, ...by, type: 'SendSignal', ...request.signal };
+  if (request.reschedule !== undefined) return { ...base, ...by, type: 'RescheduleExecution', ...request.reschedule };
   if (request.compensate !== undefined) return { ...base, ...by, type: 'CompensateExecution', ...request.compensate };
   if (request.deleteExecution !== undefined) {
     return { ...base, ...by, type: 'DeleteExecution', ...request.deleteExecution };

@@ -40,6 +40,7 @@ const COMMANDS = [
   'decideApproval',
   'signal',
   'retry',
+  'reschedule',
   'compensate',
   'deleteExecution',
   'schedule',
@@ -314,6 +315,9 @@ export function decodeCommand(payload: Payload): CommandRequest {
     case 'retry':
       onlyKnown(body, command, new Set(['reason']));
       return { ...base, retry: reason };
+    case 'reschedule':
+      onlyKnown(body, command, new Set(['startAt', 'reason']));
+      return { ...base, reschedule: { startAt: time(body.startAt ?? 0, 'reschedule.startAt'), ...reason } };
     case 'compensate':
       onlyKnown(body, command, new Set(['reason']));
       return { ...base, compensate: reason };

@@ -281,6 +281,12 @@ export class History {
         if (on === 'finished' || (on === 'success') === (status === 'completed')) this.#unmet.delete(executionId);
         return;
       }
+      case 'ExecutionRescheduled':
+        if (this.#running.size > 0) this.#violated('what has begun stays', 'rescheduled');
+        if (event.data.startAt <= event.at && this.#unmet.size === 0 && this.#status === 'pending') {
+          this.#status = 'running';
+        }
+        return;
       case 'DependencyFound':
       case 'DependenciesChecked':
         if (this.#unmet.size === 0) this.#violated('what waits asks', event.type);

@@ -275,6 +275,7 @@ export class Reference {
       case 'ChildStarted':
       case 'ParentCommanded':
       case 'WaiterAdded':
+      case 'ExecutionRescheduled':
       case 'DependencyFound':
       case 'DependenciesChecked':
         return false;

@@ -340,13 +340,15 @@ class Simulation {
         this.#send(request);
         if (random.chance(0.2)) world.after(random.int(5_000), () => this.#send(request));
         for (let left = random.int(4); left > 0; left--) {
-          const name = random.weighted({ cancel: 1, pause: 2, retry: 6, terminate: 0.5 });
+          const name = random.weighted({ cancel: 1, pause: 2, retry: 6, terminate: 0.5, reschedule: 2 });
           const command = { ...base, commandId: `${name}-${this.#newId()}` };
           world.after(random.int(15_000), () => {
             if (name === 'pause') {
               this.#send({ ...command, pause: {} });
               const resume = { ...command, commandId: `${command.commandId}-end`, resume: {} };
               world.after(random.int(5_000), () => this.#send(resume));
+            } else if (name === 'reschedule') {
+              this.#send({ ...command, reschedule: { startAt: world.now + random.between(-1_000, 6_000) } });
             } else this.#send({ ...command, [name]: {} });
           });
         }

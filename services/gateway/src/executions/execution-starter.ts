@@ -40,6 +40,8 @@ export interface StartRequest {
   readonly fork?: Fork | undefined;
   /** Executions that have to end first. */
   readonly after?: readonly Dependency[] | undefined;
+  /** Executions that wait for this one already. */
+  readonly waiters?: readonly string[] | undefined;
 }
 
 /** A source execution, to continue from one of its steps with the source's config version. */
@@ -111,6 +113,7 @@ export class ExecutionStarter {
       ...(request.priority === undefined ? {} : { priority: request.priority }),
       ...(request.budget === undefined ? {} : { budget: request.budget }),
       ...(request.after === undefined ? {} : { after: [...request.after] }),
+      ...(request.waiters === undefined ? {} : { waiters: [...request.waiters] }),
       ...(request.fork === undefined
         ? {}
         : { fork: { executionId: request.fork.executionId, fromStepId: request.fork.fromStepId } }),
@@ -160,7 +163,10 @@ export class ExecutionStarter {
 
   /** @throws Problem validation_failed for each that the tenant does not have. */
   async #checkDependencies(tenantId: string, after: readonly Dependency[]): Promise<void> {
-    const found = await Promise.all(after.map(({ executionId }) => this.#exists(tenantId, executionId)));
+    // A run of a process that was never started is waited for by the id that it will have.
+    const found = await Promise.all(
+      after.map(({ executionId, process }) => process !== undefined || this.#exists(tenantId, executionId)),
+    );
     const errors = found.flatMap((exists, index) =>
       exists
         ? []

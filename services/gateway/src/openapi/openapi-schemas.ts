@@ -1,4 +1,5 @@
 import { scheduleSchemas } from './openapi-schedules.js';
+import { workSchemas } from './openapi-work.js';
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import {
@@ -628,6 +629,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     },
     SecretPage: page('secrets', 'SecretInfo'),
     ...scheduleSchemas(page, REPEATED),
+    ...workSchemas(page, REPEATED),
     SecretBody: {
       type: 'object',
       required: ['value'],

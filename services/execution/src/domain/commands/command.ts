@@ -88,6 +88,14 @@ export interface SendSignal extends CommandBase {
   readonly payload?: JsonValue;
   readonly by?: string;
 }
+/** Moves the begin of an execution that has not begun. */
+export interface RescheduleExecution extends CommandBase {
+  readonly type: 'RescheduleExecution';
+  /** Epoch ms; past: at once. */
+  readonly startAt: number;
+  readonly by?: string;
+  readonly reason?: string;
+}
 export interface RetryExecution extends CommandBase {
   readonly type: 'RetryExecution';
   readonly by?: string;
@@ -193,6 +201,7 @@ export type Command =
   | ObeyParent
   | AddWaiter
   | RecordDependencyAnswer
+  | RescheduleExecution
   | RetryExecution
   | CompensateExecution
   | DeleteExecution

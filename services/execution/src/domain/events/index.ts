@@ -20,6 +20,7 @@ import { executionDeleted } from './execution-deleted.js';
 import { executionFailed } from './execution-failed.js';
 import { executionPaused } from './execution-paused.js';
 import { executionReopened } from './execution-reopened.js';
+import { executionRescheduled } from './execution-rescheduled.js';
 import { executionResumed } from './execution-resumed.js';
 import { executionRetried } from './execution-retried.js';
 import { executionStarted } from './execution-started.js';
@@ -67,6 +68,7 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   DependencyFound: dependencyFound,
   DependencyEnded: dependencyEnded,
   DependenciesChecked: dependenciesChecked,
+  ExecutionRescheduled: executionRescheduled,
   WaitStarted: waitStarted,
   SignalAwaited: signalAwaited,
   SignalReceived: signalReceived,

@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIqgGCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IABIxCgZzaWduYWwYFCABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNlbmRTaWduYWxIABI4CghzY2hlZHVsZRgeIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuU2NoZWR1bGVDb21tYW5kSABCCQoHY29tbWFuZCLtAwoOU3RhcnRFeGVjdXRpb24SEQoJY29uZmlnX2lkGAEgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHRyYWNlX2lkGAQgASgJEhIKCnNlc3Npb25faWQYBSABKAkSFAoMY2FsbGJhY2tfdXJsGAYgASgJEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIUCgxyZXF1ZXN0X2hhc2gYCCABKAkSEwoLdHJhY2VwYXJlbnQYCSABKAkSEAoIc3RhcnRfYXQYCiABKAESLQoEZm9yaxgLIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRm9ya1NvdXJjZRIQCghwcmlvcml0eRgMIAEoCRIoCgZidWRnZXQYDSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldBIOCgZlbmRfdG8YHiABKAkSLAoGcGFyZW50GB8gASgLMhwuYmF0dXRhLmNvbW1vbi52MS5QYXJlbnRMaW5rEisKBWFmdGVyGCAgAygLMhwuYmF0dXRhLmNvbW1vbi52MS5EZXBlbmRlbmN5Eg8KB3dhaXRlcnMYISADKAkiOAoKRm9ya1NvdXJjZRIUCgxleGVjdXRpb25faWQYASABKAkSFAoMZnJvbV9zdGVwX2lkGAIgASgJIjUKD0NhbmNlbEV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKY29tcGVuc2F0ZRgCIAEoCCItCg5QYXVzZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSCwoDbm93GAIgASgIIiEKD1Jlc3VtZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiJAoSVGVybWluYXRlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCSIrCghTa2lwU3RlcBIPCgdzdGVwX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJqCg5EZWNpZGVBcHByb3ZhbBIPCgdzdGVwX2lkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgIEg8KB2NvbW1lbnQYAyABKAkSJAoEZGF0YRgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSJDCgpTZW5kU2lnbmFsEgwKBG5hbWUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSIgCg5SZXRyeUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiJQoTQ29tcGVuc2F0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiVgoPRGVsZXRlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgppZl92ZXJzaW9uGAIgASgFEg4KBnBvbGljeRgDIAEoCRIPCgdhcmNoaXZlGAQgASgJImwKDENvbW1hbmRSZXBseRIvCghhY2NlcHRlZBgBIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuQWNjZXB0ZWQSKwoIcmVqZWN0ZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwisAEKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCBIZChFlbmFibGVfbW9uaXRvcmluZxgGIAEoCBIuCgVjaGlsZBgHIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRGYWN0cyJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQiiQIKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJEg0KBXRva2VuGAsgASgJIlgKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseRIVCg1vd25lcl9zdWJqZWN0GAIgASgJIh8KDEF0dGVtcHRSZXBseRIPCgdvdXRjb21lGAEgASgJIpUBChNBdHRlbXB0Q2hlY2tSZXF1ZXN0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDQoFdG9rZW4YBCABKAkSEwoLaW5jYXJuYXRpb24YBSABKAkSEwoLcmVkZWxpdmVyZWQYBiABKAgSDQoFYWxvbmUYByABKAgiVwoRQXR0ZW1wdENoZWNrUmVwbHkSDgoGd2FudGVkGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIMCgRoZWxkGAMgASgIEhQKDGxvc3RfcnVubmVycxgEIAEoBSKKAQoQQXR0ZW1wdEhlYXJ0YmVhdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEhAKCHByb2dyZXNzGAQgASgBEg8KB21lc3NhZ2UYBSABKAkSDAoEbGFzdBgGIAEoCBINCgV0b2tlbhgHIAEoCWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_schedules, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIugGCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IABIxCgZzaWduYWwYFCABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNlbmRTaWduYWxIABI+CgpyZXNjaGVkdWxlGBUgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXNjaGVkdWxlRXhlY3V0aW9uSAASOAoIc2NoZWR1bGUYHiABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlQ29tbWFuZEgAQgkKB2NvbW1hbmQi7QMKDlN0YXJ0RXhlY3V0aW9uEhEKCWNvbmZpZ19pZBgBIAEoCRIWCg5jb25maWdfdmVyc2lvbhgCIAEoBRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIQCgh0cmFjZV9pZBgEIAEoCRISCgpzZXNzaW9uX2lkGAUgASgJEhQKDGNhbGxiYWNrX3VybBgGIAEoCRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFAoMcmVxdWVzdF9oYXNoGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJEhAKCHN0YXJ0X2F0GAogASgBEi0KBGZvcmsYCyABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZvcmtTb3VyY2USEAoIcHJpb3JpdHkYDCABKAkSKAoGYnVkZ2V0GA0gASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiQwoKU2VuZFNpZ25hbBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoTUmVzY2hlZHVsZUV4ZWN1dGlvbhIQCghzdGFydF9hdBgBIAEoARIOCgZyZWFzb24YAiABKAkiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIlYKD0RlbGV0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKaWZfdmVyc2lvbhgCIAEoBRIOCgZwb2xpY3kYAyABKAkSDwoHYXJjaGl2ZRgEIAEoCSJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIrABCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgSGQoRZW5hYmxlX21vbml0b3JpbmcYBiABKAgSLgoFY2hpbGQYByABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoaWxkRmFjdHMiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IokCCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCRINCgV0b2tlbhgLIAEoCSJYCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkSFQoNb3duZXJfc3ViamVjdBgCIAEoCSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSKVAQoTQXR0ZW1wdENoZWNrUmVxdWVzdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg0KBXRva2VuGAQgASgJEhMKC2luY2FybmF0aW9uGAUgASgJEhMKC3JlZGVsaXZlcmVkGAYgASgIEg0KBWFsb25lGAcgASgIIlcKEUF0dGVtcHRDaGVja1JlcGx5Eg4KBndhbnRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDAoEaGVsZBgDIAEoCBIUCgxsb3N0X3J1bm5lcnMYBCABKAUiigEKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAgSDQoFdG9rZW4YByABKAliBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_schedules, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -112,6 +112,12 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
     case: "signal";
   } | {
     /**
+     * @generated from field: batuta.execution.v1.RescheduleExecution reschedule = 21;
+     */
+    value: RescheduleExecution;
+    case: "reschedule";
+  } | {
+    /**
      * Then execution_id is the schedule's id.
      *
      * @generated from field: batuta.execution.v1.ScheduleCommand schedule = 30;
@@ -196,6 +202,11 @@ export type CommandRequestJson = {
    * @generated from field: batuta.execution.v1.SendSignal signal = 20;
    */
   signal?: SendSignalJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.RescheduleExecution reschedule = 21;
+   */
+  reschedule?: RescheduleExecutionJson;
 
   /**
    * Then execution_id is the schedule's id.
@@ -748,6 +759,51 @@ export const SendSignalSchema: GenMessage<SendSignal, {jsonType: SendSignalJson}
   messageDesc(file_batuta_execution_v1_commands, 9);
 
 /**
+ * Moves the begin of an execution that has not begun.
+ *
+ * @generated from message batuta.execution.v1.RescheduleExecution
+ */
+export type RescheduleExecution = Message<"batuta.execution.v1.RescheduleExecution"> & {
+  /**
+   * Epoch ms; past: at once.
+   *
+   * @generated from field: double start_at = 1;
+   */
+  startAt: number;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Moves the begin of an execution that has not begun.
+ *
+ * @generated from message batuta.execution.v1.RescheduleExecution
+ */
+export type RescheduleExecutionJson = {
+  /**
+   * Epoch ms; past: at once.
+   *
+   * @generated from field: double start_at = 1;
+   */
+  startAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.RescheduleExecution.
+ * Use `create(RescheduleExecutionSchema)` to create a new message.
+ */
+export const RescheduleExecutionSchema: GenMessage<RescheduleExecution, {jsonType: RescheduleExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 10);
+
+/**
  * Runs a failed or cancelled execution again from its failed steps.
  *
  * @generated from message batuta.execution.v1.RetryExecution
@@ -776,7 +832,7 @@ export type RetryExecutionJson = {
  * Use `create(RetryExecutionSchema)` to create a new message.
  */
 export const RetryExecutionSchema: GenMessage<RetryExecution, {jsonType: RetryExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 10);
+  messageDesc(file_batuta_execution_v1_commands, 11);
 
 /**
  * Undoes what an ended execution has completed and not undone, from where an undoing stopped.
@@ -807,7 +863,7 @@ export type CompensateExecutionJson = {
  * Use `create(CompensateExecutionSchema)` to create a new message.
  */
 export const CompensateExecutionSchema: GenMessage<CompensateExecution, {jsonType: CompensateExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 11);
+  messageDesc(file_batuta_execution_v1_commands, 12);
 
 /**
  * Reduces an ended execution to the event that says so.
@@ -880,7 +936,7 @@ export type DeleteExecutionJson = {
  * Use `create(DeleteExecutionSchema)` to create a new message.
  */
 export const DeleteExecutionSchema: GenMessage<DeleteExecution, {jsonType: DeleteExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 12);
+  messageDesc(file_batuta_execution_v1_commands, 13);
 
 /**
  * @generated from message batuta.execution.v1.CommandReply
@@ -921,7 +977,7 @@ export type CommandReplyJson = {
  * Use `create(CommandReplySchema)` to create a new message.
  */
 export const CommandReplySchema: GenMessage<CommandReply, {jsonType: CommandReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 13);
+  messageDesc(file_batuta_execution_v1_commands, 14);
 
 /**
  * @generated from message batuta.execution.v1.Accepted
@@ -1016,7 +1072,7 @@ export type AcceptedJson = {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 14);
+  messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
  * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
@@ -1047,7 +1103,7 @@ export type ResultRequestJson = {
  * Use `create(ResultRequestSchema)` to create a new message.
  */
 export const ResultRequestSchema: GenMessage<ResultRequest, {jsonType: ResultRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 15);
+  messageDesc(file_batuta_execution_v1_commands, 16);
 
 /**
  * @generated from message batuta.execution.v1.AttemptResult
@@ -1184,7 +1240,7 @@ export type AttemptResultJson = {
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptResultJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 16);
+  messageDesc(file_batuta_execution_v1_commands, 17);
 
 /**
  * @generated from message batuta.execution.v1.ResultReply
@@ -1231,7 +1287,7 @@ export type ResultReplyJson = {
  * Use `create(ResultReplySchema)` to create a new message.
  */
 export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 17);
+  messageDesc(file_batuta_execution_v1_commands, 18);
 
 /**
  * @generated from message batuta.execution.v1.AttemptReply
@@ -1266,7 +1322,7 @@ export type AttemptReplyJson = {
  * Use `create(AttemptReplySchema)` to create a new message.
  */
 export const AttemptReplySchema: GenMessage<AttemptReply, {jsonType: AttemptReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 18);
+  messageDesc(file_batuta_execution_v1_commands, 19);
 
 /**
  * batuta.execution.<partition>.check: is this attempt still wanted?
@@ -1373,7 +1429,7 @@ export type AttemptCheckRequestJson = {
  * Use `create(AttemptCheckRequestSchema)` to create a new message.
  */
 export const AttemptCheckRequestSchema: GenMessage<AttemptCheckRequest, {jsonType: AttemptCheckRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 19);
+  messageDesc(file_batuta_execution_v1_commands, 20);
 
 /**
  * @generated from message batuta.execution.v1.AttemptCheckReply
@@ -1438,7 +1494,7 @@ export type AttemptCheckReplyJson = {
  * Use `create(AttemptCheckReplySchema)` to create a new message.
  */
 export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: AttemptCheckReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 20);
+  messageDesc(file_batuta_execution_v1_commands, 21);
 
 /**
  * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
@@ -1541,5 +1597,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 21);
+  messageDesc(file_batuta_execution_v1_commands, 22);
 

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiLAoTRGVwZW5kZW5jaWVzQ2hlY2tlZBIVCg1leGVjdXRpb25faWRzGAEgAygJIo4BCgpTdGVwUmV1c2VkEg8KB3N0ZXBfaWQYASABKAkSJgoGb3V0cHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjUKCGFwcHJvdmFsGAMgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXVzZWRBcHByb3ZhbBIQCghpZl9lcXVhbBgEIAEoCCLbAQoOUmV1c2VkQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIlCgVpbnB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglhcHByb3ZlcnMYAyADKAkSFAoMcmVxdWVzdGVkX2F0GAQgASgBEhIKCmRlY2lkZWRfYXQYBSABKAESCgoCYnkYBiABKAkSDwoHY29tbWVudBgHIAEoCRIkCgRkYXRhGAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgJIAEoCCJ+Cg1TdGVwU2NoZWR1bGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIZChFzdGFydF9kZWFkbGluZV9hdBgEIAEoARIqCghyZXNlcnZlZBgFIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0SgQIAxAEIqYDCg1Nb2RlbEFuc3dlcmVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIMCgR0dXJuGAMgASgFEgwKBHRleHQYBCABKAkSNgoKdG9vbF9jYWxscxgFIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuTW9kZWxUb29sQ2FsbBIMCgRuZXh0GAYgASgJEhAKCGZlZWRiYWNrGAcgASgJEhUKDWZpbmlzaF9yZWFzb24YCCABKAkSJgoFbW9kZWwYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBXByaWNlGAogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpzdGFydGVkX2F0GAsgASgBEhMKC2ZpbmlzaGVkX2F0GAwgASgBEhMKC3Rva2VuX2NvdW50GA0gASgFEhYKDmVzdGltYXRlZF9jb3N0GA4gASgBEhUKDWFnZW50X3ZlcnNpb24YDyABKAkSFAoMaW5wdXRfdG9rZW5zGBAgASgFEhUKDW91dHB1dF90b2tlbnMYESABKAUiYQoNTW9kZWxUb29sQ2FsbBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3Byb2JsZW0YBCABKAkiXgoKVG9vbENhbGxlZBIPCgdzdGVwX2lkGAEgASgJEhEKCWNhbGxlcl9pZBgCIAEoCRIMCgR0dXJuGAMgASgFEg0KBWluZGV4GAQgASgFEg8KB2NhbGxfaWQYBSABKAkiiwIKEkl0ZXJhdGlvbkNvbXBsZXRlZBIPCgdzdGVwX2lkGAEgASgJEhEKCWl0ZXJhdGlvbhgCIAEoBRIPCgdhdHRlbXB0GAMgASgFEiYKBm91dHB1dBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAUgASgBEhMKC2ZpbmlzaGVkX2F0GAYgASgBEhMKC3Rva2VuX2NvdW50GAcgASgFEhYKDmVzdGltYXRlZF9jb3N0GAggASgBEhUKDWFnZW50X3ZlcnNpb24YCSABKAkSFAoMaW5wdXRfdG9rZW5zGAogASgFEhUKDW91dHB1dF90b2tlbnMYCyABKAUiSAoQSXRlcmF0aW9uUGxhbm5lZBIPCgdzdGVwX2lkGAEgASgJEhEKCWl0ZXJhdGlvbhgCIAEoBRIQCghzdGFydF9hdBgDIAEoASLzAQoNU3RlcENvbXBsZXRlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSJgoGb3V0cHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEwoLdG9rZW5fY291bnQYBiABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYByABKAESFQoNYWdlbnRfdmVyc2lvbhgIIAEoCRIUCgxpbnB1dF90b2tlbnMYCSABKAUSFQoNb3V0cHV0X3Rva2VucxgKIAEoBSKJAgoRU3RlcEF0dGVtcHRGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARIQCghyZXRyeV9hdBgGIAEoARIRCglieV9lbmdpbmUYByABKAgSEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFAoMaW5wdXRfdG9rZW5zGAogASgFEhUKDW91dHB1dF90b2tlbnMYCyABKAUidQoKU3RlcEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYAyABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgEIAEoCSJLCgtTdGVwU2tpcHBlZBIPCgdzdGVwX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJIoQBChFBcHByb3ZhbFJlcXVlc3RlZBIPCgdzdGVwX2lkGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEwoLZGVhZGxpbmVfYXQYBCABKAESEQoJYXBwcm92ZXJzGAUgAygJIrkBCg5DaGlsZFJlcXVlc3RlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBm51bWJlchgDIAEoBRIOCgZjb25maWcYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEQoJaW5wdXRfa2V5GAYgASgJEg8KB3Jlc3VtZWQYByABKAgSKAoGYnVkZ2V0GAggASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQiiAEKDENoaWxkU3RhcnRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIVCg1jaGlsZF92ZXJzaW9uGAYgASgFImwKCkNoaWxkRW5kZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghjaGlsZF9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSEwoLdG9rZW5fY291bnQYBCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYBSABKAEiQgoPUGFyZW50Q29tbWFuZGVkEg8KB2NvbW1hbmQYASABKAkSDQoFb3JkZXIYAiABKAUSDwoHcmVmdXNlZBgDIAEoCSIwCgtXYWl0U3RhcnRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCHVudGlsX2F0GAIgASgBIlIKDVNpZ25hbEF3YWl0ZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2RlYWRsaW5lX2F0GAMgASgBEg0KBXRha2VuGAQgASgFImQKDlNpZ25hbFJlY2VpdmVkEgwKBG5hbWUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIKCgJieRgDIAEoCRIPCgdzdGVwX2lkGAQgASgJIj4KCkNob2ljZU1hZGUSDwoHc3RlcF9pZBgBIAEoCRIQCghicmFuY2hlcxgCIAMoBRINCgVzdGVwcxgDIAMoCSKKAQoPQXBwcm92YWxEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIYXBwcm92ZWQYAiABKAgSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCRIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgGIAEoCCJVCg5TdGVwUHJvZ3Jlc3NlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIcHJvZ3Jlc3MYAyABKAESDwoHbWVzc2FnZRgEIAEoCSIiChNFdmFsdWF0aW9uUmVxdWVzdGVkEgsKA2tleRgBIAEoCSJ1ChJFdmFsdWF0aW9uUmVjb3JkZWQSCwoDa2V5GAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIlgKBFZvdGUSDwoHc3RlcF9pZBgBIAEoCRIOCgZvcHRpb24YAiABKAUSDgoGd2VpZ2h0GAMgASgBEg0KBXNjb3JlGAQgASgBEhAKCGV4Y2x1ZGVkGAUgASgJIqEBChBDb25zZW5zdXNSZWFjaGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgEIAMoCRIPCgdkaXNzZW50GAUgAygJEhIKCmRlY2lkZWRfYnkYBiABKAkSDQoFc2hhcmUYByABKAEiswEKD0NvbnNlbnN1c0ZhaWxlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYBSABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgGIAEoCSI6Cg9FeGVjdXRpb25QYXVzZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEgsKA25vdxgDIAEoCCIuChBFeGVjdXRpb25SZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkihwEKE0NvbXBlbnNhdGlvbk91dGNvbWUSEwoLY29tcGVuc2F0ZWQYASADKAkSFwoPbm90X2NvbXBlbnNhdGVkGAIgAygJEhYKDmZhaWxlZF9zdGVwX2lkGAMgASgJEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiQAoOQnVkZ2V0RXhjZWVkZWQSEAoIcmVzb3VyY2UYASABKAkSDQoFbGltaXQYAiABKAESDQoFc3BlbnQYAyABKAEiVgoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoARIOCgZyZWFzb24YAyABKAkSEQoJYXNrX2FnYWluGAQgAygJIlMKEUV4ZWN1dGlvblJlb3BlbmVkEg0KBWNhdXNlGAEgASgJEgoKAmJ5GAIgASgJEg4KBnJlYXNvbhgDIAEoCRITCgtkZWFkbGluZV9hdBgEIAEoASLPAgoQRXhlY3V0aW9uRGVsZXRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEg8KB3VzZXJfaWQYBiABKAkSDgoGc3RhdHVzGAcgASgJEhIKCmNyZWF0ZWRfYXQYCCABKAESEAoIZW5kZWRfYXQYCSABKAESFAoMcmVxdWVzdF9oYXNoGAogASgJEg4KBmV2ZW50cxgLIAEoBRIKCgJieRgMIAEoCRIOCgZyZWFzb24YDSABKAkSDgoGcG9saWN5GA4gASgJEiwKBnBhcmVudBgPIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIPCgdhcmNoaXZlGBAgASgJIjwKEkV4ZWN1dGlvbkNvbXBsZXRlZBImCgZvdXRwdXQYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijgEKD0V4ZWN1dGlvbkZhaWxlZBIqCgdmYWlsdXJlGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lIoQBChJFeGVjdXRpb25DYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZRISCgp0ZXJtaW5hdGVkGAQgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiWQoURXhlY3V0aW9uUmVzY2hlZHVsZWQSEAoIc3RhcnRfYXQYASABKAESEwoLZGVhZGxpbmVfYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJIiwKE0RlcGVuZGVuY2llc0NoZWNrZWQSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIosCChJJdGVyYXRpb25Db21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSDwoHYXR0ZW1wdBgDIAEoBRImCgZvdXRwdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgFIAEoARITCgtmaW5pc2hlZF9hdBgGIAEoARITCgt0b2tlbl9jb3VudBgHIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgIIAEoARIVCg1hZ2VudF92ZXJzaW9uGAkgASgJEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFIkgKEEl0ZXJhdGlvblBsYW5uZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSEAoIc3RhcnRfYXQYAyABKAEi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiSwoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCSKEAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCSK5AQoOQ2hpbGRSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghjaGlsZF9pZBgCIAEoCRIOCgZudW1iZXIYAyABKAUSDgoGY29uZmlnGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhEKCWlucHV0X2tleRgGIAEoCRIPCgdyZXN1bWVkGAcgASgIEigKBmJ1ZGdldBgIIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IogBCgxDaGlsZFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghjaGlsZF9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSFQoNY2hpbGRfdmVyc2lvbhgGIAEoBSJsCgpDaGlsZEVuZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEhMKC3Rva2VuX2NvdW50GAQgASgFEhYKDmVzdGltYXRlZF9jb3N0GAUgASgBIkIKD1BhcmVudENvbW1hbmRlZBIPCgdjb21tYW5kGAEgASgJEg0KBW9yZGVyGAIgASgFEg8KB3JlZnVzZWQYAyABKAkiMAoLV2FpdFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCgh1bnRpbF9hdBgCIAEoASJSCg1TaWduYWxBd2FpdGVkEg8KB3N0ZXBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZWFkbGluZV9hdBgDIAEoARINCgV0YWtlbhgEIAEoBSJkCg5TaWduYWxSZWNlaXZlZBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSCgoCYnkYAyABKAkSDwoHc3RlcF9pZBgEIAEoCSI+CgpDaG9pY2VNYWRlEg8KB3N0ZXBfaWQYASABKAkSEAoIYnJhbmNoZXMYAiADKAUSDQoFc3RlcHMYAyADKAkiigEKD0FwcHJvdmFsRGVjaWRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgIEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkSJAoEZGF0YRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYBiABKAgiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiLgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkifQoTQ29tcGVuc2F0aW9uU3RhcnRlZBINCgVjYXVzZRgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJEgoKAmJ5GAUgASgJIocBChNDb21wZW5zYXRpb25PdXRjb21lEhMKC2NvbXBlbnNhdGVkGAEgAygJEhcKD25vdF9jb21wZW5zYXRlZBgCIAMoCRIWCg5mYWlsZWRfc3RlcF9pZBgDIAEoCRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIkAKDkJ1ZGdldEV4Y2VlZGVkEhAKCHJlc291cmNlGAEgASgJEg0KBWxpbWl0GAIgASgBEg0KBXNwZW50GAMgASgBIlYKEEV4ZWN1dGlvblJldHJpZWQSCgoCYnkYASABKAkSEwoLZGVhZGxpbmVfYXQYAiABKAESDgoGcmVhc29uGAMgASgJEhEKCWFza19hZ2FpbhgEIAMoCSJTChFFeGVjdXRpb25SZW9wZW5lZBINCgVjYXVzZRgBIAEoCRIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEwoLZGVhZGxpbmVfYXQYBCABKAEizwIKEEV4ZWN1dGlvbkRlbGV0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIPCgd1c2VyX2lkGAYgASgJEg4KBnN0YXR1cxgHIAEoCRISCgpjcmVhdGVkX2F0GAggASgBEhAKCGVuZGVkX2F0GAkgASgBEhQKDHJlcXVlc3RfaGFzaBgKIAEoCRIOCgZldmVudHMYCyABKAUSCgoCYnkYDCABKAkSDgoGcmVhc29uGA0gASgJEg4KBnBvbGljeRgOIAEoCRIsCgZwYXJlbnQYDyABKAsyHC5iYXR1dGEuY29tbW9uLnYxLlBhcmVudExpbmsSDwoHYXJjaGl2ZRgQIAEoCSI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -747,6 +747,75 @@ export const DependencyEndedSchema: GenMessage<DependencyEnded, {jsonType: Depen
   messageDesc(file_batuta_execution_v1_events, 7);
 
 /**
+ * The begin of an execution that has not begun was moved.
+ *
+ * @generated from message batuta.execution.v1.ExecutionRescheduled
+ */
+export type ExecutionRescheduled = Message<"batuta.execution.v1.ExecutionRescheduled"> & {
+  /**
+   * Epoch ms; 0: at once.
+   *
+   * @generated from field: double start_at = 1;
+   */
+  startAt: number;
+
+  /**
+   * Counted from then; that of the wait for others is left alone.
+   *
+   * @generated from field: double deadline_at = 2;
+   */
+  deadlineAt: number;
+
+  /**
+   * @generated from field: string by = 3;
+   */
+  by: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * The begin of an execution that has not begun was moved.
+ *
+ * @generated from message batuta.execution.v1.ExecutionRescheduled
+ */
+export type ExecutionRescheduledJson = {
+  /**
+   * Epoch ms; 0: at once.
+   *
+   * @generated from field: double start_at = 1;
+   */
+  startAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Counted from then; that of the wait for others is left alone.
+   *
+   * @generated from field: double deadline_at = 2;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string by = 3;
+   */
+  by?: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExecutionRescheduled.
+ * Use `create(ExecutionRescheduledSchema)` to create a new message.
+ */
+export const ExecutionRescheduledSchema: GenMessage<ExecutionRescheduled, {jsonType: ExecutionRescheduledJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 8);
+
+/**
  * These executions are asked once more: nothing was heard of them for long, or they were not there yet.
  *
  * @generated from message batuta.execution.v1.DependenciesChecked
@@ -775,7 +844,7 @@ export type DependenciesCheckedJson = {
  * Use `create(DependenciesCheckedSchema)` to create a new message.
  */
 export const DependenciesCheckedSchema: GenMessage<DependenciesChecked, {jsonType: DependenciesCheckedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 8);
+  messageDesc(file_batuta_execution_v1_events, 9);
 
 /**
  * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
@@ -844,7 +913,7 @@ export type StepReusedJson = {
  * Use `create(StepReusedSchema)` to create a new message.
  */
 export const StepReusedSchema: GenMessage<StepReused, {jsonType: StepReusedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 9);
+  messageDesc(file_batuta_execution_v1_events, 10);
 
 /**
  * @generated from message batuta.execution.v1.ReusedApproval
@@ -951,7 +1020,7 @@ export type ReusedApprovalJson = {
  * Use `create(ReusedApprovalSchema)` to create a new message.
  */
 export const ReusedApprovalSchema: GenMessage<ReusedApproval, {jsonType: ReusedApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 10);
+  messageDesc(file_batuta_execution_v1_events, 11);
 
 /**
  * @generated from message batuta.execution.v1.StepScheduled
@@ -1020,7 +1089,7 @@ export type StepScheduledJson = {
  * Use `create(StepScheduledSchema)` to create a new message.
  */
 export const StepScheduledSchema: GenMessage<StepScheduled, {jsonType: StepScheduledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 11);
+  messageDesc(file_batuta_execution_v1_events, 12);
 
 /**
  * An attempt of a step of kind llm succeeded: the model has answered.
@@ -1239,7 +1308,7 @@ export type ModelAnsweredJson = {
  * Use `create(ModelAnsweredSchema)` to create a new message.
  */
 export const ModelAnsweredSchema: GenMessage<ModelAnswered, {jsonType: ModelAnsweredJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 12);
+  messageDesc(file_batuta_execution_v1_events, 13);
 
 /**
  * @generated from message batuta.execution.v1.ModelToolCall
@@ -1300,7 +1369,7 @@ export type ModelToolCallJson = {
  * Use `create(ModelToolCallSchema)` to create a new message.
  */
 export const ModelToolCallSchema: GenMessage<ModelToolCall, {jsonType: ModelToolCallJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 13);
+  messageDesc(file_batuta_execution_v1_events, 14);
 
 /**
  * A call that a model asked for begins: step_id is that of the tool's place, <step>:<tool>:<number>, whose attempts follow.
@@ -1379,7 +1448,7 @@ export type ToolCalledJson = {
  * Use `create(ToolCalledSchema)` to create a new message.
  */
 export const ToolCalledSchema: GenMessage<ToolCalled, {jsonType: ToolCalledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 14);
+  messageDesc(file_batuta_execution_v1_events, 15);
 
 /**
  * A step with a repeat is done for one time: its attempt, or its child, has succeeded.
@@ -1518,7 +1587,7 @@ export type IterationCompletedJson = {
  * Use `create(IterationCompletedSchema)` to create a new message.
  */
 export const IterationCompletedSchema: GenMessage<IterationCompleted, {jsonType: IterationCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 15);
+  messageDesc(file_batuta_execution_v1_events, 16);
 
 /**
  * The condition of a repeat is not true yet: the step runs once more.
@@ -1577,7 +1646,7 @@ export type IterationPlannedJson = {
  * Use `create(IterationPlannedSchema)` to create a new message.
  */
 export const IterationPlannedSchema: GenMessage<IterationPlanned, {jsonType: IterationPlannedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 16);
+  messageDesc(file_batuta_execution_v1_events, 17);
 
 /**
  * @generated from message batuta.execution.v1.StepCompleted
@@ -1702,7 +1771,7 @@ export type StepCompletedJson = {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted, {jsonType: StepCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 17);
+  messageDesc(file_batuta_execution_v1_events, 18);
 
 /**
  * @generated from message batuta.execution.v1.StepAttemptFailed
@@ -1841,7 +1910,7 @@ export type StepAttemptFailedJson = {
  * Use `create(StepAttemptFailedSchema)` to create a new message.
  */
 export const StepAttemptFailedSchema: GenMessage<StepAttemptFailed, {jsonType: StepAttemptFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 18);
+  messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
  * @generated from message batuta.execution.v1.StepFailed
@@ -1906,7 +1975,7 @@ export type StepFailedJson = {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed, {jsonType: StepFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 19);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * @generated from message batuta.execution.v1.StepSkipped
@@ -1979,7 +2048,7 @@ export type StepSkippedJson = {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * A human is asked; the step waits for the decision.
@@ -2062,7 +2131,7 @@ export type ApprovalRequestedJson = {
  * Use `create(ApprovalRequestedSchema)` to create a new message.
  */
 export const ApprovalRequestedSchema: GenMessage<ApprovalRequested, {jsonType: ApprovalRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
@@ -2189,7 +2258,7 @@ export type ChildRequestedJson = {
  * Use `create(ChildRequestedSchema)` to create a new message.
  */
 export const ChildRequestedSchema: GenMessage<ChildRequested, {jsonType: ChildRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
  * The child of a step is there.
@@ -2274,7 +2343,7 @@ export type ChildStartedJson = {
  * Use `create(ChildStartedSchema)` to create a new message.
  */
 export const ChildStartedSchema: GenMessage<ChildStarted, {jsonType: ChildStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 23);
+  messageDesc(file_batuta_execution_v1_events, 24);
 
 /**
  * The child of a step has ended. What that does to the step is the next event.
@@ -2353,7 +2422,7 @@ export type ChildEndedJson = {
  * Use `create(ChildEndedSchema)` to create a new message.
  */
 export const ChildEndedSchema: GenMessage<ChildEnded, {jsonType: ChildEndedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 24);
+  messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
  * The parent of this execution wants it to do something.
@@ -2416,7 +2485,7 @@ export type ParentCommandedJson = {
  * Use `create(ParentCommandedSchema)` to create a new message.
  */
 export const ParentCommandedSchema: GenMessage<ParentCommanded, {jsonType: ParentCommandedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 25);
+  messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
  * @generated from message batuta.execution.v1.WaitStarted
@@ -2457,7 +2526,7 @@ export type WaitStartedJson = {
  * Use `create(WaitStartedSchema)` to create a new message.
  */
 export const WaitStartedSchema: GenMessage<WaitStarted, {jsonType: WaitStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 27);
 
 /**
  * The step waits for a signal. With `taken` its StepCompleted (attempt 0) follows at once.
@@ -2526,7 +2595,7 @@ export type SignalAwaitedJson = {
  * Use `create(SignalAwaitedSchema)` to create a new message.
  */
 export const SignalAwaitedSchema: GenMessage<SignalAwaited, {jsonType: SignalAwaitedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 27);
+  messageDesc(file_batuta_execution_v1_events, 28);
 
 /**
  * A signal came. The step that waited for it has its StepCompleted (attempt 0) after it; without one it is kept.
@@ -2591,7 +2660,7 @@ export type SignalReceivedJson = {
  * Use `create(SignalReceivedSchema)` to create a new message.
  */
 export const SignalReceivedSchema: GenMessage<SignalReceived, {jsonType: SignalReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 28);
+  messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
  * Which steps after a choice run. Its StepCompleted (attempt 0) follows at once.
@@ -2646,7 +2715,7 @@ export type ChoiceMadeJson = {
  * Use `create(ChoiceMadeSchema)` to create a new message.
  */
 export const ChoiceMadeSchema: GenMessage<ChoiceMade, {jsonType: ChoiceMadeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 29);
+  messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
  * The decision, a human's or that of time. What it does to the step is the event after it: StepCompleted or StepFailed.
@@ -2735,7 +2804,7 @@ export type ApprovalDecidedJson = {
  * Use `create(ApprovalDecidedSchema)` to create a new message.
  */
 export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: ApprovalDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 30);
+  messageDesc(file_batuta_execution_v1_events, 31);
 
 /**
  * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
@@ -2800,7 +2869,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 31);
+  messageDesc(file_batuta_execution_v1_events, 32);
 
 /**
  * Expressions that a plain path cannot answer were sent to the sandbox.
@@ -2835,7 +2904,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 32);
+  messageDesc(file_batuta_execution_v1_events, 33);
 
 /**
  * What the sandbox answered; a replay reads it here and evaluates nothing.
@@ -2890,7 +2959,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 33);
+  messageDesc(file_batuta_execution_v1_events, 34);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -2967,7 +3036,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 34);
+  messageDesc(file_batuta_execution_v1_events, 35);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -3066,7 +3135,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 35);
+  messageDesc(file_batuta_execution_v1_events, 36);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -3147,7 +3216,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 36);
+  messageDesc(file_batuta_execution_v1_events, 37);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -3198,7 +3267,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 37);
+  messageDesc(file_batuta_execution_v1_events, 38);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -3235,7 +3304,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 38);
+  messageDesc(file_batuta_execution_v1_events, 39);
 
 /**
  * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
@@ -3310,7 +3379,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 39);
+  messageDesc(file_batuta_execution_v1_events, 40);
 
 /**
  * What a compensation did.
@@ -3375,7 +3444,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 40);
+  messageDesc(file_batuta_execution_v1_events, 41);
 
 /**
  * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
@@ -3434,7 +3503,7 @@ export type BudgetExceededJson = {
  * Use `create(BudgetExceededSchema)` to create a new message.
  */
 export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 41);
+  messageDesc(file_batuta_execution_v1_events, 42);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -3499,7 +3568,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 42);
+  messageDesc(file_batuta_execution_v1_events, 43);
 
 /**
  * An ended execution is being undone (again): compensations run from where they stopped.
@@ -3564,7 +3633,7 @@ export type ExecutionReopenedJson = {
  * Use `create(ExecutionReopenedSchema)` to create a new message.
  */
 export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: ExecutionReopenedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 43);
+  messageDesc(file_batuta_execution_v1_events, 44);
 
 /**
  * What is left of an execution whose other events are removed. It says all that anybody still has to know.
@@ -3781,7 +3850,7 @@ export type ExecutionDeletedJson = {
  * Use `create(ExecutionDeletedSchema)` to create a new message.
  */
 export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: ExecutionDeletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 44);
+  messageDesc(file_batuta_execution_v1_events, 45);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -3812,7 +3881,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 45);
+  messageDesc(file_batuta_execution_v1_events, 46);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -3859,7 +3928,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 46);
+  messageDesc(file_batuta_execution_v1_events, 47);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -3920,5 +3989,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 47);
+  messageDesc(file_batuta_execution_v1_events, 48);
 

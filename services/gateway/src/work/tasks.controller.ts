@@ -1,0 +1,181 @@
+import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
+import {
+  ExecutionViewSchema,
+  StepAttemptSchema,
+  isoTime,
+  operations,
+  TASK_QUERIES,
+  toUserJson,
+} from '@batuta/contracts';
+import type { ExecutionView, GetStepReply, JsonObject, JsonValue, Principal } from '@batuta/contracts';
+import type { FastifyReply } from 'fastify';
+import { Caller } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { TenantLimitGate } from '../backend/tenant-limits.js';
+import { checkedBody, objectBody } from '../dto/checked.js';
+import { ReasonBody } from '../dto/execute.dto.js';
+import { ExecutionStarter } from '../executions/execution-starter.js';
+import { Executions } from '../executions/executions.js';
+import { idempotencyKeyOf, traceparentOf } from '../http/headers.js';
+import { executionIdOfKey, uuidV7 } from '../http/ids.js';
+import { Problem, accepted } from '../http/problem.js';
+import { parseQuery } from '../http/query.js';
+import { admittedHeaders } from '../http/rate-limit.js';
+import { shownCursor } from '../http/shown.js';
+import { RouteFor } from '../routes/operation-route.js';
+import { BodyReader } from './checks.js';
+import { queueOf, TASK_PRIORITIES, taskIn } from './bodies.js';
+import { reasonOf } from './reason.js';
+import { workStatusOf } from './shown-runs.js';
+import { Work } from './work.js';
+
+/** Executions of tasks have this session, so that a list finds them by its index. */
+const SESSION = 'batuta:tasks';
+const REASON = checkedBody(ReasonBody, { optional: true });
+const STEP = 'task';
+
+/** Tasks: executions of one step, each under an id that its sender gives. */
+@Controller()
+export class TasksController {
+  readonly #work: Work;
+
+  constructor(
+    private readonly backend: Backend,
+    executions: Executions,
+    limits: TenantLimitGate,
+    private readonly starter: ExecutionStarter,
+  ) {
+    this.#work = new Work(backend, executions, limits);
+  }
+
+  @RouteFor(operations.tasks.create)
+  async create(
+    @Caller() principal: Principal,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+    @Headers('traceparent') traceparent: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const key = idempotencyKeyOf(header);
+    const { taskId = key ?? uuidV7(), step, scheduledAt, priority } = taskIn(body);
+    const request = {
+      principal,
+      config: await this.#work.configOfTask(principal, step),
+      input: step.config ?? {},
+      sessionId: SESSION,
+      metadata: { task_id: taskId, type: step.type, priority },
+      priority: queueOf(priority),
+      startAt: scheduledAt,
+      idempotencyKey: keyOf(taskId),
+      traceparent: traceparentOf(traceparent),
+    };
+    const executionId = executionOf(principal, taskId);
+    const started = await this.starter.start(executionId, request);
+    if (started.admitted !== undefined) void reply.headers(admittedHeaders(started.admitted));
+    void reply.header('location', `/api/v1/tasks/${encodeURIComponent(taskId)}`);
+    const shown = await this.#task(principal, taskId);
+    return started.repeated === true ? { ...shown, repeated: true } : shown;
+  }
+
+  @RouteFor(operations.tasks.list)
+  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { limit, cursor } = parseQuery(TASK_QUERIES.list, raw);
+    const { executions, nextCursor } = await this.#work.runs(principal, { sessionId: SESSION, limit, cursor });
+    const found = await this.#work.views(
+      principal,
+      // What a task runs has its session too, when it is an execution itself.
+      executions.filter(({ configName }) => configName.startsWith('task:')).map(({ id }) => id),
+    );
+    return { tasks: found.map((view) => shownTask(view)), next_cursor: shownCursor(nextCursor) };
+  }
+
+  @RouteFor(operations.tasks.get)
+  async get(
+    @Caller() principal: Principal,
+    @Param('task_id') taskId: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#task(principal, taskId);
+  }
+
+  @RouteFor(operations.tasks.reschedule)
+  async reschedule(
+    @Caller() principal: Principal,
+    @Param('task_id') taskId: string,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const reader = new BodyReader('The body');
+    const { scheduled_time: scheduled, reason } = reader.fields('', body, ['scheduled_time', 'reason']);
+    if (scheduled === undefined) reader.mistake('/scheduled_time', 'required', 'is required');
+    const startAt = reader.time('/scheduled_time', scheduled) ?? 0;
+    const why = reason === undefined ? {} : { reason: reader.name('/reason', reason, 1_000) };
+    reader.end();
+    return this.#control(principal, taskId, { reschedule: { startAt, ...why } }, header);
+  }
+
+  @RouteFor(operations.tasks.cancel)
+  async cancel(
+    @Caller() principal: Principal,
+    @Param('task_id') taskId: string,
+    @Body(REASON) body: ReasonBody,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#control(principal, taskId, { cancel: reasonOf(body) }, header);
+  }
+
+  async #control(
+    principal: Principal,
+    taskId: string,
+    control: Parameters<Work['command']>[2],
+    header: string | undefined,
+  ): Promise<JsonObject> {
+    const id = executionOf(principal, taskId);
+    // An execution that is not there is called a task here.
+    await this.#task(principal, taskId);
+    const repeated = await this.#work.command(principal, id, control, idempotencyKeyOf(header));
+    const shown = await this.#task(principal, taskId);
+    return repeated ? { ...shown, repeated } : shown;
+  }
+
+  async #task(principal: Principal, taskId: string): Promise<JsonObject> {
+    const executionId = executionOf(principal, taskId);
+    const view = await this.#work.view(principal, executionId);
+    if (view === undefined) throw new Problem('not_found', 'There is no such task.');
+    const { tenantId } = principal;
+    const asked = { tenantId, executionId, stepId: STEP };
+    const { attempts } = accepted(await this.backend.ask<GetStepReply>(operations.executions.step.subject, asked));
+    return { ...shownTask(view), attempts: (attempts ?? []).map((each) => toUserJson(StepAttemptSchema, each)) };
+  }
+}
+
+const keyOf = (taskId: string): string => `task ${taskId}`;
+const executionOf = ({ tenantId }: Principal, taskId: string): string => executionIdOfKey(tenantId, keyOf(taskId));
+
+function shownTask(view: ExecutionView): JsonObject {
+  const { metadata = {}, startAt } = view;
+  const shown = toUserJson(ExecutionViewSchema, view);
+  const { type, priority } = metadata;
+  return {
+    task_id: metadata['task_id'] ?? view.id,
+    execution_id: view.id,
+    task_data: { ...(view.input as JsonObject | undefined), type: type ?? '' },
+    status: workStatusOf(view.status),
+    execution_status: view.status,
+    priority: priority ?? TASK_PRIORITIES.usual,
+    queue: view.priority,
+    scheduled_time: startAt === undefined ? null : isoTime(startAt),
+    created_at: shown['created_at'] ?? null,
+    started_at: shown['started_at'] ?? null,
+    completed_at: shown['completed_at'] ?? null,
+    output: shown['output'] ?? null,
+    failure: shown['failure'] ?? null,
+  };
+}

@@ -1,0 +1,282 @@
+import { BUILT_IN_AGENTS, LIMITS, operations, uuidV5 } from '@batuta/contracts';
+import type {
+  AgentReply,
+  CommandRequest,
+  Config,
+  ConfigReply,
+  Dependency,
+  GetExecutionReply,
+  GetExecutionRequest,
+  ExecutionView,
+  Idempotency,
+  JsonObject,
+  ListConfigsReply,
+  ListExecutionsReply,
+  Preconditions,
+  Principal,
+  ResolveConfigReply,
+} from '@batuta/contracts';
+import type { Backend } from '../backend/backend.js';
+import type { TenantLimitGate } from '../backend/tenant-limits.js';
+import type { Executions } from '../executions/executions.js';
+import { commandIdOf, executionIdOfKey, isUuid, sha256, uuidV7 } from '../http/ids.js';
+import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
+import { definitionOf, markOf, placed } from './steps.js';
+import type { KeptFor, Mark, Said, Target, WorkStep } from './steps.js';
+
+const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
+/** A config that was made by somebody else meanwhile is looked for once more. */
+const TRIES = 3;
+
+/** A stored workflow or process, with the config that it is. */
+export interface Kept {
+  readonly config: Config;
+  readonly etag: string | undefined;
+  readonly name: string;
+  readonly mark: Mark;
+}
+
+/** Dependents, and their pending runs, that a first run tells at once. */
+const MOST_ASKED = 200;
+
+/** The id of the first run of a process: whoever waits for it before it is there knows it. */
+export const firstRunOf = (configId: string): string => uuidV5(configId, 'first run');
+
+/** What the first run of a process keeps of the key that it was started under, to know a repeat. */
+export const startedUnder = (key: string): string => sha256(key).slice(0, 32);
+
+/** What workflows, processes and tasks ask of the config service and of the engine: they are configs and executions under other names. */
+export class Work {
+  constructor(
+    private readonly backend: Backend,
+    private readonly executions: Executions,
+    private readonly limits: TenantLimitGate,
+  ) {}
+
+  /** @throws Problem of the refusal, with places in the body that the config was made from. */
+  async create(
+    principal: Principal,
+    keptFor: KeptFor,
+    said: Said,
+    idempotency: Idempotency | undefined,
+  ): Promise<{ readonly kept: Kept; readonly repeated: boolean }> {
+    const definition = await this.#definition(principal, keptFor, said);
+    const asked = { principal, definition, idempotency, keptFor };
+    const reply = await this.backend.ask<ConfigReply>(operations.configs.create.subject, asked);
+    return { kept: this.#kept(keptFor, reply, said), repeated: reply.repeated === true };
+  }
+
+  async update(
+    principal: Principal,
+    keptFor: KeptFor,
+    id: string,
+    said: Said,
+    preconditions: Preconditions | undefined,
+  ): Promise<Kept> {
+    const found = await this.find(principal, keptFor, id);
+    const definition = await this.#definition(principal, keptFor, said);
+    const asked = { principal, id: found.config.id, definition, preconditions, keptFor };
+    const reply = await this.backend.ask<ConfigReply>(operations.configs.update.subject, asked);
+    return this.#kept(keptFor, reply, said);
+  }
+
+  async remove(
+    principal: Principal,
+    keptFor: KeptFor,
+    id: string,
+    preconditions: Preconditions | undefined,
+  ): Promise<Kept> {
+    const found = await this.find(principal, keptFor, id);
+    const asked = { principal, id: found.config.id, preconditions, keptFor };
+    return this.#kept(keptFor, await this.backend.ask<ConfigReply>(operations.configs.delete.subject, asked));
+  }
+
+  /** By id or name. @throws Problem not_found. */
+  async find(principal: Principal, keptFor: KeptFor, idOrName: string): Promise<Kept> {
+    const id = isUuid(idOrName.toLowerCase()) ? idOrName.toLowerCase() : `${keptFor}:${idOrName}`;
+    const reply = await this.backend.ask<ConfigReply>(operations.configs.get.subject, { principal, id });
+    const { config, refused } = reply;
+    const isThere = config !== undefined && markOf(config.definition)?.kept_for === keptFor;
+    if (refused?.code === 'not_found' || (refused === undefined && !isThere)) {
+      throw new Problem('not_found', `There is no such ${keptFor}.`);
+    }
+    return this.#kept(keptFor, reply);
+  }
+
+  async list(
+    principal: Principal,
+    keptFor: KeptFor,
+    { limit, cursor }: { readonly limit: number; readonly cursor: string | undefined },
+  ): Promise<{ readonly kept: readonly Kept[]; readonly nextCursor: string | undefined }> {
+    const asked = { principal, limit, cursor, keptFor };
+    const { configs, nextCursor } = accepted(
+      await this.backend.ask<ListConfigsReply>(operations.configs.list.subject, asked),
+    );
+    const marked = configs.filter(({ definition }) => markOf(definition)?.kept_for === keptFor);
+    return { kept: marked.map((config) => this.#kept(keptFor, { config })), nextCursor };
+  }
+
+  /** The id of the config that runs an agent or a config once; made where it is not there yet. */
+  async configOfTask(principal: Principal, step: WorkStep): Promise<string> {
+    const { tenantId } = principal;
+    for (let tried = 1; ; tried++) {
+      const id = `task:${step.type}`;
+      const found = await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, { tenantId, id });
+      if (found.refused === undefined) return id;
+      if (found.refused.code !== 'not_found') throw problemOfRefusal(found.refused);
+      // What a task gets is the input of its execution, and no part of the config.
+      const said = { name: step.type, steps: [{ ...step, config: undefined }], continueOnError: false };
+      try {
+        await this.create(principal, 'task', said, undefined);
+      } catch (error) {
+        if (!(error instanceof Problem && error.code === 'name_taken') || tried === TRIES) throw error;
+      }
+    }
+  }
+
+  /** Newest first; of one config, or of one session. */
+  async runs(
+    { tenantId }: Principal,
+    by: {
+      readonly configId?: string;
+      readonly configName?: string;
+      readonly sessionId?: string;
+      readonly status?: readonly string[];
+      readonly limit: number;
+      readonly cursor?: string | undefined;
+    },
+  ): Promise<ListExecutionsReply> {
+    return accepted(
+      await this.backend.ask<ListExecutionsReply>(operations.executions.list.subject, { tenantId, ...by }),
+    );
+  }
+
+  /** Some executions with their steps; what was deleted meanwhile is left out. */
+  async views(principal: Principal, ids: readonly string[]): Promise<readonly ExecutionView[]> {
+    const found = await Promise.all(ids.map((id) => this.view(principal, id)));
+    return found.flatMap((view) => view ?? []);
+  }
+
+  /** Undefined when there is none, or none any more. */
+  async view({ tenantId }: Principal, executionId: string): Promise<ExecutionView | undefined> {
+    try {
+      return await this.executions.view(tenantId, { executionId });
+    } catch (error) {
+      const isGone = error instanceof Problem && (error.code === 'not_found' || error.code === 'execution_deleted');
+      if (isGone) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * What a run of a process waits for: the newest runs of its dependencies. One that was never started is waited for by the id that its
+   * first run will have.
+   */
+  async dependenciesOf(principal: Principal, { mark }: Kept): Promise<Dependency[] | undefined> {
+    if (mark.after.length === 0) return undefined;
+    return Promise.all(
+      mark.after.map(async ({ process, on }) => {
+        const { config } = await this.find(principal, 'process', process);
+        const newest = (await this.runs(principal, { configId: config.id, limit: 1 })).executions[0];
+        return { executionId: newest?.id ?? firstRunOf(config.id), on, process };
+      }),
+    );
+  }
+
+  /** The id of a process's next run, and the executions that wait for it already, when it is the first. */
+  async nextRun(
+    principal: Principal,
+    { config, name }: Kept,
+    key: string | undefined,
+  ): Promise<{ readonly executionId: string; readonly waiters: readonly string[] | undefined }> {
+    const first = firstRunOf(config.id);
+    const keyed = executionIdOfKey(principal.tenantId, `process ${config.id} ${key ?? ''}`);
+    const later = { executionId: key === undefined ? uuidV7() : keyed, waiters: undefined };
+    if (await this.#wasDeleted(principal, first)) return later;
+    const view = await this.view(principal, first);
+    if (view === undefined) return { executionId: first, waiters: await this.#waitersFor(principal, name) };
+    const isItsKey = key !== undefined && view.metadata?.['started_under'] === startedUnder(key);
+    return isItsKey ? { executionId: first, waiters: undefined } : later;
+  }
+
+  async #wasDeleted({ tenantId }: Principal, executionId: string): Promise<boolean> {
+    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
+    const { refused } = await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
+    return refused?.code === 'execution_deleted';
+  }
+
+  /** They would ask again by themselves, but later: so they are told at once. */
+  async #waitersFor(principal: Principal, process: string): Promise<readonly string[] | undefined> {
+    const { kept } = await this.list(principal, 'process', { limit: MOST_ASKED, cursor: undefined });
+    const dependents = kept.filter(({ mark }) => mark.after.some((each) => each.process === process));
+    const pending = await Promise.all(
+      dependents.map(({ config }) =>
+        this.runs(principal, { configId: config.id, status: ['pending'], limit: MOST_ASKED }),
+      ),
+    );
+    const ids = pending.flatMap(({ executions }) => executions.map(({ id }) => id)).slice(0, LIMITS.waiters);
+    return ids.length === 0 ? undefined : ids;
+  }
+
+  /** A command to an execution; whether it had taken effect before. @throws Problem of the refusal. */
+  async command(
+    principal: Principal,
+    executionId: string,
+    control: Partial<Pick<CommandRequest, 'pause' | 'resume' | 'cancel' | 'retry' | 'reschedule'>>,
+    key: string | undefined,
+  ): Promise<boolean> {
+    const { tenantId } = principal;
+    const [what = ''] = Object.keys(control);
+    const request = { executionId, ...control } as unknown as JsonObject;
+    const commandId = commandIdOf(tenantId, key, { route: [executionId, what, null, null], request });
+    if (control.retry !== undefined && this.limits.limitsStarts(tenantId)) {
+      await this.limits.admit({ tenantId, commandId, executionId, start: false });
+    }
+    const reply = await this.backend.command({ commandId, executionId, principal, ...control });
+    if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
+    return reply.accepted?.repeated === true;
+  }
+
+  #kept(keptFor: KeptFor, reply: ConfigReply, said: Pick<Said, 'steps' | 'after'> = { steps: [] }): Kept {
+    const { refused } = reply;
+    if (refused !== undefined) {
+      const named = keptFor === 'process' ? 'id' : 'name';
+      const violations = refused.violations?.map((each) => placed(each, said, named));
+      const message = refused.message.replace(/config named "(workflow|process|task):/, '$1 named "');
+      const shown = message.replace('The config', `The ${keptFor}`);
+      throw problemOfRefusal({ ...refused, message: shown, ...(violations === undefined ? {} : { violations }) });
+    }
+    const { config, etag } = reply;
+    if (config === undefined) throw new Error('the config service answered with no config');
+    const mark = markOf(config.definition);
+    if (mark === undefined) throw new Problem('not_found', `There is no such ${keptFor}.`);
+    return { config, etag, name: config.definition.name.slice(keptFor.length + 1), mark };
+  }
+
+  async #definition(principal: Principal, keptFor: KeptFor, said: Said): Promise<JsonObject> {
+    const targets = new Map<string, Target>();
+    for (const step of said.steps) {
+      const { type, isWorkflow } = step;
+      if (isWorkflow) continue;
+      if (!targets.has(type)) targets.set(type, await this.#target(principal, type));
+    }
+    return definitionOf(keptFor, said.name, said, ({ type, isWorkflow }) => {
+      if (!isWorkflow) return targets.get(type) ?? { agent: type };
+      return { orchestration: { config: isUuid(type.toLowerCase()) ? type.toLowerCase() : `workflow:${type}` } };
+    });
+  }
+
+  /** An agent comes before a config of the same name; what is neither is refused as an agent that is not there. */
+  async #target(principal: Principal, type: string): Promise<Target> {
+    if (BUILT_IN.has(type)) return { agent: type };
+    const { tenantId } = principal;
+    const asked = { tenantId, name: type };
+    const agent = await this.backend.ask<AgentReply>(operations.agents.get.subject, asked);
+    if (agent.refused === undefined) return { agent: type };
+    const config = await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, {
+      tenantId,
+      id: type,
+    });
+    return config.refused === undefined ? { orchestration: { config: type } } : { agent: type };
+  }
+}
