@@ -2067,7 +2067,7 @@ export class WorkflowsOperations {
   }
 
   /** Start a run of a workflow */
-  start(id: string, body: RunBody, options?: WorkflowsStartOptions): Answer<WorkflowRun> {
+  start(id: string, body?: RunBody, options?: WorkflowsStartOptions): Answer<WorkflowRun> {
     return this.caller.call<WorkflowRun>('workflows.start', { path: { id }, body, options });
   }
 
@@ -2169,7 +2169,7 @@ export class ProcessesOperations {
   }
 
   /** Start a run of a process */
-  start(id: string, body: RunBody, options?: ProcessesStartOptions): Answer<ProcessRun> {
+  start(id: string, body?: RunBody, options?: ProcessesStartOptions): Answer<ProcessRun> {
     return this.caller.call<ProcessRun>('processes.start', { path: { id }, body, options });
   }
 

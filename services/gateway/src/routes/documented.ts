@@ -106,8 +106,8 @@ export const Queries = (spec: QuerySpec): MethodDecorator =>
   );
 
 /** Documents a body by the name of its schema. */
-export const BodyIs = (schema: string, description: string): MethodDecorator =>
-  ApiBody({ description, schema: ref(schema) as never, required: true });
+export const BodyIs = (schema: string, description: string, required: boolean): MethodDecorator =>
+  ApiBody({ description, schema: ref(schema) as never, required });
 
 /** The media type of a JSON merge patch (RFC 7396). For a PATCH, `application/json` means the same. */
 export const MERGE_PATCH = 'application/merge-patch+json';
