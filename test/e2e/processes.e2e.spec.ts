@@ -52,7 +52,7 @@ describe('tasks, workflows and processes, over REST and the client', () => {
       return found.status === status && found;
     }, PATIENT);
   /** The execution of a step that is one of config `gate`, once it is there. */
-  const gateOf = (found: () => Promise<ProcessRun | WorkflowRun>): Promise<string> =>
+  const gateOf = (found: () => PromiseLike<ProcessRun | WorkflowRun>): Promise<string> =>
     eventually(async () => {
       const shown = await found();
       const entries = 'steps' in shown ? shown.steps : shown.tasks;

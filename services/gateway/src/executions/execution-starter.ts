@@ -165,7 +165,9 @@ export class ExecutionStarter {
   async #checkDependencies(tenantId: string, after: readonly Dependency[]): Promise<void> {
     // A run of a process that was never started is waited for by the id that it will have.
     const found = await Promise.all(
-      after.map(({ executionId, process }) => process !== undefined || this.#exists(tenantId, executionId)),
+      after.map(({ executionId, process }) =>
+        process === undefined ? this.#exists(tenantId, executionId) : Promise.resolve(true),
+      ),
     );
     const errors = found.flatMap((exists, index) =>
       exists
