@@ -1940,7 +1940,7 @@ export class SchedulesOperations {
 }
 
 export interface TasksCreateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: a repeat starts nothing, and the answer is the first execution with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -1952,12 +1952,12 @@ export interface TasksListOptions extends CallOptions {
 }
 
 export interface TasksRescheduleOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface TasksCancelOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -1991,7 +1991,7 @@ export class TasksOperations {
 }
 
 export interface WorkflowsCreateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -2003,31 +2003,31 @@ export interface WorkflowsListOptions extends CallOptions {
 }
 
 export interface WorkflowsUpdateOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface WorkflowsDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface WorkflowsStartOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: a repeat starts nothing, and the answer is the first execution with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface WorkflowsPauseOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface WorkflowsResumeOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -2093,7 +2093,7 @@ export class WorkflowsOperations {
 }
 
 export interface ProcessesCreateOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
@@ -2105,31 +2105,31 @@ export interface ProcessesListOptions extends CallOptions {
 }
 
 export interface ProcessesUpdateOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ProcessesDeleteOptions extends CallOptions {
-  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
-  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
   ifNoneMatch?: string | undefined;
 }
 
 export interface ProcessesStartOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: a repeat starts nothing, and the answer is the first execution with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ProcessesRetryOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 
 export interface ProcessesCancelOptions extends CallOptions {
-  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
 }
 

@@ -1703,13 +1703,13 @@ export interface DependenciesChecked {
 }
 
 export interface ExecutionRescheduled {
-  /** When it begins; at the epoch: at once. */
+  /** When it begins; the epoch means at once. */
   start_at: string | null;
-  /** By when it must have ended. */
+  /** The deadline of this execution. */
   deadline_at: string | null;
   /** The user who did it. */
   by?: string | undefined;
-  /** Why, in the words of who asked for it. */
+  /** The reason that the user gave. */
   reason?: string | undefined;
 }
 
@@ -3119,7 +3119,7 @@ export interface ExecutionRescheduledEvent {
   at: string;
   /** What happened. */
   data: ExecutionRescheduled;
-  /** In place of data that make the answer too large: where they are. */
+  /** In place of data that are too large for the answer: where to read them. */
   data_omitted?: Omitted | undefined;
 }
 
@@ -3878,7 +3878,7 @@ export interface Workflow {
 export interface WorkflowPage {
   /** Workflows. */
   workflows: Workflow[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -3942,7 +3942,7 @@ export interface WorkflowTaskRun {
 export interface WorkflowRunPage {
   /** Runs, the newest first. */
   runs: WorkflowRun[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -4047,7 +4047,7 @@ export interface Process {
 export interface ProcessPage {
   /** Processes. */
   processes: Process[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -4111,7 +4111,7 @@ export interface ProcessStepRun {
 export interface ProcessRunPage {
   /** Runs, the newest first. */
   runs: ProcessRun[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
@@ -4168,7 +4168,7 @@ export interface Task {
 export interface TaskPage {
   /** Tasks. */
   tasks: Task[];
-  /** Ask for the next page with it; null on the last page. */
+  /** Cursor of the next page; null on the last page. */
   next_cursor: string | null;
 }
 

@@ -1,8 +1,14 @@
-import { DEPENDENCY_ENDS, EXECUTION_STATUSES, LIMITS, PRIORITIES, STEP_STATUSES } from '@batuta/contracts';
+import {
+  DEPENDENCY_ENDS,
+  EXECUTION_STATUSES,
+  LIMITS,
+  MOST_WORK_STEPS,
+  PRIORITIES,
+  STEP_STATUSES,
+  TASK_PRIORITIES,
+  WORK_STATUSES,
+} from '@batuta/contracts';
 import type { OpenApiSchema } from './openapi-schema.js';
-import { TASK_PRIORITIES } from '../work/bodies.js';
-import { WORK_STATUSES } from '../work/shown-runs.js';
-import { MOST_STEPS } from '../work/steps.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
 const text = (description: string, more: OpenApiSchema = {}): OpenApiSchema => ({
@@ -118,11 +124,11 @@ export function workSchemas(
   const name = text('Its name.', { minLength: 1, maxLength: 200 });
   const tasks = list('Its tasks, in the order in which they run.', ref('WorkflowTask'), {
     minItems: 1,
-    maxItems: MOST_STEPS,
+    maxItems: MOST_WORK_STEPS,
   });
   const steps = list('Its steps, in the order in which they run.', ref('ProcessStep'), {
     minItems: 1,
-    maxItems: MOST_STEPS,
+    maxItems: MOST_WORK_STEPS,
   });
   return {
     WorkflowBody: object({ name, tasks, config: CONFIG }, ['name', 'tasks']),

@@ -1,3 +1,4 @@
+import { MOST_WORK_STEPS } from '@batuta/contracts';
 import type {
   DependencyOn,
   JsonObject,
@@ -10,9 +11,6 @@ import type { BodyReader } from './checks.js';
 
 /** What the platform keeps a config for; the configs are named and marked so. */
 export type KeptFor = 'workflow' | 'process' | 'task';
-
-/** Tasks of a workflow and steps of a process. */
-export const MOST_STEPS = 1_000;
 
 /** A task of a workflow, or a step of a process. */
 export interface WorkStep {
@@ -50,7 +48,7 @@ const STEP_TYPES = ['workflow', 'task'] as const;
 
 /** Tasks of a workflow: `[{type, config}]`. */
 export function tasksIn(reader: BodyReader, value: JsonValue | undefined): readonly WorkStep[] {
-  const tasks = reader.list('/tasks', value, MOST_STEPS, 1).map((entry, index): WorkStep => {
+  const tasks = reader.list('/tasks', value, MOST_WORK_STEPS, 1).map((entry, index): WorkStep => {
     const step = `/tasks/${index}`;
     const { id, type, config, timeout_ms: timeoutMs, retry } = reader.fields(step, entry, TASK_FIELDS);
     return {
@@ -69,7 +67,7 @@ export function tasksIn(reader: BodyReader, value: JsonValue | undefined): reado
 
 /** Steps of a process: `{id, type: workflow, name}` or `{id, type: task, task_data: {type, …}}`. */
 export function stepsIn(reader: BodyReader, value: JsonValue | undefined): readonly WorkStep[] {
-  const steps = reader.list('/steps', value, MOST_STEPS, 1).map((entry, index): WorkStep => {
+  const steps = reader.list('/steps', value, MOST_WORK_STEPS, 1).map((entry, index): WorkStep => {
     const step = `/steps/${index}`;
     const fields = reader.fields(step, entry, STEP_FIELDS);
     const { id, type: kind, name, task_data: data, input, timeout_ms: timeoutMs, retry } = fields;

@@ -4,6 +4,7 @@ import {
   StepAttemptSchema,
   isoTime,
   operations,
+  TASK_PRIORITIES,
   TASK_QUERIES,
   toUserJson,
 } from '@batuta/contracts';
@@ -24,7 +25,7 @@ import { admittedHeaders } from '../http/rate-limit.js';
 import { shownCursor } from '../http/shown.js';
 import { RouteFor } from '../routes/operation-route.js';
 import { BodyReader } from './checks.js';
-import { queueOf, TASK_PRIORITIES, taskIn } from './bodies.js';
+import { queueOf, taskIn } from './bodies.js';
 import { reasonOf } from './reason.js';
 import { workStatusOf } from './shown-runs.js';
 import { Work } from './work.js';
