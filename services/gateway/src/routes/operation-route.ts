@@ -46,7 +46,9 @@ function refusalsOf({ refuses, http }: AnyOperation): readonly RefusalCode[] {
 function bodyDecorator({ schema, says, merges = false, optional = false }: BodySpec): MethodDecorator {
   if (merges) return PatchIs(schema, says);
   const dto = DTOS[schema];
-  return dto === undefined ? BodyIs(schema, says, !optional) : ApiBody({ type: dto, ...(optional ? { required: false } : {}) });
+  return dto === undefined
+    ? BodyIs(schema, says, !optional)
+    : ApiBody({ type: dto, ...(optional ? { required: false } : {}) });
 }
 
 function answer({ status, schema, media = 'text/plain', says, ...headers }: AnswerSpec): MethodDecorator {

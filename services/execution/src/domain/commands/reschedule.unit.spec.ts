@@ -35,7 +35,9 @@ describe('rescheduling an execution', () => {
   });
 
   test('is refused once it has begun, and once it has ended', () => {
-    const run = scenario(ONE).start().when({ type: 'RescheduleExecution', startAt: NOON + 1 });
+    const run = scenario(ONE)
+      .start()
+      .when({ type: 'RescheduleExecution', startAt: NOON + 1 });
     expect(run.rejected?.code).toBe('not_applicable');
     run.ok('a').when({ type: 'RescheduleExecution', startAt: NOON + 1 });
     expect(run.rejected?.code).toBe('already_completed');
