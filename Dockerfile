@@ -1,9 +1,9 @@
-# One image for every service; SERVICE says which one a container runs:
+# One image for every service. SERVICE says which one a container runs:
 #   docker build -t batuta .
 #   docker run -e SERVICE=gateway batuta
 ARG NODE_IMAGE=node:24-bookworm-slim
 
-# The manifests alone, so that a change of source does not install everything again.
+# Only the manifests, so that a change of the source does not install all packages again.
 FROM ${NODE_IMAGE} AS manifests
 WORKDIR /app
 COPY . .
@@ -15,7 +15,7 @@ WORKDIR /app
 COPY --from=manifests /app/package.json /app/package-lock.json /app/.npmrc ./
 COPY --from=manifests /app/libs libs
 COPY --from=manifests /app/services services
-# No script of a package runs: the compilers and everything that the services import work without.
+# Scripts of packages do not run. The compilers and everything that the services import work without them.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN ./node_modules/.bin/tsc -b \
@@ -49,9 +49,9 @@ COPY --from=dependencies /app ./
 COPY --from=build /app/libs libs
 COPY --from=build /app/services services
 COPY deploy/docker/health.mjs ./
-# Owned by the user that runs, so that a volume mounted here begins as that user's: the first admin key is written to it.
+# Owned by the user that runs the service, so that a new volume mounted here belongs to it too. The first admin key is written there.
 RUN mkdir /var/lib/batuta && chown 1000:1000 /var/lib/batuta
-# glibc keeps freed blocks of a mebibyte for itself, in pieces that fit nothing later, unless it is told to give them back.
+# Without this setting glibc keeps freed blocks of a mebibyte in pieces that fit no later allocation.
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \
     MALLOC_MMAP_THRESHOLD_=131072 \
@@ -67,9 +67,9 @@ ENV NODE_ENV=production \
     BATUTA_STEP_RUNNER_HTTP_PORT=8080 \
     BATUTA_NOTIFICATIONS_HTTP_HOST=0.0.0.0 \
     BATUTA_NOTIFICATIONS_HTTP_PORT=8080
-# The official image's user "node", as a number: Kubernetes can then see that it is not root.
+# The user "node" of the official image, as a number, so that Kubernetes can see that it is not root.
 USER 1000:1000
 EXPOSE 3000 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["node", "/app/health.mjs"]
-# exec, so that the service is process 1 and gets the SIGTERM that lets it hand over.
+# exec makes the service process 1, so it receives SIGTERM and can hand over its work.
 ENTRYPOINT ["/bin/sh", "-c", "exec node --enable-source-maps \"services/${SERVICE}/dist/main.js\""]
