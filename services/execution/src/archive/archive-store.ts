@@ -1,6 +1,6 @@
 /** Where archive files are kept. A file is written once, under a name that no other file ever has, and never changed. */
 export interface ArchiveStore {
-  /** The place as logs and errors name it. It holds no secret. */
+  /** The name of the place for logs and errors. Contains no secret. */
   readonly where: string;
   /** Resolves once the file is durable. A crash at any moment leaves all of it or nothing under its name. */
   put(name: string, bytes: Buffer): Promise<void>;
