@@ -125,7 +125,7 @@ interface Pull {
   readonly deadline: number;
 }
 
-interface Lane {
+interface PriorityQueue {
   readonly priority: Priority;
   readonly weight: number;
   /**
@@ -186,10 +186,10 @@ class QueuedDelivery implements Delivery {
     private readonly loop: PoolLoop,
     { subject, headers, data }: Msg,
     readonly reply: string,
-    private readonly lane: Lane,
+    private readonly queue: PriorityQueue,
     readonly deliveries: number,
     /**
-     * The generation of its lane. An acknowledgement must not reach a consumer or a stream that was created after the
+     * The generation of its queue. An acknowledgement must not reach a consumer or a stream that was created after the
      * original was lost.
      */
     private readonly generation: number,
@@ -202,12 +202,12 @@ class QueuedDelivery implements Delivery {
   }
 
   get priority(): Priority {
-    return this.lane.priority;
+    return this.queue.priority;
   }
 
   /** Whether the server still knows the delivery by its reply subject. */
   get known(): boolean {
-    return this.generation === this.lane.generation;
+    return this.generation === this.queue.generation;
   }
 
   get data(): Uint8Array {
@@ -236,8 +236,8 @@ class QueuedDelivery implements Delivery {
 }
 
 class PoolLoop implements PoolConsumer {
-  private readonly lanes: readonly Lane[];
-  private readonly lanesByPriority: ReadonlyMap<string, Lane>;
+  private readonly queues: readonly PriorityQueue[];
+  private readonly queuesByPriority: ReadonlyMap<string, PriorityQueue>;
   private readonly inbox: string;
   private readonly workingMs: number;
   private readonly pullExpiresMs: number;
@@ -275,7 +275,7 @@ class PoolLoop implements PoolConsumer {
     this.workingMs = options.workingMs ?? 700;
     this.pullExpiresMs = options.pullExpiresMs ?? 5_000;
     const weights = options.weights ?? DEFAULT_WEIGHTS;
-    this.lanes = PRIORITIES.map((priority) => ({
+    this.queues = PRIORITIES.map((priority) => ({
       priority,
       weight: weights[priority],
       credit: 0,
@@ -292,7 +292,7 @@ class PoolLoop implements PoolConsumer {
       created: undefined,
       generation: 0,
     }));
-    this.lanesByPriority = new Map(this.lanes.map((lane) => [lane.priority, lane]));
+    this.queuesByPriority = new Map(this.queues.map((queue) => [queue.priority, queue]));
   }
 
   get running(): number {
@@ -315,7 +315,7 @@ class PoolLoop implements PoolConsumer {
   }
 
   get queueEmpty(): boolean {
-    return this.queued === 0 && !this.lanes.some(hasBacklog);
+    return this.queued === 0 && !this.queues.some(hasBacklog);
   }
 
   take(delivery: DirectDelivery): boolean {
@@ -359,8 +359,8 @@ class PoolLoop implements PoolConsumer {
     this.draining = true;
     // Draining ends the open pulls at the server. Messages that are on their way still arrive here and are handed back.
     const unsubscribed = this.nc.isClosed() ? undefined : this.subscription?.drain();
-    for (const lane of this.lanes) {
-      for (const delivery of lane.waiting.splice(0)) {
+    for (const queue of this.queues) {
+      for (const delivery of queue.waiting.splice(0)) {
         this.queued -= 1;
         delivery.nak();
       }
@@ -407,39 +407,39 @@ class PoolLoop implements PoolConsumer {
     // and an account hash before the stream.
     const tokens = (message.reply ?? '').split('.');
     const shift = tokens.length >= 11 ? 2 : 0;
-    const lane = this.lanesByPriority.get(message.subject.split('.')[3] ?? '');
-    if (lane === undefined || message.reply === undefined) {
+    const queue = this.queuesByPriority.get(message.subject.split('.')[3] ?? '');
+    if (queue === undefined || message.reply === undefined) {
       this.options.logger.error({ subject: message.subject }, 'a message that is no task came on the inbox for tasks');
       return;
     }
     const sequence = Number(tokens[5 + shift]) || 0;
     // nats-server 2.9 can lose count of a delivery when the client that received it is gone.
-    const least = sequence <= lane.delivered ? 2 : 1;
-    lane.delivered = Math.max(lane.delivered, sequence);
+    const least = sequence <= queue.delivered ? 2 : 1;
+    queue.delivered = Math.max(queue.delivered, sequence);
     const delivery = new QueuedDelivery(
       (this.lastDelivery += 1),
       this,
       message,
       message.reply,
-      lane,
+      queue,
       Math.max(least, Number(tokens[4 + shift]) || 1),
-      lane.generation,
+      queue.generation,
     );
     this.unsettled.set(delivery.id, delivery);
-    lane.lastSeen = delivery.touched;
-    lane.lastTask = delivery.touched;
-    lane.backlog = Number(tokens[8 + shift]) > 0;
-    for (const [id, pull] of lane.pulls) {
-      lane.outstanding -= 1;
+    queue.lastSeen = delivery.touched;
+    queue.lastTask = delivery.touched;
+    queue.backlog = Number(tokens[8 + shift]) > 0;
+    for (const [id, pull] of queue.pulls) {
+      queue.outstanding -= 1;
       pull.remaining -= 1;
-      if (pull.remaining === 0) lane.pulls.delete(id);
+      if (pull.remaining === 0) queue.pulls.delete(id);
       break;
     }
     if (this.draining) {
       delivery.nak();
       return;
     }
-    lane.waiting.push(delivery);
+    queue.waiting.push(delivery);
     this.queued += 1;
     this.fillSlots();
     this.scheduleRefill();
@@ -447,14 +447,14 @@ class PoolLoop implements PoolConsumer {
 
   private receiveStatus(message: Msg, code: number): void {
     const [priority, pullId] = message.subject.slice(this.inbox.length + 1).split('.');
-    const lane = this.lanesByPriority.get(priority ?? '');
-    if (lane === undefined) return;
-    lane.lastSeen = performance.now();
+    const queue = this.queuesByPriority.get(priority ?? '');
+    if (queue === undefined) return;
+    queue.lastSeen = performance.now();
     if (code === 100) return;
-    const pull = lane.pulls.get(pullId ?? '');
+    const pull = queue.pulls.get(pullId ?? '');
     if (pull !== undefined) {
-      lane.pulls.delete(pullId ?? '');
-      lane.outstanding -= pull.remaining;
+      queue.pulls.delete(pullId ?? '');
+      queue.outstanding -= pull.remaining;
     }
     const description = message.headers?.description ?? '';
     // 404 and 408 mean that no task came before the pull expired. 409 has many meanings, among them a deleted consumer.
@@ -465,7 +465,7 @@ class PoolLoop implements PoolConsumer {
       return;
     }
     if (code === 404 || code === 408) {
-      lane.backlog = false;
+      queue.backlog = false;
     } else {
       this.options.logger.warn({ pool: this.options.pool, code, description }, 'a pull for tasks was refused');
     }
@@ -475,8 +475,8 @@ class PoolLoop implements PoolConsumer {
   /** Gives free slots to the deliveries that wait here, by weight. */
   private fillSlots(): void {
     while (this.queued > 0 && this.inSlots < this.options.slots && !this.draining && !this.isFull) {
-      const lane = pickByWeight(this.lanes, hasWaiting);
-      const delivery = lane?.waiting.shift();
+      const queue = pickByWeight(this.queues, hasWaiting);
+      const delivery = queue?.waiting.shift();
       if (delivery === undefined) return;
       this.queued -= 1;
       this.inSlots += 1;
@@ -552,35 +552,35 @@ class PoolLoop implements PoolConsumer {
     if (free <= 0 || this.isFull) return;
     let toShare = free;
     let backlogs = 0;
-    for (const lane of this.lanes) {
-      if (lane.backlog) {
+    for (const queue of this.queues) {
+      if (queue.backlog) {
         backlogs += 1;
-        toShare -= lane.outstanding;
-      } else if (lane.outstanding * 2 <= free) {
-        this.pull(lane, free - lane.outstanding);
+        toShare -= queue.outstanding;
+      } else if (queue.outstanding * 2 <= free) {
+        this.pull(queue, free - queue.outstanding);
       }
     }
     if (backlogs === 0) return;
-    const shares = new Map<Lane, number>();
+    const shares = new Map<PriorityQueue, number>();
     for (; toShare > 0; toShare--) {
-      const lane = pickByWeight(this.lanes, hasBacklog);
-      if (lane === undefined) break;
-      shares.set(lane, (shares.get(lane) ?? 0) + 1);
+      const queue = pickByWeight(this.queues, hasBacklog);
+      if (queue === undefined) break;
+      shares.set(queue, (shares.get(queue) ?? 0) + 1);
     }
-    for (const [lane, batch] of shares) this.pull(lane, batch);
+    for (const [queue, batch] of shares) this.pull(queue, batch);
   }
 
-  private pull(lane: Lane, wanted: number): void {
+  private pull(queue: PriorityQueue, wanted: number): void {
     const batch = Math.min(wanted, LARGEST_PULL);
     const id = String(++this.lastPull);
     const now = performance.now();
-    lane.pulls.set(id, { remaining: batch, deadline: now + this.pullExpiresMs + 1_000 });
-    lane.outstanding += batch;
-    lane.lastSeen = now;
+    queue.pulls.set(id, { remaining: batch, deadline: now + this.pullExpiresMs + 1_000 });
+    queue.outstanding += batch;
+    queue.lastSeen = now;
     this.nc.publish(
-      `$JS.API.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${subjects.stepConsumer(this.options.pool, lane.priority)}`,
+      `$JS.API.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${subjects.stepConsumer(this.options.pool, queue.priority)}`,
       `{"batch":${batch},"expires":${this.pullExpiresMs * 1e6},"idle_heartbeat":${this.heartbeatMs() * 1e6}}`,
-      { reply: `${this.inbox}.${lane.priority}.${id}` },
+      { reply: `${this.inbox}.${queue.priority}.${id}` },
     );
   }
 
@@ -599,19 +599,19 @@ class PoolLoop implements PoolConsumer {
       if (delivery.known) this.nc.publish(delivery.reply, WORKING);
     }
     if (this.draining || this.recovery !== undefined) return;
-    for (const lane of this.lanes) {
-      for (const [id, pull] of lane.pulls) {
+    for (const queue of this.queues) {
+      for (const [id, pull] of queue.pulls) {
         if (pull.deadline > now) break;
-        lane.pulls.delete(id);
-        lane.outstanding -= pull.remaining;
+        queue.pulls.delete(id);
+        queue.outstanding -= pull.remaining;
       }
-      if (lane.outstanding > 0 && now - lane.lastSeen > this.heartbeatMs() * 2 + 500) {
-        this.recover(`no sign of life from ${subjects.stepConsumer(this.options.pool, lane.priority)}`);
+      if (queue.outstanding > 0 && now - queue.lastSeen > this.heartbeatMs() * 2 + 500) {
+        this.recover(`no sign of life from ${subjects.stepConsumer(this.options.pool, queue.priority)}`);
         return;
       }
-      if (lane.outstanding > 0 && now - Math.max(lane.lastTask, lane.lastLook) > this.pullExpiresMs) {
-        lane.lastLook = now;
-        void this.lookForStranded(lane);
+      if (queue.outstanding > 0 && now - Math.max(queue.lastTask, queue.lastLook) > this.pullExpiresMs) {
+        queue.lastLook = now;
+        void this.lookForStranded(queue);
       }
     }
     this.scheduleRefill();
@@ -622,35 +622,35 @@ class PoolLoop implements PoolConsumer {
    * example when its stream was created while its predecessor was being deleted. When two checks in a row find this
    * state, the consumer is recreated. If that does not help, the stream is recreated too.
    */
-  private async lookForStranded(lane: Lane): Promise<void> {
+  private async lookForStranded(queue: PriorityQueue): Promise<void> {
     const { pool, logger } = this.options;
     try {
-      const info = await poolConsumerInfo(this.nc, pool, lane.priority);
+      const info = await poolConsumerInfo(this.nc, pool, queue.priority);
       const stuck =
         info.num_pending > 0 &&
         info.num_waiting > 0 &&
         info.num_ack_pending < (info.config.max_ack_pending ?? Infinity);
       const delivered = info.delivered.consumer_seq;
-      if (!stuck || performance.now() - lane.lastTask <= this.pullExpiresMs) {
-        lane.suspect = undefined;
-      } else if (lane.suspect !== delivered) {
-        lane.suspect = delivered;
+      if (!stuck || performance.now() - queue.lastTask <= this.pullExpiresMs) {
+        queue.suspect = undefined;
+      } else if (queue.suspect !== delivered) {
+        queue.suspect = delivered;
       } else {
-        lane.suspect = undefined;
-        const again = performance.now() - lane.remade < REMADE_LATELY_MS;
-        lane.remade = performance.now();
+        queue.suspect = undefined;
+        const again = performance.now() - queue.remade < REMADE_LATELY_MS;
+        queue.remade = performance.now();
         const what = again ? 'stream' : 'consumer';
         logger.error(
-          { pool, priority: lane.priority, waiting: info.num_pending },
+          { pool, priority: queue.priority, waiting: info.num_pending },
           `tasks are stranded, recreating the ${what}`,
         );
         // Losing the stream loses no task: the engine sends again every task that the new stream does not hold.
-        await (again ? deleteStepsStream(this.nc) : deletePoolConsumer(this.nc, pool, lane.priority));
+        await (again ? deleteStepsStream(this.nc) : deletePoolConsumer(this.nc, pool, queue.priority));
         this.recover('stranded consumer', DELETION_MS);
       }
     } catch (error) {
       if (!this.closed)
-        logger.warn({ err: error, pool, priority: lane.priority }, 'the state of a consumer cannot be read');
+        logger.warn({ err: error, pool, priority: queue.priority }, 'the state of a consumer cannot be read');
     }
   }
 
@@ -662,10 +662,10 @@ class PoolLoop implements PoolConsumer {
       return;
     }
     this.options.logger.warn({ pool: this.options.pool, reason }, 'checking the stream of tasks');
-    for (const lane of this.lanes) {
-      lane.pulls.clear();
-      lane.outstanding = 0;
-      lane.backlog = false;
+    for (const queue of this.queues) {
+      queue.pulls.clear();
+      queue.outstanding = 0;
+      queue.backlog = false;
     }
     this.recovery = this.ensureUntilDone(pauseMs).then(() => {
       this.recovery = undefined;
@@ -718,15 +718,15 @@ class PoolLoop implements PoolConsumer {
       await ensureStepsStream(this.nc, { logger, ...this.options.stream });
       return makeConsumers();
     });
-    for (const lane of this.lanes) {
-      const { created, delivered } = consumers[lane.priority];
-      if (lane.created !== undefined && lane.created !== created) {
-        logger.warn({ pool, priority: lane.priority }, 'the queue was recreated, its tasks may be lost');
-        lane.generation += 1;
-        lane.delivered = 0;
+    for (const queue of this.queues) {
+      const { created, delivered } = consumers[queue.priority];
+      if (queue.created !== undefined && queue.created !== created) {
+        logger.warn({ pool, priority: queue.priority }, 'the queue was recreated, its tasks may be lost');
+        queue.generation += 1;
+        queue.delivered = 0;
       }
-      lane.created = created;
-      lane.delivered = Math.max(lane.delivered, delivered.stream_seq);
+      queue.created = created;
+      queue.delivered = Math.max(queue.delivered, delivered.stream_seq);
     }
   }
 }
@@ -736,23 +736,26 @@ function isForbidden(error: unknown): boolean {
   return [error, (error as Partial<Error> | undefined)?.cause].some((one) => one instanceof PermissionViolationError);
 }
 
-function hasWaiting(lane: Lane): boolean {
-  return lane.waiting.length > 0;
+function hasWaiting(queue: PriorityQueue): boolean {
+  return queue.waiting.length > 0;
 }
 
-function hasBacklog(lane: Lane): boolean {
-  return lane.backlog;
+function hasBacklog(queue: PriorityQueue): boolean {
+  return queue.backlog;
 }
 
-/** Picks a lane that qualifies, by smooth weighted round robin. */
-function pickByWeight(lanes: readonly Lane[], qualifies: (lane: Lane) => boolean): Lane | undefined {
-  let best: Lane | undefined;
+/** Picks a queue that qualifies, by smooth weighted round robin. */
+function pickByWeight(
+  queues: readonly PriorityQueue[],
+  qualifies: (queue: PriorityQueue) => boolean,
+): PriorityQueue | undefined {
+  let best: PriorityQueue | undefined;
   let total = 0;
-  for (const lane of lanes) {
-    if (!qualifies(lane)) continue;
-    lane.credit += lane.weight;
-    total += lane.weight;
-    if (best === undefined || lane.credit > best.credit) best = lane;
+  for (const queue of queues) {
+    if (!qualifies(queue)) continue;
+    queue.credit += queue.weight;
+    total += queue.weight;
+    if (best === undefined || queue.credit > best.credit) best = queue;
   }
   if (best !== undefined) best.credit -= total;
   return best;

@@ -9,7 +9,7 @@ import type { HotStream, Partition } from './partition.js';
 import type { Clock } from './ports.js';
 
 /** An input that waits for its turn. By then its partition may have another owner, or none. */
-export interface Held {
+export interface WaitingInput {
   readonly partition: number;
   readonly input: Input;
 }
@@ -20,9 +20,9 @@ interface RecoveringLane {
   /** Takes the decided but unsent batch. The lane continues with an empty one. */
   readonly takeOpen: () => Batch;
   /** Reverts the decisions of a batch and returns its inputs. */
-  readonly takeBack: (batch: Batch) => Held[];
+  readonly takeBack: (batch: Batch) => WaitingInput[];
   /** Puts inputs before all waiting ones. */
-  readonly waitFirst: (inputs: readonly Held[]) => void;
+  readonly waitFirst: (inputs: readonly WaitingInput[]) => void;
   readonly drop: (input: Input) => void;
   /** Returns false when only another version can read it. */
   readonly load: (execution: HotStream) => Promise<boolean>;
@@ -45,7 +45,7 @@ export class CommitRecovery {
   ) {}
 
   /** PostgreSQL accepts commits again, so the next refusal counts as the first. */
-  commitHeld(): void {
+  commitSucceeded(): void {
     this.#refusals = 0;
   }
 
@@ -87,30 +87,30 @@ export class CommitRecovery {
   }
 
   /** PostgreSQL cannot commit now. Everything is decided again a little later. */
-  async #later(inputs: readonly Held[]): Promise<void> {
+  async #later(inputs: readonly WaitingInput[]): Promise<void> {
     this.#refusals += 1;
     await pause(this.parts.clock, backoff(this.#refusals));
     this.lane.waitFirst(inputs);
   }
 
   /** One of these inputs made PostgreSQL refuse all of them. Each gets its own commit, which shows the cause. */
-  async #alone(inputs: readonly Held[]): Promise<void> {
-    for (const held of inputs) await this.#commitAlone(held);
+  async #alone(inputs: readonly WaitingInput[]): Promise<void> {
+    for (const waiting of inputs) await this.#commitAlone(waiting);
   }
 
-  async #commitAlone(held: Held): Promise<void> {
+  async #commitAlone(waiting: WaitingInput): Promise<void> {
     const { owner, clock, log } = this.parts;
     const { lane } = this;
     for (let attempt = 1; !lane.closed(); attempt++) {
-      const partition = owner.partition(held.partition);
-      if (partition === undefined) return lane.drop(held.input);
-      let execution = partition.executions.get(held.input.executionId);
+      const partition = owner.partition(waiting.partition);
+      if (partition === undefined) return lane.drop(waiting.input);
+      let execution = partition.executions.get(waiting.input.executionId);
       if (execution === undefined) {
-        execution = partition.add(held.input.executionId);
+        execution = partition.add(waiting.input.executionId);
         const readable = await lane.load(execution);
-        if (!readable || !partition.owned) return lane.drop(held.input);
+        if (!readable || !partition.owned) return lane.drop(waiting.input);
       }
-      lane.decide(execution, held.input);
+      lane.decide(execution, waiting.input);
       const batch = lane.takeOpen();
       if (batch.empty) return;
       const outcome = await lane.send(batch);
@@ -120,16 +120,16 @@ export class CommitRecovery {
         await this.#reclaim([...batch.partitions.values()]);
       } else if (outcome.transient) {
         await pause(clock, backoff(attempt));
-      } else if (!this.#anotherWay(held.input, partition, execution, outcome.code)) {
+      } else if (!this.#anotherWay(waiting.input, partition, execution, outcome.code)) {
         log.error(
-          { code: outcome.code, reason: outcome.message, ...execution.named, kind: held.input.kind },
+          { code: outcome.code, reason: outcome.message, ...execution.named, kind: waiting.input.kind },
           'an input was rejected because PostgreSQL refuses its events',
         );
         const rejection = { code: 'internal' as const, message: 'The command cannot be stored.' };
-        return settle(held.input, { kind: 'rejected', rejection });
+        return settle(waiting.input, { kind: 'rejected', rejection });
       }
     }
-    lane.drop(held.input);
+    lane.drop(waiting.input);
   }
 
   /** Whether a refused input should be decided once more in another form. */

@@ -4,7 +4,7 @@ import { NO_SCHEDULE, initialState, isAttemptWanted, nextWake } from '../domain/
 import { Batch, addLink, ofExecution, rowChange } from './batch.js';
 import type { StreamChanges } from './batch.js';
 import { CommitRecovery, backoff, pause } from './commit-recovery.js';
-import type { Held } from './commit-recovery.js';
+import type { WaitingInput } from './commit-recovery.js';
 import { settle } from './inputs.js';
 import type { Answer, CommandInput, Input } from './inputs.js';
 import type { LaneParts } from './lane-parts.js';
@@ -41,7 +41,7 @@ export class Lane {
   /** The last commit had one execution. Then waiting for others would cost a turn of the event loop each time. */
   #single = false;
   readonly #state = new LaneState();
-  readonly #waiting: Held[] = [];
+  readonly #waiting: WaitingInput[] = [];
   /** Inputs of executions that are being read. */
   readonly #reading = new Map<HotStream, Input[]>();
   readonly #recovery: CommitRecovery;
@@ -467,7 +467,7 @@ export class Lane {
 
   #committed(batch: Batch, held: ReadonlyMap<number, number>): void {
     const { counters, owner } = this.parts;
-    this.#recovery.commitHeld();
+    this.#recovery.commitSucceeded();
     const kept: StreamChanges[] = [];
     for (const partition of batch.partitions.values()) {
       const base = held.get(partition.id);
@@ -534,7 +534,7 @@ export class Lane {
   }
 
   /** Reverts the decisions of a batch, so that only the committed state remains. */
-  #takeBack(batch: Batch): Held[] {
+  #takeBack(batch: Batch): WaitingInput[] {
     batch.close();
     for (const { execution } of batch.executions) {
       execution.current = execution.committed;

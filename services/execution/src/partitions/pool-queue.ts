@@ -51,7 +51,7 @@ export class TenantUse {
   }
 }
 
-interface Lane {
+interface PriorityLane {
   readonly priority: Priority;
   readonly tasks: Fifo<WaitingTask>;
   readonly shelved: Fifo<ShelvedTask>;
@@ -74,14 +74,14 @@ export class Share {
   called = 0;
   /** The number of the turn in which it was last served. Among equals, the one that has waited longest is next. */
   served = 0;
-  readonly #lanes: readonly Lane[] = PRIORITIES.map((priority) => ({
+  readonly #lanes: readonly PriorityLane[] = PRIORITIES.map((priority) => ({
     priority,
     tasks: new Fifo(),
     shelved: new Fifo(),
     credit: 0,
   }));
   /** The lane whose turn it is, until its task has left. */
-  #turn: Lane | undefined;
+  #turn: PriorityLane | undefined;
 
   constructor(readonly tenant: TenantUse) {}
 
@@ -123,7 +123,7 @@ export class Share {
 
   /** The oldest shelved task of the priority with the fewest tasks in memory. */
   unshelve(): ShelvedTask | undefined {
-    let best: Lane | undefined;
+    let best: PriorityLane | undefined;
     for (const lane of this.#lanes) {
       if (lane.shelved.size > 0 && (best === undefined || lane.tasks.size < best.tasks.size)) best = lane;
     }
@@ -146,12 +146,12 @@ export class Share {
     for (const { tasks } of this.#lanes) yield* tasks;
   }
 
-  #lane(priority: Priority): Lane {
-    return this.#lanes.find((lane) => lane.priority === priority) as Lane;
+  #lane(priority: Priority): PriorityLane {
+    return this.#lanes.find((lane) => lane.priority === priority) as PriorityLane;
   }
 
-  #nextLane(): Lane {
-    let best: Lane | undefined;
+  #nextLane(): PriorityLane {
+    let best: PriorityLane | undefined;
     let total = 0;
     for (const lane of this.#lanes) {
       if (lane.tasks.size === 0) continue;
@@ -160,7 +160,7 @@ export class Share {
       total += weight;
       if (best === undefined || lane.credit > best.credit) best = lane;
     }
-    const next = best as Lane;
+    const next = best as PriorityLane;
     next.credit -= total;
     return next;
   }

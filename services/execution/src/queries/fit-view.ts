@@ -19,7 +19,7 @@ const FEW = 20;
 const LARGEST_OWN_OUTPUT = 1024 * 1024;
 
 /** A copy with writable fields. */
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Payload {
   readonly bytes: number;
@@ -51,12 +51,15 @@ export function withoutSteps(view: ExecutionView): ExecutionView {
 export function fitView(view: ExecutionView, room: number): ExecutionView {
   let bytes = jsonBytes(view as unknown as JsonValue);
   if (bytes <= room) return view;
-  const fitted: Draft<ExecutionView> = { ...view };
+  const fitted: Writable<ExecutionView> = { ...view };
   const steps = view.steps.map(copyStep);
   fitted.steps = steps;
   const payloads: Payload[] = steps.flatMap(payloadsOfStep);
   if (view.consensus !== undefined) {
-    const groups = view.consensus.map((group): Draft<ConsensusView> => ({ ...group, ...copyFailure(group.failure) }));
+    const groups = view.consensus.map((group): Writable<ConsensusView> => ({
+      ...group,
+      ...copyFailure(group.failure),
+    }));
     fitted.consensus = groups;
     for (const group of groups) payloads.push(...payloadOf(group, 'output', 'outputOmitted'), ...detailsOf(group));
   }
@@ -102,7 +105,7 @@ function copyFailure(failure: Failure | undefined): { failure?: Failure } {
   return failure === undefined ? {} : { failure: { ...failure } };
 }
 
-function copyStep(step: StepView): Draft<StepView> {
+function copyStep(step: StepView): Writable<StepView> {
   return {
     ...step,
     ...copyFailure(step.failure),
@@ -110,8 +113,8 @@ function copyStep(step: StepView): Draft<StepView> {
   };
 }
 
-function payloadsOfStep(step: Draft<StepView>): Payload[] {
-  const asked: Draft<ApprovalView> | undefined = step.approval;
+function payloadsOfStep(step: Writable<StepView>): Payload[] {
+  const asked: Writable<ApprovalView> | undefined = step.approval;
   return [
     ...payloadOf(step, 'output', 'outputOmitted'),
     ...(asked === undefined

@@ -1,11 +1,11 @@
 import { isTerminalEventType } from '@batuta/contracts';
 import type { Event, StepAttempt } from '@batuta/contracts';
 
-type Draft = { -readonly [K in keyof StepAttempt]: StepAttempt[K] };
+type WritableAttempt = { -readonly [K in keyof StepAttempt]: StepAttempt[K] };
 
 /** The attempts of one step, collected from its execution's events in order. */
 export class StepAttempts {
-  readonly #attempts: Draft[] = [];
+  readonly #attempts: WritableAttempt[] = [];
   /** Version of the event that scheduled the newest attempt; 0 before the first. */
   scheduledVersion = 0;
 
@@ -69,7 +69,7 @@ export class StepAttempts {
     }
   }
 
-  #open(stepId: string, attempt: number): Draft | undefined {
+  #open(stepId: string, attempt: number): WritableAttempt | undefined {
     if (stepId !== this.stepId) return undefined;
     return this.#attempts.findLast((each) => each.attempt === attempt && each.status === 'running');
   }

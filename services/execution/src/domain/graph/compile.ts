@@ -29,7 +29,7 @@ const MODEL_AGENT = 'ask_model';
 /** For each call of a model, unless its step sets a policy, because providers are often busy. */
 const MODEL_RETRY: Retry = { max_attempts: 5, backoff_ms: 1_000, max_backoff_ms: 60_000 };
 
-type Draft = { -readonly [K in keyof Unit]: Unit[K] };
+type UnitDraft = { -readonly [K in keyof Unit]: Unit[K] };
 
 /** The groups of a config with all defaults: the declared ones, then those that only members name. */
 function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
@@ -60,7 +60,7 @@ function stepUnit(
   step: StepDefinition,
   index: number,
   rules: StrategyRules,
-): Draft {
+): UnitDraft {
   const work = workOf(step);
   const { mapping, takesSlot } = kindOf({ work });
   return {
@@ -97,7 +97,12 @@ function stepUnit(
   };
 }
 
-function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge' | 'tool', of: Partial<Draft>): Draft {
+function attendantUnit(
+  index: number,
+  id: string,
+  kind: 'compensation' | 'judge' | 'tool',
+  of: Partial<UnitDraft>,
+): UnitDraft {
   return {
     index,
     id,
@@ -149,14 +154,14 @@ function numbers(names: readonly string[] | undefined, nodes: ReadonlyMap<string
  * turn.
  */
 function linkAlternatives(
-  units: Draft[],
+  units: UnitDraft[],
   steps: readonly StepDefinition[],
   nodes: ReadonlyMap<string, number>,
   positional: boolean,
 ): void {
   let lastMain = -1;
   for (const [index, step] of steps.entries()) {
-    const unit = units[index] as Draft;
+    const unit = units[index] as UnitDraft;
     const target = step.fallback_for ? nodes.get(step.fallback_for) : undefined;
     if (target !== undefined && target !== index) {
       unit.fallbackFor = target;
@@ -170,7 +175,7 @@ function linkAlternatives(
 }
 
 /** The main node that a chain of fallbacks serves. -1 when the chain leads nowhere. */
-function rootOf(units: readonly Draft[], unit: Draft): number {
+function rootOf(units: readonly UnitDraft[], unit: UnitDraft): number {
   let node = unit.index;
   for (let steps = 0; steps <= units.length; steps++) {
     const current = units[node];
@@ -183,7 +188,7 @@ function rootOf(units: readonly Draft[], unit: Draft): number {
 }
 
 /** A fallback may name the node that it serves as a dependency, but does not wait for it. */
-function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
+function servedBy(units: readonly UnitDraft[], unit: UnitDraft): Set<number> {
   const served = new Set<number>();
   for (let node = unit.fallbackFor; node !== -1 && !served.has(node); node = units[node]?.fallbackFor ?? -1) {
     served.add(node);
@@ -200,7 +205,7 @@ function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
  * them could be skipped, or copied by a fork that requests the approval again, and the later step would not wait. An
  * approval that is a fallback or a member counts for the node that it serves or votes for.
  */
-function waitForApprovals(units: readonly Draft[], members: readonly (readonly number[])[]): void {
+function waitForApprovals(units: readonly UnitDraft[], members: readonly (readonly number[])[]): void {
   const gates = new Set<number>();
   for (const unit of units) {
     const root = approvalOf(unit) === undefined ? -1 : rootOf(units, unit);
@@ -231,7 +236,7 @@ function waitForApprovals(units: readonly Draft[], members: readonly (readonly n
       comesAfter(member, units.length + group);
     }
   }
-  const more = new Map<Draft, number[]>();
+  const more = new Map<UnitDraft, number[]>();
   for (const gate of gates) {
     const seen = new Set([gate]);
     for (const node of seen) {
@@ -252,7 +257,7 @@ function waitForApprovals(units: readonly Draft[], members: readonly (readonly n
 }
 
 /** Records for each step the choices that must choose it. */
-function nameChosen(units: readonly Draft[], unitIndex: ReadonlyMap<string, number>): void {
+function nameChosen(units: readonly UnitDraft[], unitIndex: ReadonlyMap<string, number>): void {
   for (const choice of units) {
     const rules = choiceOf(choice);
     for (const id of new Set([...(rules?.branches.flat() ?? []), ...(rules?.otherwise ?? [])])) {
@@ -267,7 +272,7 @@ function nameChosen(units: readonly Draft[], unitIndex: ReadonlyMap<string, numb
 export function compile(definition: OrchestrationDefinition): CompiledConfig {
   const rules = strategyRules(definition);
   const steps = definition.steps;
-  const units: Draft[] = steps.map((step, index) => stepUnit(definition, step, index, rules));
+  const units: UnitDraft[] = steps.map((step, index) => stepUnit(definition, step, index, rules));
   const declared = declaredGroups(definition);
 
   for (const [index, step] of steps.entries()) {
@@ -281,7 +286,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
         input: compensate.input === undefined ? undefined : parseTemplate(compensate.input, compensate.agent),
         compensates: index,
       });
-      (units[index] as Draft).compensation = unit.index;
+      (units[index] as UnitDraft).compensation = unit.index;
       units.push(unit);
     }
   }
@@ -318,7 +323,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
         units.push(unit);
       }
     }
-    (units[index] as Draft).places = places;
+    (units[index] as UnitDraft).places = places;
   }
 
   const unitIndex = new Map(units.map((unit) => [unit.id, unit.index]));
@@ -333,11 +338,11 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
 
   linkAlternatives(units, steps, nodes, rules.positionalFallbacks);
   const isFallback = steps.map(
-    (step, index) => step.is_fallback === true || (units[index] as Draft).fallbackFor !== -1,
+    (step, index) => step.is_fallback === true || (units[index] as UnitDraft).fallbackFor !== -1,
   );
   const members: number[][] = declared.map(() => []);
   for (const [index, step] of steps.entries()) {
-    const unit = units[index] as Draft;
+    const unit = units[index] as UnitDraft;
     unit.dependencies = numbers(step.dependencies, nodes);
     const group = step.consensus_group ? groupIndex.get(step.consensus_group) : undefined;
     if (group !== undefined && !isFallback[index]) {
@@ -346,7 +351,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     }
   }
   const sharedDependencies = members.map((group) => [
-    ...new Set(group.flatMap((member) => (units[member] as Draft).dependencies)),
+    ...new Set(group.flatMap((member) => (units[member] as UnitDraft).dependencies)),
   ]);
   for (const unit of units.slice(0, steps.length)) {
     const waits = unit.group === -1 ? unit.dependencies : (sharedDependencies[unit.group] ?? []);

@@ -10,7 +10,7 @@ import { evaluationKey } from '../expressions/evaluations.js';
 import { nodeId } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
 import { request } from './request.js';
-import { isToRun, startUnit, startWithInput } from './start-unit.js';
+import { applyGuards, startUnit, startWithInput } from './start-unit.js';
 import { failedDependency, isHeld, type DependencyState } from '../state/dependencies.js';
 import type { State } from '../state/state.js';
 import { callModel } from '../kinds/llm/model-call.js';
@@ -140,7 +140,7 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
         startUnit(draft, next);
         return;
       }
-      if (!isToRun(draft, next)) {
+      if (!applyGuards(draft, next)) {
         return;
       }
     } else if (state.active > 0 || hasOpenEvaluation(state)) {

@@ -36,13 +36,16 @@ function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'depende
 
 /** It is a ready unit's turn: it starts, is passed over, or asks the sandbox first. */
 export function startUnit(draft: Draft, index: number): void {
-  if (isToRun(draft, index)) {
+  if (applyGuards(draft, index)) {
     startWithInput(draft, compiledUnit(draft.state, index));
   }
 }
 
-/** Whether a ready unit runs in its turn. If not, it was passed over, or its condition was sent to the sandbox. */
-export function isToRun(draft: Draft, index: number): boolean {
+/**
+ * Applies the guards of a ready unit whose turn has come: its dependencies, the choice and its condition. Returns whether
+ * the unit runs. Otherwise an event has skipped or failed it, or its condition was sent to the sandbox.
+ */
+export function applyGuards(draft: Draft, index: number): boolean {
   const { state } = draft;
   const unit = compiledUnit(state, index);
   if (unit.requireAll && unit.dependencies.some((node) => nodeResult(state, node).skipped)) {
