@@ -114,29 +114,23 @@ Environment:
     .action((name) => actions.demo(name));
   program
     .command('env')
-    .description('print where the platform that runs here is, for a shell: eval "$(npm run -s batuta env)"')
-    .option(
-      '--pool <name>',
-      'also NATS_CREDS: new credentials for workers of this pool, which hold for 30 days',
-      poolName,
-    )
+    .description('print the addresses of the platform that runs here, for a shell: eval "$(npm run -s batuta env)"')
+    .option('--pool <name>', 'also NATS_CREDS: new credentials for workers of this pool, valid for 30 days', poolName)
     .action((options) => actions.env(options));
   program
     .command('credentials')
-    .description(
-      'make what the containers of a deployment know each other by: NATS credentials, an authority, certificates',
-    )
-    .requiredOption('--out <directory>', 'gets a folder for each container; what is there and good stays')
+    .description('create NATS credentials, an authority and certificates for the containers of a deployment')
+    .requiredOption('--out <directory>', 'where to create a folder for each container; existing valid files stay')
     .option('--pool <name...>', 'pools that the step-runner serves (default: default)', (text, before = []) => [
       ...before,
       poolName(text),
     ])
-    .option('--nats-name <host...>', 'host names or addresses of nats-server besides nats, nats-0.nats, …')
-    .option('--postgres-name <host...>', 'those of PostgreSQL besides postgres')
-    .option('--no-certificates', 'no authority and no certificates: cert-manager makes them')
-    .option('--replace <service...>', 'new credentials for these services; those that they had are revoked')
-    .option('--renew-certificates', 'new certificates of servers, also for those that hold')
-    .option('--new-authority', 'a new authority, and certificates by it; the one before is trusted too')
+    .option('--nats-name <host...>', 'host names or addresses of nats-server, in addition to nats, nats-0.nats, …')
+    .option('--postgres-name <host...>', 'host names or addresses of PostgreSQL, in addition to postgres')
+    .option('--no-certificates', 'no authority and no certificates, because cert-manager creates them')
+    .option('--replace <service...>', 'new credentials for these services; their old ones are revoked')
+    .option('--renew-certificates', 'new server certificates, even if the old ones are still valid')
+    .option('--new-authority', 'a new authority and certificates signed by it; the previous authority stays trusted')
     .action((options) => actions.credentials(options));
   const knowledge = program.command('knowledge').description('the knowledge base that rag_handler searches');
   knowledge
@@ -177,7 +171,7 @@ Environment:
     .description('secrets that configs and callbacks refer to as {{secret:NAME}}');
   secrets
     .command('set')
-    .description('make a secret or give it a new value, which is read from standard input')
+    .description('create a secret or change its value, which is read from standard input')
     .argument('<name>', 'letters, digits, "_" and "-"')
     .option('--description <text>', 'what it is for')
     .action((name, options) => actions.setSecret(name, options));
@@ -192,36 +186,42 @@ Environment:
     .action((name) => actions.removeSecret(name));
   const retention = program
     .command('retention')
-    .description('policies that delete executions which have ended, or archive them first');
+    .description('policies that permanently delete ended executions, or archive them first');
   retention
     .command('list')
     .description('list the policies')
     .action(() => actions.listRetention());
   retention
     .command('set')
-    .description('make a policy, or replace it')
+    .description('create a policy, or replace it')
     .argument('<name>', 'letters, digits, "_" and "-"')
-    .option('--older-than <age>', 'those that ended so long ago, such as 90d or 12h', age)
-    .option('--keep <number>', 'those that are not among so many of the newest', count)
-    .option('--status <status...>', 'those that ended so: completed, failed, cancelled')
-    .option('--config <id>', 'those of this config alone')
-    .option('--archive', 'put them into the archive before they are deleted')
+    .option('--older-than <age>', 'executions that ended at least this long ago, such as 90d or 12h', age)
+    .option('--keep <number>', 'executions that are not among this number of the newest', count)
+    .option('--status <status...>', 'executions with this final status: completed, failed, cancelled')
+    .option('--config <id>', 'only executions of this config')
+    .option('--archive', 'write the executions to the archive before they are deleted')
     .action((name, options) => actions.setRetention(name, options));
   retention
     .command('rm')
     .description('delete a policy')
     .argument('<name>')
     .action((name) => actions.removeRetention(name));
-  const audit = program.command('audit').description('who has changed what, or was refused, and from where');
+  const audit = program.command('audit').description('the record of changes and refusals: who, what and from where');
   const filtered = (command) =>
     command
-      .option('--tenant <tenant>', "the log of another tenant; takes a key of the platform's tenant")
-      .option('--user <id>', 'only what this user asked for')
-      .option('--key <id>', 'only what was asked for with this API key')
+      .option('--tenant <tenant>', "the log of another tenant; needs a key of the platform's tenant")
+      .option('--user <id>', 'only requests of this user')
+      .option('--key <id>', 'only requests with this API key')
       .option('--action <name>', 'only this operation, such as secrets.put')
-      .option('--resource <path>', 'only what was about this, such as secrets/TICKET_TOKEN')
+      .option('--resource <path>', 'only requests about this resource, such as secrets/TICKET_TOKEN')
       .option('--execution <id>', 'only uses of secrets by this execution')
-      .addOption(new Option('--outcome <outcome>', 'only these').choices(['succeeded', 'refused', 'failed']))
+      .addOption(
+        new Option('--outcome <outcome>', 'only requests with this outcome').choices([
+          'succeeded',
+          'refused',
+          'failed',
+        ]),
+      )
       .option('--from <time>', 'only from this time on, such as 2030-01-31T12:00:00Z')
       .option('--before <time>', 'only before this time');
   filtered(audit.command('list').description('list the newest entries'))
@@ -232,18 +232,18 @@ Environment:
   );
   audit
     .command('verify')
-    .description('look whether an entry was changed, added or taken out; exits with 1 when one was')
-    .option('--tenant <tenant>', "the log of another tenant; takes a key of the platform's tenant")
+    .description('check whether an entry was changed, added or removed; exits with 1 if one was')
+    .option('--tenant <tenant>', "the log of another tenant; needs a key of the platform's tenant")
     .action((options) => actions.verifyAudit(options));
   audit
     .command('prune')
     .description('remove old entries of all tenants, with access to the database as the owner of its tables')
-    .requiredOption('--older-than <age>', 'what is older, such as 400d', age)
+    .requiredOption('--older-than <age>', 'the age of the entries to remove, such as 400d', age)
     .action((options) => actions.pruneAudit(options));
-  const tenants = program.command('tenants').description('tenants, and what each has chosen for itself');
+  const tenants = program.command('tenants').description('tenants and their settings');
   tenants
     .command('list')
-    .description("list the tenants; takes a key of the platform's tenant")
+    .description("list the tenants; needs a key of the platform's tenant")
     .action(() => actions.listTenants());
   tenants
     .command('settings')
@@ -256,31 +256,27 @@ Environment:
   program
     .command('erase-tenant')
     .argument('<tenant>')
-    .option('--confirm <tenant>', 'the tenant once more: everything of it is removed, for good')
+    .option('--confirm <tenant>', 'the name of the tenant again; all its data are then removed permanently')
     .description('count every row of a tenant in every service; with --confirm, remove them')
     .action((tenant, options) => actions.eraseTenant(tenant, options));
   program
     .command('reencrypt')
     .description(
-      'encrypt all that is stored under a key (secrets, signing secrets, headers of callbacks) under the first key',
+      'encrypt everything that is stored encrypted (secrets, signing secrets, headers of callbacks) with the first key',
     )
-    .option('--new-key', 'make the keys of the platform here anew: it must not run, and old keys are gone afterwards')
+    .option('--new-key', 'make new keys for the platform here, which must not run; the old keys are deleted afterwards')
     .addOption(
-      new Option('--check', 'change nothing, and exit with 1 when something is not under the first key').conflicts(
-        'newKey',
-      ),
+      new Option(
+        '--check',
+        'change nothing, and exit with 1 if something is not encrypted under the first key',
+      ).conflicts('newKey'),
     )
     .action((options) => actions.reencrypt(options));
   program
     .command('doctor')
-    .description(
-      'look for what is wrong with the platform here, or with services elsewhere; exits with 1 when something has failed',
-    )
-    .option('--service <name=url...>', 'services elsewhere, by the addresses of their /health and /metrics')
-    .option(
-      '--bundle <file>',
-      'write what was seen, with the ends of the logs and without secrets, as gzip-compressed JSON',
-    )
+    .description('check the platform here, or services elsewhere; exits with 1 if something has failed')
+    .option('--service <name=url...>', 'services elsewhere, with the address of their /health and /metrics')
+    .option('--bundle <file>', 'write all findings with the ends of the logs, without secrets, as gzip-compressed JSON')
     .action((options) => actions.doctor(options));
   program
     .command('rebuild')

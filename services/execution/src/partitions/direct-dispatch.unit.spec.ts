@@ -138,7 +138,7 @@ const turn = (): Promise<void> => new Promise((resolve) => queueMicrotask(resolv
 const receipt = (taken: number, open = true): RunnerAnswer => ({ text: JSON.stringify({ taken, open }) });
 
 describe('giving tasks', () => {
-  it('sends what one turn asks for in one message, and settles each when the runner says that it has it', async () => {
+  it('sends all tasks of one turn in one message, and settles each when the runner confirms it', async () => {
     beat('a');
     const [one, two] = [offer(), offer()];
     expect(asked).toEqual([]);
@@ -155,7 +155,7 @@ describe('giving tasks', () => {
     ]);
   });
 
-  it('takes nothing while nobody is there, or nobody is open', () => {
+  it('takes no task while no runner is there, or none is open', () => {
     const first = offer();
     beat('a', { open: false });
     expect(queued).toEqual([first, offer()]);
@@ -174,7 +174,7 @@ describe('giving tasks', () => {
     ]);
   });
 
-  it('gives what waits the slot of a result that has come in', async () => {
+  it('gives a waiting task the slot of a result that has arrived', async () => {
     beat('a');
     const keys = [offer(), offer(), offer()];
     await turn();
@@ -185,7 +185,7 @@ describe('giving tasks', () => {
     expect(queued).toEqual([]);
   });
 
-  it('bounds what a runner holds while results are not answered', async () => {
+  it('limits the tasks that a runner holds while results are not answered', async () => {
     beat('a');
     const keys = [offer(), offer(), offer(), offer()];
     await turn();
@@ -198,7 +198,7 @@ describe('giving tasks', () => {
     expect(asked[2]?.tasks).toEqual(['s4']);
   });
 
-  it('lets wait what gets no slot, and puts it in the queue when the runner no longer gives signs of life', async () => {
+  it('keeps a task without a slot waiting, and queues it when the runner sends no more signs of life', async () => {
     beat('a');
     offer();
     offer();
@@ -213,7 +213,7 @@ describe('giving tasks', () => {
     expect(outcomes.get(third)).toBe('stored');
   });
 
-  it('puts in the queue what gets no slot while other owners have its part of them', () => {
+  it('queues a task that gets no slot while other owners use its share', () => {
     beat('a', { free: 0 });
     direct.owns(0.5);
     const [one, two] = [offer(), offer()];
@@ -224,7 +224,7 @@ describe('giving tasks', () => {
     expect(direct.waits(two)).toBe(true);
   });
 
-  it('puts in the queue what a runner refuses because its own queue has tasks', async () => {
+  it('queues a task that a runner refuses because its own queue has tasks', async () => {
     beat('a');
     const [one, two] = [offer(), offer()];
     await turn();
@@ -235,7 +235,7 @@ describe('giving tasks', () => {
     expect(direct.holds(two)).toBe(false);
   });
 
-  it('keeps for the next slot what a runner refuses for want of one', async () => {
+  it('keeps a task for the next slot when a runner refuses it for lack of one', async () => {
     beat('a');
     const [one, two] = [offer(), offer()];
     await turn();
@@ -255,8 +255,8 @@ it('believes a beat only for its own pool', () => {
   expect(direct.holds('f/x/3', 'other')).toBe(false);
 });
 
-describe('what is lost', () => {
-  it('is what a runner has taken and no longer names', async () => {
+describe('lost tasks', () => {
+  it('are those that a runner has taken and no longer lists', async () => {
     beat('a');
     const [one, two] = [offer(), offer()];
     await turn();
@@ -272,7 +272,7 @@ describe('what is lost', () => {
     expect(direct.holds(two)).toBe(true);
   });
 
-  it('is not what was answered', async () => {
+  it('exclude answered ones', async () => {
     beat('a');
     const one = offer();
     await turn();
@@ -283,7 +283,7 @@ describe('what is lost', () => {
     expect(lost).toEqual([]);
   });
 
-  it('is not what was answered either when an owner before this one gave it, once its holder is answered', async () => {
+  it('exclude those that an earlier owner gave, once their holder is answered', async () => {
     beat('a');
     const one = offer();
     await turn();
@@ -299,7 +299,7 @@ describe('what is lost', () => {
     expect(lost).toEqual([]);
   });
 
-  it('is all that a silent runner held, also what other owners gave it; what it has not confirmed goes to the queue', async () => {
+  it('are all tasks of a silent runner, also those of other owners; unconfirmed ones go to the queue', async () => {
     beat('a', { held: ['f/x/3'] });
     const one = offer(1);
     await turn();
@@ -319,7 +319,7 @@ describe('what is lost', () => {
     expect(direct.holds(one)).toBe(false);
   });
 
-  it('is nothing while a runner stands still for ten seconds: it gets nothing more, and goes on', async () => {
+  it('do not include those of a runner that stands still for ten seconds and then continues', async () => {
     beat('a', { held: ['f/x/3'] });
     const one = offer();
     await turn();
@@ -339,7 +339,7 @@ describe('what is lost', () => {
     expect(lost).toEqual([]);
   });
 
-  it('is known sooner when nobody listens where the runner took its tasks', () => {
+  it('are found sooner when nobody listens on the runner’s subject', () => {
     beat('a', { held: ['f/x/3'] });
     clock.pass(1_000);
     expect(asked).toHaveLength(1);
@@ -347,7 +347,7 @@ describe('what is lost', () => {
     expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1, pools: ['default'] }]);
   });
 
-  it('is known at once when a runner of the same name appears and nobody listens at the one before', () => {
+  it('are found at once when a runner of the same name appears and nobody listens on the old subject', () => {
     beat('a', { runnerId: 'one', held: ['f/x/3'] });
     beat('b', { runnerId: 'other' });
     clock.pass(200);
@@ -363,7 +363,7 @@ describe('what is lost', () => {
     expect(direct.runners).toBe(2);
   });
 
-  it('is known soon when another runner appears and nobody listens at a silent one, now and a moment later', () => {
+  it('are found soon when another runner appears and nobody listens on a silent one’s subject, now and a moment later', () => {
     beat('a', { held: ['f/x/3'] });
     clock.pass(200);
     beat('b');
@@ -375,7 +375,7 @@ describe('what is lost', () => {
     expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1, pools: ['default'] }]);
   });
 
-  it('is nothing because a runner appears while another is frozen or connects anew', () => {
+  it('do not include those of a frozen or reconnecting runner when another one appears', () => {
     beat('a', { held: ['f/x/3'] });
     clock.pass(200);
     beat('b');
@@ -396,7 +396,7 @@ describe('what is lost', () => {
     expect(direct.runners).toBe(4);
   });
 
-  it('is nothing because nobody listens for a moment: what was under way for the first time goes to the queue', async () => {
+  it('do not include first-time tasks while no runner listens, which go to the queue', async () => {
     beat('a', { held: ['f/x/3'] });
     const one = offer();
     await turn();
@@ -417,7 +417,7 @@ describe('what is lost', () => {
     expect(outcomes.get(third)).toBe('stored');
   });
 
-  it('is nothing because this process stood still', () => {
+  it('do not arise because this process stood still', () => {
     beat('a', { held: ['f/x/3'] });
     clock.stall(10_000);
     expect(lost).toEqual([]);
@@ -426,7 +426,7 @@ describe('what is lost', () => {
     expect(lost).toEqual([]);
   });
 
-  it('is nothing because a receipt is late: the tasks are sent again to the same runner', async () => {
+  it('do not arise because a receipt is late: the tasks are sent again to the same runner', async () => {
     beat('a');
     const one = offer();
     await turn();
@@ -458,7 +458,7 @@ describe('what is lost', () => {
     expect(settled).toEqual(['first stored', 'second stored']);
   });
 
-  it('takes a second dispatch of an attempt that a runner has confirmed for done', async () => {
+  it('treats a second dispatch of an attempt as done when a runner has confirmed it', async () => {
     beat('a');
     const key = offer();
     await turn();
@@ -484,7 +484,7 @@ describe('runners that ended with an attempt', () => {
     for (const one of asked.splice(0)) one.answer(one.subject === subject ? 'no_responders' : receipt(0));
   };
 
-  it('are counted of what it has begun from the queue, as its beats or its questions say', () => {
+  it('are counted for attempts that they began from the queue, by their beats or questions', () => {
     beat('a', { begun: ['f/x/1'] });
     beat('b');
     expect(begins('b')).toEqual({ held: true, lostRunners: 0 });
@@ -500,7 +500,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('c')).toEqual({ held: false, lostRunners: 2 });
   });
 
-  it('are none that only stand still, also when somebody else runs it then; their end counts when it comes', () => {
+  it('do not include one that only stands still, even when another runs the attempt; its end counts later', () => {
     beat('a', { begun: ['f/x/1'] });
     for (let second = 1; second <= 11; second++) {
       clock.pass(1_000);
@@ -514,7 +514,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
   });
 
-  it('are those as well that nobody hears of for two minutes', () => {
+  it('include one without a sign of life for two minutes', () => {
     beat('a', { begun: ['f/x/1'] });
     clock.pass(130_000);
     beat('b');
@@ -525,7 +525,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b')).toEqual({ held: true, lostRunners: 0 });
   });
 
-  it('may be one that is silent since before it could name what it has', () => {
+  it('may include one that fell silent before it could list its attempts', () => {
     beat('a');
     clock.pass(1_500);
     beat('b');
@@ -535,7 +535,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
   });
 
-  it('are none that are heard again', () => {
+  it('do not include one that sends signs of life again', () => {
     beat('a', { begun: ['f/x/1'] });
     beat('b');
     end('a');
@@ -544,7 +544,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
   });
 
-  it('are none that were told to stop', () => {
+  it('do not include one that was told to stop', () => {
     beat('a', { begun: ['f/x/1'] });
     beat('a', { begun: [], over: true });
     beat('b');
@@ -553,7 +553,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b', { redelivered: false })).toEqual({ held: false, lostRunners: 0 });
   });
 
-  it('are one when the queue hands out again what no beat named, and a runner ended lately', () => {
+  it('count as one when the queue redelivers an attempt that no beat listed, and a runner ended recently', () => {
     beat('a');
     beat('b');
     expect(begins('b', { attemptKey: 'f/y/1' })).toEqual({ held: false, lostRunners: 0 });
@@ -563,7 +563,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b', { attemptKey: 'f/z/1', redelivered: false })).toEqual({ held: false, lostRunners: 0 });
   });
 
-  it('do not count against what waited to run alone', () => {
+  it('do not count against an attempt that waited to run alone', () => {
     for (const name of ['a', 'b']) {
       beat(name, { begun: ['f/x/1'], held: ['f/y/1'] });
       end(name);
@@ -581,7 +581,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('e', { attemptKey: 'f/y/1' })).toEqual({ held: false, lostRunners: 2 });
   });
 
-  it('are those of its own pool, as is who has it', () => {
+  it('are counted in the attempt’s own pool, like its holder', () => {
     beat('a', { begun: ['f/x/1'], pools: [{ pool: 'other', free: 2, open: true, slots: 2 }] });
     beat('b');
     expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
@@ -590,7 +590,7 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
   });
 
-  it('are forgotten with the outcome', () => {
+  it('are forgotten when the outcome is known', () => {
     beat('a', { begun: ['f/x/1'] });
     end('a');
     direct.answered('f/x/1');
@@ -614,7 +614,7 @@ describe('tenants', () => {
     direct.answered(key);
   };
 
-  it('may have every slot while they are alone, and take turns when others come', async () => {
+  it('may use every slot while they are alone, and take turns when others come', async () => {
     beat('a', { slots: 3 });
     const many = offers(9, 'many');
     expect(await sent()).toEqual(many.slice(0, 3));
@@ -634,7 +634,7 @@ describe('tenants', () => {
     expect(queued).toEqual([]);
   });
 
-  it('have slots by weight', async () => {
+  it('get slots by weight', async () => {
     terms = { heavy: { weight: 2, running: Infinity } };
     beat('a', { slots: 3 });
     const first = offers(3, 'other');
@@ -647,7 +647,7 @@ describe('tenants', () => {
     expect(running.filter((key) => other.includes(key))).toHaveLength(1);
   });
 
-  it('find a slot free that they used lately, and others may have it when they have not come for a while', async () => {
+  it('keep a recently used slot free, and lose it when they have not come for a while', async () => {
     beat('a', { slots: 8 });
     const [quiet = ''] = offers(1, 'quiet');
     await sent();
@@ -666,7 +666,7 @@ describe('tenants', () => {
     expect(queued).toEqual([]);
   });
 
-  it('have no more attempts at once than they may, and are no hindrance to others meanwhile', async () => {
+  it('never run more attempts at once than allowed, and do not delay others meanwhile', async () => {
     terms = { capped: { weight: 1, running: 4 } };
     direct.owns(0.5);
     beat('a', { slots: 8 });
@@ -681,7 +681,7 @@ describe('tenants', () => {
     expect(await sent()).toEqual(capped.slice(3));
   });
 
-  it('have no more in the queue than workers can take, and take turns with it', async () => {
+  it('have at most as many tasks in the queue as workers can take, and take turns there', async () => {
     const many = offers(500, 'many');
     // No worker is known.
     expect(queued).toEqual(many.slice(0, 16));
@@ -697,7 +697,7 @@ describe('tenants', () => {
     expect(queued.length).toBeLessThanOrEqual(42);
   });
 
-  it('have no more in the queue than there are slots while direct dispatch is off', async () => {
+  it('have at most as many tasks in the queue as there are slots while direct dispatch is off', async () => {
     direct.close();
     open({ direct: false });
     beat('a', { slots: 8 });
@@ -720,7 +720,7 @@ describe('tenants', () => {
     expect(queued).toEqual(many.slice(0, 17));
   });
 
-  it('get nothing run that is not wanted any more after it has waited', async () => {
+  it('do not run a task that is no longer needed after it has waited', async () => {
     beat('a', { slots: 1 });
     const [first = ''] = offers(1, 'one');
     await sent();
@@ -731,7 +731,7 @@ describe('tenants', () => {
     expect(outcomes.get(ended)).toBe('put_aside');
   });
 
-  it('have their own priorities weighed, and those of nobody else', async () => {
+  it('have priorities among their own tasks only', async () => {
     beat('a', { slots: 1 });
     let [running = ''] = offers(1, 'low');
     await sent();
@@ -748,7 +748,7 @@ describe('tenants', () => {
     expect(order.filter((key) => low.includes(key))).toHaveLength(3);
   });
 
-  it('with more than fits in memory have the rest made anew when its turn comes near', async () => {
+  it('with more tasks than fit in memory get the rest recreated from the log when their turn comes near', async () => {
     direct.close();
     open({ sizes: { tasks: 8, length: 1_000, least: 2, mark: 2, shelved: 3 } });
     beat('a', { slots: 1 });
@@ -778,7 +778,7 @@ describe('tenants', () => {
     expect(lost.map(({ stepId }) => stepId)).toEqual(['s6', 's7', 's8']);
   });
 
-  it('whose task waits for long no longer keep the published position back, and whoever runs it asks first', async () => {
+  it('with a task that waits for long do not hold the published position back, and its runner asks first', async () => {
     beat('a', { slots: 1 });
     const [first = '', second = ''] = offers(2, 'one');
     await sent();
