@@ -298,7 +298,7 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
           type: 'array',
           maxItems: 64,
           description:
-            '`[{"name", "agent", "description", "input_schema"}]`: what may be called. Description and schema of a registered `agent` need not be repeated',
+            '`[{"name", "agent", "config", "description", "input_schema"}]`: what may be called. Description and schema of a registered `agent`, or of a `config` in its place, need not be repeated',
         },
         tool_choice: {
           type: 'string',

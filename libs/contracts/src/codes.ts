@@ -178,6 +178,10 @@ export const DEFAULT_TENANT = 'default';
 export const DEFAULT_INPUTS = ['keyed', 'merged'] as const;
 export type DefaultInput = (typeof DEFAULT_INPUTS)[number];
 
+/** How much of a conversation another one is handed. */
+export const HAND_OVER = ['none', 'last', 'dialogue', 'all'] as const;
+export type HandOver = (typeof HAND_OVER)[number];
+
 /** What happens to a child when its step ends first. The first value is the default. */
 export const ON_PARENT_CLOSE = ['cancel', 'terminate', 'abandon'] as const;
 export type OnParentClose = (typeof ON_PARENT_CLOSE)[number];

@@ -89,6 +89,7 @@ import type {
   WaitJson,
   LlmJson,
   LlmToolJson,
+  ToolApprovalJson,
 } from './generated/batuta/config/v1/definition_pb.js';
 import type {
   DeleteDocumentRequestJson,
@@ -103,7 +104,7 @@ import type {
   SearchKnowledgeRequestJson,
 } from './generated/batuta/config/v1/knowledge_pb.js';
 import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
-import type { DefaultInput, OnParentClose, Role, Strategy } from './codes.js';
+import type { DefaultInput, HandOver, OnParentClose, Role, Strategy } from './codes.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -159,7 +160,15 @@ export type StepDefinition = Override<
     repeat?: Repeat;
   }
 >;
-export type LlmTool = Override<Wire<LlmToolJson, Exclude<keyof LlmToolJson, 'name'>>, { retry?: Retry }>;
+/** A human decides about calls of a tool. `when` is JSONata, which also sees `call`; without it every call is asked about. */
+export type ToolApproval = Override<
+  Wire<ToolApprovalJson, keyof ToolApprovalJson>,
+  { on_timeout?: 'reject' | 'approve' }
+>;
+export type LlmTool = Override<
+  Wire<LlmToolJson, Exclude<keyof LlmToolJson, 'name'>>,
+  { retry?: Retry; approval?: ToolApproval; hand_over?: HandOver }
+>;
 export type Llm = Override<
   Wire<LlmJson, Exclude<keyof LlmJson, 'model'>>,
   { tools?: LlmTool[]; on_max_turns?: 'fail' | 'answer' }
@@ -232,7 +241,9 @@ export type GetVersionReply = Override<
   { definition?: OrchestrationDefinition; refused?: Refusal }
 >;
 
-export type Agent = Wire<AgentJson, 'inputSchema' | 'outputSchema'>;
+export type Agent = Override<Wire<AgentJson, 'inputSchema' | 'outputSchema' | 'configId'>, { llm?: AgentLlm }>;
+/** What an agent that is made of a model does; without `prompt` and `messages` it is asked its input. */
+export type AgentLlm = Llm;
 export type PutAgentRequest = Override<
   Wire<PutAgentRequestJson, 'merge' | 'preconditions'>,
   { principal: Principal; preconditions?: Preconditions | undefined }

@@ -175,14 +175,14 @@ export type StepReused = Override<
   { approval?: ReusedApproval }
 >;
 export type StepProgressed = Wire<StepProgressedJson, 'progress' | 'message'>;
-export type ApprovalRequested = Wire<ApprovalRequestedJson, 'input' | 'deadlineAt' | 'approvers'>;
+export type ApprovalRequested = Wire<ApprovalRequestedJson, 'input' | 'deadlineAt' | 'approvers' | 'decideAs'>;
 export type ApprovalDecided = Wire<ApprovalDecidedJson, 'by' | 'comment' | 'data' | 'timedOut'>;
 export type WaitStarted = Wire<WaitStartedJson>;
 export type SignalAwaited = Wire<SignalAwaitedJson, 'deadlineAt' | 'taken'>;
 export type SignalReceived = Wire<SignalReceivedJson, 'payload' | 'by' | 'stepId'>;
 export type ChoiceMade = Wire<ChoiceMadeJson>;
 export type ChildRequested = Override<
-  Wire<ChildRequestedJson, 'configVersion' | 'resumed' | 'budget'>,
+  Wire<ChildRequestedJson, 'configVersion' | 'resumed' | 'budget' | 'attempt' | 'configId'>,
   { budget?: Budget }
 >;
 export type ChildStarted = Wire<ChildStartedJson>;

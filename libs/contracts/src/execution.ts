@@ -229,7 +229,10 @@ export type QueuedView = Wire<QueuedViewJson>;
 export type PoolView = Wire<PoolViewJson, 'agents'>;
 export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
 export type ListPoolsReply = Override<Wire<ListPoolsReplyJson, 'refused'>, { pools: PoolView[]; refused?: Refusal }>;
-export type ToolCallView = Override<Wire<ToolCallViewJson>, { status: 'waiting' | 'running' | 'done' }>;
+export type ToolCallView = Override<
+  Wire<ToolCallViewJson, 'stepId' | 'approval'>,
+  { status: 'waiting' | 'asking' | 'running' | 'done'; approval?: ApprovalView }
+>;
 export type LlmView = Override<Wire<LlmViewJson, 'calls'>, { calls?: ToolCallView[] }>;
 export type RepeatView = Wire<RepeatViewJson, 'nextAt'>;
 export type StepView = Override<

@@ -35,6 +35,7 @@ export {
   REFUSAL_CODES,
   FAILURE_CODES,
   DEPENDENCY_ENDS,
+  HAND_OVER,
   ON_PARENT_CLOSE,
   DEFAULT_POOL,
   DEFAULT_TENANT,
@@ -46,6 +47,7 @@ export {
 } from './codes.js';
 export type {
   DependencyOn,
+  HandOver,
   OnParentClose,
   MistakeCode,
   RefusalCode,
@@ -63,8 +65,10 @@ export type {
   Repeat,
   Choice,
   ChoiceBranch,
+  AgentLlm,
   Llm,
   LlmTool,
+  ToolApproval,
   Retry,
   Compensation,
   ConsensusMode,
@@ -344,6 +348,7 @@ export type {
 } from './notifications.js';
 export { limitReached, TENANT_LIMITS, TENANT_LIMIT_NAMES, tenantLimitsOf } from './tenant-limits.js';
 export type { TenantLimitName } from './tenant-limits.js';
+export { agentConfigName, definitionOfAgent } from './agent-definition.js';
 export {
   KNOWLEDGE_LIMITS,
   LIMITS,

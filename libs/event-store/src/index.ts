@@ -4,6 +4,7 @@ export { SealKeys, merklePath, merkleRoot, sealKeysOf, statementOf } from './che
 export type { Checkpoint, MerkleStep } from './checkpoint.js';
 export type {
   AgentCopy,
+  AgentModelCopy,
   ChainEnd,
   CommitLane,
   CommitPartition,

@@ -267,9 +267,18 @@ export interface LogReader {
   readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]>;
 }
 
+/** An agent that is made of a model: the config of the executions that it works in. */
+export interface AgentModelCopy {
+  readonly configId: string;
+  readonly revision: number;
+  readonly definition: JsonObject;
+}
+
 /** The local copy of an agent: its pool, and the JSON Schemas of its input and output if it has them. */
 export interface AgentCopy {
+  /** Empty for an agent that is made of a model. */
   readonly pool: string;
+  readonly model?: AgentModelCopy;
   readonly inputSchema?: JsonValue;
   readonly outputSchema?: JsonValue;
 }

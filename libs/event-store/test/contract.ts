@@ -551,6 +551,9 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       });
       await store.writeAgent('default', 'a', { pool: 'p2', inputSchema: true });
       expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2', inputSchema: true });
+      const model = { configId: '0190a5b4-0000-7000-8000-000000000001', revision: 3, definition: { name: 'agent/a' } };
+      await store.writeAgent('default', 'a', { pool: '', model });
+      expect(await store.readAgent('default', 'a')).toEqual({ pool: '', model });
       await store.writeAgent('default', 'a', { pool: 'p2' });
       expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2' });
       expect(await store.readAgent('elsewhere', 'a')).toBeUndefined();

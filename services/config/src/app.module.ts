@@ -5,6 +5,7 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AgentRegistry } from './agents/agent-registry.js';
+import { KnownAgents } from './agents/known-agents.js';
 import { PoolClaims } from './agents/pool-claims.js';
 import { AgentsController } from './agents/agents.controller.js';
 import { AuditController } from './audit/audit.controller.js';
@@ -16,7 +17,8 @@ import { PoolCredentials } from './credentials/pool-credentials.js';
 import { PoolCredentialsController } from './credentials/pool-credentials.controller.js';
 import { WORKER_USERS } from './credentials/worker-users.js';
 import type { WorkerUsers } from './credentials/worker-users.js';
-import { Definitions, LongestStep } from './definitions/definitions.service.js';
+import { DefinitionCheck, LongestStep } from './definitions/definition-check.js';
+import { Definitions } from './definitions/definitions.service.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
 import { Knowledge } from './knowledge/knowledge.service.js';
@@ -76,6 +78,8 @@ export class ConfigModule {
         { provide: IdempotencyKeys, useValue: new IdempotencyKeys(SCHEMA) },
         Changes,
         AuditLog,
+        KnownAgents,
+        DefinitionCheck,
         Definitions,
         AgentRegistry,
         ApiKeys,

@@ -104,7 +104,7 @@ describe('each filter of the lists', () => {
     ['a letter of no name', { nameContains: 'x' }, 'orchestration_configs_name_parts'],
     ['two letters of no name', { nameContains: 'me!' }, 'orchestration_configs_name_parts'],
   ])('has an index for configs of %s', async (_name, filters, index) => {
-    const definitions = new Definitions(rows, nothing, nothing, nothing, nothing, nothing, nothing, nothing);
+    const definitions = new Definitions(rows, nothing, nothing, nothing, nothing, nothing);
     // Parts of names are searched as what serves everybody, and what is found is read as the tenant sees it.
     const as = 'nameContains' in filters ? rows.everybody : rows.of(ME.tenantId);
     const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }), '', as);

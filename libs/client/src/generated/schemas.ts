@@ -156,6 +156,10 @@ export interface Agent {
   updated_at: string | null;
   /** The tenant that it belongs to. */
   tenant_id: string;
+  /** Any JSON. */
+  llm?: unknown | undefined;
+  /** Config of the executions that an agent made of a model works in; its version is the revision. */
+  config_id?: string | undefined;
 }
 
 export interface ApiKey {
@@ -382,6 +386,27 @@ export interface LlmTool {
   parallel?: number | undefined;
   /** Bytes of a result that the model is given; default 65,536. */
   max_result_bytes?: number | undefined;
+  /** In place of an agent: name or id of a config, of which each call is an execution. */
+  config?: string | undefined;
+  /** Version of the config with which the execution began. */
+  config_version?: number | undefined;
+  /** The decision of a human for which it waits or waited. */
+  approval?: ToolApproval | undefined;
+  /** Calling it ends the step with what the agent or config gives. It says how much of the conversation is handed on. */
+  hand_over?: string | undefined;
+}
+
+export interface ToolApproval {
+  /** JSONata. */
+  when?: string | undefined;
+  /** What happened, in one sentence. */
+  message?: string | undefined;
+  /** The users who may decide; absent when every operator may. */
+  approvers?: string[] | undefined;
+  /** Milliseconds that one attempt may take; default 60,000. */
+  timeout_ms?: number | undefined;
+  /** What the passing of `timeout_ms` decides. */
+  on_timeout?: string | undefined;
 }
 
 export interface Orchestration {
@@ -752,8 +777,12 @@ export interface ToolCallView {
   id: string;
   /** The tool. */
   name: string;
-  /** `waiting`, `running` or `done`. */
-  status: 'waiting' | 'running' | 'done';
+  /** `waiting`, `asking` a human, `running` or `done`. */
+  status: 'waiting' | 'asking' | 'running' | 'done';
+  /** What makes the call; a decision about it names it as the step. */
+  step_id?: string | undefined;
+  /** What a human is asked about it, with `tool` and `input`. */
+  approval?: ApprovalView | undefined;
 }
 
 export interface QueuedView {
@@ -1565,6 +1594,8 @@ export interface ApprovalRequested {
   deadline_at?: string | null | undefined;
   /** The users who may decide; absent when every operator may. */
   approvers?: string[] | undefined;
+  /** Of a call of a tool: the step id of a decision about it. */
+  decide_as?: string | undefined;
 }
 
 export interface ApprovalDecided {
@@ -1637,6 +1668,10 @@ export interface ChildRequested {
   resumed?: boolean | undefined;
   /** The rest of the parent’s budget. */
   budget?: Budget | undefined;
+  /** The attempt that the child makes, of an agent that is made of a model. */
+  attempt?: number | undefined;
+  /** That of the agent. */
+  config_id?: string | undefined;
 }
 
 export interface ChildStarted {
@@ -3459,13 +3494,15 @@ export interface ModelBody {
 
 export interface AgentBody {
   /** The workers' pool. */
-  pool: string;
+  pool?: string | undefined;
   /** Its purpose, for people. */
   description?: string | undefined;
   /** JSON Schema of the input. */
   input_schema?: Record<string, unknown> | undefined;
   /** JSON Schema of the output. */
   output_schema?: Record<string, unknown> | undefined;
+  /** In place of `pool`: what a model is told and may call. */
+  llm?: Llm | undefined;
 }
 
 /** Any fields of an agent; null removes a field. */
@@ -3478,6 +3515,8 @@ export interface AgentPatch {
   input_schema?: Record<string, unknown> | null | undefined;
   /** JSON Schema of the output. */
   output_schema?: Record<string, unknown> | null | undefined;
+  /** Fields of what a model is told. */
+  llm?: Record<string, unknown> | null | undefined;
 }
 
 export interface QueuedStep {

@@ -266,7 +266,7 @@ export const configs = {
     kind: 'read',
     request: ResolveConfigRequestSchema,
     reply: ResolveConfigReplySchema,
-    askedBy: ['gateway', 'execution'],
+    askedBy: ['gateway', 'execution', 'step-runner'],
   }),
   /** One version with its definition, whichever tenant owns it. */
   definition: defineInternal<GetVersionRequest, GetVersionReply>({
@@ -276,6 +276,6 @@ export const configs = {
     kind: 'read',
     request: GetVersionRequestSchema,
     reply: GetVersionReplySchema,
-    askedBy: ['gateway', 'execution'],
+    askedBy: ['gateway', 'execution', 'step-runner'],
   }),
 } as const;

@@ -15,6 +15,7 @@ import { retentionPolicies } from './migrations/0011-retention-policies.js';
 import { streams } from './migrations/0012-streams.js';
 import { admissions } from './migrations/0013-admissions.js';
 import { erasures } from './migrations/0014-erasures.js';
+import { agentsOfModels } from './migrations/0015-agents-of-models.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -38,6 +39,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 12, statements: streams },
   { version: 13, statements: admissions },
   { version: 14, statements: erasures },
+  { version: 15, statements: agentsOfModels },
 ];
 
 /**

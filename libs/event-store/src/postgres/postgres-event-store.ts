@@ -5,6 +5,7 @@ import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts'
 import { encodeJson } from '../encode-json.js';
 import type {
   AgentCopy,
+  AgentModelCopy,
   ChainEnd,
   CommitLane,
   DeletedExecution,
@@ -403,27 +404,30 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
   }
 
   async readAgent(tenantId: string, name: string): Promise<AgentCopy | undefined> {
-    const [row] = await this.#rows<{ pool: string; input_schema: JsonValue; output_schema: JsonValue }>(
-      'read-agent',
-      READ_AGENT,
-      [tenantId, name],
-    );
+    const [row] = await this.#rows<{
+      pool: string;
+      input_schema: JsonValue;
+      output_schema: JsonValue;
+      model: AgentModelCopy | null;
+    }>('read-agent', READ_AGENT, [tenantId, name]);
     if (row === undefined) return undefined;
     return {
       pool: row.pool,
       ...(row.input_schema === null ? {} : { inputSchema: row.input_schema }),
       ...(row.output_schema === null ? {} : { outputSchema: row.output_schema }),
+      ...(row.model === null ? {} : { model: row.model }),
     };
   }
 
   async writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void> {
-    const { pool, inputSchema, outputSchema } = agent;
+    const { pool, inputSchema, outputSchema, model } = agent;
     await this.#pool.query(WRITE_AGENT, [
       tenantId,
       name,
       pool,
       inputSchema === undefined ? null : encodeJson(inputSchema),
       outputSchema === undefined ? null : encodeJson(outputSchema),
+      model === undefined ? null : encodeJson(model as unknown as JsonObject),
     ]);
   }
 

@@ -3,13 +3,13 @@ import {
   DEFAULT_POOL,
   etagOf,
   preconditionRefusal,
-  TOKEN,
   objectOf,
   TOKEN_SCHEMA,
 } from '@batuta/contracts';
 import type {
   Agent,
   AgentDescription,
+  AgentLlm,
   AgentReply,
   JsonObject,
   JsonValue,
@@ -22,20 +22,21 @@ import { seeingEverybody } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ConfigRows } from '../database/data-source.js';
-import { invalid, refuse, RefusedError } from '../access/refusals.js';
+import { invalid, isRefused, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { Changes } from '../changes.js';
 import { Report, documentCheck, guardJson, isRecord } from '@batuta/documents';
 import { mergePatch } from '../json/merge-patch.js';
+import { DefinitionCheck } from '../definitions/definition-check.js';
 import { AgentEntity } from './agent.entity.js';
+import { MAX_AGENTS } from './known-agents.js';
 import { PoolClaims } from './pool-claims.js';
 
 const BUILT_IN: ReadonlyMap<string, AgentDescription> = new Map(
   BUILT_IN_AGENT_DESCRIPTIONS.map((agent) => [agent.name, agent]),
 );
 const MAX_SCHEMA_BYTES = 128 * 1024;
-const MAX_AGENTS = 1000;
 /** How many concurrent changes by others one patch tolerates. */
 const PATCH_TRIES = 10;
 /** How many configs a refusal names. */
@@ -43,42 +44,57 @@ const NAMED_CONFIGS = 20;
 
 const token = documentCheck(TOKEN_SCHEMA);
 const bodyShape = documentCheck(
-  objectOf(
-    'The description of an agent.',
-    { pool: TOKEN_SCHEMA, description: { type: 'string', maxLength: 2000 }, input_schema: {}, output_schema: {} },
-    ['pool'],
-  ),
+  objectOf('What is said of an agent.', {
+    pool: TOKEN_SCHEMA,
+    llm: { type: 'object' },
+    description: { type: 'string', maxLength: 2000 },
+    input_schema: {},
+    output_schema: {},
+  }),
 );
 
-/** The agents of each tenant besides the built-in ones: the pool that serves them, and the schemas of their data. */
+/** What a user says of an agent, once it was checked. */
+interface AgentBody {
+  readonly pool: string;
+  readonly description: string;
+  readonly input: JsonValue | undefined;
+  readonly output: JsonValue | undefined;
+  readonly llm: AgentLlm | undefined;
+  /** Agents of the registry that its model may call. */
+  readonly uses: readonly string[];
+}
+
+/** The agents of each tenant besides the built-in ones: which pool or model they are, and the schemas of their data. */
 @Injectable()
 export class AgentRegistry {
   readonly #rows: ConfigRows;
   readonly #sandbox: Sandbox;
   readonly #changes: Changes;
   readonly #pools: PoolClaims;
+  readonly #checks: DefinitionCheck;
 
-  constructor(rows: ConfigRows, sandbox: Sandbox, changes: Changes, pools: PoolClaims) {
+  constructor(rows: ConfigRows, sandbox: Sandbox, changes: Changes, pools: PoolClaims, checks: DefinitionCheck) {
     this.#rows = rows;
     this.#sandbox = sandbox;
     this.#changes = changes;
     this.#pools = pools;
+    this.#checks = checks;
   }
 
   /** Makes or changes an agent. Each change raises its revision by one. */
   async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<AgentReply> {
     const checked = await this.#check(principal, textField(name), body);
-    if (checked !== undefined) return checked;
+    if (isRefused(checked)) return checked;
     const { tenantId } = principal;
     const agent = textField(name);
-    const given = bodyShape.withoutNulls(body) as Record<string, JsonValue>;
-    const { pool, description = '', input_schema: input, output_schema: output } = given;
+    const { pool, description, input, output, llm, uses } = checked;
     const work = this.#rows.of(tenantId).transaction(async (manager): Promise<AgentReply> => {
       // Counted under a lock of the tenant, so that two concurrent requests cannot exceed the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
       // Before the agent's row is locked: a transaction that waits for the pool must not hold a lock that the pool's
       // holder needs.
-      await this.#pools.claim(manager, tenantId, pool as string);
+      await this.#pools.claim(manager, tenantId, pool);
+      await this.lock(manager, tenantId, uses);
       // Locked, so that the state checked by the preconditions stays until the change.
       const before = await manager.findOne(AgentEntity, {
         where: { tenantId, name: agent },
@@ -91,12 +107,12 @@ export class AgentRegistry {
         throw new RefusedError(refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`));
       }
       await manager.query(
-        `INSERT INTO config.agents AS a (tenant_id, name, pool, description, input_schema, output_schema, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, 1)
+        `INSERT INTO config.agents AS a (tenant_id, name, pool, description, input_schema, output_schema, llm, uses, revision)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
          ON CONFLICT (tenant_id, name) DO UPDATE SET pool = excluded.pool, description = excluded.description,
            input_schema = excluded.input_schema, output_schema = excluded.output_schema,
-           revision = a.revision + 1, updated_at = now()`,
-        [tenantId, agent, pool, description, jsonOrNull(input), jsonOrNull(output)],
+           llm = excluded.llm, uses = excluded.uses, revision = a.revision + 1, updated_at = now()`,
+        [tenantId, agent, pool, description, jsonOrNull(input), jsonOrNull(output), jsonOrNull(llm), uses],
       );
       const saved = await manager.findOneByOrFail(AgentEntity, { tenantId, name: agent });
       return { ...replyOf(toAgent(saved)), ...(before === null ? { created: true } : {}) };
@@ -153,7 +169,15 @@ export class AgentRegistry {
       order: { name: 'ASC' },
       take: MAX_AGENTS,
       // The schemas of a thousand agents would not fit into a message. The answer for a single agent has them.
-      select: { tenantId: true, name: true, pool: true, description: true, revision: true, updatedAt: true },
+      select: {
+        tenantId: true,
+        name: true,
+        pool: true,
+        description: true,
+        configId: true,
+        revision: true,
+        updatedAt: true,
+      },
     });
     return { agents: [...BUILT_IN_AGENT_DESCRIPTIONS.map((agent) => builtIn(agent, tenantId)), ...own.map(toAgent)] };
   }
@@ -189,6 +213,11 @@ export class AgentRegistry {
                 [named.map(({ id }) => id), named[0]?.total],
               );
         if (users.length > 0) throw new RefusedError(inUse(agent, users));
+        const others = await manager.query<{ name: string }[]>(
+          'SELECT name FROM config.agents WHERE tenant_id = $1 AND uses @> ARRAY[$2]::text[] AND name <> $2 ORDER BY name LIMIT $3',
+          [tenantId, agent, NAMED_CONFIGS],
+        );
+        if (others.length > 0) throw new RefusedError(usedByAgents(agent, others));
         await manager.delete(AgentEntity, where);
         return found;
       });
@@ -198,39 +227,6 @@ export class AgentRegistry {
       if (error instanceof RefusedError) return error.refusal;
       throw error;
     }
-  }
-
-  /** Which of the given names are in the tenant's registry. */
-  async existing(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
-    const found = await this.#rows
-      .of(tenantId)
-      .query<{ name: string }[]>('SELECT name FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)', [
-        tenantId,
-        names.filter((name) => TOKEN.test(name)),
-      ]);
-    return new Set(found.map(({ name }) => name));
-  }
-
-  /** All names in the tenant's registry. */
-  async names(tenantId: string): Promise<string[]> {
-    const found = await this.#rows
-      .of(tenantId)
-      .query<{ name: string }[]>('SELECT name FROM config.agents WHERE tenant_id = $1 ORDER BY name LIMIT $2', [
-        tenantId,
-        MAX_AGENTS,
-      ]);
-    return found.map(({ name }) => name);
-  }
-
-  /** Which of the given names are agents in pools of the platform: `default` and the shared ones. */
-  async ofPlatformPools(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
-    const found = await this.#rows
-      .of(tenantId)
-      .query<{ name: string; pool: string }[]>(
-        'SELECT name, pool FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)',
-        [tenantId, names.filter((name) => TOKEN.test(name))],
-      );
-    return new Set(found.filter(({ pool }) => this.#pools.isShared(pool)).map(({ name }) => name));
   }
 
   /**
@@ -258,7 +254,7 @@ export class AgentRegistry {
     );
   }
 
-  async #check(principal: Principal, name: string, body: unknown): Promise<Refused | undefined> {
+  async #check(principal: Principal, name: string, body: unknown): Promise<AgentBody | Refused> {
     const report = new Report();
     token(name, '/name', report);
     if (BUILT_IN.has(name)) {
@@ -266,32 +262,69 @@ export class AgentRegistry {
     }
     guardJson(body, report);
     bodyShape(body, '', report);
+    const given = (isRecord(body) ? bodyShape.withoutNulls(body) : {}) as Record<string, JsonValue>;
+    const { pool, llm, input_schema: input, output_schema: output } = given;
+    if (isRecord(body) && pool === undefined && llm === undefined) {
+      report.add('/pool', 'required', 'pool is required, or llm in its place');
+    } else if (pool !== undefined && llm !== undefined) {
+      report.add('/llm', 'contradiction', 'an agent is served by a pool or made of a model, not both');
+    }
+    if (llm !== undefined && output !== undefined) {
+      report.add('/output_schema', 'contradiction', 'what a model answers is said by llm.output_schema');
+    }
+    let uses: readonly string[] = [];
+    let said: AgentLlm | undefined;
     if (isRecord(body) && !report.violations.some(({ code }) => code === 'too_deep')) {
-      for (const field of ['input_schema', 'output_schema']) {
-        if ((body[field] ?? null) === null) continue;
-        if (Buffer.byteLength(JSON.stringify(body[field])) > MAX_SCHEMA_BYTES) {
-          report.add(`/${field}`, 'too_long', `must have at most ${MAX_SCHEMA_BYTES} bytes`);
-          continue;
-        }
-        try {
-          for (const { path, code, message } of await this.#sandbox.checkSchema(body[field], {
-            timeoutMs: 2_000,
-            tenantId: principal.tenantId,
-          })) {
-            report.add(`/${field}${path}`, code, message);
+      try {
+        await this.#checkSchemas(principal.tenantId, body, report);
+        if (isRecord(llm) && report.total === 0) {
+          const checked = await this.#checks.check(principal.tenantId, documentOf(name, llm));
+          if (checked.ok) {
+            uses = checked.agents;
+            said = { ...(checked.definition.steps[0]?.llm as AgentLlm) };
+            if (llm['prompt'] === undefined) delete said.prompt;
+          } else {
+            for (const { path, code, message } of checked.violations) {
+              report.add(path.replace(/^\/steps\/0/, ''), code, message);
+            }
           }
-        } catch (error) {
-          if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
-          throw error;
         }
+      } catch (error) {
+        if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
+        throw error;
       }
     }
-    return report.total === 0 ? undefined : invalid('The agent', report.violations, report.total);
+    if (report.total > 0) return invalid('The agent', report.violations, report.total);
+    const { description = '' } = given;
+    return { pool: textField(pool ?? ''), description: textField(description), input, output, llm: said, uses };
+  }
+
+  async #checkSchemas(tenantId: string, body: Readonly<Record<string, unknown>>, report: Report): Promise<void> {
+    for (const field of ['input_schema', 'output_schema']) {
+      if ((body[field] ?? null) === null) continue;
+      if (Buffer.byteLength(JSON.stringify(body[field])) > MAX_SCHEMA_BYTES) {
+        report.add(`/${field}`, 'too_long', `must have at most ${MAX_SCHEMA_BYTES} bytes`);
+        continue;
+      }
+      for (const { path, code, message } of await this.#sandbox.checkSchema(body[field], {
+        timeoutMs: 2_000,
+        tenantId,
+      })) {
+        report.add(`/${field}${path}`, code, message);
+      }
+    }
   }
 }
 
-function jsonOrNull(schema: JsonValue | undefined): string | null {
-  return schema === undefined ? null : JSON.stringify(schema);
+/** The config of an agent's executions, as it is checked: a model that is told nothing else is asked the agent's input. */
+function documentOf(name: string, llm: Readonly<Record<string, unknown>>): JsonObject {
+  const asked = llm['prompt'] === undefined && llm['messages'] === undefined;
+  const step = { id: 'answer', name, llm: asked ? { ...llm, prompt: '{% input %}' } : llm };
+  return { name: 'agent', strategy: 'sequential', steps: [step as JsonObject] };
+}
+
+function jsonOrNull(value: JsonValue | AgentLlm | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
 }
 
 function inUse(agent: string, users: readonly { id: string; name: string; total: string }[]): Refused {
@@ -304,10 +337,16 @@ function inUse(agent: string, users: readonly { id: string; name: string; total:
   });
 }
 
-/** A user's description of an agent, in the form of a PUT. */
-function bodyOf({ pool, description, inputSchema, outputSchema }: AgentEntity): Record<string, unknown> {
+function usedByAgents(agent: string, users: readonly { name: string }[]): Refused {
+  const names = users.map(({ name }) => `"${name}"`).join(', ');
+  const message = `The agent "${agent}" is a tool of the agents ${names}. Change or delete them first.`;
+  return refuse('conflict', message, { details: { agents: users.map(({ name }) => name) } });
+}
+
+/** What a user says of an agent, as a PUT has it. */
+function bodyOf({ pool, llm, description, inputSchema, outputSchema }: AgentEntity): Record<string, unknown> {
   return {
-    pool,
+    ...(llm === null ? { pool } : { llm }),
     description,
     ...(inputSchema === null ? {} : { input_schema: inputSchema }),
     ...(outputSchema === null ? {} : { output_schema: outputSchema }),
@@ -341,5 +380,7 @@ function toAgent(agent: AgentEntity): Agent {
     ...(agent.outputSchema === null || agent.outputSchema === undefined
       ? {}
       : { outputSchema: agent.outputSchema as JsonValue }),
+    ...(agent.pool === '' ? { configId: agent.configId } : {}),
+    ...(agent.llm === null || agent.llm === undefined ? {} : { llm: agent.llm as AgentLlm }),
   };
 }

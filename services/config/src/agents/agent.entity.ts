@@ -21,6 +21,18 @@ export class AgentEntity {
   @Column({ name: 'output_schema', type: 'json', nullable: true })
   outputSchema!: unknown;
 
+  /** What a model is told, for an agent that is made of one; its pool is empty. */
+  @Column({ type: 'json', nullable: true })
+  llm!: unknown;
+
+  /** Agents of the registry that its model may call. */
+  @Column({ type: 'text', array: true })
+  uses!: string[];
+
+  /** Of the executions that an agent of a model works in. */
+  @Column({ name: 'config_id', type: 'uuid' })
+  configId!: string;
+
   @Column({ type: 'integer' })
   revision!: number;
 

@@ -40,7 +40,7 @@ export class PoolClaims {
    * belongs to another tenant.
    */
   async claim(manager: EntityManager, tenantId: string, pool: string): Promise<void> {
-    if (this.#shared.has(pool)) return;
+    if (pool === '' || this.#shared.has(pool)) return;
     await manager.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [CLAIM_LOCK, pool]);
     const users = await seeingEverybody(manager, () => this.tenantsOf(manager, pool));
     if (users.includes(tenantId)) return;
@@ -67,7 +67,7 @@ export class PoolClaims {
     const shared = [...this.#shared];
     await dataSource.query(
       `INSERT INTO config.pool_tenants (pool, tenant_id)
-       SELECT DISTINCT pool, tenant_id FROM config.agents WHERE pool <> ALL($1::text[])
+       SELECT DISTINCT pool, tenant_id FROM config.agents WHERE pool <> '' AND pool <> ALL($1::text[])
        ON CONFLICT DO NOTHING`,
       [shared],
     );

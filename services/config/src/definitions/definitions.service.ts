@@ -20,7 +20,7 @@ import type {
   Principal,
   ResolveConfigReply,
 } from '@batuta/contracts';
-import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
+import { SandboxBusyError } from '@batuta/sandbox';
 import { IdempotencyKeys } from '@batuta/service';
 import type { TenantPool } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
@@ -37,15 +37,14 @@ import { ConfigRows, isDuplicate } from '../database/data-source.js';
 import { Report, guardJson } from '@batuta/documents';
 import { mergePatch } from '../json/merge-patch.js';
 import { ConfigVersionEntity } from './config-version.entity.js';
-import { Secrets } from '../secrets/secrets.js';
 import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { ConfigEntity } from './config.entity.js';
+import { DefinitionCheck } from './definition-check.js';
 import { flatForm } from './flat-form.js';
 import { keptMistake, markMistake, requireFree, requireOrder } from './kept-configs.js';
 import { LEASE_MS, leasesEnded } from './lease.js';
-import { CONFIG_NAMES, KNOWN_CONFIGS, PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOLVE_VERSION } from './resolve-sql.js';
+import { PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOLVE_VERSION } from './resolve-sql.js';
 import type { ResolvedRow } from './resolve-sql.js';
-import { validateDefinition } from './validate-definition.js';
 
 /** Most bytes of documents in one answer: a message must stay below NATS' limit. */
 const PAGE_BYTES = LIMITS.natsMaxPayloadBytes / 2;
@@ -59,11 +58,6 @@ interface Checked {
   readonly definition: OrchestrationDefinition;
   readonly bytes: number;
   readonly agents: readonly string[];
-}
-
-/** The largest `timeout_ms` of a step, from a setting. */
-export class LongestStep {
-  constructor(readonly ms: number) {}
 }
 
 /** The context of a change to a config. */
@@ -82,32 +76,26 @@ const NOT_FOUND = refuse('not_found', 'There is no such config.');
 @Injectable()
 export class Definitions {
   readonly #rows: ConfigRows;
-  readonly #sandbox: Sandbox;
   readonly #agents: AgentRegistry;
-  readonly #secrets: Secrets;
+  readonly #checks: DefinitionCheck;
   readonly #changes: Changes;
   readonly #keys: IdempotencyKeys;
   readonly #limits: TenantLimitsRegistry;
-  readonly #longestStep: LongestStep;
 
   constructor(
     rows: ConfigRows,
-    sandbox: Sandbox,
     agents: AgentRegistry,
-    secrets: Secrets,
+    checks: DefinitionCheck,
     changes: Changes,
     keys: IdempotencyKeys,
     limits: TenantLimitsRegistry,
-    longestStep: LongestStep,
   ) {
     this.#rows = rows;
-    this.#sandbox = sandbox;
     this.#agents = agents;
-    this.#secrets = secrets;
+    this.#checks = checks;
     this.#changes = changes;
     this.#keys = keys;
     this.#limits = limits;
-    this.#longestStep = longestStep;
   }
 
   /** `keptFor`: what the platform keeps it for; empty for a config of its user. */
@@ -438,22 +426,6 @@ export class Definitions {
     return { configId: id, version: number, tenantId: found.tenantId, definition: documentOf(found) };
   }
 
-  /** Which of the names and ids are configs that the tenant may start. Its own configs come before global ones. */
-  async #knownConfigs(
-    tenantId: string,
-    asked: readonly string[],
-  ): Promise<ReadonlyMap<string, { readonly isGlobal: boolean }>> {
-    const rows = await this.#rows
-      .of(tenantId)
-      .manager.query<{ asked: string; is_global: boolean }[]>(KNOWN_CONFIGS, [asked, tenantId]);
-    return new Map(rows.map((row) => [row.asked, { isGlobal: row.is_global }]));
-  }
-
-  async #configNames(tenantId: string): Promise<readonly string[]> {
-    const rows = await this.#rows.of(tenantId).manager.query<{ name: string }[]>(CONFIG_NAMES, [tenantId]);
-    return rows.map(({ name }) => name);
-  }
-
   async #check(principal: Principal, document: unknown): Promise<Checked | Refused> {
     const bytes = Buffer.byteLength(JSON.stringify(document ?? null));
     if (bytes > LIMITS.requestBodyBytes) {
@@ -463,23 +435,7 @@ export class Definitions {
       );
     }
     try {
-      const checked = await validateDefinition(document, {
-        longestStepMs: this.#longestStep.ms,
-        registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
-        agentNames: () => this.#agents.names(principal.tenantId),
-        knownConfigs: (names) => this.#knownConfigs(principal.tenantId, names),
-        configNames: () => this.#configNames(principal.tenantId),
-        agentsWithSecrets: (names) => this.#agents.ofPlatformPools(principal.tenantId, names),
-        knownSecrets: async (names) => {
-          const { known, meant } = await this.#secrets.known(principal.tenantId, names);
-          return { known: new Set(known), meant: new Map(Object.entries(meant)) };
-        },
-        checkSchema: (schema) => this.#sandbox.checkSchema(schema, { timeoutMs: 2_000, tenantId: principal.tenantId }),
-        parseExpressions: (expressions) =>
-          this.#sandbox.parseExpressions(expressions, { timeoutMs: 5_000, tenantId: principal.tenantId }),
-        parseTemplates: (templates) =>
-          this.#sandbox.parseTemplates(templates, { timeoutMs: 5_000, tenantId: principal.tenantId }),
-      });
+      const checked = await this.#checks.check(principal.tenantId, document);
       if (!checked.ok) return invalid('The config', checked.violations, checked.total);
       return { definition: checked.definition, agents: checked.agents, bytes };
     } catch (error) {

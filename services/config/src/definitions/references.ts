@@ -14,8 +14,10 @@ const ROOTS = ['input', 'outputs', 'execution'];
 /** What else some expressions see. */
 const MORE_ROOTS: Readonly<Partial<Record<TextUse['sees'], readonly string[]>>> = {
   compensation: ['output'],
+  call: ['call'],
   loop: ['iteration', 'result', 'results'],
 };
+const CALL_FIELDS = ['tool', 'input'];
 const EXECUTION_FIELDS = ['id', 'name'];
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
 
@@ -86,6 +88,13 @@ export class ReferenceCheck {
       return {
         code: 'unknown_reference',
         text: `there is no ${written(root, first)}: an execution shows ${listed(EXECUTION_FIELDS)}${hint}`,
+      };
+    }
+    if (root === 'call' && !CALL_FIELDS.includes(first)) {
+      const hint = this.#report.suggestions.for(first, CALL_FIELDS);
+      return {
+        code: 'unknown_reference',
+        text: `there is no ${written(root, first)}: a call shows ${listed(CALL_FIELDS)}${hint}`,
       };
     }
     return root === 'input' ? this.#forbiddenInput(names) : undefined;

@@ -399,10 +399,20 @@ export function reportModels(outline: Outline, report: Report): void {
       const at = `${path}/tools/${place}`;
       const finishes = tool['finish'] === true;
       if (names.indexOf(names[place]) !== place) report.add(`${at}/name`, 'duplicate_id', 'is the name of two tools');
-      if (!finishes && tool['agent'] === undefined) {
-        report.add(`${at}/agent`, 'required', 'agent is required, or finish in its place');
+      if (!finishes && tool['agent'] === undefined && tool['config'] === undefined) {
+        report.add(`${at}/agent`, 'required', 'agent is required, or config or finish in its place');
       }
-      for (const field of ['agent', 'timeout_ms', 'retry', 'parallel', 'max_result_bytes']) {
+      reportTool(tool, at, report);
+      for (const field of [
+        'agent',
+        'config',
+        'timeout_ms',
+        'retry',
+        'parallel',
+        'max_result_bytes',
+        'approval',
+        'hand_over',
+      ]) {
         if (!finishes || tool[field] === undefined) continue;
         report.add(
           `${at}/${field}`,
@@ -420,19 +430,40 @@ export function reportModels(outline: Outline, report: Report): void {
   }
 }
 
+/** What contradicts itself in a tool that calls somebody. */
+function reportTool(tool: Source, at: string, report: Report): void {
+  if (tool['agent'] !== undefined && tool['config'] !== undefined) {
+    report.add(`${at}/config`, 'contradiction', 'a tool is an agent or a config, not both');
+  }
+  if (tool['config'] === undefined && tool['config_version'] !== undefined) {
+    report.add(`${at}/config_version`, 'contradiction', 'has no effect without config');
+  }
+  for (const field of tool['config'] === undefined ? [] : ['timeout_ms', 'retry']) {
+    if (tool[field] === undefined) continue;
+    report.add(`${at}/${field}`, 'contradiction', 'has no effect on a config: its own settings and steps say it');
+  }
+  for (const field of tool['hand_over'] === undefined ? [] : ['parallel', 'max_result_bytes']) {
+    if (tool[field] === undefined) continue;
+    report.add(`${at}/${field}`, 'contradiction', 'has no effect on a tool that hands over: one call ends the step');
+  }
+  if (isRecord(tool['approval'])) reportApproval(tool['approval'], `${at}/approval`, report);
+}
+
 export function reportApprovals(outline: Outline, report: Report): void {
   for (const { index, source } of outline.steps) {
     const { approval } = source;
-    const path = `/steps/${index}`;
-    if (!isRecord(approval)) continue;
-    if (approval['on_timeout'] !== undefined && approval['timeout_ms'] === undefined) {
-      report.add(`${path}/approval/on_timeout`, 'contradiction', 'has no effect without timeout_ms');
-    }
-    const approvers = Array.isArray(approval['approvers']) ? (approval['approvers'] as unknown[]) : [];
-    for (const [place, approver] of approvers.entries()) {
-      if (approvers.indexOf(approver) === place) continue;
-      report.add(`${path}/approval/approvers/${place}`, 'duplicate_approver', 'is listed twice');
-    }
+    if (isRecord(approval)) reportApproval(approval, `/steps/${index}/approval`, report);
+  }
+}
+
+function reportApproval(approval: Source, path: string, report: Report): void {
+  if (approval['on_timeout'] !== undefined && approval['timeout_ms'] === undefined) {
+    report.add(`${path}/on_timeout`, 'contradiction', 'has no effect without timeout_ms');
+  }
+  const approvers = Array.isArray(approval['approvers']) ? (approval['approvers'] as unknown[]) : [];
+  for (const [place, approver] of approvers.entries()) {
+    if (approvers.indexOf(approver) === place) continue;
+    report.add(`${path}/approvers/${place}`, 'duplicate_approver', 'is listed twice');
   }
 }
 
@@ -549,9 +580,16 @@ export function agentsOf(outline: Outline): AgentUse[] {
 
 /** The configs that steps start as children. */
 export function childConfigsOf(outline: Outline): AgentUse[] {
-  return outline.steps.flatMap(({ index, source: { orchestration } }) => {
-    const name = isRecord(orchestration) ? textOf(orchestration, 'config') : undefined;
-    return name === undefined ? [] : [{ name, path: `/steps/${index}/orchestration/config` }];
+  return outline.steps.flatMap(({ index, source: { orchestration, llm } }) => {
+    const tools = isRecord(llm) && Array.isArray(llm['tools']) ? (llm['tools'] as unknown[]) : [];
+    const places: [path: string, source: unknown][] = [
+      [`/steps/${index}/orchestration`, orchestration],
+      ...tools.map((tool, place): [string, unknown] => [`/steps/${index}/llm/tools/${place}`, tool]),
+    ];
+    return places.flatMap(([path, source]) => {
+      const name = isRecord(source) ? textOf(source, 'config') : undefined;
+      return name === undefined ? [] : [{ name, path: `${path}/config` }];
+    });
   });
 }
 
@@ -573,7 +611,7 @@ export function schemasOf(outline: Outline): { readonly path: string; readonly s
 /** A text that may be evaluated or rendered, with the JSON Pointer of its place in the config. */
 export interface TextUse extends MappingText {
   /** Whose expressions it is among: that decides what stands at the root. */
-  readonly sees: 'step' | 'loop' | 'compensation' | 'member' | 'output';
+  readonly sees: 'step' | 'call' | 'loop' | 'compensation' | 'member' | 'output';
   /** The step whose dependencies it sees; undefined for what belongs to no step. */
   readonly step: StepOutline | undefined;
 }
@@ -606,6 +644,11 @@ export function definitionTexts(outline: Outline): TextUse[] {
     }
     for (const field of isRecord(llm) ? ['system', 'prompt', 'messages'] : []) {
       mapping(llm as Source, field, `${path}/llm`, { sees: 'step', step });
+    }
+    const tools = isRecord(llm) && Array.isArray(llm['tools']) ? (llm['tools'] as unknown[]) : [];
+    for (const [place, tool] of tools.entries()) {
+      if (!isRecord(tool) || !isRecord(tool['approval'])) continue;
+      plain(tool['approval'], 'when', `${path}/llm/tools/${place}/approval`, { sees: 'call', step });
     }
     if (isRecord(wait)) mapping(wait, 'until', `${path}/wait`, { sees: 'step', step });
     if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });

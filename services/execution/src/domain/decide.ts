@@ -4,6 +4,7 @@ import { obeyParent, recordChildAnswer, recordChildEnd } from './commands/childr
 import { cancelExecution } from './commands/cancel.js';
 import { compensateExecution } from './commands/compensate.js';
 import { decideApproval } from './commands/decide-approval.js';
+import { delegate } from './commands/delegate-attempt.js';
 import { deleteExecution, deletedRejection } from './commands/delete-execution.js';
 import { addWaiter, recordDependencyAnswer } from './commands/dependencies.js';
 import { pauseExecution } from './commands/pause.js';
@@ -34,6 +35,8 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
       return recordEvaluation(draft, command);
     case 'FailAttempt':
       return failAttempt(draft, command);
+    case 'DelegateAttempt':
+      return delegate(draft, command);
     case 'RecordChildAnswer':
       return recordChildAnswer(draft, command);
     case 'RecordChildEnd':

@@ -161,10 +161,14 @@ export class ChildEffects {
     const child = childOf(state, stepId);
     const unit = config.units[config.unitIndex.get(stepId) ?? -1];
     const rules = unit === undefined ? undefined : orchestrationOf(unit);
-    if (started === undefined || child === undefined || rules === undefined) return undefined;
+    if (started === undefined || child === undefined) return undefined;
     const { tenantId } = started;
     const { startable } = this.parts;
-    const found = await startable.resolve(tenantId, rules.config, rules.configVersion || undefined);
+    const { attempt } = child;
+    const found =
+      attempt === undefined
+        ? await startable.resolve(tenantId, child.config, rules?.configVersion || undefined)
+        : await startable.version(attempt.configId, attempt.version, child.config);
     if (!('config' in found)) return found;
     const input = taskInput(state, stepId);
     const problem = await startable.inputProblem(tenantId, found.config, found.config.name, input);

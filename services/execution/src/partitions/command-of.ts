@@ -47,6 +47,19 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
         attempt: input.attempt,
         failure: input.failure,
       };
+    case 'delegated': {
+      const { stepId, attempt, configId, version } = input;
+      return {
+        type: 'DelegateAttempt',
+        id: commandIds.delegated(stepId, attempt),
+        at,
+        seed,
+        stepId,
+        attempt,
+        configId,
+        version,
+      };
+    }
     case 'message': {
       const { ended, parent, askEnd, from } = input.message;
       if (askEnd !== undefined) {
@@ -113,6 +126,7 @@ export function scheduleCommandOf(input: Input, at: number): ScheduleCommandInpu
     case 'heartbeat':
     case 'evaluation':
     case 'failed_effect':
+    case 'delegated':
     case 'child_answer':
     case 'dependency_answer':
     case 'check':

@@ -1,5 +1,5 @@
-import { operations } from '@batuta/contracts';
-import type { AgentReply, GetVersionReply, ResolveConfigReply } from '@batuta/contracts';
+import { definitionOfAgent, operations } from '@batuta/contracts';
+import type { AgentReply, GetVersionReply, JsonObject, ResolveConfigReply } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import type { AgentCopy, ConfigCopies } from '@batuta/event-store';
 import type { ControlClient } from '@batuta/messaging';
@@ -39,12 +39,21 @@ export function configClient(control: ControlClient, copies: ConfigCopies): Conf
       try {
         const reply = await control.request<AgentReply>(operations.agents.get.subject, { tenantId, name });
         if (reply.agent === undefined) return { agent: undefined };
-        const { pool, inputSchema, outputSchema } = reply.agent;
+        const { pool, inputSchema, outputSchema, llm, configId = '', revision } = reply.agent;
         const agent: AgentCopy = {
           pool,
           // Values are made storable when they arrive, so a schema must be made storable in the same way.
           ...(inputSchema === undefined ? {} : { inputSchema: storableJson(inputSchema) }),
           ...(outputSchema === undefined ? {} : { outputSchema: storableJson(outputSchema) }),
+          ...(llm === undefined
+            ? {}
+            : {
+                model: {
+                  configId,
+                  revision,
+                  definition: storableJson(definitionOfAgent({ name, llm, inputSchema }) as unknown as JsonObject),
+                },
+              }),
         };
         await copies.writeAgent(tenantId, name, agent);
         return { agent };

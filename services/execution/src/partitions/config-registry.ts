@@ -42,6 +42,13 @@ export class ConfigRegistry {
     return loading;
   }
 
+  /** Keeps a version that the config service does not have: of an agent that is made of a model. Throws what the database reports. */
+  async keep(configId: string, version: number, tenantId: string, definition: JsonObject): Promise<void> {
+    if (this.cached(configId, version) !== undefined) return;
+    await this.copies.writeConfig(configId, version, tenantId, definition);
+    this.#keep(configId, version, definition as unknown as OrchestrationDefinition);
+  }
+
   async #load(configId: string, version: number): Promise<ConfigAnswer> {
     try {
       const copy = await this.copies.readConfig(configId, version);

@@ -1,7 +1,7 @@
 import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '@batuta/contracts';
 import type { Event, JsonValue, Priority, StopAttempts, StreamMessage, Task } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
-import type { AgentCopy } from '@batuta/event-store';
+import type { AgentCopy, AgentModelCopy } from '@batuta/event-store';
 import { spanIds, traceparentOf } from '@batuta/observability';
 import {
   effectsOf,
@@ -17,6 +17,7 @@ import {
 } from '../domain/index.js';
 import type { AskEndEffect, Effect, State } from '../domain/index.js';
 import type { ChildEffects } from './child-effects.js';
+import type { ConfigRegistry } from './config-registry.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
 import type { Answer, Input } from './inputs.js';
@@ -40,6 +41,7 @@ export interface EffectParts {
   /** Undefined: tasks have no tokens. */
   readonly tokens?: TaskTokens | undefined;
   readonly configs: ConfigService;
+  readonly registry: Pick<ConfigRegistry, 'keep'>;
   readonly evaluator: Evaluator;
   readonly sender: Pick<StreamSender, 'tell'>;
   readonly children: ChildEffects;
@@ -204,9 +206,9 @@ export class EffectPerformer {
     execution.partition.close(ticket);
   }
 
-  /** The pool that serves an agent. Undefined when the tenant has no such agent. Throws when it is unknown now. */
+  /** The pool that serves an agent. Undefined when no pool does. Throws when it is unknown now. */
   async pool(tenantId: string, agent: string): Promise<string | undefined> {
-    return (await this.agent(tenantId, agent))?.pool;
+    return (await this.agent(tenantId, agent))?.pool || undefined;
   }
 
   /** The cached agent. Undefined when it must be looked up. */
@@ -406,6 +408,10 @@ export class EffectPerformer {
       void this.#checkInput(sending, agent, agent.inputSchema, task);
       return;
     }
+    if (agent.model !== undefined) {
+      void this.#delegate(sending, tenantId, agent.model);
+      return;
+    }
     const traceparent = taskTraceparent(state, stepId, attempt, this.parts.sampled);
     if (traceparent !== undefined) task.traceparent = traceparent;
     const { lostRunners = 0 } = effect;
@@ -419,6 +425,28 @@ export class EffectPerformer {
       new StepTask(task, attemptKey, agent.pool, priorityOf(state), again, lostRunners, execution),
       (outcome) => this.#published(sending, outcome),
     );
+  }
+
+  /** An agent that is made of a model works in an execution of its own. Its config has to be there before that starts. */
+  async #delegate(sending: Sending, tenantId: string, model: AgentModelCopy): Promise<void> {
+    const { execution, effect, ticket } = sending;
+    const { configId, revision, definition } = model;
+    try {
+      await this.parts.registry.keep(configId, revision, tenantId, definition);
+    } catch (error) {
+      this.parts.log.warn({ err: error, ...execution.named }, 'the config of an agent cannot be kept now');
+      return this.#later(sending);
+    }
+    this.#forgetFailed(sending);
+    this.#becomeEvent(execution, ticket, (settled) => ({
+      kind: 'delegated',
+      executionId: execution.id,
+      stepId: effect.stepId,
+      attempt: effect.attempt,
+      configId,
+      version: revision,
+      settled,
+    }));
   }
 
   #published(sending: Sending, outcome: PublishOutcome): void {

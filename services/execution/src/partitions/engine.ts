@@ -171,6 +171,7 @@ export class Engine {
       bus,
       tokens: ports.tokens,
       configs: ports.configs,
+      registry: this.configs,
       evaluator: ports.evaluator,
       sender,
       children: new ChildEffects({

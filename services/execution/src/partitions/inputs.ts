@@ -83,6 +83,16 @@ export interface FailedEffectInput extends InputBase {
   /** The failed effect is done when this is committed. */
   settled(answer: Answer): void;
 }
+/** The agent of an attempt is made of a model: an execution of its config makes the attempt. */
+export interface DelegatedInput extends InputBase {
+  readonly kind: 'delegated';
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly configId: string;
+  readonly version: number;
+  /** The dispatch is done once that is committed. */
+  settled(answer: Answer): void;
+}
 /** A message from another stream. */
 export interface MessageInput extends InputBase {
   readonly kind: 'message';
@@ -137,6 +147,7 @@ export type Input =
   | WakeInput
   | EvaluationInput
   | FailedEffectInput
+  | DelegatedInput
   | MessageInput
   | StartAnswerInput
   | ChildAnswerInput
@@ -247,6 +258,7 @@ export function settle(input: Input, answer: Answer): void {
     }
     case 'evaluation':
     case 'failed_effect':
+    case 'delegated':
     case 'start_answer':
     case 'child_answer':
     case 'dependency_answer':

@@ -306,6 +306,7 @@ export class Lane {
       // A recorded outcome may still be in flight. The effect is done when that is certain.
       case 'evaluation':
       case 'failed_effect':
+      case 'delegated':
       case 'message':
       case 'start_answer':
       case 'child_answer':

@@ -39,13 +39,17 @@ export class StartableConfigs {
     const found = await this.#newestOf(tenantId, asked, version);
     if (found.kind === 'unavailable') return { unavailable: found.message };
     if (found.kind === 'refused') return { refusal: found.refusal };
-    const { configId, version: wanted } = found;
-    const compiled = await this.parts.registry.find(configId, wanted);
+    return this.version(found.configId, found.version, asked);
+  }
+
+  /** One version by its config's id. */
+  async version(configId: string, version: number, called: string): Promise<StartableConfig> {
+    const compiled = await this.parts.registry.find(configId, version);
     if (compiled.kind === 'unavailable') return { unavailable: compiled.message };
     if (compiled.kind === 'missing') {
-      return { refusal: { code: 'not_found', message: `There is no version ${wanted} of config ${asked}.` } };
+      return { refusal: { code: 'not_found', message: `There is no version ${version} of config ${called}.` } };
     }
-    return { config: { configId, version: wanted, name: compiled.config.definition.name } };
+    return { config: { configId, version, name: compiled.config.definition.name } };
   }
 
   /**

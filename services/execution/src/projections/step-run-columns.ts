@@ -2,7 +2,9 @@ import { isoTime } from '@batuta/contracts';
 import type { JsonValue, StepView } from '@batuta/contracts';
 import { encodeJson, mayHoldUnstorable, storableJson } from '@batuta/event-store';
 import { isTerminal, stepView } from '../domain/index.js';
-import type { State } from '../domain/index.js';
+import type { CompiledConfig, State } from '../domain/index.js';
+
+type Unit = CompiledConfig['units'][number];
 
 /** Of longer outputs only the beginning is stored. The log has the whole output. */
 const OUTPUT_CHARACTERS = 64 * 1024;
@@ -19,6 +21,12 @@ type Item = number | 'NULL';
 
 const numbers = (items: readonly (number | string)[]): string => `{${items.join(',')}}`;
 const texts = (items: readonly string[]): string => items.join('\n');
+
+/** What has a row: the steps, and calls of tools that a human decides about, so that lists show who is waited for. */
+export function projectedUnits({ units, stepCount, askingUnits }: CompiledConfig): readonly Unit[] {
+  const steps = units.length === stepCount ? units : units.slice(0, stepCount);
+  return askingUnits.length === 0 ? steps : [...steps, ...askingUnits];
+}
 
 /**
  * Rows of orchestration_step_runs as the columns that `SENT_STEP_RUNS` reads: numbers as array literals, and texts
@@ -80,10 +88,8 @@ export class StepRunColumns {
    */
   add(base: State | undefined, state: State): void {
     const all = base === undefined || base.version === 0 || base.status !== state.status || isTerminal(state.status);
-    const { units, stepCount } = state.config;
-    for (let index = 0; index < stepCount; index += 1) {
-      const unit = units[index];
-      if (unit === undefined || (!all && base.units.get(index) === state.units.get(index))) continue;
+    for (const unit of projectedUnits(state.config)) {
+      if (!all && base.units.get(unit.index) === state.units.get(unit.index)) continue;
       this.#add(state, stepView(state, unit));
     }
   }

@@ -31,7 +31,7 @@ import {
   STEP_RUNS_OF,
 } from './sql/verify.js';
 import { verifyCheckpoints } from '../integrity/checkpoints.js';
-import { StepRunColumns } from './step-run-columns.js';
+import { projectedUnits, StepRunColumns } from './step-run-columns.js';
 
 /** A difference between an execution's stored data and its log. */
 export interface Difference {
@@ -352,8 +352,7 @@ class Verifier {
     }
     if (behind) return undefined;
     const byStep = new Map(stored.map((row) => [Number(row['step_index']), row]));
-    const { units, stepCount } = newest.config;
-    for (const { index, id } of units.slice(0, stepCount)) {
+    for (const { index, id } of projectedUnits(newest.config)) {
       const row = byStep.get(index);
       if (row === undefined) return `/${id}: the row is missing`;
       const now = expected.get(`${index}/${newest.version}`) ?? {};

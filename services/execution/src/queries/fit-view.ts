@@ -8,6 +8,7 @@ import type {
   JsonValue,
   Omitted,
   StepView,
+  ToolCallView,
 } from '@batuta/contracts';
 import { jsonBytes } from '../domain/index.js';
 
@@ -30,7 +31,8 @@ interface Payload {
 export function withoutStepPayloads(view: ExecutionView): ExecutionView {
   return {
     ...view,
-    steps: view.steps.map(({ output: _output, approval, ...step }) => {
+    steps: view.steps.map(({ output: _output, approval, llm, ...rest }) => {
+      const step = llm === undefined ? rest : { ...rest, llm: { turns: llm.turns } };
       if (approval === undefined) return step;
       const { input: _input, data: _data, ...asked } = approval;
       return { ...step, approval: asked };
@@ -110,18 +112,28 @@ function copyStep(step: StepView): Writable<StepView> {
     ...step,
     ...copyFailure(step.failure),
     ...(step.approval === undefined ? {} : { approval: { ...step.approval } }),
+    ...(step.llm?.calls === undefined ? {} : { llm: { ...step.llm, calls: step.llm.calls.map(copyCall) } }),
   };
 }
 
+function copyCall(call: ToolCallView): ToolCallView {
+  return call.approval === undefined ? call : { ...call, approval: { ...call.approval } };
+}
+
 function payloadsOfStep(step: Writable<StepView>): Payload[] {
-  const asked: Writable<ApprovalView> | undefined = step.approval;
   return [
     ...payloadOf(step, 'output', 'outputOmitted'),
-    ...(asked === undefined
-      ? []
-      : [...payloadOf(asked, 'input', 'inputOmitted'), ...payloadOf(asked, 'data', 'dataOmitted')]),
+    ...approvalsOf(step).flatMap((asked) => [
+      ...payloadOf(asked, 'input', 'inputOmitted'),
+      ...payloadOf(asked, 'data', 'dataOmitted'),
+    ]),
     ...detailsOf(step),
   ];
+}
+
+/** What a step asks humans, itself or about calls of its model. */
+function approvalsOf({ approval, llm }: StepView): Writable<ApprovalView>[] {
+  return [approval, ...(llm?.calls ?? []).map((call) => call.approval)].filter((each) => each !== undefined);
 }
 
 /** The approximate size of a mark. Leaving out anything smaller saves nothing. */
@@ -188,8 +200,9 @@ function shortenTexts(view: ExecutionView): void {
   }
   for (const step of view.steps) {
     if (step.progressMessage !== undefined) step.progressMessage = shortened(step.progressMessage);
-    if (step.approval === undefined) continue;
-    step.approval.message = shortened(step.approval.message);
-    if (step.approval.approvers !== undefined) step.approval.approvers = step.approval.approvers.slice(0, FEW);
+    for (const approval of approvalsOf(step)) {
+      approval.message = shortened(approval.message);
+      if (approval.approvers !== undefined) approval.approvers = approval.approvers.slice(0, FEW);
+    }
   }
 }

@@ -12,6 +12,8 @@ export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {
         return 'record_heartbeat';
       case 'e':
         return 'record_evaluation';
+      case 'g':
+        return 'delegate_attempt';
       case 'f':
         return 'fail_attempt';
       default:

@@ -77,7 +77,8 @@ export class ChildChecker {
   #given({ executionId, data: { stepId, output = null } }: Extract<Event, { type: 'StepCompleted' }>): void {
     const state = this.stateOf(executionId);
     const child = state?.units.get(state.config.unitIndex.get(stepId) ?? -1)?.child;
-    if (state === undefined || child === undefined || orchestrationOf(unitOf(state, stepId)) === undefined) return;
+    if (state === undefined || child === undefined) return;
+    if (orchestrationOf(unitOf(state, stepId)) === undefined && child.attempt === undefined) return;
     const given = this.stateOf(child.id);
     if (given?.status !== 'completed') this.#violated('done by its child', `${stepId} of ${short(executionId)}`);
     else if (canonical(given.output ?? null) !== canonical(output)) {

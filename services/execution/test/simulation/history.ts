@@ -34,7 +34,9 @@ export class History {
   readonly #waiters = new Set<string>();
   /** Those that have ended since they were last asked. */
   readonly #dependencyEnds = new Set<string>();
-  /** Order of the newest command of its parent. */
+  /** Attempts that children make, by step. */
+  readonly #delegated = new Set<string>();
+  /** Of the newest wish of its parent. */
   #order = 0;
   /** Steps that wait for a time: until when. */
   readonly #waits = new Map<string, number>();
@@ -171,7 +173,7 @@ export class History {
     if (this.#status === 'running' && this.definition.strategy === 'sequential') {
       const groups = new Set(
         [...running, ...this.#asked.keys(), ...this.#waits.keys(), ...this.#signals.keys()].map(
-          (id) => this.#step(id)?.consensus_group ?? id,
+          (id) => this.#step(ownerOf(id))?.consensus_group ?? ownerOf(id),
         ),
       );
       if (groups.size > 1) this.#violated('sequential', `${[...groups].join(' and ')} run at once`);
@@ -218,7 +220,9 @@ export class History {
       case 'ApprovalDecided': {
         const { stepId, approved } = event.data;
         if (this.#asked.get(stepId) !== null) this.#violated('one decision an approval', stepId);
-        this.#asked.set(stepId, approved);
+        // What it does to a call is the reference's to say.
+        if (isPlace(stepId)) this.#asked.delete(stepId);
+        else this.#asked.set(stepId, approved);
         return;
       }
       case 'ChoiceMade':
@@ -252,7 +256,9 @@ export class History {
       case 'ChildRequested': {
         const { stepId, childId } = event.data;
         const known = this.#children.get(stepId);
-        if (this.#status === 'paused' && known === undefined) this.#violated('nothing begins in a pause', stepId);
+        // An attempt that is under way goes on in a pause.
+        if (event.data.attempt !== undefined) this.#delegated.add(stepId);
+        else if (this.#status === 'paused' && known === undefined) this.#violated('nothing begins in a pause', stepId);
         this.#children.set(stepId, childId);
         this.#childEnds.delete(childId);
         if (this.#status === 'pending') this.#status = 'running';
@@ -372,6 +378,7 @@ export class History {
         known.outcome = event;
         known.wanted = false;
         this.#running.delete(stepId);
+        if (this.#delegated.delete(stepId)) this.#children.delete(stepId);
         if (event.type === 'ModelAnswered' || event.type === 'IterationCompleted') this.#failures.delete(stepId);
         if (event.type === 'StepAttemptFailed') this.#failures.set(stepId, (this.#failures.get(stepId) ?? 0) + 1);
         return;
@@ -382,12 +389,17 @@ export class History {
         this.#waits.delete(event.data.stepId);
         this.#signals.delete(event.data.stepId);
         this.#children.delete(event.data.stepId);
+        this.#delegated.delete(event.data.stepId);
         for (const id of this.#running.keys()) if (id.startsWith(`${event.data.stepId}:`)) this.#stop(id);
+        for (const kept of [this.#asked, this.#children]) {
+          for (const id of kept.keys()) if (id.startsWith(`${event.data.stepId}:`)) kept.delete(id);
+        }
         return this.#stop(event.data.stepId);
       case 'ExecutionPaused':
         if (this.#status !== 'paused') this.#before = this.#status;
         this.#status = 'paused';
-        if (event.data.now === true) this.#stopAll();
+        if (event.data.now !== true) return;
+        for (const stepId of this.#running.keys()) if (!this.#delegated.has(stepId)) this.#stop(stepId);
         return;
       case 'ExecutionResumed':
         if (this.#status !== 'paused') this.#violated('resume what is paused', this.#status);
@@ -395,6 +407,8 @@ export class History {
         return;
       case 'CompensationStarted':
         this.#status = 'compensation';
+        for (const stepId of this.#delegated) this.#stop(stepId);
+        this.#delegated.clear();
         this.#asked.clear();
         this.#waits.clear();
         this.#signals.clear();
@@ -454,6 +468,16 @@ export class History {
   }
 
   #stopAll(): void {
+    this.#delegated.clear();
     for (const stepId of this.#running.keys()) this.#stop(stepId);
   }
+}
+
+/** Whether it is a place for calls of a tool. */
+function isPlace(stepId: string): boolean {
+  return stepId.split(':').length === 3;
+}
+
+function ownerOf(stepId: string): string {
+  return stepId.split(':')[0] ?? stepId;
 }

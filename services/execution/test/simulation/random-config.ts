@@ -1,4 +1,4 @@
-import { ON_PARENT_CLOSE } from '@batuta/contracts';
+import { definitionOfAgent, HAND_OVER, ON_PARENT_CLOSE } from '@batuta/contracts';
 import type {
   ConsensusGroup,
   JsonValue,
@@ -6,6 +6,7 @@ import type {
   OrchestrationDefinition,
   Retry,
   StepDefinition,
+  ToolApproval,
 } from '@batuta/contracts';
 import { SeededRandom } from './random.js';
 
@@ -311,6 +312,57 @@ export function withModels(definition: OrchestrationDefinition, random: SeededRa
     steps: definition.steps.map((step) =>
       step.agent !== undefined && random.chance(0.5) ? modelStep(step, random) : step,
     ),
+  };
+}
+
+const WORKING = definitionOfAgent({
+  name: 'bot',
+  llm: { model: 'writer', tools: [{ name: 't1', agent: 'worker' }], max_turns: 3 },
+});
+
+/** The agent of the simulation that is made of a model, and the config of the executions that it works in, which ends soon. */
+export const BOT = {
+  configId: 'config-bot',
+  revision: 1,
+  definition: {
+    ...WORKING,
+    steps: WORKING.steps.map((step) => ({ ...step, timeout_ms: 1_000, retry: { max_attempts: 2 } })),
+  },
+} as const;
+
+/** Has some steps ask a model whose tools are guarded, are configs or agents of a model, or take the conversation over. */
+export function withTools(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) => {
+      if (step.agent === undefined) return step;
+      if (random.chance(0.25)) return { ...step, agent: 'bot' };
+      if (step.repeat !== undefined || random.chance(0.3)) return step;
+      const asking = modelStep(step, random);
+      const tools = (asking.llm?.tools ?? []).map((tool) => (tool.finish === true ? tool : callingTool(tool, random)));
+      return asking.llm === undefined || tools.length === 0 ? asking : { ...asking, llm: { ...asking.llm, tools } };
+    }),
+  };
+}
+
+function callingTool({ agent, retry, ...tool }: LlmTool, random: SeededRandom): LlmTool {
+  const timed = random.chance(0.5);
+  const when = random.weighted({ always: 3, path: 2, large: 2, broken: 0.3 });
+  const approval: ToolApproval = {
+    ...(when === 'path' ? { when: 'call.input.n' } : {}),
+    ...(when === 'large' ? { when: 'call.input.n > 2' } : {}),
+    ...(when === 'broken' ? { when: '$error("boom")' } : {}),
+    ...(random.chance(0.4) ? { approvers: random.pick([['ann'], ['bob']]) } : {}),
+    ...(timed ? { timeout_ms: random.pick([50, 500, 2_000, 20_000]) } : {}),
+    ...(timed && random.chance(0.5) ? { on_timeout: random.pick(['approve', 'reject'] as const) } : {}),
+  };
+  const called = random.weighted({ agent: 3, bot: 1.5, config: 1.5 });
+  return {
+    ...tool,
+    ...(called === 'config' ? { config: CHILDREN.plain } : { agent: called === 'bot' ? 'bot' : (agent ?? 'worker') }),
+    ...(retry === undefined || called === 'config' ? {} : { retry }),
+    ...(random.chance(0.5) ? { approval } : {}),
+    ...(random.chance(0.15) ? { hand_over: random.pick(HAND_OVER) } : {}),
   };
 }
 

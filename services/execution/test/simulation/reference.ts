@@ -8,6 +8,7 @@ import type {
   FailurePolicy,
   JsonValue,
   Llm,
+  LlmTool,
   OrchestrationDefinition,
   ReusedApproval,
   StepDefinition,
@@ -62,6 +63,8 @@ interface Node {
   /** For a step with a child: the latest child. */
   child:
     { readonly id: string; readonly number: number; readonly given: string; ended: string | undefined } | undefined;
+  /** A child makes its attempt, since its agent is made of a model. */
+  delegated: boolean;
   servedBy: string | undefined;
   decided: Event | undefined;
 }
@@ -72,9 +75,10 @@ interface Talk {
   readonly messages: JsonValue[];
   /** The calls of the last answer, while they run. */
   calls: { readonly id: string; readonly name: string; readonly input: JsonValue; result: JsonValue | undefined }[];
-  /** Which of them each unit makes. */
+  /** Which of them a place makes, and what was said about it. */
   readonly places: Map<string, number>;
-  /** Whether no call of the model is running. */
+  readonly guards: Map<string, Guard>;
+  /** No call of the model is under way. */
   calling: boolean;
 }
 
@@ -92,7 +96,19 @@ interface Loop {
   from: number;
 }
 
-/** The reference's result for an execution. */
+/** What is known of a call that a place makes. */
+interface Guard {
+  /** Evaluated value of `approval.when`, once the log has it. */
+  condition: JsonValue | undefined;
+  /** A human is asked. */
+  asked: boolean;
+  decideBy: number | undefined;
+  approved: boolean | undefined;
+  child: string | undefined;
+  childEnd: string | undefined;
+}
+
+/** What the reference says about an execution. */
 export interface ReferenceResult {
   readonly status: string;
   readonly output: JsonValue | undefined;
@@ -256,10 +272,11 @@ export class Reference {
       case 'StepReused':
         return this.#reused(event);
       case 'ApprovalRequested':
-        this.#asked(event);
+        if (isPlace(event.data.stepId)) this.#callAsked(event);
+        else this.#asked(event);
         return false;
       case 'ApprovalDecided':
-        return this.#decided(event);
+        return isPlace(event.data.stepId) ? this.#callDecided(event) : this.#decided(event);
       case 'ChoiceMade':
         return this.#chose(event);
       case 'SignalReceived':
@@ -270,7 +287,9 @@ export class Reference {
         this.#waits(event);
         return false;
       case 'ChildRequested':
-        this.#adopts(event);
+        if (isPlace(event.data.stepId)) this.#callAdopts(event);
+        else if (event.data.attempt !== undefined) this.#delegates(event);
+        else this.#adopts(event);
         return false;
       case 'ChildStarted':
       case 'ParentCommanded':
@@ -295,6 +314,10 @@ export class Reference {
         this.#called(event);
         return false;
       case 'StepCompleted':
+        if (isPlace(event.data.stepId) && event.data.attempt === 0) {
+          this.#told(event.data.stepId, event.data.output ?? null, false);
+          return true;
+        }
         if (this.#nodes.get(event.data.stepId)?.step?.repeat !== undefined) return this.#loopEnds(event);
         if (this.#nodes.get(event.data.stepId)?.step?.wait !== undefined) return this.#timeCame(event);
         if (this.#nodes.get(event.data.stepId)?.step?.signal !== undefined && this.#missed(event)) return true;
@@ -339,6 +362,7 @@ export class Reference {
         const node = this.#nodes.get(event.data.stepId);
         if (node === undefined) {
           const { code, message } = event.data.failure;
+          this.#callFails(event.data.stepId, code);
           this.#told(event.data.stepId, { error: { code, message } }, true);
           return false;
         }
@@ -456,6 +480,7 @@ export class Reference {
         return false;
       case 'StepScheduled': {
         const node = this.#nodes.get(event.data.stepId);
+        if (isPlace(event.data.stepId)) this.#callMade(event.data.stepId);
         if (node === undefined) return false;
         this.#expect(
           this.#mayStart(node),
@@ -486,8 +511,8 @@ export class Reference {
       case 'ExecutionPaused':
         this.#paused = true;
         for (const node of this.#nodes.values()) {
-          // A step with running tools is not stopped itself, and continues with their results.
-          if (event.data.now === true && node.talk?.calling !== true) node.running = false;
+          // A step whose tools work is not stopped itself: it goes on with what they give.
+          if (event.data.now === true && node.talk?.calling !== true && !node.delegated) node.running = false;
         }
         return false;
       case 'ExecutionResumed':
@@ -685,7 +710,7 @@ export class Reference {
     this.#expect(iteration === loop.done, `${stepId} has iteration ${iteration}, expected ${loop.done}`);
     loop.results.push(withoutCosts(output));
     Object.assign(loop, { between: true, verdict: undefined });
-    Object.assign(node, { running: false, waiting: false, failedAttempts: 0 });
+    Object.assign(node, { running: false, waiting: false, delegated: false, failedAttempts: 0 });
     // What is undone does not go on.
     if (this.#status === 'compensation') node.status = 'skipped';
     return true;
@@ -723,7 +748,130 @@ export class Reference {
     return true;
   }
 
+  /** The agent of a running attempt is made of a model: a child makes the attempt. */
+  #delegates(event: Extract<Event, { type: 'ChildRequested' }>): void {
+    const { stepId, childId, number, config, resumed = false, configId } = event.data;
+    const node = this.#node(stepId);
+    this.#expect(node.running && config === node.step?.agent, `${stepId} has ${config} make an attempt`);
+    this.#expect(configId === `config-${config}`, `${config} is said to be ${configId}`);
+    this.#expect(childId === uuidV5(this.id, `${stepId}/${number}`), `${stepId} has a child of another name`);
+    this.#expect(number === (node.child?.number ?? 0) + 1 && !resumed, `${stepId} has child ${number}`);
+    node.child = { id: childId, number, given: '', ended: undefined };
+    node.delegated = true;
+  }
+
+  /** The rules of the tool that a place calls, with the call that it makes. */
+  #call(place: string) {
+    const [owner = '', name = ''] = place.split(':');
+    const node = this.#nodes.get(owner);
+    const index = node?.talk?.places.get(place);
+    const tool = node?.step?.llm?.tools?.find((each) => each.name === name);
+    const call = index === undefined ? undefined : node?.talk?.calls[index];
+    const guard = node?.talk?.guards.get(place);
+    return node === undefined || tool === undefined || call === undefined || guard === undefined
+      ? undefined
+      : { node, tool, call, guard };
+  }
+
+  /** Whether a human has to be asked about a call; undefined when the log does not say yet. */
+  #isGuarded(place: string): boolean | undefined {
+    const found = this.#call(place);
+    if (found?.tool.approval === undefined) return false;
+    const { when } = found.tool.approval;
+    if (when === undefined) return true;
+    const value = isPlainPath(when)
+      ? (evaluateExpression(when, this.#callScope(place)) ?? null)
+      : found.guard.condition;
+    return value === undefined ? undefined : isTrue(value);
+  }
+
+  #callScope(place: string): JsonValue {
+    const found = this.#call(place);
+    if (found === undefined) return {};
+    const { node, tool, call } = found;
+    return { ...(this.#scope(node) as { [key: string]: JsonValue }), call: { tool: tool.name, input: call.input } };
+  }
+
+  #callAsked({ at, version, data }: Extract<Event, { type: 'ApprovalRequested' }>): void {
+    const { stepId, input, deadlineAt, approvers = [], decideAs } = data;
+    this.#expect(decideAs === `${stepId}:${version}`, `${stepId} is decided as ${decideAs}`);
+    const found = this.#call(stepId);
+    if (found === undefined) return this.#expect(false, `${stepId} asks about no call`);
+    const { guard, tool, call } = found;
+    this.#expect(this.#isGuarded(stepId) === true && !this.#paused, `${stepId} asks about a call that is not guarded`);
+    this.#expect(!guard.asked && guard.approved === undefined, `${stepId} asks about a call twice`);
+    this.#expect(
+      canonical(input) === canonical({ tool: tool.name, input: call.input }),
+      `${stepId} shows another call`,
+    );
+    this.#expect(approvers.join() === (tool.approval?.approvers ?? []).join(), `${stepId} asks ${approvers.join()}`);
+    const by = tool.approval?.timeout_ms === undefined ? undefined : at + tool.approval.timeout_ms;
+    this.#expect(deadlineAt === by, `${stepId} waits until ${deadlineAt}, expected ${by}`);
+    guard.asked = true;
+    guard.decideBy = by;
+  }
+
+  #callDecided({ at, data }: Extract<Event, { type: 'ApprovalDecided' }>): boolean {
+    const { stepId, approved, by, timedOut = false } = data;
+    const found = this.#call(stepId);
+    if (found === undefined) {
+      this.#expect(false, `${stepId} is decided and makes no call`);
+      return false;
+    }
+    const { guard, tool } = found;
+    this.#expect(guard.asked && guard.approved === undefined, `${stepId} is decided and does not ask`);
+    if (timedOut) {
+      this.#expect(at >= (guard.decideBy ?? Infinity) && !this.#paused, `${stepId} times out early`);
+      this.#expect(approved === (tool.approval?.on_timeout === 'approve'), `${stepId} times out as ${approved}`);
+    } else {
+      const { approvers } = tool.approval ?? {};
+      this.#expect(approvers === undefined || approvers.includes(by ?? ''), `${stepId} is decided by ${by}`);
+    }
+    guard.approved = approved;
+    return true;
+  }
+
+  /** A call begins, as an attempt or as an execution: nobody declined it, and whoever has to be asked has agreed. */
+  #callMade(place: string): void {
+    const found = this.#call(place);
+    this.#expect(found !== undefined, `${place} begins and makes no call`);
+    if (found === undefined) return;
+    const guarded = this.#isGuarded(place);
+    this.#expect(guarded !== undefined, `${place} begins before its condition is known`);
+    this.#expect(guarded !== true || found.guard.approved === true, `${place} begins without approval`);
+  }
+
+  #callFails(place: string, code: string): void {
+    const guard = this.#call(place)?.guard;
+    if (guard?.approved === false) {
+      this.#expect(
+        ['approval_rejected', 'approval_timeout'].includes(code),
+        `${place} was declined and fails: ${code}`,
+      );
+    }
+  }
+
+  #callAdopts({ data }: Extract<Event, { type: 'ChildRequested' }>): void {
+    const { stepId, childId, number, config, attempt, resumed = false } = data;
+    const found = this.#call(stepId);
+    this.#callMade(stepId);
+    if (found === undefined) return;
+    const { tool, guard } = found;
+    this.#expect(
+      config === (attempt === undefined ? tool.config : tool.agent),
+      `${stepId} has ${config} make its call`,
+    );
+    this.#expect(childId === uuidV5(this.id, `${stepId}/${number}`) && !resumed, `${stepId} has another child`);
+    guard.child = childId;
+    guard.childEnd = undefined;
+  }
+
   #childEnded({ data: { stepId, childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
+    if (isPlace(stepId)) {
+      const guard = this.#call(stepId)?.guard;
+      if (guard?.child === childId) guard.childEnd = status;
+      return;
+    }
     const { child } = this.#node(stepId);
     this.#expect(child?.id === childId && child.ended === undefined, `${stepId} hears of ${childId}: ${status}`);
     if (child !== undefined) child.ended = status;
@@ -836,7 +984,7 @@ export class Reference {
         // A human's decision and waiting are free.
         if (event.data.attempt === 0) return;
         this.#expect(
-          this.#exceeded === undefined || !this.#counting || byEngine,
+          this.#exceeded === undefined || !this.#counting || byEngine || this.#byChild(event.data.stepId),
           `${event.data.stepId} runs on although the budget is exceeded`,
         );
         this.#spent.tokens += event.data.tokenCount ?? 0;
@@ -871,6 +1019,11 @@ export class Reference {
       default:
         return;
     }
+  }
+
+  /** Whether a child makes the attempt: what it comes to costs nothing more. */
+  #byChild(stepId: string): boolean {
+    return this.#nodes.get(stepId)?.delegated === true || this.#call(stepId)?.guard.child !== undefined;
   }
 
   #expectTold(): void {
@@ -962,9 +1115,13 @@ export class Reference {
     }
     node.running = false;
     if (failed === undefined) {
-      this.#complete(node, withoutCosts(output));
+      const ended = node.child?.ended;
+      this.#expect(!node.delegated || ended === 'completed', `${id} gives what its child did not: ${ended}`);
+      this.#complete(node, node.delegated ? output : withoutCosts(output));
+      node.delegated = false;
       return true;
     }
+    node.delegated = false;
     node.failedAttempts += 1;
     const { retry } = node.step as StepDefinition;
     const { failure } = failed;
@@ -995,6 +1152,7 @@ export class Reference {
       messages: [],
       calls: [],
       places: new Map(),
+      guards: new Map(),
       calling: false,
     });
     this.#expect(llm !== undefined && node.running && !talk.calling, `${stepId} is answered and has not asked`);
@@ -1009,13 +1167,18 @@ export class Reference {
     const finishing = toolCalls.find(({ name, problem }) => problem === undefined && tools.get(name)?.finish === true);
     const good = toolCalls.some(({ problem }) => problem === undefined);
     const over = talk.turn >= (llm?.max_turns ?? 10);
+    const handing = toolCalls.filter(
+      ({ name, problem }) => problem === undefined && tools.get(name)?.hand_over !== undefined,
+    );
+    const alone = toolCalls.filter(({ problem }) => problem === undefined).length === 1;
+    this.#expect(handing.length === 0 || alone, `${stepId} hands over and calls more`);
     const asked = toolCalls.map(({ id, name, input = null }) => ({ id, name, input }));
     talk.messages.push({ role: 'assistant', content: text, ...(asked.length === 0 ? {} : { tool_calls: asked }) });
     let expected: string;
     if (finishing !== undefined) {
       expected = 'end';
       this.#complete(node, finishing.input ?? null);
-    } else if (toolCalls.length > 0 && over) {
+    } else if (toolCalls.length > 0 && over && handing.length === 0) {
       expected = 'end';
       this.#fail(node, { code: 'max_turns_reached', message: '', retryable: false });
     } else if (toolCalls.length > 0) {
@@ -1062,6 +1225,14 @@ export class Reference {
     const taken = [...(node.talk?.places ?? [])].some(([place, other]) => place === stepId || other === index);
     this.#expect(!taken, `${stepId} makes a call that is made already`);
     node.talk?.places.set(stepId, index);
+    node.talk?.guards.set(stepId, {
+      condition: undefined,
+      asked: false,
+      decideBy: undefined,
+      approved: undefined,
+      child: undefined,
+      childEnd: undefined,
+    });
   }
 
   /** A call has ended, and the model will be told. */
@@ -1071,7 +1242,12 @@ export class Reference {
     const { talk } = node ?? {};
     const index = talk?.places.get(place);
     if (node === undefined || talk === undefined || index === undefined) return;
+    const guard = talk.guards.get(place);
+    if (!failed && guard?.child !== undefined) {
+      this.#expect(guard.childEnd === 'completed', `${place} gives what its child did not: ${guard.childEnd}`);
+    }
     talk.places.delete(place);
+    talk.guards.delete(place);
     const call = talk.calls[index];
     if (call === undefined) return;
     const limit = node.step?.llm?.tools?.find((tool) => tool.name === name)?.max_result_bytes ?? 65_536;
@@ -1080,6 +1256,8 @@ export class Reference {
     const cut = bytes > limit && !failed ? { truncated: true, bytes, beginning } : content;
     call.result = toolMessage(call.id, call.name, cut, failed);
     this.#gather(talk);
+    const handsOver = node.step?.llm?.tools?.find((tool) => tool.name === name)?.hand_over !== undefined;
+    if (handsOver && !failed && node.status === 'open') this.#complete(node, content);
   }
 
   /** Results follow the answer in the order of its calls, when all have arrived. */
@@ -1213,6 +1391,14 @@ export class Reference {
     const colon = key.indexOf(':');
     const purpose = key.slice(0, colon);
     const subject = key.slice(colon + 1);
+    if (isPlace(subject)) {
+      const found = this.#call(subject);
+      if (found === undefined || failure !== undefined) return false;
+      found.guard.condition = values?.[0] ?? null;
+      const mine = attempt(() => evaluateExpression(found.tool.approval?.when ?? '', this.#callScope(subject)));
+      this.#expect(same(mine, found.guard.condition), `${key} is ${JSON.stringify(values)}`);
+      return false;
+    }
     if (purpose === 'output') {
       if (failure !== undefined && this.#cause === undefined) {
         this.#cause = 'failure';
@@ -1374,7 +1560,9 @@ export class Reference {
     if (place.length === 3) {
       const { talk } = this.#node(place[0] ?? '');
       const call = talk?.calls[talk.places.get(stepId) ?? -1];
-      return call === undefined ? undefined : { value: call.input };
+      if (call === undefined) return undefined;
+      const { tool } = this.#call(stepId) ?? {};
+      return { value: this.#handsOn(this.#node(place[0] ?? ''), tool?.hand_over, call.input) };
     }
     if (node?.step === undefined) return undefined;
     if (node.step.llm !== undefined) return { value: this.#asks(node, node.step.llm) };
@@ -1399,10 +1587,35 @@ export class Reference {
     return { value: { ...fields, ...Object.fromEntries(outputs) } };
   }
 
-  /** The messages for a model: the beginning of the conversation, and everything since. */
+  /** What the one is given that a conversation is handed over to. */
+  #handsOn(node: Node, how: LlmTool['hand_over'], input: JsonValue): JsonValue {
+    if (how === undefined || how === 'none' || node.step?.llm === undefined) return input;
+    const { messages = [] } = this.#asks(node, node.step.llm) as { messages?: { [key: string]: JsonValue }[] };
+    const said = messages.filter(({ role }) => role !== 'system');
+    const last = said.at(-1);
+    const spoken = said.filter(({ role, content }) => role === 'user' || (role === 'assistant' && content !== ''));
+    const plain = (message: { [key: string]: JsonValue }): JsonValue => ({
+      role: message['role'] ?? null,
+      content: message['content'] ?? null,
+    });
+    const all = [...said.slice(0, -1), ...(last?.['content'] === '' || last === undefined ? [] : [plain(last)])];
+    const handed =
+      how === 'all'
+        ? all
+        : how === 'dialogue'
+          ? spoken.map(plain)
+          : spoken.filter(({ role }) => role === 'user').slice(-1);
+    const own = typeof input === 'object' && input !== null && !Array.isArray(input) ? input : { input };
+    return { ...own, messages: handed };
+  }
+
+  /** What a model is given: how its conversation began, and all that was said since. */
   #asks(node: Node, llm: Llm): JsonValue {
     const scope = this.#scope(node);
     const prompt = map(llm.prompt ?? null, (text) => evaluateExpression(text, scope) ?? null);
+    const listed = map(llm.messages ?? null, (text) => evaluateExpression(text, scope) ?? null);
+    const content = typeof prompt === 'string' ? prompt : canonical(prompt);
+    const begun = Array.isArray(listed) ? listed : [{ role: 'user', content }];
     const { tools, max_turns: most = 10, on_max_turns: last, output_schema: schema } = llm;
     const final = last === 'answer' && (node.talk?.turn ?? 0) + 1 >= most;
     const { maxTokens: tokens, maxCost: cost } = node.reserved ?? {};
@@ -1412,11 +1625,17 @@ export class Reference {
       ...(schema === undefined ? {} : { output_schema: schema }),
       ...(tools === undefined
         ? {}
-        : { tools: tools.map(({ name, agent }) => ({ name, ...(agent === undefined ? {} : { agent }) })) }),
+        : {
+            tools: tools.map(({ name, agent, config }) => ({
+              name,
+              ...(agent === undefined ? {} : { agent }),
+              ...(config === undefined ? {} : { config }),
+            })),
+          }),
       ...(tools !== undefined && final ? { tool_choice: 'none' } : {}),
       messages: [
         ...(llm.system === undefined ? [] : [{ role: 'system', content: llm.system }]),
-        { role: 'user', content: typeof prompt === 'string' ? prompt : JSON.stringify(prompt) },
+        ...begun,
         ...(node.talk?.messages ?? []),
       ],
       ...(node.reserved === undefined
@@ -1459,7 +1678,7 @@ export class Reference {
       const undoes = this.#completed.some((node) => node.step?.compensate !== undefined);
       // A step with running tools whose model is not being asked has nothing that could be undone.
       const mayUndo = [...this.#nodes.values()].some(
-        (node) => node.running && node.talk?.calling !== true && node.step?.compensate !== undefined,
+        (node) => node.running && node.talk?.calling !== true && !node.delegated && node.step?.compensate !== undefined,
       );
       if (!undoes && !mayUndo) {
         this.#status = 'failed';
@@ -1480,7 +1699,8 @@ export class Reference {
 
   #abandonOpen(keepRunning: boolean): void {
     for (const node of this.#nodes.values()) {
-      if (node.status === 'open' && !(keepRunning && node.running && node.talk?.calling !== true)) {
+      const reports = node.running && node.talk?.calling !== true && !node.delegated;
+      if (node.status === 'open' && !(keepRunning && reports)) {
         node.status = 'skipped';
         // A failure during a pause ends the execution at the resume. Until then decisions are still accepted.
         if (!this.#paused) node.waiting = false;
@@ -1552,6 +1772,7 @@ export class Reference {
     for (const node of this.#nodes.values()) {
       node.running = false;
       node.waiting = false;
+      node.delegated = false;
       if (stays(node)) continue;
       if (node.status === 'completed') node.loop = undefined;
       if (node.loop !== undefined) {
@@ -1575,7 +1796,12 @@ export class Reference {
   }
 }
 
-/** Whether it needs no agent. */
+/** Whether it is a place for calls of a tool. */
+function isPlace(stepId: string): boolean {
+  return stepId.split(':').length === 3;
+}
+
+/** Whether no agent has to run for it. */
 function isFree(step: StepDefinition | undefined): boolean {
   return (
     step?.approval !== undefined || step?.wait !== undefined || step?.signal !== undefined || step?.choice !== undefined
@@ -1630,6 +1856,7 @@ function newNode(
     reserved: undefined,
     child: undefined,
     loop: undefined,
+    delegated: false,
     turn: -1,
     servedBy: undefined,
     decided: undefined,

@@ -13,9 +13,11 @@ import type { EngineSettings } from '../../src/partitions/engine.js';
 import type { ConfigService, Evaluator } from '../../src/partitions/ports.js';
 import { Checker } from './checker.js';
 import { evaluateExpression } from './expressions.js';
+import type { AgentModelCopy } from '@batuta/event-store';
 import { DirectNetwork } from './direct-network.js';
 import { OwnerProcess } from './owner-process.js';
 import {
+  BOT,
   randomConfig,
   SIGNALS,
   textHash,
@@ -26,6 +28,7 @@ import {
   withRepeats,
   withChoices,
   withModels,
+  withTools,
   withSignals,
   withWaits,
 } from './random-config.js';
@@ -99,6 +102,9 @@ const REPEAT_SHARE = 0.15;
 /** The same for what failures do by default. */
 const POLICY_SALT = 5_001_021;
 const POLICY_SHARE = 0.1;
+/** The same for tools that are guarded, configs or agents of models. */
+const TOOL_SALT = 4_000_037;
+const TOOL_SHARE = 0.15;
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
 /** The same for limits that starts of schedules and of parents wait for. */
@@ -157,6 +163,8 @@ class Simulation {
   readonly #limits: SimulatedLimits | undefined;
   /** The same for what failures do by default. */
   readonly #policies: SeededRandom | undefined;
+  /** The same for tools. */
+  readonly #tools: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -206,6 +214,8 @@ class Simulation {
     this.#repeats = repeats.chance(REPEAT_SHARE) ? repeats : undefined;
     const policies = new SeededRandom(seed + POLICY_SALT * 2 ** 32);
     this.#policies = policies.chance(POLICY_SHARE) ? policies : undefined;
+    const tools = new SeededRandom(seed + TOOL_SALT * 2 ** 32);
+    this.#tools = tools.chance(TOOL_SHARE) ? tools : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -282,7 +292,8 @@ class Simulation {
       const nesting = this.#children === undefined ? chosen : withChildren(chosen, this.#children);
       const modelled = this.#models === undefined ? nesting : withModels(nesting, this.#models);
       const repeating = this.#repeats === undefined ? modelled : withRepeats(modelled, this.#repeats);
-      const definition = this.#policies === undefined ? repeating : withPolicy(repeating, this.#policies);
+      const governed = this.#policies === undefined ? repeating : withPolicy(repeating, this.#policies);
+      const definition = this.#tools === undefined ? governed : withTools(governed, this.#tools);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
@@ -290,6 +301,11 @@ class Simulation {
     if (this.#children !== undefined) {
       for (const [id, definition] of childConfigs(this.#children)) this.#definitions.set(id, definition);
       this.#lookForChildren(this.#children);
+    }
+    if (this.#tools !== undefined) {
+      for (const [id, definition] of childConfigs(this.#tools)) this.#definitions.set(id, definition);
+      this.#definitions.set(BOT.configId, BOT.definition);
+      this.#lookForCalls(this.#tools);
     }
     this.#planSchedule();
     this.#planDependents();
@@ -425,6 +441,7 @@ class Simulation {
     agent: (_tenantId, name) => {
       if (this.#world.strikes(0.1)) return Promise.resolve({ unavailable: 'nobody answers' });
       if (name === 'ghost') return Promise.resolve({ agent: undefined });
+      if (name === 'bot') return Promise.resolve({ agent: { pool: '', model: BOT as unknown as AgentModelCopy } });
       const schemas = name === 'thinker' ? { inputSchema: OBJECT, outputSchema: OBJECT } : {};
       return Promise.resolve({ agent: { pool: 'default', ...schemas } });
     },
@@ -622,6 +639,23 @@ class Simulation {
         if (random.chance(world.faults ? 0.3 : 0.7)) this.#decide(random, id, stepId, approval?.approvers);
       }
       if (random.chance(0.03)) this.#decide(random, id, random.chance(0.1) ? 'nothing' : random.pick(steps).id, []);
+    }
+  }
+
+  /** Humans decide about calls of tools, and now and then about what nobody asks them. */
+  #lookForCalls(random: SeededRandom): void {
+    const world = this.#world;
+    world.after(random.between(50, 1_500), () => this.#lookForCalls(random));
+    for (const id of this.#executions) {
+      const state = this.#checker.state(id);
+      if (state === undefined || isTerminal(state.status)) continue;
+      for (const { stepId, llm } of view(state).steps) {
+        for (const call of llm?.calls ?? []) {
+          const asks = call.approval?.status === 'waiting' && random.chance(world.faults ? 0.3 : 0.7);
+          if (asks) this.#decide(random, id, call.stepId ?? '', call.approval?.approvers);
+          else if (random.chance(0.02)) this.#decide(random, id, call.stepId ?? `${stepId}:t1:1`, []);
+        }
+      }
     }
   }
 

@@ -10,7 +10,7 @@ import { TenantLimitGate } from '../backend/tenant-limits.js';
 import { checkedBody } from '../dto/checked.js';
 import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody, SignalBody } from '../dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from '../http/headers.js';
-import { commandIdOf, executionIdOf, signalNameOf, stepIdOf } from '../http/ids.js';
+import { commandIdOf, decidedIdOf, executionIdOf, signalNameOf, stepIdOf } from '../http/ids.js';
 import { problemOfRefusal } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
 import { isFinished } from './result.js';
@@ -171,7 +171,7 @@ export class ControlController {
   ): Promise<JsonObject> {
     parseQuery({}, query);
     idempotencyKeyOf(key);
-    const step = stepIdOf(stepId);
+    const step = decidedIdOf(stepId);
     await this.#fits(principal, id, body.data, (checked) => this.schemas.checkDecision(step, checked));
     return this.#command({ principal, id, query, key }, decisionOf(step, true, body));
   }
@@ -185,7 +185,7 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, decisionOf(stepIdOf(stepId), false, body));
+    return this.#command({ principal, id, query, key }, decisionOf(decidedIdOf(stepId), false, body));
   }
 
   @RouteFor(operations.executions.signal)

@@ -20,6 +20,14 @@ export function executionIdOf(text: string): string {
   return id;
 }
 
+/** `<step>:<tool>:<number>:<version>`: a call of a tool that a human decides about. */
+const CALL = /^[\w-]{1,64}:[\w-]{1,64}:\d{1,2}:\d{1,10}$/;
+
+/** What a decision is about: a step, or a call of a tool. @throws Problem step_not_found. */
+export function decidedIdOf(text: string): string {
+  return CALL.test(text) ? text : stepIdOf(text);
+}
+
 /** The step id in a path. An id that is not valid is not found. @throws Problem step_not_found. */
 export function stepIdOf(text: string): string {
   if (!TOKEN.test(text)) throw new Problem('step_not_found', 'The config has no such step.');

@@ -81,7 +81,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.Step.require': ['any', 'all'],
   'batuta.execution.v1.ApprovalSummary.status': EXECUTION_STATUSES,
   'batuta.execution.v1.ApprovalView.status': ['waiting', 'approved', 'rejected', 'withdrawn'],
-  'batuta.execution.v1.ToolCallView.status': ['waiting', 'running', 'done'],
+  'batuta.execution.v1.ToolCallView.status': ['waiting', 'asking', 'running', 'done'],
   'batuta.execution.v1.ModelAnswered.next': ['tools', 'model', 'end'],
   'batuta.execution.v1.WaitView.status': ['waiting', 'over', 'withdrawn'],
   'batuta.execution.v1.SignalView.status': ['waiting', 'received', 'timed_out', 'withdrawn'],
@@ -568,8 +568,8 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         description: { type: 'string' },
         input_schema: { type: 'object', additionalProperties: true, description: 'JSON Schema of the input.' },
         output_schema: { type: 'object', additionalProperties: true, description: 'JSON Schema of the output.' },
+        llm: ref('Llm'),
       },
-      required: ['pool'],
       example: { pool: 'python', description: 'Scores a text', input_schema: { type: 'object', required: ['text'] } },
     },
     AgentPatch: {
@@ -588,6 +588,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
           additionalProperties: true,
           description: 'JSON Schema of the output.',
         }),
+        llm: nullable({ type: 'object', additionalProperties: true, description: 'Fields of what a model is told.' }),
       },
     },
     QueuedStep: {

@@ -1,5 +1,14 @@
 import { FAILURE_CODES, secretNames, operations } from '@batuta/contracts';
-import type { AgentReply, JsonObject, JsonValue, Model, ModelReply } from '@batuta/contracts';
+import type {
+  AgentReply,
+  GetVersionReply,
+  JsonObject,
+  JsonValue,
+  Model,
+  ModelReply,
+  OrchestrationDefinition,
+  ResolveConfigReply,
+} from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import type { GuardedClient } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
@@ -148,16 +157,40 @@ async function modelOf(control: ControlClient, name: string, context: PlatformCo
 
 /** A tool, with its agent's own description and schema when the config does not set them. */
 async function toolOf(control: ControlClient, tool: NamedTool, context: PlatformContext): Promise<ModelTool> {
-  const { name, agent } = tool;
+  const { name, agent, config } = tool;
   let { description, inputSchema } = tool;
   if (agent !== undefined && (description === undefined || inputSchema === undefined)) {
     const request = { tenantId: context.tenantId, name: agent };
     const reply = await ask<AgentReply>(control, operations.agents.get.subject, request, context);
     description ??= reply.agent?.description;
-    const own = reply.agent?.inputSchema;
-    if (inputSchema === undefined && typeof own === 'object' && own !== null && !Array.isArray(own)) inputSchema = own;
+    inputSchema ??= objectSchema(reply.agent?.inputSchema);
+  }
+  if (config !== undefined && (description === undefined || inputSchema === undefined)) {
+    const definition = await definitionOf(control, config, context);
+    description ??= definition?.description;
+    inputSchema ??= objectSchema(definition?.input_schema);
   }
   return { name, description: description ?? '', inputSchema: inputSchema ?? { type: 'object' } };
+}
+
+/** The newest version of a config that the tenant may run; undefined when it has none, which a call will say. */
+async function definitionOf(
+  control: ControlClient,
+  config: string,
+  context: PlatformContext,
+): Promise<OrchestrationDefinition | undefined> {
+  const asked = { tenantId: context.tenantId, id: config };
+  const found = await ask<ResolveConfigReply>(control, operations.configs.resolve.subject, asked, context);
+  const { configId, version } = found;
+  if (configId === undefined || version === undefined) return undefined;
+  const request = { configId, version };
+  const reply = await ask<GetVersionReply>(control, operations.configs.definition.subject, request, context);
+  return reply.definition;
+}
+
+/** A schema that a model can be told: one of an object. */
+function objectSchema(schema: JsonValue | undefined): JsonObject | undefined {
+  return typeof schema === 'object' && schema !== null && !Array.isArray(schema) ? schema : undefined;
 }
 
 async function keyOf({ apiKey, name }: Model, context: PlatformContext): Promise<string | undefined> {

@@ -26,7 +26,7 @@ export const askModelInput = {
       type: 'array',
       maxItems: MOST_TOOLS,
       description:
-        '`[{"name", "agent", "description", "input_schema"}]`: what may be called. Description and schema of a registered `agent` need not be repeated',
+        '`[{"name", "agent", "config", "description", "input_schema"}]`: what may be called. Description and schema of a registered `agent`, or of a `config` in its place, need not be repeated',
     },
     tool_choice: { type: 'string', maxLength: 64, description: '`auto`, `none`, `required`, or the name of a tool' },
     max_output_tokens: {
@@ -52,6 +52,8 @@ type Parameters = JsonOf<typeof askModelInput>;
 export interface NamedTool {
   readonly name: string;
   readonly agent: string | undefined;
+  /** In place of an agent: name or id of a config. */
+  readonly config: string | undefined;
   readonly description: string | undefined;
   readonly inputSchema: JsonObject | undefined;
 }
@@ -95,7 +97,7 @@ function messageOf(value: JsonValue, index: number): ModelMessage {
 export function toolsOf({ tools: listed = [] }: Parameters): NamedTool[] {
   const names = new Set<string>();
   return listed.map((tool) => {
-    const { name, agent, description, input_schema: inputSchema } = isObject(tool) ? tool : {};
+    const { name, agent, config, description, input_schema: inputSchema } = isObject(tool) ? tool : {};
     if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name))
       throw invalidInput('tools', 'has one without a name');
     if (names.has(name)) throw invalidInput('tools', `names "${name}" twice`);
@@ -104,6 +106,7 @@ export function toolsOf({ tools: listed = [] }: Parameters): NamedTool[] {
     return {
       name,
       agent: typeof agent === 'string' ? agent : undefined,
+      config: typeof config === 'string' ? config : undefined,
       description: typeof description === 'string' ? description : undefined,
       inputSchema,
     };

@@ -1,6 +1,6 @@
 import { approval } from './approval.js';
 import { choice, choiceBranch } from './choice.js';
-import { llm, llmTool } from './llm.js';
+import { llm, llmTool, toolApproval } from './llm.js';
 import { orchestration } from './orchestration.js';
 import { repeat } from './repeat.js';
 import { signal } from './signal.js';
@@ -17,6 +17,7 @@ export const KIND_DEFINITIONS = {
   Llm: llm,
   LlmTool: llmTool,
   Repeat: repeat,
+  ToolApproval: toolApproval,
 } as const;
 
 /** Kinds of steps that replace the agent by a field of their own, with a description of each. */

@@ -1,22 +1,41 @@
-import type { Llm, LlmTool } from '../../config.js';
-import { milliseconds } from '../limits.js';
+import type { Llm, LlmTool, ToolApproval } from '../../config.js';
+import { HAND_OVER } from '../../codes.js';
+import { lifetime, milliseconds } from '../limits.js';
 import { anyJson, anyObject, flag, list, objectOf, text, use, whole, word } from '../schema.js';
 
 export const llmTool = objectOf<Required<LlmTool>>(
   'What the model may call.',
   {
     name: use('Token', 'The tool, as the model knows it.'),
-    agent: use('Token', 'Who does it; required unless it has `finish`.'),
-    description: text('What the model is told of it; default: what the agent says of itself.', 1, 10_000),
-    input_schema: anyObject('JSON Schema of its input; default: the agent’s.'),
+    agent: use('Token', 'Who does it; one of `agent`, `config` and `finish` is required.'),
+    config: use('Name', 'In place of an agent: name or id of a config, of which each call is an execution.'),
+    config_version: whole('Its version; default the newest when it is called.', 1, 2_147_483_647),
+    description: text('What the model is told of it; default: what the agent or config says of itself.', 1, 10_000),
+    input_schema: anyObject('JSON Schema of its input; default: that of the agent or config.'),
     finish: flag('Calling it ends the step, and its input is the output.', false),
     timeout_ms: milliseconds('Milliseconds for one attempt of a call; default: the step’s.'),
     retry: use('Retry', 'When a call is tried again.'),
     parallel: whole('Calls that run at once.', 1, 8, 4),
     max_result_bytes: whole('Bytes of a result that the model is given.', 100, 1_048_576, 65_536),
+    approval: use('ToolApproval', 'A human decides about a call before it is made.'),
+    hand_over: word(
+      'Calling it ends the step with what the agent or config gives. It is handed `none` of the conversation, the `last` message of the user, the `dialogue` without calls of tools, or `all`.',
+      HAND_OVER,
+    ),
   },
   ['name'],
 );
+
+export const toolApproval = objectOf<Required<ToolApproval>>('A human decides about calls of a tool.', {
+  when: use('Expression', 'JSONata, which also sees `call`, with `tool` and `input`: only such calls are asked about.'),
+  message: text('What the approver is asked; tool and input are shown beside it.', 1, 4_096),
+  approvers: list('The users who may decide; absent when every operator may.', use('Name', 'The id of a user.'), {
+    min: 1,
+    max: 1_000,
+  }),
+  timeout_ms: lifetime('Milliseconds to decide in.'),
+  on_timeout: word('What the passing of that time decides.', ['reject', 'approve'], 'reject'),
+});
 
 export const llm = objectOf<Required<Llm>>(
   'A model is asked, and what it wants called is called.',

@@ -6,6 +6,7 @@ import { orchestrationOf } from '../kinds/orchestration/rules.js';
 import { compiledUnit } from '../state/nodes.js';
 import { dependencyOf } from '../state/dependencies.js';
 import { isTerminal, unitState } from '../state/state.js';
+import { waitsForChild } from '../state/unit-state.js';
 import { cancelExecution } from './cancel.js';
 import type { ObeyParent, Outcome, RecordChildAnswer, RecordChildEnd, Rejection } from './command.js';
 import { recordDependencyEnd } from './dependencies.js';
@@ -34,8 +35,12 @@ export function recordChildAnswer(draft: Draft, command: RecordChildAnswer): Out
   const { index, child } = found;
   const unit = compiledUnit(draft.state, index);
   const rules = orchestrationOf(unit);
-  const { phase } = unitState(draft.state, index);
-  if (rules === undefined || child.started !== undefined || child.ended !== undefined) {
+  const awaiting = waitsForChild(unitState(draft.state, index));
+  if (
+    (rules === undefined && child.attempt === undefined) ||
+    child.started !== undefined ||
+    child.ended !== undefined
+  ) {
     return 'stale';
   }
   if (command.outcome === 'started') {
@@ -50,20 +55,25 @@ export function recordChildAnswer(draft: Draft, command: RecordChildAnswer): Out
     }
     return 'recorded';
   }
-  if (command.outcome === 'gone' && phase === 'awaiting') {
-    replaceChild(draft, unit, rules, child);
+  if (command.outcome === 'gone' && awaiting) {
+    replaceChild(draft, unit, child);
     return 'recorded';
   }
   draft.emit({ type: 'ChildEnded', data: { childId: child.id, status: 'refused', stepId: unit.id } });
-  if (command.outcome === 'gone' || phase !== 'awaiting') {
+  if (command.outcome === 'gone' || !awaiting) {
     return 'recorded';
   }
   const { code, message } = command.refusal;
+  if (child.attempt !== undefined) {
+    const failure = { code: FAILURE_CODES.childRefused, message: `${child.config}: ${message}`, retryable: false };
+    draft.failAttempt(index, failure, draft.engineTimes(index), true);
+    return 'recorded';
+  }
   draft.failStep(index, {
     code: FAILURE_CODES.childRefused,
-    message: `an execution of config ${rules.config} cannot be started (${code}): ${message}`,
+    message: `an execution of config ${child.config} cannot be started (${code}): ${message}`,
     retryable: false,
-    details: { config: rules.config, code },
+    details: { config: child.config, code },
   });
   return 'recorded';
 }
@@ -83,7 +93,7 @@ export function recordChildEnd(draft: Draft, { childId, end }: RecordChildEnd): 
   }
   const { child, index } = found;
   if (child.started === undefined) {
-    return unitState(draft.state, index).phase === 'awaiting' ? 'later' : 'stale';
+    return waitsForChild(unitState(draft.state, index)) ? 'later' : 'stale';
   }
   if ((end.version ?? 0) <= child.started.since && end.deleted !== true) {
     return 'stale';

@@ -148,6 +148,15 @@ export interface FailAttempt extends CommandBase {
   readonly attempt: number;
   readonly failure: Failure;
 }
+/** The agent of an attempt is made of a model: an execution of its config makes the attempt. */
+export interface DelegateAttempt extends CommandBase {
+  readonly type: 'DelegateAttempt';
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly configId: string;
+  /** Revision of the agent. */
+  readonly version: number;
+}
 /** The outcome of starting a child. `gone`: the child of an earlier run cannot continue. */
 export type RecordChildAnswer = CommandBase & {
   readonly type: 'RecordChildAnswer';
@@ -209,6 +218,7 @@ export type Command =
   | RecordHeartbeat
   | RecordEvaluation
   | FailAttempt
+  | DelegateAttempt
   | Wake;
 
 /**
@@ -239,6 +249,7 @@ export const commandIds = {
   result: (stepId: string, attempt: number): string => `r:${stepId}:${attempt}`,
   heartbeat: (stepId: string, attempt: number): string => `h:${stepId}:${attempt}`,
   evaluation: (key: string): string => `e:${key}`,
+  delegated: (stepId: string, attempt: number): string => `g:${stepId}:${attempt}`,
   failedEffect: (stepId: string, attempt: number): string => `f:${stepId}:${attempt}`,
   startAnswered: (executionId: string): string => `a:${executionId}`,
   ended: (executionId: string): string => `d:${executionId}`,

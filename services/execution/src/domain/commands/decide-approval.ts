@@ -6,8 +6,15 @@ import type { DecideApproval, Outcome, Rejection } from './command.js';
 import type { Draft } from '../draft.js';
 import { jsonBytesBeyond } from '../structures/json.js';
 import { unitState } from '../state/state.js';
-import { isAwaiting } from '../state/unit-state.js';
+import { isAsked, isAwaiting } from '../state/unit-state.js';
+import { decideCall } from '../kinds/llm/call.js';
 import { COMPENSATING, endedRejection } from './ended.js';
+
+/** The unit that a decision is about: of a call of a tool, the id without the question's number. */
+function placeOf(stepId: string): string {
+  const [step, tool, place] = stepId.split(':');
+  return place === undefined ? stepId : `${step}:${tool}:${place}`;
+}
 
 /** A human approves or rejects a waiting step. The first recorded decision counts, including one by timeout. */
 export function decideApproval(draft: Draft, command: DecideApproval): Outcome | Rejection {
@@ -20,12 +27,13 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
   if (state.status === 'compensation') {
     return COMPENSATING;
   }
-  const index = state.config.unitIndex.get(stepId);
+  const index = state.config.unitIndex.get(placeOf(stepId));
   const unit = index === undefined ? undefined : state.config.units[index];
-  if (index === undefined || unit?.kind !== 'step') {
+  if (index === undefined || (unit?.kind !== 'step' && unit?.kind !== 'tool')) {
     return { code: 'step_not_found', message: `the config has no step ${stepId}` };
   }
-  const rules = approvalOf(unit);
+  const call = unit.tool?.approval;
+  const rules = call ?? approvalOf(unit);
   if (rules === undefined) {
     return { code: 'not_awaiting_approval', message: `step ${stepId} is no approval: nobody is asked` };
   }
@@ -34,11 +42,11 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
   }
   const current = unitState(state, index);
   const decision = current.approval?.decision;
-  if (decision !== undefined) {
+  if (decision !== undefined && call === undefined) {
     const how = decision.timedOut ? 'its time ran out' : decision.approved ? 'it was approved' : 'it was rejected';
     return { code: 'already_decided', message: `step ${stepId} is decided already: ${how}` };
   }
-  if (!isAwaiting(current)) {
+  if (call === undefined ? !isAwaiting(current) : !isAsked(current) || current.approval?.decideAs !== stepId) {
     return { code: 'not_awaiting_approval', message: `step ${stepId} does not wait for a decision` };
   }
   const decided: Decided = {
@@ -52,6 +60,10 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
     const message = `the decision has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`;
     return { code: 'payload_too_large', message };
   }
-  decideAwaiting(draft, unit, rules, decided);
+  if (call === undefined) {
+    decideAwaiting(draft, unit, rules, decided);
+  } else {
+    decideCall(draft, unit, rules, decided);
+  }
   return 'done';
 }

@@ -3,6 +3,7 @@ import type { FailAttempt, Outcome, RecordResult } from './command.js';
 import type { Draft } from '../draft.js';
 import { kindOf } from '../kinds/index.js';
 import { iterationCompleted } from '../repeat/iterate.js';
+import { callGiven } from '../kinds/llm/call-given.js';
 import { compiledUnit } from '../state/nodes.js';
 import { jsonBytesBeyond } from '../structures/json.js';
 import { spendingProblem, takeFailureSpending, takeSpending } from '../budget/spending.js';
@@ -77,6 +78,7 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
     return 'recorded';
   }
   draft.emit({ type: 'StepCompleted', data: Object.assign(data, spending) });
+  if (unit.tool !== undefined) callGiven(draft, unit);
   return 'recorded';
 }
 

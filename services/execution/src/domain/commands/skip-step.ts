@@ -1,4 +1,4 @@
-import { passedByASkip } from '../kinds/approval/approvers.js';
+import { callNotOf, passedByASkip } from '../kinds/approval/approvers.js';
 import type { Outcome, Rejection, SkipStep } from './command.js';
 import type { Draft } from '../draft.js';
 import { unitState } from '../state/state.js';
@@ -31,6 +31,11 @@ export function skipStep(draft: Draft, command: SkipStep): Outcome | Rejection {
       passed.index === index
         ? `only the approvers of step ${command.stepId} may skip it`
         : `skipping step ${command.stepId} could pass over the approval of step ${passed.id}, which only its approvers may do`;
+    return { code: 'not_an_approver', message };
+  }
+  const asks = callNotOf(state, index, command.by ?? '');
+  if (asks !== undefined) {
+    const message = `step ${command.stepId} asks about a call of the tool ${asks.name}, so only those who may decide about it may skip the step`;
     return { code: 'not_an_approver', message };
   }
   draft.emit({

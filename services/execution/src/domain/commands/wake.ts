@@ -1,4 +1,7 @@
-import { FAILURE_CODES } from '@batuta/contracts';
+import { FAILURE_CODES, type Failure } from '@batuta/contracts';
+import type { Unit } from '../graph/compiled.js';
+import { decideCall } from '../kinds/llm/call.js';
+import { isAsked, type UnitState } from '../state/unit-state.js';
 import { kindOf } from '../kinds/index.js';
 import type { Outcome } from './command.js';
 import { checkDependencies } from './dependencies.js';
@@ -55,6 +58,15 @@ function executionTimeout(draft: Draft): void {
   });
 }
 
+/** Why an attempt that a child makes is over. */
+function lateChild({ scheduleToCloseMs, limitMs }: Unit, { firstScheduledAt }: UnitState, at: number): Failure {
+  if (scheduleToCloseMs > 0 && firstScheduledAt + scheduleToCloseMs <= at) {
+    const message = `not done within ${scheduleToCloseMs} ms of being scheduled`;
+    return { code: FAILURE_CODES.scheduleToClose, message, retryable: false };
+  }
+  return { code: FAILURE_CODES.timeout, message: `not done within ${limitMs} ms`, retryable: true };
+}
+
 /** Fires the earliest deadline of a step or attempt that has passed. */
 function fireDeadline(draft: Draft): boolean {
   const { state } = draft;
@@ -66,7 +78,14 @@ function fireDeadline(draft: Draft): boolean {
   const compiled = compiledUnit(state, due.item);
   const unit = unitState(state, due.item);
   if (unit.phase === 'awaiting') {
-    kindOf(compiled).due(draft, compiled, compiled.work.rules);
+    const approval = compiled.tool?.approval;
+    if (approval !== undefined && isAsked(unit)) {
+      decideCall(draft, compiled, approval, { approved: approval.approvesOnTimeout, timedOut: true });
+    } else if (unit.child?.attempt !== undefined) {
+      draft.failAttempt(due.item, lateChild(compiled, unit, draft.at), draft.engineTimes(due.item), true);
+    } else {
+      kindOf(compiled).due(draft, compiled, compiled.work.rules);
+    }
     return true;
   }
   if (due.tag !== STEP_DEADLINE) {

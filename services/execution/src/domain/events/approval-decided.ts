@@ -1,4 +1,4 @@
-import { putUnit } from '../state/nodes.js';
+import { compiledUnit, putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import { APPROVALS } from './approval-requested.js';
 import type { Metric } from './metrics.js';
@@ -21,8 +21,11 @@ export const approvalDecided: EventDefinition<'ApprovalDecided'> = {
     if (index === undefined || unit?.approval === undefined) {
       return;
     }
+    // A call that is approved is made, and its time begins with that.
+    const goesOn = data.approved && compiledUnit(next, index).kind === 'tool';
     putUnit(next, index, {
       ...unit,
+      ...(goesOn ? { phase: 'ready', firstScheduledAt: 0 } : {}),
       approval: {
         ...unit.approval,
         decision: {

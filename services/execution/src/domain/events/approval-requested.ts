@@ -35,6 +35,7 @@ export const approvalRequested: EventDefinition<'ApprovalRequested'> = {
         input: data.input,
         deadlineAt: data.deadlineAt ?? 0,
         approvers: data.approvers ?? [],
+        decideAs: data.decideAs,
         decision: undefined,
       },
     });

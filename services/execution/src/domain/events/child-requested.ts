@@ -1,23 +1,26 @@
 import { begin, beginGroup } from '../fold/phases.js';
 import { putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
+import { addDeadline, attemptDeadlineOfChild, STEP_DEADLINE } from '../state/timers.js';
 import { startOfChild } from '../effects/children.js';
 import type { EventDefinition } from './definition.js';
 
 export const childRequested: EventDefinition<'ChildRequested'> = {
-  evolve(next, { stepId, childId, number, config, inputKey, resumed = false, budget }, event) {
+  evolve(next, data, event) {
+    const { stepId, childId, number, config, inputKey, resumed = false, budget, attempt } = data;
     begin(next, event.at);
     const index = next.config.unitIndex.get(stepId);
     if (index === undefined) {
       return;
     }
     const unit = unitState(next, index);
+    const deadlineAt = attempt === undefined ? 0 : attemptDeadlineOfChild(next, index);
     putUnit(next, index, {
       ...unit,
       phase: 'awaiting',
       firstScheduledAt: unit.firstScheduledAt || event.at,
-      scheduledAt: event.at,
-      startedAt: unit.startedAt || event.at,
+      scheduledAt: attempt === undefined ? event.at : unit.scheduledAt,
+      startedAt: attempt === undefined ? unit.startedAt || event.at : event.at,
       child: {
         id: childId,
         number,
@@ -25,6 +28,10 @@ export const childRequested: EventDefinition<'ChildRequested'> = {
         config,
         inputKey,
         budget,
+        attempt:
+          attempt === undefined
+            ? undefined
+            : { number: attempt, configId: data.configId ?? '', version: data.configVersion ?? 0, deadlineAt },
         resumed,
         started: undefined,
         ended: undefined,
@@ -32,6 +39,9 @@ export const childRequested: EventDefinition<'ChildRequested'> = {
         counted: resumed && unit.child?.id === childId ? unit.child.counted : { tokens: 0, cost: 0 },
       },
     });
+    if (deadlineAt > 0) {
+      addDeadline(next, index, deadlineAt, STEP_DEADLINE);
+    }
     beginGroup(next, index, event.at);
   },
   effects: ({ data: { stepId } }, stateAfter) => startOfChild(stateAfter, stepId),

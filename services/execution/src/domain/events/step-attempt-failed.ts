@@ -1,3 +1,5 @@
+import { commandsOfChildren } from '../effects/children.js';
+import { closeChild } from '../fold/children.js';
 import { stopOne } from '../effects/effect.js';
 import { spend } from '../fold/spend.js';
 import { putUnit } from '../state/nodes.js';
@@ -7,11 +9,12 @@ import { attemptMeasures } from './metrics.js';
 import type { EventDefinition } from './definition.js';
 
 export const stepAttemptFailed: EventDefinition<'StepAttemptFailed'> = {
-  evolve(next, data) {
+  evolve(next, data, event) {
     const index = next.config.unitIndex.get(data.stepId);
     if (index === undefined) {
       return;
     }
+    closeChild(next, index, event);
     const unit = unitState(next, index);
     putUnit(next, index, {
       ...unit,
@@ -30,8 +33,10 @@ export const stepAttemptFailed: EventDefinition<'StepAttemptFailed'> = {
       addRetry(next, index, data.retryAt, data.attempt);
     }
   },
-  effects: ({ executionId, data: { stepId, attempt, failure, byEngine } }) =>
-    byEngine === true ? [stopOne(executionId, stepId, attempt, failure.code)] : [],
+  effects: ({ executionId, version, data: { stepId, attempt, failure, byEngine } }, stateAfter) =>
+    byEngine === true
+      ? [stopOne(executionId, stepId, attempt, failure.code), ...commandsOfChildren(stateAfter, version)]
+      : [],
   spans: ({ data }) => [
     {
       change: 'attempt ended',

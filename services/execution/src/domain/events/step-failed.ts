@@ -1,3 +1,4 @@
+import { commandsOfChildren } from '../effects/children.js';
 import { callEnded, leavePlaces } from '../kinds/llm/places.js';
 import { queueGroup } from '../../strategies/consensus/votes.js';
 import { lifecycle, stopPlaces } from '../effects/effect.js';
@@ -19,7 +20,7 @@ export const stepFailed: EventDefinition<'StepFailed'> = {
       callEnded(next, index, { failure: data.failure });
       return;
     }
-    leavePlaces(next, index);
+    leavePlaces(next, index, event);
     const unit = unitState(next, index);
     putUnit(next, index, {
       ...unit,
@@ -45,7 +46,11 @@ export const stepFailed: EventDefinition<'StepFailed'> = {
     const alternative = data.fallbackStepId === undefined ? undefined : next.config.unitIndex.get(data.fallbackStepId);
     applyHandling(next, index, data.failure, data.handling, alternative);
   },
-  effects: (event, stateAfter) => [...stopPlaces(event, stateAfter), ...lifecycle(event)],
+  effects: (event, stateAfter) => [
+    ...stopPlaces(event, stateAfter),
+    ...lifecycle(event),
+    ...commandsOfChildren(stateAfter, event.version),
+  ],
   spans: ({ data: { stepId, failure, handling, fallbackStepId } }) => [
     {
       change: 'node ended',

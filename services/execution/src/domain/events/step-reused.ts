@@ -19,7 +19,7 @@ function approvalOf(reused: ReusedApproval): ApprovalState {
     timedOut = false,
   } = reused;
   const decision = { approved: true, by, comment, data, timedOut, at: decidedAt };
-  return { requestedAt, message, input, deadlineAt: 0, approvers, decision };
+  return { requestedAt, message, input, deadlineAt: 0, approvers, decideAs: undefined, decision };
 }
 
 /** For a step, or for a consensus group by its id. */

@@ -29,7 +29,7 @@ export const stepSkipped: EventDefinition<'StepSkipped'> = {
       }
       return;
     }
-    leavePlaces(next, index);
+    leavePlaces(next, index, event);
     closeChild(next, index, event);
     const unit = unitState(next, index);
     const outstanding = unit.phase === 'running';

@@ -72,6 +72,11 @@ export function unitContext(state: State, unit: Unit): JsonObject {
       output: unitState(state, unit.compensates).output ?? null,
     };
   }
+  const caller = state.config.units[unit.caller];
+  if (caller !== undefined) {
+    const { call } = unitState(state, unit.index);
+    return { ...unitContext(state, caller), call: { tool: unit.name, input: call?.input ?? null } };
+  }
   const scope = context(state, outputsOf(state, ancestors(state, seenNodes(state.config, unit))));
   return unit.repeat === undefined ? scope : { ...scope, ...loopScope(unitState(state, unit.index).loop) };
 }

@@ -3,6 +3,8 @@ import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from '../graph/compiled.js';
 import { unitContext } from './evaluations.js';
 import { mappedValue } from './expressions.js';
+import { firstMessages } from '../kinds/llm/conversation.js';
+import { handedOver } from '../kinds/llm/hand-over.js';
 import { isObject, jsonBytesBeyond, sumBeyond } from '../structures/json.js';
 import { nodeFailure, nodeId, nodeOutputKey, nodeResult } from '../state/results.js';
 import { seenNodes } from '../graph/seen-nodes.js';
@@ -66,6 +68,18 @@ function judgeInput(state: State, unit: Unit): JsonValue {
   };
 }
 
+function callInput(state: State, unit: Unit): JsonValue {
+  const input = unitState(state, unit.index).call?.input ?? null;
+  const handOver = unit.tool?.handOver;
+  const caller = state.config.units[unit.caller];
+  if (handOver === undefined || caller === undefined) {
+    return input;
+  }
+  const mapped = unitInput(state, caller)?.value ?? null;
+  const said = unitState(state, caller.index).conversation?.messages ?? [];
+  return handedOver(handOver, input, [...firstMessages(mapped), ...said]);
+}
+
 /** The input of a unit's next or current attempt. Undefined when the sandbox must answer first. */
 export function unitInput(state: State, unit: Unit): { readonly value: JsonValue } | undefined {
   if (unit.input !== undefined) {
@@ -76,7 +90,7 @@ export function unitInput(state: State, unit: Unit): { readonly value: JsonValue
     case 'step':
       return { value: dependencyInput(state, unit) };
     case 'tool':
-      return { value: unitState(state, unit.index).call?.input ?? null };
+      return { value: callInput(state, unit) };
     case 'judge':
       return { value: judgeInput(state, unit) };
     case 'compensation':

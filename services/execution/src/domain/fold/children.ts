@@ -3,6 +3,7 @@ import type { ChildCommand } from '../kinds/orchestration/child-state.js';
 import { orchestrationOf } from '../kinds/orchestration/rules.js';
 import { compiledUnit, putUnit } from '../state/nodes.js';
 import { unitState, type Next } from '../state/state.js';
+import { waitsForChild } from '../state/unit-state.js';
 
 function command(
   next: Next,
@@ -22,7 +23,7 @@ function command(
 /** The execution was paused, so its children are paused too. */
 export function pauseChildren(next: Next, event: Event, now: boolean): void {
   for (const index of next.config.childUnits) {
-    if (unitState(next, index).phase === 'awaiting') {
+    if (waitsForChild(unitState(next, index))) {
       command(next, index, event, { command: 'pause', now });
     }
   }
@@ -31,8 +32,8 @@ export function pauseChildren(next: Next, event: Event, now: boolean): void {
 /** The execution continues, and so do the children that it paused. */
 export function resumeChildren(next: Next, event: Event): void {
   for (const index of next.config.childUnits) {
-    const { phase, child } = unitState(next, index);
-    if (phase === 'awaiting' && child?.command?.command === 'pause') {
+    const unit = unitState(next, index);
+    if (waitsForChild(unit) && unit.child?.command?.command === 'pause') {
       command(next, index, event, { command: 'resume' });
     }
   }
@@ -43,11 +44,12 @@ export function resumeChildren(next: Next, event: Event): void {
  * it.
  */
 export function closeChild(next: Next, index: number, event: Event, compensate = false): void {
-  const rules = orchestrationOf(compiledUnit(next, index));
-  if (rules === undefined || unitState(next, index).phase !== 'awaiting' || rules.onParentClose === 'abandon') {
+  // One that makes an attempt of an agent is nobody's but the step's.
+  const close = orchestrationOf(compiledUnit(next, index))?.onParentClose ?? 'cancel';
+  if (close === 'abandon' || !waitsForChild(unitState(next, index))) {
     return;
   }
-  command(next, index, event, { command: rules.onParentClose, compensate });
+  command(next, index, event, { command: close, compensate });
 }
 
 /** The execution ends, or is undone, while its steps still wait for children. */

@@ -1,4 +1,5 @@
 import {
+  BUILT_IN_AGENTS,
   DEFAULT_EXECUTION_TIMEOUT_MS,
   DEFAULT_STEP_TIMEOUT_MS,
   type Budget,
@@ -23,6 +24,8 @@ import type { StrategyRules } from '../../strategies/strategy.js';
 import { Vector } from '../structures/vector.js';
 
 const DEFAULT_CONSENSUS_THRESHOLD = 0.8;
+
+const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
 
 /** The built-in agent that asks a model. */
 const MODEL_AGENT = 'ask_model';
@@ -72,6 +75,7 @@ function stepUnit(
     work,
     takesSlot,
     timeoutMs: step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
+    limitMs: step.timeout_ms ?? 0,
     heartbeatMs: step.heartbeat_ms ?? 0,
     scheduleToStartMs: step.schedule_to_start_ms ?? 0,
     scheduleToCloseMs: step.schedule_to_close_ms ?? 0,
@@ -89,6 +93,7 @@ function stepUnit(
     compensation: -1,
     compensates: -1,
     places: [],
+    tool: undefined,
     caller: -1,
     order: index,
     dependencies: [],
@@ -112,6 +117,7 @@ function attendantUnit(
     work: AGENT_WORK,
     takesSlot: true,
     timeoutMs: DEFAULT_STEP_TIMEOUT_MS,
+    limitMs: 0,
     heartbeatMs: 0,
     scheduleToStartMs: 0,
     scheduleToCloseMs: 0,
@@ -129,6 +135,7 @@ function attendantUnit(
     compensation: -1,
     compensates: -1,
     places: [],
+    tool: undefined,
     caller: -1,
     order: index,
     dependencies: [],
@@ -282,6 +289,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
         name: `Compensate ${step.name}`,
         agent: compensate.agent,
         timeoutMs: compensate.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
+        limitMs: compensate.timeout_ms ?? 0,
         retry: retryPolicy(compensate.retry),
         input: compensate.input === undefined ? undefined : parseTemplate(compensate.input, compensate.agent),
         compensates: index,
@@ -307,11 +315,17 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
   for (const [index, { id, llm, timeout_ms: timeoutMs }] of steps.entries()) {
     const places: number[] = [];
     for (const tool of llm?.tools ?? []) {
-      const { agent, name, parallel } = toolRules(tool);
-      for (let number = 1; agent !== '' && number <= parallel; number++) {
+      const rules = toolRules(tool);
+      const { agent, config, name, parallel, condition } = rules;
+      const called = agent !== '' || config !== undefined;
+      for (let number = 1; called && number <= parallel; number++) {
         const unit = attendantUnit(units.length, `${id}:${name}:${number}`, 'tool', {
           name,
           agent,
+          work: config === undefined ? AGENT_WORK : { kind: 'orchestration', rules: config },
+          tool: rules,
+          when: condition,
+          limitMs: tool.timeout_ms ?? 0,
           timeoutMs: tool.timeout_ms || timeoutMs || DEFAULT_STEP_TIMEOUT_MS,
           retry: retryPolicy(tool.retry),
           // The calling step has a slot, and keeps it.
@@ -410,7 +424,8 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     groupIndex,
     modelUnits: units.flatMap(({ index, work }) => (work.kind === 'llm' ? [index] : [])),
     loopUnits: units.flatMap(({ index, repeat }) => (repeat === undefined ? [] : [index])),
-    childUnits: units.flatMap(({ index, work }) => (work.kind === 'orchestration' ? [index] : [])),
+    askingUnits: units.filter(({ tool }) => tool?.approval !== undefined),
+    childUnits: units.flatMap((unit) => (mayHaveChild(unit) ? [unit.index] : [])),
     dependents,
     alternatives,
     sinks: mainNodes.filter((node) => !namedByMain.has(node)),
@@ -423,6 +438,11 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     initialReady: heapOf(ready.filter((index) => units[index]?.takesSlot === true)),
     initialReadyApprovals: heapOf(ready.filter((index) => units[index]?.takesSlot === false)),
   };
+}
+
+/** An agent that is not built in may be made of a model: its attempts are then children. */
+function mayHaveChild({ work, agent }: Draft): boolean {
+  return work.kind === 'orchestration' || (work.kind === 'agent' && agent !== '' && !BUILT_IN.has(agent));
 }
 
 function compiledBudget({ settings }: OrchestrationDefinition): Budget {

@@ -11,6 +11,7 @@ import type {
 import type { Expression, Template } from '../expressions/expressions.js';
 import type { Heap } from '../structures/heap.js';
 import type { RetryPolicy } from '../failures/retry.js';
+import type { ToolRules } from '../kinds/llm/rules.js';
 import type { Work } from '../kinds/index.js';
 import type { RepeatRules } from '../repeat/rules.js';
 import type { GroupState, UnitState } from '../state/unit-state.js';
@@ -32,6 +33,8 @@ export interface Unit {
   /** From its kind: whether it takes a slot of `settings.parallel_limit`. */
   readonly takesSlot: boolean;
   readonly timeoutMs: number;
+  /** The same as the config says it; 0 where that is the default, which does not hold for an agent that is made of a model. */
+  readonly limitMs: number;
   readonly heartbeatMs: number;
   readonly scheduleToStartMs: number;
   readonly scheduleToCloseMs: number;
@@ -58,6 +61,8 @@ export interface Unit {
   readonly compensates: number;
   /** For a step that asks a model: units that make the calls of its tools. */
   readonly places: readonly number[];
+  /** Of such a unit: the rules of its tool. */
+  readonly tool: ToolRules | undefined;
   /** The step that such a unit makes calls for, or -1. */
   readonly caller: number;
   /** Position among ready units: the main step's position in the list, also for its fallbacks. */
@@ -115,7 +120,9 @@ export interface CompiledConfig {
   readonly modelUnits: readonly number[];
   /** Steps with a repeat. */
   readonly loopUnits: readonly number[];
-  /** Steps that have a child. */
+  /** Places for calls that a human decides about. */
+  readonly askingUnits: readonly Unit[];
+  /** Units that may have a child: of another config, or of an agent that may be made of a model. */
   readonly childUnits: readonly number[];
   /** For each node: the units that wait for it. */
   readonly dependents: readonly (readonly number[])[];

@@ -3,6 +3,7 @@ import { heapInsert, heapPop, type Heap } from '../structures/heap.js';
 import { isHeld, nextCheck } from './dependencies.js';
 import { compiledUnit } from './nodes.js';
 import { unitState, type State, type Next } from './state.js';
+import { isAsked } from './unit-state.js';
 
 /** Tag of the deadline of a whole step. Attempts count from 1. */
 export const STEP_DEADLINE = 0;
@@ -26,13 +27,37 @@ export function attemptDeadline(state: State, index: number): number | undefined
   return compiled.scheduleToStartMs > 0 ? unit.scheduledAt + compiled.scheduleToStartMs : undefined;
 }
 
+/** Epoch ms of the deadline of a unit that awaits something; 0 for none. */
+export function awaitsUntil(state: State, index: number): number | undefined {
+  const unit = unitState(state, index);
+  const compiled = compiledUnit(state, index);
+  if (compiled.kind === 'tool' && isAsked(unit)) {
+    return unit.approval?.deadlineAt;
+  }
+  if (unit.child?.attempt !== undefined) {
+    return unit.child.attempt.deadlineAt;
+  }
+  return kindOf(compiled).awaitsUntil(unit);
+}
+
+/** Epoch ms by which an attempt that a child makes is over; 0 when the config sets no limit. */
+export function attemptDeadlineOfChild(state: State, index: number): number {
+  const { scheduledAt, firstScheduledAt } = unitState(state, index);
+  const { limitMs, scheduleToCloseMs } = compiledUnit(state, index);
+  const limits = [
+    ...(limitMs > 0 ? [scheduledAt + limitMs] : []),
+    ...(scheduleToCloseMs > 0 ? [firstScheduledAt + scheduleToCloseMs] : []),
+  ];
+  return limits.length === 0 ? 0 : Math.min(...limits);
+}
+
 function isLiveDeadline(state: State, entry: Heap): boolean {
   const unit = unitState(state, entry.item);
   if (entry.tag !== STEP_DEADLINE) {
     return unit.phase === 'running' && unit.attempt === entry.tag && attemptDeadline(state, entry.item) === entry.key;
   }
   if (unit.phase === 'awaiting') {
-    return kindOf(compiledUnit(state, entry.item)).awaitsUntil(unit) === entry.key;
+    return awaitsUntil(state, entry.item) === entry.key;
   }
   if (unit.firstScheduledAt + compiledUnit(state, entry.item).scheduleToCloseMs !== entry.key) {
     return false;

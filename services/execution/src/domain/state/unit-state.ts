@@ -32,6 +32,8 @@ export interface ApprovalState {
   /** Epoch ms; 0 for none. */
   readonly deadlineAt: number;
   readonly approvers: readonly string[];
+  /** Of a call of a tool: the step id of a decision about it. */
+  readonly decideAs: string | undefined;
   readonly decision:
     | {
         readonly approved: boolean;
@@ -117,6 +119,16 @@ export interface UnitState {
 /** Whether it waits for a human: until the decision is recorded, which is just before its effect on the step. */
 export function isAwaiting(unit: UnitState): boolean {
   return unit.phase === 'awaiting' && unit.approval?.decision === undefined;
+}
+
+/** Whether a human is being asked, and nothing else is waited for. */
+export function isAsked(unit: UnitState): boolean {
+  return unit.approval !== undefined && isAwaiting(unit);
+}
+
+/** Whether a child is being waited for. */
+export function waitsForChild(unit: UnitState): boolean {
+  return unit.phase === 'awaiting' && unit.child !== undefined && !isAsked(unit);
 }
 
 export interface GroupState {

@@ -29,7 +29,7 @@ import {
   type State,
 } from '../state/state.js';
 import { votesOf } from '../../strategies/consensus/ballots.js';
-import type { UnitState } from '../state/unit-state.js';
+import { waitsForChild, type UnitState } from '../state/unit-state.js';
 
 const MOST_CONTROLS = 100;
 
@@ -145,7 +145,8 @@ export function stepView(state: State, compiled: Unit): StepView {
   const done = status === 'completed' || status === 'failed';
   return {
     stepIndex: compiled.index,
-    stepId: compiled.id,
+    // A call of a tool is decided about under an id of its own.
+    stepId: unit.approval?.decideAs ?? compiled.id,
     stepName: compiled.name,
     agentId: compiled.agent,
     status,
@@ -178,7 +179,7 @@ export function stepView(state: State, compiled: Unit): StepView {
     ...(unit.phase === 'backoff' ? { retryAt: unit.retryAt } : {}),
     ...ofKinds(state, unit),
     ...repeatView(state, compiled, unit),
-    ...(unit.child === undefined ? {} : { child: childView(compiled.id, unit.child, waitsForChild(state, unit)) }),
+    ...(unit.child === undefined ? {} : { child: childView(compiled.id, unit.child, hasChild(state, unit)) }),
   };
 }
 
@@ -227,8 +228,8 @@ function budgetView(state: State): BudgetView {
   return { ...budgetOf(state), spentTokens, spentCost, ...(exceeded === undefined ? {} : { exceeded }) };
 }
 
-function waitsForChild(state: State, { phase }: UnitState): boolean {
-  return phase === 'awaiting' && !isTerminal(state.status);
+function hasChild(state: State, unit: UnitState): boolean {
+  return waitsForChild(unit) && !isTerminal(state.status);
 }
 
 function childrenOf(state: State): { children?: ChildView[] } {
@@ -236,7 +237,7 @@ function childrenOf(state: State): { children?: ChildView[] } {
     const unit = unitState(state, index);
     return unit.child === undefined
       ? []
-      : [childView(state.config.units[index]?.id ?? '', unit.child, waitsForChild(state, unit))];
+      : [childView(state.config.units[index]?.id ?? '', unit.child, hasChild(state, unit))];
   });
   return children.length === 0 ? {} : { children };
 }

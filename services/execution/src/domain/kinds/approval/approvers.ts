@@ -4,10 +4,21 @@ import { ancestors } from '../../expressions/evaluations.js';
 import { seenNodes } from '../../graph/seen-nodes.js';
 import { rootNode } from '../../state/nodes.js';
 import { unitState, type State } from '../../state/state.js';
+import { isAsked } from '../../state/unit-state.js';
 
 /** Whether a user may decide. Without a list every operator may, which is checked where commands arrive. */
 export function isApprover({ approvers }: ApprovalRules, userId: string): boolean {
   return approvers.length === 0 || approvers.includes(userId);
+}
+
+/** The place of a call that a step asks somebody else about; undefined when it asks nobody, or this user. */
+export function callNotOf(state: State, index: number, userId: string): Unit | undefined {
+  const { units } = state.config;
+  const place = units[index]?.places.find((each) => {
+    const rules = units[each]?.tool?.approval;
+    return rules !== undefined && isAsked(unitState(state, each)) && !isApprover(rules, userId);
+  });
+  return place === undefined ? undefined : units[place];
 }
 
 /** The steps that may serve a node, including fallbacks of fallbacks. */

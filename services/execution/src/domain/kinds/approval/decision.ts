@@ -18,7 +18,8 @@ export function approvedOutput(decided: Decided, at: number): JsonValue {
   };
 }
 
-function refusal(decided: Decided, rules: ApprovalRules): Failure {
+/** Why what was declined does not happen. */
+export function refusal(decided: Decided, rules: ApprovalRules): Failure {
   if (decided.timedOut === true) {
     const message = `nobody decided within ${rules.timeoutMs} ms`;
     return { code: FAILURE_CODES.approvalTimeout, message, retryable: false };

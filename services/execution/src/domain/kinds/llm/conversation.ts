@@ -1,5 +1,5 @@
 import type { Budget, JsonObject, JsonValue, ModelAnswered } from '@batuta/contracts';
-import { isObject, jsonBytesBeyond } from '../../structures/json.js';
+import { canonicalJson, isObject, jsonBytesBeyond } from '../../structures/json.js';
 
 /** A call that the model requested in its last answer. */
 export interface CallState {
@@ -24,9 +24,18 @@ export interface ConversationState {
   readonly calls: readonly CallState[];
   /** The budget for the current call of the model. */
   readonly reserved: Budget | undefined;
+  /** What another one gave that it was handed over to: the step is done with it. */
+  readonly handedOver: { readonly output: JsonValue } | undefined;
 }
 
-export const BEGINNING: ConversationState = { turn: 0, repairs: 0, messages: [], calls: [], reserved: undefined };
+export const BEGINNING: ConversationState = {
+  turn: 0,
+  repairs: 0,
+  messages: [],
+  calls: [],
+  reserved: undefined,
+  handedOver: undefined,
+};
 
 /** The message to the model about a call that has ended. */
 export function toolMessage(id: string, name: string, content: JsonValue, failed: boolean): JsonObject {
@@ -54,6 +63,7 @@ export function answered(before: ConversationState, data: ModelAnswered): Conver
     messages: [...before.messages, message],
     calls: data.next === 'end' ? [] : calls,
     reserved: undefined,
+    handedOver: undefined,
   };
   const settled = withResults(next);
   return feedback.length === 0 ? settled : { ...settled, messages: [...settled.messages, ...feedback] };
@@ -79,6 +89,7 @@ export function firstMessages(mapped: JsonValue): JsonObject[] {
   const { system, prompt, messages } = isObject(mapped) ? mapped : ({} as JsonObject);
   const first: JsonObject[] = typeof system === 'string' && system !== '' ? [{ role: 'system', content: system }] : [];
   if (Array.isArray(messages)) return [...first, ...messages.filter(isObject)];
-  const said = typeof prompt === 'string' ? prompt : JSON.stringify(prompt ?? null);
+  // In the order of keys that the log keeps, so that a conversation begins with the same text whoever puts it together.
+  const said = typeof prompt === 'string' ? prompt : canonicalJson(prompt ?? null);
   return [...first, { role: 'user', content: said }];
 }

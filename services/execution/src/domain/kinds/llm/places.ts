@@ -1,4 +1,5 @@
-import type { Failure, JsonObject, JsonValue } from '@batuta/contracts';
+import type { Event, Failure, JsonObject, JsonValue } from '@batuta/contracts';
+import { closeChild } from '../../fold/children.js';
 import { compiledUnit, putUnit } from '../../state/nodes.js';
 import { unitState, type Next } from '../../state/state.js';
 import { initialUnit } from '../../state/unit-state.js';
@@ -7,13 +8,15 @@ import { llmOf } from './rules.js';
 
 /** Frees a unit. Attempt numbers continue, so that late results of earlier calls stay recognisable. */
 function free(next: Next, place: number, stopped: boolean): void {
-  const { attempt, unreported, tokenCount, cost } = unitState(next, place);
+  const { attempt, unreported, tokenCount, cost, child } = unitState(next, place);
   putUnit(next, place, {
     ...initialUnit(0, false),
     attempt,
     unreported: stopped ? [...unreported, attempt] : unreported,
     tokenCount,
     cost,
+    // What it is told is told until it has heard it, and children are counted on.
+    child,
   });
 }
 
@@ -34,13 +37,15 @@ export function callEnded(next: Next, place: number, outcome: { output: JsonValu
       : { error: { code: outcome.failure.code, message: outcome.failure.message } };
   const result: JsonObject = toolMessage(asked.id, asked.name, content, 'failure' in outcome);
   const calls = conversation.calls.with(call.index, { ...asked, result });
-  putUnit(next, caller, { ...unit, conversation: withResults({ ...conversation, calls }) });
+  const handedOver = tool?.handOver !== undefined && 'output' in outcome ? { output: outcome.output } : undefined;
+  putUnit(next, caller, { ...unit, conversation: withResults({ ...conversation, calls, handedOver }) });
 }
 
 /** A step that asked a model is over, so its tool calls are not wanted any more. */
-export function leavePlaces(next: Next, caller: number): void {
+export function leavePlaces(next: Next, caller: number, event: Event): void {
   for (const place of compiledUnit(next, caller).places) {
     const { call, phase } = unitState(next, place);
+    closeChild(next, place, event);
     if (call !== undefined) free(next, place, phase === 'running');
   }
 }

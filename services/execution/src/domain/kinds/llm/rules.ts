@@ -1,5 +1,7 @@
-import type { JsonObject, JsonValue, Llm, LlmTool, StepDefinition } from '@batuta/contracts';
-import { parseTemplate, type Template } from '../../expressions/expressions.js';
+import type { HandOver, JsonObject, JsonValue, Llm, LlmTool, StepDefinition } from '@batuta/contracts';
+import type { ApprovalRules } from '../approval/rules.js';
+import type { OrchestrationRules } from '../orchestration/rules.js';
+import { parseExpression, parseTemplate, type Expression, type Template } from '../../expressions/expressions.js';
 import type { Unit } from '../../graph/compiled.js';
 
 export const DEFAULT_MAX_TURNS = 10;
@@ -10,8 +12,18 @@ const DEFAULT_RESULT_BYTES = 65_536;
 /** A tool of the config. */
 export interface ToolRules {
   readonly name: string;
-  /** Empty for the tool that finishes the step. */
+  /** Empty for a config, and for the tool that finishes the step. */
   readonly agent: string;
+  /** Of which each call is an execution. */
+  readonly config: OrchestrationRules | undefined;
+  /** Calling it ends the step, and its input is the output. */
+  readonly finishes: boolean;
+  /** Calling it ends the step with what it gives; how much of the conversation it is handed. */
+  readonly handOver: HandOver | undefined;
+  /** Who decides about its calls. */
+  readonly approval: (ApprovalRules & { readonly message: string }) | undefined;
+  /** About which of them; undefined for all. */
+  readonly condition: Expression | undefined;
   readonly parallel: number;
   readonly maxResultBytes: number;
 }
@@ -44,11 +56,28 @@ export function compileLlm({ llm }: StepDefinition): LlmRules | undefined {
   };
 }
 
-export function toolRules({ name, agent, finish, parallel, max_result_bytes: bytes }: LlmTool): ToolRules {
+export function toolRules(tool: LlmTool): ToolRules {
+  const { name, agent, config, config_version: version, finish, parallel, max_result_bytes: bytes, approval } = tool;
   return {
     name,
     agent: finish === true ? '' : (agent ?? ''),
-    parallel: parallel || DEFAULT_PARALLEL,
+    config:
+      config === undefined || finish === true
+        ? undefined
+        : { config, configVersion: version ?? 0, onParentClose: 'cancel' },
+    finishes: finish === true,
+    handOver: tool.hand_over,
+    approval:
+      approval === undefined
+        ? undefined
+        : {
+            approvers: approval.approvers ?? [],
+            timeoutMs: approval.timeout_ms ?? 0,
+            approvesOnTimeout: approval.on_timeout === 'approve',
+            message: approval.message || `May the model call "${name}"?`,
+          },
+    condition: approval?.when === undefined || approval.when === '' ? undefined : parseExpression(approval.when),
+    parallel: tool.hand_over === undefined ? parallel || DEFAULT_PARALLEL : 1,
     maxResultBytes: bytes || DEFAULT_RESULT_BYTES,
   };
 }
@@ -66,10 +95,11 @@ function optionsOf(llm: Llm): JsonObject {
   };
 }
 
-function toolForModel({ name, agent, description, input_schema: schema }: LlmTool): JsonObject {
+function toolForModel({ name, agent, config, description, input_schema: schema }: LlmTool): JsonObject {
   return {
     name,
     ...(agent === undefined ? {} : { agent }),
+    ...(config === undefined ? {} : { config }),
     ...(description === undefined ? {} : { description }),
     ...(schema === undefined ? {} : { input_schema: schema }),
   };

@@ -10,7 +10,7 @@ import type { Unit } from '../../graph/compiled.js';
 import { compiledUnit } from '../../state/nodes.js';
 import { unitState, type State } from '../../state/state.js';
 import { isObject } from '../../structures/json.js';
-import { scheduleAttempt } from '../agent/attempt.js';
+import { makeCall } from './call.js';
 import { BEGINNING } from './conversation.js';
 import { callModel } from './model-call.js';
 import { llmOf, type LlmRules } from './rules.js';
@@ -30,7 +30,7 @@ export function modelAnswered(draft: Draft, unit: Unit, rules: LlmRules, data: S
   const answer: JsonObject = isObject(output) ? output : {};
   const { turn: before, repairs } = unitState(draft.state, unit.index).conversation ?? BEGINNING;
   const turn = before + 1;
-  const calls = callsOf(answer, rules);
+  const calls = withoutOthers(callsOf(answer, rules), rules);
   const outcome = outcomeOf(answer, calls, rules, turn, repairs);
   const { text, finish_reason: reason, model, price } = answer;
   draft.emit({
@@ -86,6 +86,18 @@ function callsOf({ tool_calls: asked }: JsonObject, rules: LlmRules): ModelToolC
   });
 }
 
+/** Whoever hands a conversation over has nothing else called: nobody would be told what came of it. */
+function withoutOthers(calls: ModelToolCall[], rules: LlmRules): ModelToolCall[] {
+  const handing = calls.find(({ name, problem }) => problem === undefined && handsOver(rules, name));
+  if (handing === undefined) return calls;
+  const problem = `It is not called, since "${handing.name}" hands the conversation over.`;
+  return calls.map((call) => (call === handing ? call : { problem, ...call }));
+}
+
+function handsOver(rules: LlmRules, tool: string): boolean {
+  return rules.tools.get(tool)?.handOver !== undefined;
+}
+
 function outcomeOf(
   answer: JsonObject,
   calls: readonly ModelToolCall[],
@@ -93,13 +105,13 @@ function outcomeOf(
   turn: number,
   repairs: number,
 ): Outcome {
-  const finish = calls.find(({ name, problem }) => problem === undefined && rules.tools.get(name)?.agent === '');
+  const finish = calls.find(({ name, problem }) => problem === undefined && rules.tools.get(name)?.finishes === true);
   if (finish !== undefined) return { next: 'end', output: finish.input ?? null };
   const more = turn < rules.maxTurns;
   const message = `the model was not done after ${turn} turns (max_turns)`;
   const tooMany: Outcome = { next: 'end', failure: { code: FAILURE_CODES.maxTurns, message } };
   if (calls.length > 0) {
-    if (!more) return tooMany;
+    if (!more && !calls.some(({ name, problem }) => problem === undefined && handsOver(rules, name))) return tooMany;
     return { next: calls.some(({ problem }) => problem === undefined) ? 'tools' : 'model' };
   }
   const { problem, output, text, finish_reason: reason } = answer;
@@ -131,10 +143,10 @@ export function advance(draft: Draft): boolean {
       callModel(draft, unit);
       return true;
     }
-    const stopped = unit.places.find((place) => unitState(state, place).phase === 'ready');
-    if (stopped !== undefined) {
-      // A pause stopped it, so the call is made again.
-      scheduleAttempt(draft, stopped);
+    const open = unit.places.find((place) => unitState(state, place).phase === 'ready');
+    if (open !== undefined) {
+      // A human or the sandbox has answered, or a pause stopped it.
+      makeCall(draft, open);
       return true;
     }
     for (const [place, { id, name, result, place: taken }] of conversation.calls.entries()) {
@@ -144,7 +156,7 @@ export function advance(draft: Draft): boolean {
       const stepId = compiledUnit(state, free).id;
       const { turn } = conversation;
       draft.emit({ type: 'ToolCalled', data: { stepId, callerId: unit.id, turn, index: place, callId: id } });
-      scheduleAttempt(draft, free);
+      makeCall(draft, free);
       return true;
     }
   }

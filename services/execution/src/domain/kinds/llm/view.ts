@@ -1,6 +1,7 @@
-import type { LlmView } from '@batuta/contracts';
-import { isTerminal, type State } from '../../state/state.js';
-import type { UnitState } from '../../state/unit-state.js';
+import type { LlmView, ToolCallView } from '@batuta/contracts';
+import { approvalView } from '../approval/view.js';
+import { isTerminal, unitState, type State } from '../../state/state.js';
+import { isAsked, type UnitState } from '../../state/unit-state.js';
 
 export function llmView(state: State, { conversation, settled }: UnitState): { llm?: LlmView } {
   if (conversation === undefined) return {};
@@ -9,9 +10,15 @@ export function llmView(state: State, { conversation, settled }: UnitState): { l
   return {
     llm: {
       turns,
-      calls: calls.map(({ id, name, place, result }) => {
-        const status = result !== undefined ? 'done' : place === -1 ? 'waiting' : 'running';
-        return { id, name, status };
+      calls: calls.map(({ id, name, place, result }): ToolCallView => {
+        const unit = state.config.units[place];
+        if (result !== undefined || unit === undefined) {
+          return { id, name, status: result === undefined ? 'waiting' : 'done' };
+        }
+        const made = unitState(state, place);
+        return isAsked(made)
+          ? { id, name, status: 'asking', stepId: made.approval?.decideAs ?? unit.id, ...approvalView(state, made) }
+          : { id, name, status: 'running' };
       }),
     },
   };

@@ -13,6 +13,16 @@ export interface ChildCommand {
   readonly reason: string;
 }
 
+/** An attempt that a child makes, since its agent is made of a model. */
+export interface AttemptOfChild {
+  readonly number: number;
+  /** The agent's config, and its revision. */
+  readonly configId: string;
+  readonly version: number;
+  /** Epoch ms; 0 for none. */
+  readonly deadlineAt: number;
+}
+
 /** The execution that a step has started, or will start. */
 export interface ChildState {
   readonly id: string;
@@ -20,8 +30,10 @@ export interface ChildState {
   readonly number: number;
   /** Version of the event that requested it. */
   readonly requested: number;
-  /** The name or id in the config. */
+  /** As the config names it; of an agent that is made of a model, the agent. */
   readonly config: string;
+  /** Which attempt it makes, of an agent that is made of a model: what it failed for may be tried again. */
+  readonly attempt: AttemptOfChild | undefined;
   readonly inputKey: string;
   /** What it may spend. */
   readonly budget: Budget | undefined;

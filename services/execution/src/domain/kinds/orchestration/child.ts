@@ -4,11 +4,14 @@ import { budgetOf } from '../../budget/budget.js';
 import type { Draft } from '../../draft.js';
 import type { Unit } from '../../graph/compiled.js';
 import { iterationCompleted } from '../../repeat/iterate.js';
+import { unitInput } from '../../expressions/inputs.js';
 import { unitState, type State } from '../../state/state.js';
+import { waitsForChild } from '../../state/unit-state.js';
 import { canonicalJson, jsonBytesBeyond } from '../../structures/json.js';
 import { textName } from '../../structures/random.js';
-import type { ChildState } from './child-state.js';
-import type { OrchestrationRules } from './rules.js';
+import { callGiven } from '../llm/call-given.js';
+import type { AttemptOfChild, ChildState } from './child-state.js';
+import { orchestrationOf, type OrchestrationRules } from './rules.js';
 
 /** The rest of the execution's budget for a child. Undefined without a budget. */
 function whatIsLeft(state: State): Budget | undefined {
@@ -44,7 +47,8 @@ export function requestChild(draft: Draft, unit: Unit, rules: OrchestrationRules
   const before = unitState(state, unit.index).child;
   // The next iteration has a child of its own, also when it is given the same.
   const isDone = before?.ended === 'deleted' || (unit.repeat !== undefined && before?.ended === 'completed');
-  const resumed = before !== undefined && !isDone && before.inputKey === inputKey;
+  // So has another call of a tool.
+  const resumed = unit.kind === 'step' && before !== undefined && !isDone && before.inputKey === inputKey;
   emitRequest(draft, unit, rules, {
     inputKey,
     number: resumed ? before.number : (before?.number ?? 0) + 1,
@@ -55,13 +59,19 @@ export function requestChild(draft: Draft, unit: Unit, rules: OrchestrationRules
 function emitRequest(
   draft: Draft,
   unit: Unit,
-  { config, configVersion }: OrchestrationRules,
-  { inputKey, number, resumed }: Pick<ChildState, 'inputKey' | 'number' | 'resumed'>,
+  { config, configVersion }: Pick<OrchestrationRules, 'config' | 'configVersion'>,
+  {
+    inputKey,
+    number,
+    resumed,
+    attempt,
+  }: Pick<ChildState, 'inputKey' | 'number' | 'resumed'> & { readonly attempt?: ChildState['attempt'] },
 ): void {
   const budget = whatIsLeft(draft.state);
   draft.emit({
     type: 'ChildRequested',
     data: {
+      ...(attempt === undefined ? {} : { attempt: attempt.number, configId: attempt.configId }),
       ...(budget === undefined ? {} : { budget }),
       childId: uuidV5(draft.state.executionId, `${unit.id}/${number}`),
       config,
@@ -74,14 +84,61 @@ function emitRequest(
   });
 }
 
-/** The child of an earlier run cannot continue, so a new one replaces it. */
-export function replaceChild(
+/** The child of an earlier run cannot go on: another one begins in its place. */
+export function replaceChild(draft: Draft, unit: Unit, { inputKey, number, config, attempt }: ChildState): void {
+  const configVersion = attempt?.version ?? orchestrationOf(unit)?.configVersion ?? 0;
+  emitRequest(draft, unit, { config, configVersion }, { inputKey, number: number + 1, resumed: false, attempt });
+}
+
+/** The agent of a running attempt is made of a model: a child makes the attempt. */
+export function delegateAttempt(
   draft: Draft,
   unit: Unit,
-  rules: OrchestrationRules,
-  { inputKey, number }: ChildState,
+  { configId, version }: { readonly configId: string; readonly version: number },
 ): void {
-  emitRequest(draft, unit, rules, { inputKey, number: number + 1, resumed: false });
+  const { state } = draft;
+  const { attempt, child } = unitState(state, unit.index);
+  if ((state.started?.parent?.depth ?? 0) >= LIMITS.executionDepth) {
+    const message = `executions are nested ${LIMITS.executionDepth} deep, which is the limit: does the agent ${unit.agent} call itself, directly or through others?`;
+    const failure = { code: FAILURE_CODES.nestedTooDeep, message, retryable: false };
+    draft.failAttempt(unit.index, failure, draft.engineTimes(unit.index), true);
+    return;
+  }
+  const inputKey = textName(canonicalJson(unitInput(state, unit)?.value ?? null));
+  emitRequest(
+    draft,
+    unit,
+    { config: unit.agent, configVersion: version },
+    {
+      inputKey,
+      number: (child?.number ?? 0) + 1,
+      resumed: false,
+      attempt: { number: attempt, configId, version, deadlineAt: 0 },
+    },
+  );
+}
+
+/** What a child that makes an attempt comes to is what the attempt comes to. */
+function endAttempt(draft: Draft, unit: Unit, child: ChildState, attempt: AttemptOfChild, end: EndMessage): void {
+  const times = { startedAt: unitState(draft.state, unit.index).startedAt, finishedAt: draft.at };
+  const failure = failureOf(child, end);
+  if (failure !== undefined) {
+    draft.failAttempt(unit.index, end.failure === undefined ? failure : causeOf(failure, end.failure), times, false);
+    return;
+  }
+  const output = end.output ?? null;
+  const data = { agentVersion: String(attempt.version), attempt: attempt.number, output, stepId: unit.id, ...times };
+  if (unit.repeat !== undefined) {
+    iterationCompleted(draft, unit, data);
+    return;
+  }
+  draft.emit({ type: 'StepCompleted', data });
+  callGiven(draft, unit);
+}
+
+/** An agent fails for its own reason: that its attempt was an execution says nothing of it. */
+function causeOf({ message, details }: Failure, { code, retryable }: Failure): Failure {
+  return { code, message, retryable, ...(details === undefined ? {} : { details }) };
 }
 
 /** Records the reported end of the child, and its effect on the step if the step waits for it. */
@@ -98,8 +155,13 @@ export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMe
       ...(tokens > 0 ? { tokenCount: tokens } : {}),
     },
   });
-  const { phase, scheduledAt, startedAt } = unitState(draft.state, unit.index);
-  if (phase !== 'awaiting') {
+  const current = unitState(draft.state, unit.index);
+  const { scheduledAt, startedAt } = current;
+  if (!waitsForChild(current)) {
+    return;
+  }
+  if (child.attempt !== undefined) {
+    endAttempt(draft, unit, child, child.attempt, end);
     return;
   }
   const failure = failureOf(child, end);
@@ -113,6 +175,7 @@ export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMe
   } else {
     iterationCompleted(draft, unit, { ...data, startedAt: scheduledAt });
   }
+  callGiven(draft, unit);
 }
 
 /** Why the step fails with its child. Undefined when the child has completed. */

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiwgcKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2USIgoDbGxtGBwgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0SNgoNb3JjaGVzdHJhdGlvbhgZIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIoCgZyZXBlYXQYGiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLlJlcGVhdCJzCgZSZXBlYXQSDQoFdW50aWwYASABKAkSJgoObWF4X2l0ZXJhdGlvbnMYAiABKAVSDm1heF9pdGVyYXRpb25zEhoKCGRlbGF5X21zGAMgASgFUghkZWxheV9tcxIWCgZvbl9tYXgYBCABKAlSBm9uX21heCJxCg1PcmNoZXN0cmF0aW9uEg4KBmNvbmZpZxgBIAEoCRImCg5jb25maWdfdmVyc2lvbhgCIAEoBVIOY29uZmlnX3ZlcnNpb24SKAoPb25fcGFyZW50X2Nsb3NlGAMgASgJUg9vbl9wYXJlbnRfY2xvc2UiWQoGQ2hvaWNlEgwKBG1vZGUYASABKAkSMAoIYnJhbmNoZXMYAiADKAsyHi5iYXR1dGEuY29uZmlnLnYxLkNob2ljZUJyYW5jaBIPCgdkZWZhdWx0GAMgAygJIisKDENob2ljZUJyYW5jaBIMCgR3aGVuGAEgASgJEg0KBXN0ZXBzGAIgAygJIqcBCgZTaWduYWwSDAoEbmFtZRgBIAEoCRImCgZzY2hlbWEYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EicKB2RlZmF1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkivwMKA0xsbRINCgVtb2RlbBgBIAEoCRImCgZzeXN0ZW0YAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcHJvbXB0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKCG1lc3NhZ2VzGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKBXRvb2xzGAUgAygLMhkuYmF0dXRhLmNvbmZpZy52MS5MbG1Ub29sEjwKDW91dHB1dF9zY2hlbWEYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDW91dHB1dF9zY2hlbWESHAoJbWF4X3R1cm5zGAcgASgFUgltYXhfdHVybnMSIgoMb25fbWF4X3R1cm5zGAggASgJUgxvbl9tYXhfdHVybnMSIAoLbWF4X3JlcGFpcnMYCSABKAVSC21heF9yZXBhaXJzEiwKEW1heF9vdXRwdXRfdG9rZW5zGAogASgFUhFtYXhfb3V0cHV0X3Rva2VucxITCgt0ZW1wZXJhdHVyZRgLIAEoARIgCgt0b29sX2Nob2ljZRgMIAEoCVILdG9vbF9jaG9pY2UijQIKB0xsbVRvb2wSDAoEbmFtZRgBIAEoCRINCgVhZ2VudBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRI6CgxpbnB1dF9zY2hlbWEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRIOCgZmaW5pc2gYBSABKAgSHgoKdGltZW91dF9tcxgGIAEoBVIKdGltZW91dF9tcxImCgVyZXRyeRgHIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUmV0cnkSEAoIcGFyYWxsZWwYCCABKAUSKgoQbWF4X3Jlc3VsdF9ieXRlcxgJIAEoBVIQbWF4X3Jlc3VsdF9ieXRlcyKWAQoIQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIRCglhcHByb3ZlcnMYAiADKAkSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EiYKBnNjaGVtYRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKHAgoFUmV0cnkSIgoMbWF4X2F0dGVtcHRzGAEgASgFUgxtYXhfYXR0ZW1wdHMSHgoKYmFja29mZl9tcxgCIAEoBVIKYmFja29mZl9tcxIwChNiYWNrb2ZmX2NvZWZmaWNpZW50GAMgASgBUhNiYWNrb2ZmX2NvZWZmaWNpZW50EiYKDm1heF9iYWNrb2ZmX21zGAQgASgFUg5tYXhfYmFja29mZl9tcxIOCgZqaXR0ZXIYBSABKAkSJAoNbm9uX3JldHJ5YWJsZRgGIAMoCVINbm9uX3JldHJ5YWJsZRIqChB0b3RhbF90aW1lb3V0X21zGAcgASgFUhB0b3RhbF90aW1lb3V0X21zIowBCgxDb21wZW5zYXRpb24SDQoFYWdlbnQYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFcmV0cnkYAyABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5Eh4KCnRpbWVvdXRfbXMYBCABKAVSCnRpbWVvdXRfbXMi3wIKDkNvbnNlbnN1c0dyb3VwEgoKAmlkGAEgASgJEgwKBG1vZGUYAiABKAkSEQoJdGhyZXNob2xkGAMgASgBEhoKCHZvdGVfa2V5GAQgASgJUgh2b3RlX2tleRINCgVzY29yZRgFIAEoCRI+Cgd3ZWlnaHRzGAYgAygLMi0uYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cC5XZWlnaHRzRW50cnkSDQoFanVkZ2UYByABKAkSFgoGb25fdGllGAggASgJUgZvbl90aWUSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZRIeCgplYXJseV9zdG9wGAogASgIUgplYXJseV9zdG9wEh4KCm91dHB1dF9rZXkYCyABKAlSCm91dHB1dF9rZXkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi2AIKCFNldHRpbmdzEiYKDnBhcmFsbGVsX2xpbWl0GAEgASgFUg5wYXJhbGxlbF9saW1pdBIwChNjb25zZW5zdXNfdGhyZXNob2xkGAIgASgBUhNjb25zZW5zdXNfdGhyZXNob2xkEiIKDGNhbGxiYWNrX3VybBgDIAEoCVIMY2FsbGJhY2tfdXJsEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSEAoIcHJpb3JpdHkYBSABKAkSKAoGYnVkZ2V0GAYgASgLMhguYmF0dXRhLmNvbmZpZy52MS5CdWRnZXQSJAoNZGVmYXVsdF9pbnB1dBgHIAEoCVINZGVmYXVsdF9pbnB1dBIsChFlbmFibGVfbW9uaXRvcmluZxgIIAEoCFIRZW5hYmxlX21vbml0b3JpbmcSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZSJECgZCdWRnZXQSHgoKbWF4X3Rva2VucxgBIAEoAVIKbWF4X3Rva2VucxIaCghtYXhfY29zdBgCIAEoAVIIbWF4X2Nvc3RiBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiwgcKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2USIgoDbGxtGBwgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0SNgoNb3JjaGVzdHJhdGlvbhgZIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIoCgZyZXBlYXQYGiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLlJlcGVhdCJzCgZSZXBlYXQSDQoFdW50aWwYASABKAkSJgoObWF4X2l0ZXJhdGlvbnMYAiABKAVSDm1heF9pdGVyYXRpb25zEhoKCGRlbGF5X21zGAMgASgFUghkZWxheV9tcxIWCgZvbl9tYXgYBCABKAlSBm9uX21heCJxCg1PcmNoZXN0cmF0aW9uEg4KBmNvbmZpZxgBIAEoCRImCg5jb25maWdfdmVyc2lvbhgCIAEoBVIOY29uZmlnX3ZlcnNpb24SKAoPb25fcGFyZW50X2Nsb3NlGAMgASgJUg9vbl9wYXJlbnRfY2xvc2UiWQoGQ2hvaWNlEgwKBG1vZGUYASABKAkSMAoIYnJhbmNoZXMYAiADKAsyHi5iYXR1dGEuY29uZmlnLnYxLkNob2ljZUJyYW5jaBIPCgdkZWZhdWx0GAMgAygJIisKDENob2ljZUJyYW5jaBIMCgR3aGVuGAEgASgJEg0KBXN0ZXBzGAIgAygJIqcBCgZTaWduYWwSDAoEbmFtZRgBIAEoCRImCgZzY2hlbWEYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EicKB2RlZmF1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkivwMKA0xsbRINCgVtb2RlbBgBIAEoCRImCgZzeXN0ZW0YAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcHJvbXB0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKCG1lc3NhZ2VzGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKBXRvb2xzGAUgAygLMhkuYmF0dXRhLmNvbmZpZy52MS5MbG1Ub29sEjwKDW91dHB1dF9zY2hlbWEYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDW91dHB1dF9zY2hlbWESHAoJbWF4X3R1cm5zGAcgASgFUgltYXhfdHVybnMSIgoMb25fbWF4X3R1cm5zGAggASgJUgxvbl9tYXhfdHVybnMSIAoLbWF4X3JlcGFpcnMYCSABKAVSC21heF9yZXBhaXJzEiwKEW1heF9vdXRwdXRfdG9rZW5zGAogASgFUhFtYXhfb3V0cHV0X3Rva2VucxITCgt0ZW1wZXJhdHVyZRgLIAEoARIgCgt0b29sX2Nob2ljZRgMIAEoCVILdG9vbF9jaG9pY2UilQMKB0xsbVRvb2wSDAoEbmFtZRgBIAEoCRINCgVhZ2VudBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRI6CgxpbnB1dF9zY2hlbWEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRIOCgZmaW5pc2gYBSABKAgSHgoKdGltZW91dF9tcxgGIAEoBVIKdGltZW91dF9tcxImCgVyZXRyeRgHIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUmV0cnkSEAoIcGFyYWxsZWwYCCABKAUSKgoQbWF4X3Jlc3VsdF9ieXRlcxgJIAEoBVIQbWF4X3Jlc3VsdF9ieXRlcxIOCgZjb25maWcYCiABKAkSJgoOY29uZmlnX3ZlcnNpb24YCyABKAVSDmNvbmZpZ192ZXJzaW9uEjAKCGFwcHJvdmFsGAwgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Ub29sQXBwcm92YWwSHAoJaGFuZF9vdmVyGA0gASgJUgloYW5kX292ZXIigAEKDFRvb2xBcHByb3ZhbBIMCgR3aGVuGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJYXBwcm92ZXJzGAMgAygJEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgFIAEoCVIKb25fdGltZW91dCKWAQoIQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIRCglhcHByb3ZlcnMYAiADKAkSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EiYKBnNjaGVtYRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKHAgoFUmV0cnkSIgoMbWF4X2F0dGVtcHRzGAEgASgFUgxtYXhfYXR0ZW1wdHMSHgoKYmFja29mZl9tcxgCIAEoBVIKYmFja29mZl9tcxIwChNiYWNrb2ZmX2NvZWZmaWNpZW50GAMgASgBUhNiYWNrb2ZmX2NvZWZmaWNpZW50EiYKDm1heF9iYWNrb2ZmX21zGAQgASgFUg5tYXhfYmFja29mZl9tcxIOCgZqaXR0ZXIYBSABKAkSJAoNbm9uX3JldHJ5YWJsZRgGIAMoCVINbm9uX3JldHJ5YWJsZRIqChB0b3RhbF90aW1lb3V0X21zGAcgASgFUhB0b3RhbF90aW1lb3V0X21zIowBCgxDb21wZW5zYXRpb24SDQoFYWdlbnQYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFcmV0cnkYAyABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5Eh4KCnRpbWVvdXRfbXMYBCABKAVSCnRpbWVvdXRfbXMi3wIKDkNvbnNlbnN1c0dyb3VwEgoKAmlkGAEgASgJEgwKBG1vZGUYAiABKAkSEQoJdGhyZXNob2xkGAMgASgBEhoKCHZvdGVfa2V5GAQgASgJUgh2b3RlX2tleRINCgVzY29yZRgFIAEoCRI+Cgd3ZWlnaHRzGAYgAygLMi0uYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cC5XZWlnaHRzRW50cnkSDQoFanVkZ2UYByABKAkSFgoGb25fdGllGAggASgJUgZvbl90aWUSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZRIeCgplYXJseV9zdG9wGAogASgIUgplYXJseV9zdG9wEh4KCm91dHB1dF9rZXkYCyABKAlSCm91dHB1dF9rZXkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi2AIKCFNldHRpbmdzEiYKDnBhcmFsbGVsX2xpbWl0GAEgASgFUg5wYXJhbGxlbF9saW1pdBIwChNjb25zZW5zdXNfdGhyZXNob2xkGAIgASgBUhNjb25zZW5zdXNfdGhyZXNob2xkEiIKDGNhbGxiYWNrX3VybBgDIAEoCVIMY2FsbGJhY2tfdXJsEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSEAoIcHJpb3JpdHkYBSABKAkSKAoGYnVkZ2V0GAYgASgLMhguYmF0dXRhLmNvbmZpZy52MS5CdWRnZXQSJAoNZGVmYXVsdF9pbnB1dBgHIAEoCVINZGVmYXVsdF9pbnB1dBIsChFlbmFibGVfbW9uaXRvcmluZxgIIAEoCFIRZW5hYmxlX21vbml0b3JpbmcSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZSJECgZCdWRnZXQSHgoKbWF4X3Rva2VucxgBIAEoAVIKbWF4X3Rva2VucxIaCghtYXhfY29zdBgCIAEoAVIIbWF4X2Nvc3RiBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -1093,6 +1093,34 @@ export type LlmTool = Message<"batuta.config.v1.LlmTool"> & {
    * @generated from field: int32 max_result_bytes = 9 [json_name = "max_result_bytes"];
    */
   maxResultBytes: number;
+
+  /**
+   * Instead of an agent: name or id of a config, of which each call is an execution.
+   *
+   * @generated from field: string config = 10;
+   */
+  config: string;
+
+  /**
+   * Absent: the newest when it is called.
+   *
+   * @generated from field: int32 config_version = 11 [json_name = "config_version"];
+   */
+  configVersion: number;
+
+  /**
+   * A human decides about each call, or about those that a condition names.
+   *
+   * @generated from field: batuta.config.v1.ToolApproval approval = 12;
+   */
+  approval?: ToolApproval | undefined;
+
+  /**
+   * Calling it ends the step with what the other one gives: none, last, dialogue or all of the conversation is handed on.
+   *
+   * @generated from field: string hand_over = 13 [json_name = "hand_over"];
+   */
+  handOver: string;
 };
 
 /**
@@ -1151,6 +1179,34 @@ export type LlmToolJson = {
    * @generated from field: int32 max_result_bytes = 9 [json_name = "max_result_bytes"];
    */
   max_result_bytes?: number;
+
+  /**
+   * Instead of an agent: name or id of a config, of which each call is an execution.
+   *
+   * @generated from field: string config = 10;
+   */
+  config?: string;
+
+  /**
+   * Absent: the newest when it is called.
+   *
+   * @generated from field: int32 config_version = 11 [json_name = "config_version"];
+   */
+  config_version?: number;
+
+  /**
+   * A human decides about each call, or about those that a condition names.
+   *
+   * @generated from field: batuta.config.v1.ToolApproval approval = 12;
+   */
+  approval?: ToolApprovalJson;
+
+  /**
+   * Calling it ends the step with what the other one gives: none, last, dialogue or all of the conversation is handed on.
+   *
+   * @generated from field: string hand_over = 13 [json_name = "hand_over"];
+   */
+  hand_over?: string;
 };
 
 /**
@@ -1159,6 +1215,89 @@ export type LlmToolJson = {
  */
 export const LlmToolSchema: GenMessage<LlmTool, {jsonType: LlmToolJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_definition, 9);
+
+/**
+ * @generated from message batuta.config.v1.ToolApproval
+ */
+export type ToolApproval = Message<"batuta.config.v1.ToolApproval"> & {
+  /**
+   * JSONata over what an input mapping sees, and call: {tool, input}; absent: every call.
+   *
+   * @generated from field: string when = 1;
+   */
+  when: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * User ids that may decide; empty means every operator of the tenant.
+   *
+   * @generated from field: repeated string approvers = 3;
+   */
+  approvers: string[];
+
+  /**
+   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   *
+   * @generated from field: double timeout_ms = 4 [json_name = "timeout_ms"];
+   */
+  timeoutMs: number;
+
+  /**
+   * reject (default) or approve.
+   *
+   * @generated from field: string on_timeout = 5 [json_name = "on_timeout"];
+   */
+  onTimeout: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.ToolApproval
+ */
+export type ToolApprovalJson = {
+  /**
+   * JSONata over what an input mapping sees, and call: {tool, input}; absent: every call.
+   *
+   * @generated from field: string when = 1;
+   */
+  when?: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message?: string;
+
+  /**
+   * User ids that may decide; empty means every operator of the tenant.
+   *
+   * @generated from field: repeated string approvers = 3;
+   */
+  approvers?: string[];
+
+  /**
+   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   *
+   * @generated from field: double timeout_ms = 4 [json_name = "timeout_ms"];
+   */
+  timeout_ms?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * reject (default) or approve.
+   *
+   * @generated from field: string on_timeout = 5 [json_name = "on_timeout"];
+   */
+  on_timeout?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ToolApproval.
+ * Use `create(ToolApprovalSchema)` to create a new message.
+ */
+export const ToolApprovalSchema: GenMessage<ToolApproval, {jsonType: ToolApprovalJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 10);
 
 /**
  * @generated from message batuta.config.v1.Approval
@@ -1245,7 +1384,7 @@ export type ApprovalJson = {
  * Use `create(ApprovalSchema)` to create a new message.
  */
 export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 10);
+  messageDesc(file_batuta_config_v1_definition, 11);
 
 /**
  * @generated from message batuta.config.v1.Retry
@@ -1340,7 +1479,7 @@ export type RetryJson = {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry, {jsonType: RetryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 11);
+  messageDesc(file_batuta_config_v1_definition, 12);
 
 /**
  * @generated from message batuta.config.v1.Compensation
@@ -1397,7 +1536,7 @@ export type CompensationJson = {
  * Use `create(CompensationSchema)` to create a new message.
  */
 export const CompensationSchema: GenMessage<Compensation, {jsonType: CompensationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 12);
+  messageDesc(file_batuta_config_v1_definition, 13);
 
 /**
  * @generated from message batuta.config.v1.ConsensusGroup
@@ -1536,7 +1675,7 @@ export type ConsensusGroupJson = {
  * Use `create(ConsensusGroupSchema)` to create a new message.
  */
 export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: ConsensusGroupJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 13);
+  messageDesc(file_batuta_config_v1_definition, 14);
 
 /**
  * @generated from message batuta.config.v1.Settings
@@ -1667,7 +1806,7 @@ export type SettingsJson = {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 14);
+  messageDesc(file_batuta_config_v1_definition, 15);
 
 /**
  * What an execution may spend; an absent limit is none.
@@ -1708,5 +1847,5 @@ export type BudgetJson = {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 15);
+  messageDesc(file_batuta_config_v1_definition, 16);
 
