@@ -441,7 +441,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
 }
 
 /** An agent that is not built in may be made of a model: its attempts are then children. */
-function mayHaveChild({ work, agent }: Draft): boolean {
+function mayHaveChild({ work, agent }: UnitDraft): boolean {
   return work.kind === 'orchestration' || (work.kind === 'agent' && agent !== '' && !BUILT_IN.has(agent));
 }
 
