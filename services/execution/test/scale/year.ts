@@ -46,6 +46,7 @@ const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(0)} GiB`;
 const home = await mkdtemp(join(tmpdir(), 'batuta-year-'));
 const server = await startPostgres({ home, ephemeral: true });
 process.env['BATUTA_TEST_DATABASE_URL'] = server.url;
+process.env['BATUTA_TEST_DATABASE_PASSWORDS'] = server.environment.DATABASE_PASSWORD_FILE;
 const archive = join(home, 'archive');
 await mkdir(archive);
 const platform = await Platform.start();
