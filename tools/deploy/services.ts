@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { read, root } from './places.js';
 
@@ -45,10 +45,15 @@ export async function loadServices(): Promise<ReadonlyMap<string, Service>> {
   ]);
 }
 
-/** The environment variables that a service reads, according to the source of its settings. */
+/** The environment variables that a service reads, according to its source: a channel, for example, has settings of its own. */
 export function variablesOf(service: string): ReadonlySet<string> {
-  const source = read(`services/${service}/src/settings.ts`);
-  return new Set([...source.matchAll(/env: '([A-Z0-9_]+)'/g)].map((match) => match[1] ?? ''));
+  const folder = `services/${service}/src`;
+  const sources = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+    .map((name) => read(`${folder}/${name}`));
+  return new Set(
+    sources.flatMap((source) => [...source.matchAll(/env: '([A-Z0-9_]+)'/g)].map(([, name = '']) => name)),
+  );
 }
 
 /** Whether the image can run a container's command: the source of its file must exist. */
