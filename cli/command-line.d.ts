@@ -28,6 +28,7 @@ export interface Actions {
     readonly renewCertificates?: boolean;
     readonly newAuthority?: boolean;
   }): Promise<void>;
+  follow(id: string, options: { readonly step?: readonly string[]; readonly reasoning?: boolean }): Promise<void>;
   addKnowledge(directory: string): Promise<void>;
   listKnowledge(): Promise<void>;
   listWork(noun: WorkNoun, options: { readonly limit?: number }): Promise<void>;

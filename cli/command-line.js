@@ -132,6 +132,15 @@ Environment:
     .option('--renew-certificates', 'new server certificates, even if the old ones are still valid')
     .option('--new-authority', 'a new authority and certificates signed by it; the previous authority stays trusted')
     .action((options) => actions.credentials(options));
+  program
+    .command('follow')
+    .description(
+      'show what steps say while they run, such as the text of a model as it is written, until they are over',
+    )
+    .argument('<execution>', 'its id')
+    .option('--step <id...>', 'only these steps')
+    .option('--reasoning', 'also what models think')
+    .action((id, options) => actions.follow(id, options));
   const knowledge = program.command('knowledge').description('the knowledge base that rag_handler searches');
   knowledge
     .command('add')

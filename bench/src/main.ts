@@ -13,12 +13,14 @@ import { runSmoke } from './smoke.js';
 import { columns, processTable, throughputTable } from './table.js';
 import { ThroughputBench, profileDirectory, profilingEnvironment } from './throughput.js';
 import type { RoundRequest, ThroughputRound, ThroughputWork } from './throughput.js';
+import { runStream } from './stream.js';
 import { runTracing } from './tracing.js';
 import { runWatchers } from './watchers.js';
 
 const USAGE = `npm run bench -- [--work W1,W2,…] [--rounds N] [--peers [names]] [--layout L] [--profile] [--smoke]
   --work W1..W8      what to run (default: W1,W2,W3); notifications: inbox and fallback to email;
                      tracing: what it costs on, off and not configured;
+                     stream: partial output of 100 models; ends with code 1 when p95 is over 50 ms
                      fair: a quiet tenant alone and beside a hostile one; ends with code 1 over twice its p95
   --rounds N         measured rounds of each (default 5)
   --in-flight N      executions at a time (default: 64 and 256 for W2, the work's own for others)
@@ -126,6 +128,7 @@ async function runOthers(works: readonly string[]): Promise<void> {
   if (works.includes('W6')) for (const clients of [1_000, 10_000]) await runWatchers(layout, clients, print);
   if (works.includes('W7')) await runBackoff(size ?? 100_000, print);
   if (works.includes('W8')) await runReplay(layout, size ?? 1_000_000, print);
+  if (works.includes('stream') && !(await runStream(layout, print))) process.exitCode = 1;
   if (works.includes('fair')) {
     const fair = await runFair({
       layout,
@@ -192,7 +195,7 @@ try {
     await runProfile();
   } else {
     const works = (flags.work ?? 'W1,W2,W3').split(',');
-    const unknown = works.filter((work) => !/^(W[1-8]|notifications|tracing|fair)$/.test(work));
+    const unknown = works.filter((work) => !/^(W[1-8]|notifications|tracing|fair|stream)$/.test(work));
     if (unknown.length > 0) throw new Error(`unknown work ${unknown.join(', ')}\n${USAGE}`);
     await runThroughput(works);
     await runOthers(works);

@@ -16,6 +16,7 @@ import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
 import { reencrypt } from './reencrypt.js';
+import { saidText } from './said-text.js';
 import { retentionLine, setRetention } from './retention.js';
 import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
@@ -67,6 +68,18 @@ const program = commandLine({
     });
     for (const file of written) out(join(directory, file));
     if (written.length === 0) out('everything is there already');
+  },
+
+  async follow(id, options) {
+    const client = clientOf(await findPlatform(dataDir()));
+    const text = saidText(options);
+    for await (const item of client.executions.followOutput(id, { steps: options.step })) {
+      process.stdout.write(text(item));
+    }
+    process.stdout.write(text());
+    const { status, failure } = await client.executions.get(id);
+    out(`${status}${failure == null ? '' : `: ${failure.code}: ${failure.message}`}`);
+    if (status === 'failed') process.exitCode = 1;
   },
 
   async addKnowledge(directory) {

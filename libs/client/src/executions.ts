@@ -1,9 +1,11 @@
 import type { Caller, CallOptions } from './caller.js';
 import { followExecution } from './follow.js';
+import { followOutput } from './follow-output.js';
+import type { FollowOutputOptions } from './follow-output.js';
 import type { FollowOptions, WebSocketConstructor } from './follow.js';
 import { ExecutionsOperations } from './generated/operations.js';
 import type { ExecutionsStartOptions } from './generated/operations.js';
-import type { Event, ExecuteBody, ExecutionResult, Started } from './generated/schemas.js';
+import type { Event, ExecuteBody, ExecutionResult, Started, StreamItem } from './generated/schemas.js';
 
 export interface WaitOptions extends CallOptions {
   /** Total milliseconds to wait. Default: no limit. */
@@ -69,5 +71,13 @@ export class Executions extends ExecutionsOperations {
    */
   follow(id: string, options: FollowOptions = {}): AsyncGenerator<Event, void, undefined> {
     return followExecution(this.caller, this.#webSocket(), id, options);
+  }
+
+  /**
+   * What its steps say while they run, such as the text of a model as it is written: what was said first, then as it comes, until they are
+   * over. A connection that breaks is made again; no item is left out and none comes twice.
+   */
+  followOutput(id: string, options: FollowOutputOptions = {}): AsyncGenerator<StreamItem, void, undefined> {
+    return followOutput(this.caller, this.#webSocket(), id, options);
   }
 }

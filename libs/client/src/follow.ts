@@ -35,11 +35,17 @@ const NORMAL = 1000;
  */
 const REFUSED = (code: number): boolean => code >= 4400 && code < 4500 && code !== 4408 && code !== 4429;
 
-/** One connection: its events in order, then its end. */
-class Connection {
+/** How a connection ended. */
+export interface Ended {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** One connection: its messages in order, then how it ended. */
+export class Connection<Message> {
   readonly #socket: WebSocketLike;
-  readonly #waiting: Event[] = [];
-  #ended: { readonly code: number; readonly reason: string } | undefined;
+  readonly #waiting: Message[] = [];
+  #ended: Ended | undefined;
   #full = false;
   #wake: () => void = () => undefined;
 
@@ -47,7 +53,7 @@ class Connection {
     this.#socket = new WebSocket(url, protocols);
     this.#socket.addEventListener('message', ({ data }) => {
       if (this.#full) return;
-      this.#waiting.push(JSON.parse(String(data)) as Event);
+      this.#waiting.push(JSON.parse(String(data)) as Message);
       if (this.#waiting.length >= MAX_WAITING) {
         this.#full = true;
         this.#socket.close();
@@ -62,21 +68,21 @@ class Connection {
     });
   }
 
-  /** Whether it was closed because its events were not read fast enough. */
+  /** Whether it was ended because its messages were not read as fast as they came. */
   get full(): boolean {
     return this.#full;
   }
 
-  /** The next event, or the end of the connection. Rejects with the signal's reason. */
-  async next(signal: AbortSignal | undefined): Promise<Event | { readonly code: number; readonly reason: string }> {
+  /** The next message, or how the connection ended. Rejects with the signal's reason. */
+  async next(signal: AbortSignal | undefined): Promise<{ readonly message: Message } | { readonly ended: Ended }> {
     const stop = (): void => this.#wake();
     signal?.addEventListener('abort', stop, { once: true });
     try {
       for (;;) {
         signal?.throwIfAborted();
-        const event = this.#waiting.shift();
-        if (event !== undefined) return event;
-        if (this.#ended !== undefined) return this.#ended;
+        const message = this.#waiting.shift();
+        if (message !== undefined) return { message };
+        if (this.#ended !== undefined) return { ended: this.#ended };
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
@@ -91,45 +97,53 @@ class Connection {
   }
 }
 
+/** What is listened to over a WebSocket that is made again when it breaks. */
+export interface Listening<Message> {
+  readonly path: string;
+  /** The query of the next connection: it goes on behind what was read. */
+  readonly query: () => string;
+  /** Takes note of a message. False: it was read before. */
+  readonly read: (message: Message) => boolean;
+  readonly executionId: string;
+}
+
 /**
- * The events of an execution: past events first, then new ones as they happen, until the last. When the connection
- * breaks, it reconnects and continues after the last event that was read.
- * @throws ProblemError when the platform refuses it; ConnectionError after `maxReconnects` consecutive breaks.
+ * Messages of a WebSocket, over any breaks of it, until its normal end.
+ * @throws ProblemError when the platform refuses it; ConnectionError after `maxReconnects` breaks in a row.
  */
-export async function* followExecution(
+export async function* listen<Message>(
   caller: Caller,
   WebSocket: WebSocketConstructor,
-  id: string,
-  { fromVersion = 1, signal, maxReconnects = 20 }: FollowOptions,
-): AsyncGenerator<Event, void, undefined> {
-  const path = `/ws/executions/${encodeURIComponent(id)}/monitor`;
+  { path, query, read, executionId }: Listening<Message>,
+  { signal, maxReconnects = 20 }: Pick<FollowOptions, 'signal' | 'maxReconnects'>,
+): AsyncGenerator<Message, void, undefined> {
   const protocols = ['batuta.v1', ...(caller.apiKey === undefined ? [] : [`batuta.bearer.${caller.apiKey}`])];
-  let next = fromVersion;
   let breaks = 0;
   for (;;) {
     signal?.throwIfAborted();
-    const url = `${caller.url.replace(/^http/, 'ws')}${path}?from_version=${next}`;
-    const connection = new Connection(WebSocket, url, protocols);
-    let end: { readonly code: number; readonly reason: string };
+    const connection = new Connection<Message>(
+      WebSocket,
+      `${caller.url.replace(/^http/, 'ws')}${path}${query()}`,
+      protocols,
+    );
+    let end: Ended;
     try {
       for (;;) {
         const got = await connection.next(signal);
-        if ('code' in got) {
-          end = got;
+        if ('ended' in got) {
+          end = got.ended;
           break;
         }
         breaks = 0;
-        next = got.version + 1;
-        yield got;
+        if (read(got.message)) yield got.message;
       }
     } finally {
       connection.close();
     }
     if (connection.full) continue;
     if (end.code === NORMAL) return;
-    // REST explains a refusal. It also explains a connection that never opened, because the standard WebSocket does not
-    // give the reason.
-    if (REFUSED(end.code) || breaks === 0) await readable(caller, id, signal);
+    // A refusal has its words in REST. So has a connection that never was: the standard WebSocket does not say why.
+    if (REFUSED(end.code) || breaks === 0) await readable(caller, executionId, signal);
     breaks += 1;
     if (REFUSED(end.code) || breaks > maxReconnects) {
       throw new ConnectionError(`WebSocket ${path}`, { cause: new Error(`closed with ${end.code} ${end.reason}`) });
@@ -139,9 +153,34 @@ export async function* followExecution(
 }
 
 /**
- * @throws ProblemError when the platform refuses to let the execution be read or followed. Returns normally when it
- * does not answer now.
+ * An execution's events, past ones first, then as they happen, until the last one. A connection that breaks is made again and
+ * goes on behind the last event that was read.
+ * @throws ProblemError when the platform refuses it; ConnectionError after `maxReconnects` breaks in a row.
  */
+export function followExecution(
+  caller: Caller,
+  WebSocket: WebSocketConstructor,
+  id: string,
+  { fromVersion = 1, ...options }: FollowOptions,
+): AsyncGenerator<Event, void, undefined> {
+  let next = fromVersion;
+  return listen<Event>(
+    caller,
+    WebSocket,
+    {
+      path: `/ws/executions/${encodeURIComponent(id)}/monitor`,
+      query: () => `?from_version=${next}`,
+      read({ version }) {
+        next = version + 1;
+        return true;
+      },
+      executionId: id,
+    },
+    options,
+  );
+}
+
+/** @throws ProblemError when the platform refuses that the execution is read or followed; nothing when it does not answer now. */
 async function readable(caller: Caller, id: string, signal: AbortSignal | undefined): Promise<void> {
   let execution: ExecutionView;
   try {

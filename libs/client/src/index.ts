@@ -8,5 +8,6 @@ export { ConnectionError, isProblem, NotModifiedError, ProblemError, UnexpectedA
 export type { ProblemCode } from './errors.js';
 export { WaitedTooLongError } from './executions.js';
 export type { Executions, WaitOptions } from './executions.js';
+export type { FollowOutputOptions } from './follow-output.js';
 export type { FollowOptions, WebSocketConstructor, WebSocketLike } from './follow.js';
 export type * from './generated/schemas.js';

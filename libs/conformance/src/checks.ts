@@ -342,6 +342,36 @@ export const CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'output',
+    says: 'publishes what an agent says while it works, numbered, until it is answered, and before the result',
+    optional: true,
+    async run(lab) {
+      lab.engine.outputsLost = 1;
+      try {
+        const task = await dispatch(lab, { do: 'output', message: 'half a word', value: 1 });
+        await expectOutput(lab, task, 1);
+        const outputs = lab.engine.outputs.filter(of(task));
+        if (outputs.length === 0) return false;
+        for (const { token, run } of outputs) {
+          expect(token === TOKEN, 'output should have the token', token);
+          expect(typeof run === 'string' && run !== '' && run === outputs[0]?.run, 'output should name its run', run);
+        }
+        const parts = new Map(outputs.flatMap(({ from, parts }) => parts.map((part, at) => [from + at, part])));
+        const numbers = [...parts.keys()].toSorted((one, other) => one - other);
+        expect(
+          numbers.every((number, at) => number === at + 1),
+          'parts should be numbered from 1',
+          numbers,
+        );
+        const text = numbers.map((number) => parts.get(number)?.text ?? '').join('');
+        expect(text === 'half a word', 'the parts should be what the agent said', text);
+        return true;
+      } finally {
+        lab.engine.outputsLost = 0;
+      }
+    },
+  },
+  {
     name: 'priorities',
     says: 'serves tasks of high and low priority too',
     optional: true,

@@ -2,6 +2,7 @@ import { headers, STEPS_STREAM, subjects } from '@batuta/contracts';
 import type {
   AttemptCheckRequest,
   AttemptHeartbeat,
+  AttemptOutput,
   AttemptReply,
   AttemptResult,
   DirectReceipt,
@@ -30,6 +31,9 @@ export class FakeEngine {
   readonly batches: number[] = [];
   readonly checks: AttemptCheckRequest[] = [];
   readonly heartbeats: AttemptHeartbeat[] = [];
+  readonly outputs: AttemptOutput[] = [];
+  /** Output messages that are heard and not answered, from now on. */
+  outputsLost = 0;
   readonly beats: RunnerBeat[] = [];
   /** Sent with the answers of partitions. Undefined sends none. */
   ownerSubject: string | undefined;
@@ -99,6 +103,16 @@ export class FakeEngine {
       const heartbeat = message.json<AttemptHeartbeat>();
       engine.heartbeats.push(heartbeat);
       if (!engine.silent) message.respond(JSON.stringify({ wanted: !engine.unwanted.has(heartbeat.stepId) }));
+      return Promise.resolve();
+    });
+    on('batuta.execution.*.output', (message) => {
+      const output = message.json<AttemptOutput>();
+      if (engine.outputsLost > 0) {
+        engine.outputsLost -= 1;
+        return Promise.resolve();
+      }
+      engine.outputs.push(output);
+      message.respond(JSON.stringify({ wanted: true, next: output.from + output.parts.length }));
       return Promise.resolve();
     });
     await nc.flush();

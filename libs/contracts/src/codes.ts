@@ -164,6 +164,7 @@ export const FAILURE_CODES = {
   modelUnavailable: 'model_unavailable',
   modelUnreachable: 'model_unreachable',
   modelAnswerInvalid: 'model_answer_invalid',
+  modelStalled: 'model_stalled',
   contextTooLong: 'context_too_long',
   maxTurns: 'max_turns_reached',
   maxIterations: 'max_iterations_reached',

@@ -315,7 +315,7 @@ export const MODEL_PROVIDERS = ['openai', 'anthropic', 'openai_compatible'] as c
 export type ModelProvider = (typeof MODEL_PROVIDERS)[number];
 export type ModelPrices = Wire<ModelPricesJson>;
 export type Model = Override<
-  Wire<ModelJson, 'baseUrl' | 'apiKey' | 'maxOutputTokens' | 'temperature' | 'contextTokens' | 'prices'>,
+  Wire<ModelJson, 'baseUrl' | 'apiKey' | 'maxOutputTokens' | 'temperature' | 'contextTokens' | 'prices' | 'stream'>,
   { provider: ModelProvider; prices?: ModelPrices }
 >;
 export type PutModelRequest = Override<

@@ -3,6 +3,10 @@ import type {
   AttemptCheckReplyJson,
   AttemptCheckRequestJson,
   AttemptHeartbeatJson,
+  AttemptOutputJson,
+  AttemptOutputReplyJson,
+  OutputPartJson,
+  OutputPublishedJson,
   AttemptReplyJson,
   AttemptResultJson,
   CancelExecutionJson,
@@ -83,6 +87,10 @@ import type {
   GetPayloadRequestJson,
   GetStepReplyJson,
   GetStepRequestJson,
+  ReadStreamReplyJson,
+  ReadStreamRequestJson,
+  StreamEndJson,
+  StreamPartJson,
   StepAttemptJson,
   TopologyReplyJson,
 } from './generated/batuta/execution/v1/queries_pb.js';
@@ -176,6 +184,10 @@ export type ResultReply = Override<Wire<ResultReplyJson>, { replies: AttemptRepl
 export type AttemptCheckRequest = Wire<AttemptCheckRequestJson, 'token' | 'incarnation' | 'redelivered' | 'alone'>;
 export type AttemptCheckReply = Wire<AttemptCheckReplyJson, 'reason' | 'held' | 'lostRunners'>;
 export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message' | 'last' | 'token'>;
+export type OutputPart = Wire<OutputPartJson, 'id' | 'name'>;
+export type AttemptOutput = Override<Wire<AttemptOutputJson, 'token'>, { parts: readonly OutputPart[] }>;
+export type AttemptOutputReply = Wire<AttemptOutputReplyJson, 'reason' | 'next' | 'full'>;
+export type OutputPublished = Override<Wire<OutputPublishedJson>, { parts: readonly OutputPart[] }>;
 
 export type Task = Wire<
   TaskJson,
@@ -393,6 +405,19 @@ export type GetStepReply = Override<
     attempts?: StepAttempt[];
     refused?: Refusal;
   }
+>;
+export type ReadStreamRequest = Wire<
+  ReadStreamRequestJson,
+  Exclude<keyof ReadStreamRequestJson, 'tenantId' | 'executionId'>
+>;
+export type StreamPart = Wire<StreamPartJson, 'id' | 'name'>;
+export type StreamEnd = Override<
+  Wire<StreamEndJson, 'version' | 'failure'>,
+  { outcome: 'completed' | 'answered' | 'failed' | 'stopped'; failure?: Failure }
+>;
+export type ReadStreamReply = Override<
+  Wire<ReadStreamReplyJson, 'more' | 'over' | 'version' | 'newestAttempt' | 'steps' | 'refused'>,
+  { parts: StreamPart[]; ends: StreamEnd[]; refused?: Refusal }
 >;
 export type GetPayloadRequest = Override<
   Wire<GetPayloadRequestJson, 'atVersion' | 'stepId' | 'from'>,

@@ -242,6 +242,10 @@ export type {
   AttemptCheckRequest,
   AttemptCheckReply,
   AttemptHeartbeat,
+  AttemptOutput,
+  AttemptOutputReply,
+  OutputPart,
+  OutputPublished,
   DirectReceipt,
   DirectTasks,
   RunnerBeat,
@@ -275,6 +279,10 @@ export type {
   GetPayloadReply,
   GetStepRequest,
   GetStepReply,
+  ReadStreamReply,
+  ReadStreamRequest,
+  StreamEnd,
+  StreamPart,
   ListPoolsReply,
   ListPoolsRequest,
   PoolView,
@@ -308,6 +316,8 @@ export type {
   ReadLogReply,
   LifecycleNotice,
 } from './execution.js';
+export { placeOf, placeText } from './output-place.js';
+export type { OutputPlace } from './output-place.js';
 export {
   CALLBACK_EVENTS,
   CALLBACK_SCHEMA,
@@ -352,6 +362,9 @@ export { agentConfigName, definitionOfAgent } from './agent-definition.js';
 export {
   KNOWLEDGE_LIMITS,
   LIMITS,
+  OUTPUT_KIND,
+  OUTPUT_LIMITS,
+  OUTPUT_START,
   DEFAULT_EXECUTION_TIMEOUT_MS,
   DEFAULT_STEP_TIMEOUT_MS,
   LONGEST_DEPENDENCY_WAIT_MS,
@@ -404,6 +417,8 @@ export {
   PoolViewSchema,
   QueuedViewSchema,
   StepAttemptSchema,
+  StreamEndSchema,
+  StreamPartSchema,
   StepViewSchema,
 } from './generated/batuta/execution/v1/queries_pb.js';
 export {

@@ -29,6 +29,27 @@ export const LIMITS = {
   iterations: 1_000,
 } as const;
 
+/** Of what an attempt says while it is made. Bytes are those of UTF-8. */
+export const OUTPUT_LIMITS = {
+  /** The text of one part. */
+  partBytes: 64 * 1024,
+  /** Parts of one message. */
+  messageParts: 200,
+  /** The texts of one message. */
+  messageBytes: 256 * 1024,
+  /** What is kept of one attempt: its output may be no longer either. */
+  attemptBytes: 1024 * 1024,
+  attemptParts: 20_000,
+  /** Characters of `kind`, `id` and `name`. */
+  kind: 32,
+  id: 200,
+  name: 200,
+} as const;
+/** The part in front of what each run of an attempt says; its id is the name of the run. */
+export const OUTPUT_START = 'start';
+/** What kind of part it is. */
+export const OUTPUT_KIND = /^[a-z][a-z0-9_]{0,31}$/;
+
 /** Limits of the knowledge base. Lengths are in characters (UTF-16 units). */
 export const KNOWLEDGE_LIMITS = {
   query: 2_000,

@@ -52,6 +52,7 @@ function workers(user: string, pools: readonly string[]): NatsPermissions {
       'batuta.execution.*.result',
       'batuta.execution.*.heartbeat',
       'batuta.execution.*.check',
+      'batuta.execution.*.output',
       subjects.ownerResult('*'),
       ...pools.flatMap((pool) => [subjects.runnerBeat(pool), ...queueOf(pool)]),
     ],
@@ -81,6 +82,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           inbox(service),
           subjects.end('*'),
           subjects.event('*', '*'),
+          subjects.outputOf('*'),
           'batuta.inbox.*.*',
           changed,
           subjects.taken,
@@ -107,6 +109,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           subjects.waiting,
           subjects.end('*'),
           subjects.event('*', '*'),
+          subjects.outputOf('*'),
           subjects.lifecycle('*', '*'),
           ...subjectsAskedBy(service),
           // Streams start and stop each other and send each other messages, whoever owns them.

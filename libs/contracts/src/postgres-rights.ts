@@ -49,6 +49,8 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
   execution: {
     admissions: ['SELECT', 'INSERT', 'DELETE'],
     agents: CHANGE,
+    // What was said stays as it is, and goes with its execution.
+    attempt_output: ['SELECT', 'INSERT', 'DELETE'],
     checkpoints: APPEND,
     config_versions: APPEND,
     erasures: READ,

@@ -84,6 +84,7 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
   execution: {
     admissions: BY_COLUMN,
     agents: { ...BY_COLUMN, rights: READ },
+    attempt_output: { own: ofExecution('attempt_output'), rights: READ },
     // Roots over links of many tenants. They reveal nothing about the linked events.
     checkpoints: { platform: true, rights: READ },
     config_versions: { ...BY_COLUMN, rights: READ },

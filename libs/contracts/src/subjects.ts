@@ -26,6 +26,8 @@ export const subjects = {
   ownerResult: (owner: string): string => `batuta.execution.owner.${owner}.result`,
   check: (partition: number): string => `batuta.execution.${partition}.check`,
   heartbeat: (partition: number): string => `batuta.execution.${partition}.heartbeat`,
+  /** What attempts say while they are made. */
+  output: (partition: number): string => `batuta.execution.${partition}.output`,
   step: (pool: string, priority: Priority, agent: string, executionId: string, stepId: string): string =>
     `batuta.step.${pool}.${priority}.${agent}.${executionId}.${stepId}`,
   stepFilter: (pool: string, priority: Priority): string => `batuta.step.${pool}.${priority}.>`,
@@ -49,6 +51,8 @@ export const subjects = {
   /** The ends of executions that were started through one run of a gateway. */
   end: (gateway: string): string => `batuta.end.${gateway}`,
   event: (tenant: string, executionId: string): string => `batuta.event.${tenant}.${executionId}`,
+  /** Partial output of an execution's attempts, for those who have been let in. */
+  outputOf: (executionId: string): string => `batuta.output.${executionId}`,
   lifecycle: (tenant: string, type: string): string => `batuta.lifecycle.${tenant}.${type}`,
   allLifecycle: 'batuta.lifecycle.>',
 } as const;

@@ -26,10 +26,12 @@ export class HiddenValues {
   /** Forms that are very long, the longest first. */
   readonly #long: readonly string[];
   readonly #isEmpty: boolean;
+  readonly #forms: ReadonlySet<string>;
 
   constructor(values: Iterable<string>) {
     const forms = new Set<string>();
     for (const value of values) for (const form of smallFormsOf(value)) forms.add(form);
+    this.#forms = forms;
     this.#isEmpty = forms.size === 0;
     const short = [...forms].filter(({ length }) => length >= LEAST_PART && length <= LONGEST_TOGETHER);
     this.#index = new FormIndex(short);
@@ -48,6 +50,14 @@ export class HiddenValues {
     const found = this.#index.find(text);
     if (this.#long.length > 0) this.#findLong(text, found);
     return found.length === 0 ? text : without(text, found);
+  }
+
+  /** Takes the values out of a text that comes in pieces, also where a value is divided. */
+  stream(): HiddenStream {
+    return new HiddenStream(
+      this,
+      [...this.#forms].toSorted((one, other) => other.length - one.length),
+    );
   }
 
   /** Returns the JSON without the values in texts, names of fields and numbers. Parts that contain none are shared. */
@@ -230,6 +240,55 @@ function sharedLength(one: string, other: string): number {
 }
 
 const smallUnit = (unit: number): number => (unit >= 65 && unit <= 90 ? unit + 32 : unit);
+
+/** A text that comes in pieces. What may be the beginning of a value is held back until more comes. */
+export class HiddenStream {
+  #held = '';
+  /** The first two characters of the forms, and the first ones: where a form may begin. */
+  readonly #beginnings: ReadonlySet<string>;
+  readonly #longest: number;
+
+  constructor(
+    private readonly values: Pick<HiddenValues, 'text'>,
+    private readonly forms: readonly string[],
+  ) {
+    this.#beginnings = new Set(forms.flatMap((form) => [form.slice(0, 1), form.slice(0, 2)]));
+    this.#longest = forms[0]?.length ?? 0;
+  }
+
+  /** What can be shown now. */
+  push(piece: string): string {
+    if (this.forms.length === 0) return piece;
+    const text = this.#held + piece;
+    const lower = small(text);
+    let from = this.#mayBegin(lower);
+    // A value that ends in what may be the beginning of the next one is shown, or rather hidden, as a whole.
+    for (const form of this.forms) {
+      for (let at = lower.indexOf(form); at >= 0 && at < from; at = lower.indexOf(form, at + form.length)) {
+        if (at + form.length > from) from = at + form.length;
+      }
+    }
+    this.#held = text.slice(from);
+    return from === 0 ? '' : this.values.text(text.slice(0, from));
+  }
+
+  /** The rest: nothing more comes. */
+  end(): string {
+    const rest = this.#held;
+    this.#held = '';
+    return rest === '' ? '' : this.values.text(rest);
+  }
+
+  /** Where the longest end of the text begins that is the beginning of a form; the length of the text when there is none. */
+  #mayBegin(lower: string): number {
+    for (let at = Math.max(0, lower.length - this.#longest + 1); at < lower.length; at += 1) {
+      if (!this.#beginnings.has(lower.slice(at, at + 2))) continue;
+      const end = lower.slice(at);
+      if (this.forms.some((form) => form.length > end.length && form.startsWith(end))) return at;
+    }
+    return lower.length;
+  }
+}
 
 /** Small letters for A to Z: what has as many characters as before. */
 function small(text: string): string {

@@ -129,3 +129,41 @@ describe('values that are hidden', () => {
       expect(many.text(`a ${value} b ${Buffer.from(value).toString('hex')} c`)).toBe('a *** b *** c');
   });
 });
+
+describe('a text in pieces', () => {
+  const secret = 'sk-live-0123456789abcdef';
+  const pieces = (text: string, cuts: readonly number[]): string => {
+    const stream = new HiddenValues([secret]).stream();
+    let shown = '';
+    let from = 0;
+    for (const cut of [...cuts, text.length]) {
+      shown += stream.push(text.slice(from, cut));
+      from = cut;
+    }
+    return shown + stream.end();
+  };
+
+  it('hides a value wherever it is divided', () => {
+    const text = `Key: ${secret}, again ${secret}${secret}.`;
+    for (let cut = 0; cut <= text.length; cut += 1) {
+      expect(pieces(text, [cut])).not.toContain('0123456789');
+      expect(pieces(text, [cut])).toMatch(/^Key: \*\*\*, again (?:\*\*\*)+\.$/);
+    }
+    expect(
+      pieces(
+        text,
+        Array.from(text, (_, at) => at),
+      ),
+    ).toMatch(/^Key: \*\*\*, again (?:\*\*\*)+\.$/);
+    expect(pieces(secret.toUpperCase(), [3, 9])).toBe('***');
+  });
+
+  it('holds nothing back that cannot be the beginning of a value, and shows what was none at the end', () => {
+    const stream = new HiddenValues([secret]).stream();
+    expect(stream.push('Good morning. ')).toBe('Good morning. ');
+    expect(stream.push('We sell sk')).toBe('We sell ');
+    expect(stream.push('-live songs! ')).toBe('sk-live songs! ');
+    expect(stream.push('bye sk-li') + stream.end()).toBe('bye sk-li');
+    expect(new HiddenValues([]).stream().push(secret)).toBe(secret);
+  });
+});

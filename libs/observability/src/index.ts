@@ -4,7 +4,7 @@ export { collectProcessMetrics, counter, exposeMetrics, gauge, histogram } from 
 export type { Counter, Gauge, Histogram } from './metrics.js';
 export { checkReadiness, startOpsServer } from './ops-server.js';
 export type { OpsRoute, OpsServer, OpsServerOptions, Readiness, ReadinessCheck } from './ops-server.js';
-export { HIDDEN, HiddenValues, hideEverywhere } from './hidden-values.js';
+export { HIDDEN, HiddenStream, HiddenValues, hideEverywhere } from './hidden-values.js';
 export { spanIds } from './span-ids.js';
 export { Distribution, Tally, distributions, tallies } from './tally.js';
 export type { Labelled } from './tally.js';

@@ -51,6 +51,12 @@ export interface CallAnswer {
   readonly latencyMs: number;
 }
 
+/** An answer whose body is read as it comes. It is read to its end or cancelled: until then it has a place and a connection. */
+export interface OpenAnswer extends Pick<CallAnswer, 'status' | 'headers' | 'url'> {
+  /** Fails with `AnswerTooLargeError`, `UnreadableAnswerError`, the signal's reason, or what the network had to say. */
+  readonly body: ReadableStream<Uint8Array>;
+}
+
 /**
  * The settings do not allow the address. The message is the same for all addresses, because the address of a name, and
  * its kind, would reveal the structure of the platform's network.
@@ -170,18 +176,54 @@ export class GuardedClient {
    * `UnreadableAnswerError`, `InvalidCallError`, `GateBusyError`, the signal's reason, or an error of the network.
    */
   async call(options: CallOptions): Promise<CallAnswer> {
-    const { tenantId, signal } = options;
-    const leave = await this.#gate.enter(tenantId, signal);
-    const tenant = this.#connectionsOf(tenantId);
-    tenant.calls += 1;
-    clearTimeout(tenant.idle);
+    const { tenant, leave } = await this.#enter(options);
     try {
       return await this.#callFor(tenant, options);
     } finally {
-      tenant.calls -= 1;
-      if (tenant.calls === 0) this.#closeWhenIdle(tenantId, tenant);
       leave();
     }
+  }
+
+  /**
+   * As `call`, with the body as it comes: what the server has sent can be read before it has sent everything. It asks for a body that is
+   * not compressed; one that is compressed anyway is read as a whole. Throws as `call` does.
+   */
+  async open(options: Omit<CallOptions, 'longBody'>): Promise<OpenAnswer> {
+    const { tenant, leave } = await this.#enter(options);
+    try {
+      const plain = { ...options, headers: { ...options.headers, 'accept-encoding': 'identity' } };
+      const { answer, url } = await this.#answerFor(tenant, plain);
+      const headers = flatHeaders(answer.headers);
+      const encoding = headers['content-encoding'] ?? '';
+      if (encoding !== '' && encoding !== 'identity') {
+        const { raw } = await readBody(answer.body, options.maxBytes, 'fail');
+        const whole = await decodedBody(raw, encoding, options.maxBytes);
+        leave();
+        return { status: answer.statusCode, headers, url: url.href, body: new Blob([whole]).stream() };
+      }
+      const body = openBody(answer.body, options.maxBytes, leave);
+      return { status: answer.statusCode, headers, url: url.href, body };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /** A place for a call of a tenant, and its connections. */
+  async #enter({ tenantId, signal }: CallOptions): Promise<{ tenant: TenantConnections; leave: () => void }> {
+    const leaveGate = await this.#gate.enter(tenantId, signal);
+    const tenant = this.#connectionsOf(tenantId);
+    tenant.calls += 1;
+    clearTimeout(tenant.idle);
+    let entered = true;
+    const leave = (): void => {
+      if (!entered) return;
+      entered = false;
+      tenant.calls -= 1;
+      if (tenant.calls === 0) this.#closeWhenIdle(tenantId, tenant);
+      leaveGate();
+    };
+    return { tenant, leave };
   }
 
   async close(): Promise<void> {
@@ -215,6 +257,28 @@ export class GuardedClient {
 
   async #callFor(tenant: TenantConnections, options: CallOptions): Promise<CallAnswer> {
     const startedAt = performance.now();
+    const { answer, url, redirects } = await this.#answerFor(tenant, options);
+    const { raw, isCut } = await readBody(answer.body, options.maxBytes, options.longBody ?? 'fail');
+    const flat = flatHeaders(answer.headers);
+    const encoding = flat['content-encoding'] ?? '';
+    return {
+      status: answer.statusCode,
+      headers: flat,
+      cookies: [answer.headers['set-cookie'] ?? []].flat().map(headerText),
+      body: await (options.longBody === 'cut'
+        ? shownBody(raw, isCut, encoding, options.maxBytes)
+        : decodedBody(raw, encoding, options.maxBytes)),
+      url: url.href,
+      redirects,
+      latencyMs: Math.round((performance.now() - startedAt) * 100) / 100,
+    };
+  }
+
+  /** The answer after redirects, with its body to be read. */
+  async #answerFor(
+    tenant: TenantConnections,
+    options: CallOptions,
+  ): Promise<{ answer: Awaited<ReturnType<typeof request>>; url: URL; redirects: number }> {
     let { method, body } = options;
     let headers = this.checkedHeaders(options.headers);
     let url = this.checkedUrl(options.url);
@@ -224,20 +288,7 @@ export class GuardedClient {
       const answer = await this.send({ tenant, url, method, headers, body, repeatable, signal: options.signal });
       const location = answer.headers['location'];
       if (!REDIRECTS.has(answer.statusCode) || location === undefined || options.maxRedirects === 0) {
-        const { raw, isCut } = await readBody(answer.body, options.maxBytes, options.longBody ?? 'fail');
-        const flat = flatHeaders(answer.headers);
-        const encoding = flat['content-encoding'] ?? '';
-        return {
-          status: answer.statusCode,
-          headers: flat,
-          cookies: [answer.headers['set-cookie'] ?? []].flat().map(headerText),
-          body: await (options.longBody === 'cut'
-            ? shownBody(raw, isCut, encoding, options.maxBytes)
-            : decodedBody(raw, encoding, options.maxBytes)),
-          url: url.href,
-          redirects,
-          latencyMs: Math.round((performance.now() - startedAt) * 100) / 100,
-        };
+        return { answer, url, redirects };
       }
       await answer.body.dump({ limit: 64 * 1024 });
       if (redirects >= options.maxRedirects) {
@@ -472,4 +523,40 @@ async function readBody(
     return { raw: Buffer.concat(chunks).subarray(0, maxBytes), isCut: true };
   }
   return { raw: Buffer.concat(chunks), isCut: false };
+}
+
+/** A body as it comes; `done` is called once, when it was read to its end, has failed or is not wanted. */
+function openBody(
+  stream: AsyncIterable<Buffer> & { destroy(error?: Error): unknown },
+  maxBytes: number,
+  done: () => void,
+): ReadableStream<Uint8Array> {
+  const chunks = stream[Symbol.asyncIterator]();
+  let size = 0;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const next = await chunks.next();
+          if (next.done === true) {
+            controller.close();
+            done();
+            return;
+          }
+          size += next.value.length;
+          if (size > maxBytes) throw new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
+          controller.enqueue(next.value);
+        } catch (error) {
+          stream.destroy();
+          done();
+          throw error;
+        }
+      },
+      cancel() {
+        stream.destroy();
+        done();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }

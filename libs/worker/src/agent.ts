@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { JsonSchema } from './json-schema.js';
 import type { Logger } from './logger.js';
+import type { OutputOptions } from './output-options.js';
 
 /** The attempt as its agent sees it. */
 export interface AgentContext {
@@ -20,6 +21,11 @@ export interface AgentContext {
   readonly logger: Logger;
   /** Reports that the attempt is alive, with its progress from 0 to 1. It is cheap, so call it as often as you like. */
   readonly heartbeat: (progress: number, message?: string) => void;
+  /**
+   * Shows a piece of text to those who follow the step, while the agent works. Pieces come in their order; at most 1 MiB is kept. It is
+   * no part of the step's output, and void when the attempt fails.
+   */
+  readonly output: (text: string, options?: OutputOptions) => void;
 }
 
 /** One kind of work. `run` returns the step's output: JSON of at most 1 MiB. */

@@ -7,7 +7,9 @@ import type { Agent } from './agent.js';
 import { bounded, failureOf } from './failure.js';
 import type { Logger } from './logger.js';
 import { checkOutput } from './output.js';
-import type { Hidden, OutboundCall, PlatformContext, PlatformPorts, ResolvedInput } from './platform.js';
+import { OutputSender } from './output-sender.js';
+import type { OutputOptions } from './output-options.js';
+import type { Hidden, HiddenText, OutboundCall, PlatformContext, PlatformPorts, ResolvedInput } from './platform.js';
 import { spentOf } from './spent.js';
 import { attemptOf } from './task.js';
 
@@ -39,6 +41,8 @@ const TRACE_ID = /^[0-9a-f]{2}-([0-9a-f]{32})-/;
  */
 const HEARTBEAT_PAUSE_MS = 1_000;
 const LONGEST_HEARTBEAT = 500;
+/** How long a result waits for what the attempt has said. */
+const OUTPUT_LIMIT_MS = 3_000;
 
 export interface AttemptOptions {
   readonly nc: NatsConnection;
@@ -78,6 +82,8 @@ export class Attempt implements PlatformContext {
   /** Hides the secrets that the attempt was given; undefined when it has none. */
   private hidden: Hidden | undefined;
   private readonly releases: (() => void)[] = [];
+  /** What it says while it is made; undefined while it has said nothing. */
+  private outputs: OutputSender | undefined;
 
   constructor(
     readonly key: string,
@@ -210,7 +216,12 @@ export class Attempt implements PlatformContext {
     this.hidden =
       before === undefined
         ? hidden
-        : { text: (text) => hidden.text(before.text(text)), json: (value) => hidden.json(before.json(value)) };
+        : {
+            text: (text) => hidden.text(before.text(text)),
+            json: (value) => hidden.json(before.json(value)),
+            stream: () => chained(before.stream(), hidden.stream()),
+          };
+    this.outputs?.hideMore();
     if (this.agentSettled) release();
     else this.releases.push(release);
   }
@@ -255,6 +266,18 @@ export class Attempt implements PlatformContext {
       this.beatTimer ??= setTimeout(() => this.sendBeat(), pause);
     }
   };
+
+  /** Bound, as `heartbeat`. */
+  readonly output = (text: string, options?: OutputOptions): void => {
+    if (this.ending !== undefined) return;
+    this.outputs ??= new OutputSender(this.options.nc, this.task, this.logger, () => this.hidden?.stream());
+    this.outputs.say(text, options);
+  };
+
+  /** Resolves when what it has said is stored, or shortly after: the result comes behind it. Undefined when it has said nothing. */
+  outputSent(): Promise<void> | undefined {
+    return this.outputs?.finish(OUTPUT_LIMIT_MS);
+  }
 
   private sendBeat(): void {
     this.beatTimer = undefined;
@@ -310,8 +333,17 @@ export class Attempt implements PlatformContext {
     clearTimeout(this.heartbeatTimer);
     clearTimeout(this.beatTimer);
     this.sendLastBeat();
+    if (ending.kind === 'unwanted' || ending.kind === 'handed_back') this.outputs?.close();
     this.abortedWith = abortWith;
     if (abortWith !== undefined) this.abort?.abort(abortWith);
     this.resolveEnded(ending);
   }
+}
+
+/** One after the other. */
+function chained(first: HiddenText, second: HiddenText): HiddenText {
+  return {
+    push: (piece) => second.push(first.push(piece)),
+    end: () => second.push(first.end()) + second.end(),
+  };
 }

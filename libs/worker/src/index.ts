@@ -15,6 +15,7 @@ export type {
   ResolvedInput,
   UsedSecrets,
 } from './platform.js';
+export type { OutputOptions } from './output-options.js';
 export type { Platform } from './register-agents.js';
 export { Runner } from './runner.js';
 export type { RunnerOptions } from './runner.js';

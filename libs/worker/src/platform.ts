@@ -26,6 +26,16 @@ export interface PlatformContext extends AgentContext {
 export interface Hidden {
   text(text: string): string;
   json<T extends JsonValue>(value: T): T;
+  /** For a text that comes in pieces. */
+  stream(): HiddenText;
+}
+
+/** Takes values that nobody may see out of a text that comes in pieces, also where a value is divided. */
+export interface HiddenText {
+  /** What can be shown now. */
+  push(piece: string): string;
+  /** The rest: nothing more comes. */
+  end(): string;
 }
 
 /** An input in which the values of its secrets are filled in. */

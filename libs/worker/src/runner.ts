@@ -291,6 +291,8 @@ export class Runner {
         case 'failure': {
           const result = this.resultOf(task, attempt.startedAt, finishedAt, agent, ending);
           const ok = ending.kind === 'output';
+          const outputSent = attempt.outputSent();
+          if (outputSent !== undefined) await outputSent;
           await this.reporter.report(
             task.partition,
             result,

@@ -11,7 +11,7 @@ worker.agent(
       type: 'object',
       required: ['do'],
       properties: {
-        do: { enum: ['return', 'fail', 'throw', 'wait', 'progress'] },
+        do: { enum: ['return', 'fail', 'throw', 'wait', 'progress', 'output'] },
         value: {},
         code: { type: 'string' },
         message: { type: 'string' },
@@ -21,7 +21,7 @@ worker.agent(
       },
     },
   },
-  async (input, { signal, heartbeat }) => {
+  async (input, { signal, heartbeat, output }) => {
     const { value = null, code = '', message = '' } = input;
     switch (input.do) {
       case 'return':
@@ -35,6 +35,9 @@ worker.agent(
         return value;
       case 'progress':
         heartbeat(input.progress ?? 0, message);
+        return value;
+      case 'output':
+        for (const word of message.split(/(?<= )/)) output(word);
         return value;
       default:
         return input.do satisfies never;

@@ -17,6 +17,7 @@ import { openArchive } from './archive/archive-settings.js';
 import { Archiver } from './archive/archiver.js';
 import { Integrity } from './integrity/integrity.js';
 import { Sealer } from './integrity/sealer.js';
+import { OutputIntake } from './output/output-intake.js';
 import { BusyPoll } from './partitions/busy-poll.js';
 import { configClient } from './partitions/config-client.js';
 import type { EngineCounters } from './partitions/counters.js';
@@ -231,6 +232,13 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const admissions = new Admissions(admitting, (tenantId) => bus.runningOf(tenantId));
     const refused = new RefusedReports(controlClientOver(nats), logger);
     opened.push(() => refused.close());
+    const outputs = new OutputIntake({
+      clock,
+      log: logger,
+      pool: followed(new pg.Pool(poolConfig('output'))),
+      bus,
+    });
+    opened.push(() => outputs.stop());
     const engine = new Engine({
       ports: {
         clock,
@@ -250,6 +258,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
           },
           admit: (request) => admissions.admit(request),
         }),
+        outputs,
         log: logger,
       },
       settings: engineSettings(settings, partitions),

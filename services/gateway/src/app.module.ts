@@ -20,6 +20,8 @@ import { KnowledgeController } from './knowledge/knowledge.controller.js';
 import { NotificationsController } from './notifications/notifications.controller.js';
 import { OperationsController } from './operations/operations.controller.js';
 import { PoolsController } from './pools/pools.controller.js';
+import { EventStreams } from './streams/event-streams.js';
+import { StreamsController } from './streams/streams.controller.js';
 import { SchedulesController } from './schedules/schedules.controller.js';
 import { PoolCredentialsController } from './pools/pool-credentials.controller.js';
 import { ProcessesController } from './work/processes.controller.js';
@@ -43,6 +45,7 @@ export const CONTROLLERS = [
   ConfigsController,
   ExecuteController,
   ExecutionsController,
+  StreamsController,
   ControlController,
   AgentsController,
   PoolsController,
@@ -72,6 +75,7 @@ export interface GatewayParts {
   readonly executions: Executions;
   readonly limits: TenantLimitGate;
   readonly traceLinks: TraceLinks;
+  readonly eventStreams: EventStreams;
 }
 
 @Module({})
@@ -88,6 +92,7 @@ export class GatewayModule {
         { provide: Executions, useValue: parts.executions },
         { provide: TenantLimitGate, useValue: parts.limits },
         { provide: TraceLinks, useValue: parts.traceLinks },
+        { provide: EventStreams, useValue: parts.eventStreams },
         { provide: APP_GUARD, useClass: RoleGuard },
         { provide: APP_GUARD, useClass: PreconditionGuard },
       ],

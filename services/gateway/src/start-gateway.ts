@@ -41,6 +41,9 @@ import { ExecutionHub } from './executions/execution-hub.js';
 import { InboxHub } from './notifications/inbox-hub.js';
 import { monitorRoute } from './executions/monitor-route.js';
 import { notificationsRoute } from './notifications/notifications-route.js';
+import { EventStreams } from './streams/event-streams.js';
+import { OutputHub } from './streams/output-hub.js';
+import { streamRoute } from './streams/stream-route.js';
 import { SocketServer } from './realtime/socket-server.js';
 import { loadGatewaySettings } from './settings.js';
 import type { GatewaySettings } from './settings.js';
@@ -106,6 +109,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
     const starter = new ExecutionStarter(backend, schemas, limits);
     const hub = new ExecutionHub({ backend, logger, compareEveryMs: settings.compareEveryMs });
     const executions = new Executions(backend, starter, hub);
+    const outputs = new OutputHub(nats, logger);
     const authenticator = new Authenticator({
       knownForMs: settings.keyCacheMs,
       unknownForMs: settings.unknownKeyCacheMs,
@@ -131,6 +135,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       pingEveryMs: settings.pingEveryMs,
       routes: [
         monitorRoute(hub, executions),
+        streamRoute({ backend, hub, outputs, executions }),
         executeRoute({
           hub,
           starter,
@@ -142,6 +147,16 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
         }),
         notificationsRoute(new InboxHub({ backend, logger }), logger),
       ],
+    });
+    const eventStreams = new EventStreams({
+      backend,
+      hub,
+      outputs,
+      authenticator,
+      limits,
+      logger,
+      bufferBytes: settings.socketBufferBytes,
+      mostStreams: settings.maxSockets,
     });
     const recheck = (): void => {
       sockets.recheckKeys().catch((error: unknown) => logger.warn({ err: error }, 'checking the keys of open sockets'));
@@ -177,6 +192,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
         executions,
         limits,
         traceLinks: new TraceLinks(settings.jaegerUrl),
+        eventStreams,
       }),
       adapter,
       { bodyParser: false, logger: nestLogger(logger), abortOnError: false },
@@ -211,6 +227,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       opsPort: ops?.port,
       close: once(async () => {
         executions.stopWaiting();
+        eventStreams.close();
         // Idle connections are closed at once. A connection with a later answer would be kept alive and delay the
         // gateway until the cut.
         server.keepAliveTimeout = 1;
@@ -222,6 +239,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
           endTelling();
           await writer.close(AUDIT_LIMIT_MS);
           await ops?.close();
+          outputs.close();
           await hub.close();
           await sandbox.close();
           await nats.close();

@@ -77,6 +77,8 @@ const schema = {
    * the traces can read them.
    */
   tracesContent: boolean({ env: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', default: false }),
+  /** A model that shows its answer as it comes, and of which nothing more has come for so long, has stalled. */
+  modelIdleMs: milliseconds({ env: 'BATUTA_RUNNER_MODEL_IDLE', default: 60_000, min: 50, max: 3_600_000 }),
   /** Time limit for the lookup of one host name. */
   dnsTimeoutMs: milliseconds({ env: 'BATUTA_DNS_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
 } as const;

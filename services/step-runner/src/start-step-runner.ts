@@ -70,6 +70,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       dnsServers: settings.dnsServers,
       dnsTimeoutMs: settings.dnsTimeoutMs,
       tracesContent: settings.tracesContent,
+      modelIdleMs: settings.modelIdleMs,
     });
     opened.push(() => builtIn.close());
     const agents = [...builtIn.agents, ...(options.agents ?? [])];

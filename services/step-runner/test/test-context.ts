@@ -18,6 +18,7 @@ export function testContext(overrides: Partial<PlatformContext> = {}): PlatformC
     useSecrets: () => Promise.reject(new Error('this test has no secrets')),
     beginCall: () => ({ traceparent: overrides.traceparent ?? '', end: () => undefined }),
     heartbeat: () => undefined,
+    output: () => undefined,
     ...overrides,
   };
 }

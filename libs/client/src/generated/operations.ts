@@ -90,6 +90,7 @@ import type {
   Started,
   StepDetail,
   StepOutput,
+  StepStream,
   StoredDocument,
   Task,
   TaskBody,
@@ -250,6 +251,12 @@ export const OPERATIONS = {
     method: 'GET',
     path: '/api/v1/orchestrations/executions/{id}/result',
     query: ['wait'],
+    headers: [],
+  },
+  'executions.stream': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}/stream',
+    query: ['attempt', 'after', 'limit'],
     headers: [],
   },
   'executions.pause': {
@@ -1036,6 +1043,15 @@ export interface ExecutionsResultOptions extends CallOptions {
   wait?: string | undefined;
 }
 
+export interface ExecutionsStreamOptions extends CallOptions {
+  /** Only what this attempt has said. */
+  attempt?: number | undefined;
+  /** `place` of the last part or end that was read, such as `1.20` or `2.end`; from the beginning when left out. */
+  after?: string | undefined;
+  /** Items on a page, 1 to 1000. */
+  limit?: number | undefined;
+}
+
 export interface ExecutionsPauseOptions extends CallOptions {
   /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
@@ -1170,6 +1186,11 @@ export class ExecutionsOperations {
   /** Get an execution's result */
   result(id: string, options?: ExecutionsResultOptions): Answer<ExecutionResult> {
     return this.caller.call<ExecutionResult>('executions.result', { path: { id }, options });
+  }
+
+  /** Read what a step says while it runs */
+  stream(id: string, stepId: string, options?: ExecutionsStreamOptions): Answer<StepStream> {
+    return this.caller.call<StepStream>('executions.stream', { path: { id, step_id: stepId }, options });
   }
 
   /** Pause an execution */

@@ -1139,6 +1139,8 @@ export interface Model {
   updated_at: string | null;
   /** The tenant that it belongs to. */
   tenant_id: string;
+  /** Whether its answers are shown as they come. */
+  stream?: boolean | undefined;
 }
 
 export interface ModelPrices {
@@ -2783,6 +2785,53 @@ export interface StepOutput {
   output: unknown;
 }
 
+export interface StepStream {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** In their order. */
+  items: StreamItem[];
+  /** The place of the last item: read on `after` it. */
+  next: string | null;
+  /** There is more that can be read at once. */
+  more: boolean;
+  /** Nothing more comes, unless the execution is retried. */
+  over: boolean;
+}
+
+/** Something that a step says while it runs. `start`: an attempt begins to say something, and what it said before is void. `part`: a piece. `end`: the attempt is over. */
+export interface StreamItem {
+  /** Which kind it is. */
+  type: 'start' | 'part' | 'end';
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Where it stands: read on `after` it. */
+  place: string;
+  /** Of a part: when it was said. */
+  at?: string | undefined;
+  /** Of a part: `text`, `reasoning`, `tool_call`, `cut` (more is not kept), or another one of the agent. */
+  kind?: string | undefined;
+  /** Of a part. */
+  text?: string | undefined;
+  /** Of a part: which of several of its kind, such as the id of a call. */
+  id?: string | undefined;
+  /** Of a part: for people, such as the name of a tool. */
+  name?: string | undefined;
+  /** Of an end. `answered`: a model has answered, and the step goes on. */
+  outcome?: 'completed' | 'answered' | 'failed' | 'stopped' | undefined;
+  /** Of an end: what the attempt has said counts no more. */
+  void?: boolean | undefined;
+  /** Of an end: the event that has the output or the failure. */
+  version?: number | undefined;
+  /** Of an end: why the attempt failed. */
+  code?: string | undefined;
+  /** Of an end: the same for people. */
+  message?: string | undefined;
+}
+
 export interface ExecutionStartedEvent {
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
@@ -3481,6 +3530,8 @@ export interface ModelBody {
   temperature?: number | undefined;
   /** Tokens that fit a call, its answer included. */
   context_tokens?: number | undefined;
+  /** Whether its answers are shown as they come. */
+  stream?: boolean | undefined;
   /** Its own prices, instead of those of the price list. */
   prices?:
     | {

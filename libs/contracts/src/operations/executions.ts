@@ -16,6 +16,8 @@ import type {
   ListEventsRequest,
   ListExecutionsReply,
   ListExecutionsRequest,
+  ReadStreamReply,
+  ReadStreamRequest,
   VerifyExecutionReply,
   VerifyExecutionRequest,
 } from '../execution.js';
@@ -34,6 +36,8 @@ import {
   ListEventsRequestSchema,
   ListExecutionsReplySchema,
   ListExecutionsRequestSchema,
+  ReadStreamReplySchema,
+  ReadStreamRequestSchema,
   VerifyExecutionReplySchema,
   VerifyExecutionRequestSchema,
 } from '../generated/batuta/execution/v1/queries_pb.js';
@@ -44,6 +48,7 @@ import {
   cursorParameter,
   integerParameter,
   limitParameter,
+  placeParameter,
   textParameter,
   timeParameter,
   waitParameter,
@@ -100,6 +105,11 @@ export const EXECUTION_QUERIES = {
     from_version: integerParameter('First version wanted; 1 when left out.', 1, NEWEST_VERSION),
     limit: limitParameter(1000, 100),
     cursor: cursorParameter,
+  },
+  stream: {
+    attempt: integerParameter('Only what this attempt has said.', 1, NEWEST_VERSION),
+    after: placeParameter,
+    limit: limitParameter(1000, 500),
   },
   wait: { wait: waitParameter },
 } as const;
@@ -391,6 +401,26 @@ export const executions = {
     },
   }),
   output: payload,
+  stream: defineOperation<ReadStreamRequest, ReadStreamReply>({
+    name: 'executions.stream',
+    service: 'execution',
+    subject: 'batuta.execution.query.stream',
+    kind: 'read',
+    role: 'viewer',
+    does: 'read what a step says while it runs',
+    request: ReadStreamRequestSchema,
+    reply: ReadStreamReplySchema,
+    refuses: [...GONE, 'step_not_found'],
+    http: {
+      method: 'GET',
+      path: `${ONE}/steps/:step_id/stream`,
+      summary: 'Read what a step says while it runs',
+      description:
+        'Text, reasoning and calls of tools as a model writes them, and what other agents say before they are done. As JSON what there is behind `after`. With `Accept: text/event-stream` an event stream that goes on until the step is over; a client that comes back with `Last-Event-ID` (or `after`) misses nothing and gets nothing twice. What an attempt that failed has said is void (`end` with `void: true`). The output that counts is that of the step.',
+      query: EXECUTION_QUERIES.stream,
+      answers: [{ status: 200, schema: 'StepStream', says: 'What it has said.' }],
+    },
+  }),
   result: anotherRoute(get, {
     name: 'executions.result',
     http: {

@@ -1,4 +1,6 @@
 import type { MistakeCode } from '../codes.js';
+import { PLACE, placeOf } from '../output-place.js';
+import type { OutputPlace } from '../output-place.js';
 import { parseTime } from '../time.js';
 import { parseDuration } from './duration.js';
 
@@ -66,6 +68,16 @@ export const cursorParameter: Parameter<string> = {
   ...textParameter('`next_cursor` of the page before; leave out for the first page.', 1024),
   expected: 'the next_cursor of the page before',
   mistake: () => 'bad_cursor',
+};
+
+/** `place` of the last part or end that was read: an attempt, and how far it was read. */
+export const placeParameter: Parameter<OutputPlace> = {
+  description:
+    '`place` of the last part or end that was read, such as `1.20` or `2.end`; from the beginning when left out.',
+  schema: { type: 'string', pattern: PLACE.source },
+  example: '1.20',
+  expected: 'the place of a part or end, such as 1.20 or 2.end',
+  read: placeOf,
 };
 
 export function booleanParameter(description: string): Parameter<boolean> {

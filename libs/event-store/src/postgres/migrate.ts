@@ -16,6 +16,7 @@ import { streams } from './migrations/0012-streams.js';
 import { admissions } from './migrations/0013-admissions.js';
 import { erasures } from './migrations/0014-erasures.js';
 import { agentsOfModels } from './migrations/0015-agents-of-models.js';
+import { attemptOutput } from './migrations/0016-attempt-output.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -40,6 +41,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 13, statements: admissions },
   { version: 14, statements: erasures },
   { version: 15, statements: agentsOfModels },
+  { version: 16, statements: attemptOutput },
 ];
 
 /**

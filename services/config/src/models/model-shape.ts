@@ -13,6 +13,7 @@ export interface ModelBody {
   readonly max_output_tokens?: number;
   readonly temperature?: number;
   readonly context_tokens?: number;
+  readonly stream?: boolean;
   readonly prices?: { readonly input: number; readonly output: number };
 }
 
@@ -32,6 +33,7 @@ export const modelShape = documentCheck(
       max_output_tokens: tokens,
       temperature: { type: 'number', minimum: 0, maximum: 2 },
       context_tokens: tokens,
+      stream: { type: 'boolean' },
       prices: objectOf('Prices.', { input: price, output: price }, ['input', 'output']),
     },
     ['provider', 'model'],

@@ -129,7 +129,7 @@ function toModel({ said, name, tenant_id: tenantId, revision, updated_at: update
     max_output_tokens: maxOutputTokens,
     context_tokens: contextTokens,
   } = said;
-  const { provider, model, description = '', temperature, prices } = said;
+  const { provider, model, description = '', temperature, prices, stream } = said;
   return {
     name,
     provider,
@@ -141,6 +141,7 @@ function toModel({ said, name, tenant_id: tenantId, revision, updated_at: update
     ...(temperature === undefined ? {} : { temperature }),
     ...(contextTokens === undefined ? {} : { contextTokens }),
     ...(prices === undefined ? {} : { prices }),
+    ...(stream === undefined ? {} : { stream }),
     revision,
     updatedAt: updatedAt.getTime(),
     tenantId,

@@ -41,4 +41,5 @@ export { scheduleView } from './schedule/view.js';
 export { taskOf } from './task.js';
 export type { Dispatch } from './task.js';
 export { nextWake } from './state/timers.js';
+export { attemptsOf } from './view/attempts.js';
 export { isPlainResult, nodeOutput, stepView, view } from './view/view.js';

@@ -1,6 +1,7 @@
 import type {
   AttemptCheckRequest,
   AttemptHeartbeat,
+  AttemptOutput,
   AttemptResult,
   Budget,
   CommandRequest,
@@ -13,11 +14,22 @@ import type {
   ScheduleCommand,
   ScheduleDefinition,
   ParentCommand,
+  OutputPart,
   ParentLink,
   StreamMessage,
 } from '@batuta/contracts';
 import { scheduleMistakes } from '@batuta/calendar';
-import { DEPENDENCY_ENDS, LATEST_TIME_MS, LIMITS, OVERLAP_POLICIES, PRIORITIES, ROLES } from '@batuta/contracts';
+import {
+  DEPENDENCY_ENDS,
+  LATEST_TIME_MS,
+  LIMITS,
+  OUTPUT_KIND,
+  OUTPUT_LIMITS,
+  OUTPUT_START,
+  OVERLAP_POLICIES,
+  PRIORITIES,
+  ROLES,
+} from '@batuta/contracts';
 import { spendingDetails } from '../domain/index.js';
 import { JsonMessage } from '@batuta/messaging';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
@@ -570,5 +582,47 @@ export function decodeHeartbeat(payload: Payload): AttemptHeartbeat {
     ...(progress === undefined ? {} : { progress }),
     ...optional('message', text(found.message, 'message').slice(0, 2_000)),
     ...(flag(found.last, 'last') ? { last: true } : {}),
+  };
+}
+
+const OUTPUT = new Set(['executionId', 'stepId', 'attempt', 'token', 'from', 'parts', 'run']);
+const PART = new Set(['kind', 'text', 'id', 'name']);
+
+/** Decodes an AttemptOutput. Throws `MalformedRequest`. */
+export function decodeOutput(payload: Payload): AttemptOutput {
+  const found = object(parse(payload), '');
+  onlyKnown(found, '', OUTPUT);
+  const { parts } = found;
+  if (!Array.isArray(parts) || parts.length === 0 || parts.length > OUTPUT_LIMITS.messageParts) {
+    return fail('parts', `a list of 1 to ${OUTPUT_LIMITS.messageParts} parts`);
+  }
+  const from = int(found.from, 'from');
+  if (from < 1) return fail('from', 'a whole number from 1');
+  return {
+    executionId: id(found.executionId, 'executionId'),
+    stepId: name(found.stepId, 'stepId'),
+    attempt: int(found.attempt, 'attempt'),
+    ...optional('token', text(found.token, 'token')),
+    from,
+    run: name(found.run, 'run', OUTPUT_LIMITS.id),
+    parts: parts.map((part, place) => outputPart(part, `parts[${place}]`)),
+  };
+}
+
+function outputPart(value: JsonValue, path: string): OutputPart {
+  const found = object(value, path);
+  onlyKnown(found, path, PART);
+  const kind = text(found.kind, `${path}.kind`);
+  if (!OUTPUT_KIND.test(kind) || kind === OUTPUT_START)
+    return fail(`${path}.kind`, 'a short name in lower case, such as text');
+  const body = text(found.text, `${path}.text`);
+  if (Buffer.byteLength(body) > OUTPUT_LIMITS.partBytes) {
+    return fail(`${path}.text`, `a text of at most ${OUTPUT_LIMITS.partBytes} bytes`);
+  }
+  return {
+    kind,
+    text: body,
+    ...optional('id', text(found.id, `${path}.id`).slice(0, OUTPUT_LIMITS.id)),
+    ...optional('name', text(found.name, `${path}.name`).slice(0, OUTPUT_LIMITS.name)),
   };
 }

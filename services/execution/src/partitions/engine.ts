@@ -15,6 +15,7 @@ import {
   decodeCheck,
   decodeCommand,
   decodeHeartbeat,
+  decodeOutput,
   decodeMessage,
   decodeResults,
 } from './decode.js';
@@ -96,6 +97,8 @@ const REDO_PAGE = 1_000;
 /** How many executions one statement reads from the log, and how many such statements run at once. */
 const READ_TOGETHER = 50;
 const READS_AT_ONCE = 2;
+/** A partition that does not answer by then may be gone: the sender asks again. */
+const WANTED_WITHIN_MS = 5_000;
 const RECLAIM_PAUSE_MS = 200;
 const REDO_PAUSE_MS = 200;
 const LONGEST_DRAIN_MS = 10_000;
@@ -641,7 +644,38 @@ export class Engine {
           }
           return this.submit(partition, { kind: 'heartbeat', executionId, heartbeat, reply: request.reply });
         }
+        case 'output': {
+          const output = decodeOutput(request.payload);
+          this.#expect(partition, output.executionId);
+          const { outputs } = this.options.ports;
+          if (outputs === undefined || !this.#isHolder(output, output.token)) {
+            return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
+          }
+          return outputs.take(output, () => this.#isWanted(partition.id, output), request.reply);
+        }
       }
+    });
+  }
+
+  /** Whether an attempt is still outstanding; undefined when this process cannot tell now. */
+  #isWanted(
+    partitionId: number,
+    { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
+  ): Promise<boolean | undefined> {
+    const partition = this.#partitions.get(partitionId);
+    if (partition === undefined || partition.draining) return Promise.resolve(undefined);
+    const { clock } = this.options.ports;
+    return new Promise((resolve) => {
+      const giveUp = clock.after(WANTED_WITHIN_MS, () => resolve(undefined));
+      this.submit(partition, {
+        kind: 'check',
+        executionId,
+        check: { executionId, stepId, attempt },
+        reply: (text) => {
+          giveUp();
+          resolve(text === WANTED);
+        },
+      });
     });
   }
 
@@ -796,6 +830,7 @@ function refusal(kind: PartitionRequest['kind'], message: string): string {
       return '{"replies":[]}';
     case 'check':
     case 'heartbeat':
+    case 'output':
       return JSON.stringify({ wanted: false, reason: `malformed: ${message}` });
   }
 }

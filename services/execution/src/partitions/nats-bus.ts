@@ -40,7 +40,14 @@ import { WorkerSightings } from './worker-sightings.js';
 
 /** A partition's owner answers after its commit. After this time without an answer the request is repeated. */
 const ASK_TIMEOUT_MS = 5_000;
-const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'message', 'result', 'check', 'heartbeat']);
+const KINDS: ReadonlySet<string> = new Set<RequestKind>([
+  'command',
+  'message',
+  'result',
+  'check',
+  'heartbeat',
+  'output',
+]);
 /** JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
@@ -383,6 +390,10 @@ export class NatsBus implements Bus, TaskQueue {
 
   publishEvents(tenantId: string, executionId: string, text: string): void {
     this.#publish(subjects.event(tenantId, executionId), text);
+  }
+
+  publishOutput(executionId: string, text: string): void {
+    if (!this.options.connection.isClosed()) this.#publish(subjects.outputOf(executionId), text);
   }
 
   publishEnd(subject: string, text: string): void {

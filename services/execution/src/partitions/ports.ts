@@ -1,5 +1,6 @@
 import type { AgentCopy, EventStore, SnapshotStore } from '@batuta/event-store';
 import type {
+  AttemptOutput,
   JsonValue,
   LifecycleNotice,
   OrchestrationDefinition,
@@ -31,7 +32,7 @@ export interface Random {
   seed(): number;
 }
 
-export type RequestKind = 'command' | 'message' | 'result' | 'check' | 'heartbeat';
+export type RequestKind = 'command' | 'message' | 'result' | 'check' | 'heartbeat' | 'output';
 
 /** A request to a partition's owner. `reply` is undefined when the sender wants no answer. Call it at most once. */
 export interface PartitionRequest {
@@ -78,6 +79,8 @@ export interface Bus {
   followed?(executionId: string): boolean;
   /** Fire and forget. */
   publishEvents(tenantId: string, executionId: string, text: string): void;
+  /** Fire and forget: partial output of an execution that somebody follows. */
+  publishOutput?(executionId: string, text: string): void;
   /** Reports the end of an execution to the subject that its start named. */
   publishEnd?(subject: string, text: string): void;
   publishStop(text: string): void;
@@ -281,9 +284,19 @@ export interface EnginePorts {
   /** Called for reports without the token of their task. */
   readonly reportRefused?: (executionId: string, stepId: string, attempt: number) => void;
   readonly evaluator: Evaluator;
+  /** Takes what attempts say while they are made. Without it nothing of that is kept. */
+  readonly outputs?: OutputTaker;
   /** Undefined: tenants have no limits. */
   readonly starts?: OwnStarts | undefined;
   readonly log: EngineLog;
+}
+
+/** Takes what attempts say while they are made. */
+export interface OutputTaker {
+  /**
+   * `isWanted` says whether the attempt is still outstanding; undefined when nobody can tell now. `reply` is called at most once, later.
+   */
+  take(output: AttemptOutput, isWanted: () => Promise<boolean | undefined>, reply: PartitionRequest['reply']): void;
 }
 
 /** The content of a pool's beats in the last 30 s. */

@@ -38,6 +38,8 @@ import type {
   MistakeCode,
   ReadLogReply,
   ReadLogRequest,
+  ReadStreamReply,
+  ReadStreamRequest,
   Refusal,
   StepAttempt,
 } from '@batuta/contracts';
@@ -53,6 +55,7 @@ import {
   view,
 } from '../domain/index.js';
 import type { Failed, State } from '../domain/index.js';
+import { readStream, stepsWithOutput } from '../output/read-stream.js';
 import { StreamLoader } from '../partitions/execution-loader.js';
 import { isExecution } from '../partitions/stream-state.js';
 import type { StreamState } from '../partitions/stream-state.js';
@@ -294,6 +297,22 @@ export class ExecutionQueries {
       step: fitStep(step, LARGEST_STEP),
       ...(input === undefined ? {} : fits ? { input } : { inputOmitted: { bytes: inputBytes } }),
     };
+  }
+
+  /** What a step says while it runs, from a place on. */
+  async stream(request: ReadStreamRequest): Promise<ReadStreamReply> {
+    const { executionId, tenantId, stepId = '' } = request;
+    const nothing = { parts: [], ends: [] };
+    const state = UUID.test(executionId) ? await this.#state(tenantId, executionId) : undefined;
+    if (state?.started?.tenantId !== tenantId) {
+      return { ...nothing, ...refused('not_found', 'There is no such execution.') };
+    }
+    const gone = deletedRejection(state);
+    if (gone !== undefined) return { ...nothing, refused: gone };
+    const queries = this.connections.lookUps.seen({ tenantId });
+    if (stepId === '') return stepsWithOutput(state, queries);
+    const unknown = refused('step_not_found', `The execution has no step "${stepId}".`);
+    return (await readStream(state, request, queries)) ?? { ...nothing, ...unknown };
   }
 
   async pools({ pools }: ListPoolsRequest): Promise<ListPoolsReply> {

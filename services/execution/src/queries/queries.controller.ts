@@ -9,6 +9,7 @@ export const ExecutionsController = operationsController('ExecutionsController',
   events: ({ queries }, request) => queries.events(request),
   step: ({ queries }, request) => queries.step(request),
   output: ({ queries }, request) => queries.payload(request),
+  stream: ({ queries }, request) => queries.stream(request),
   verify: ({ integrity }, request) => integrity.verify(request),
   export: ({ integrity }, request) => integrity.export(request),
 });

@@ -19,9 +19,13 @@ export const ADMIT_SOCKETS = {
 
 /** $1 tenant. Counts the stored size, so compressed data count compressed. */
 export const BYTES_OF_EXECUTIONS = `
-SELECT coalesce(sum(pg_column_size(e.data)), 0)::float8 AS bytes
-FROM execution.orchestration_executions x JOIN execution.events e ON e.execution_id = x.id
-WHERE x.tenant_id = $1`;
+SELECT (
+  SELECT coalesce(sum(pg_column_size(e.data)), 0)
+  FROM execution.orchestration_executions x JOIN execution.events e ON e.execution_id = x.id WHERE x.tenant_id = $1
+)::float8 + (
+  SELECT coalesce(sum(pg_column_size(o.body)), 0)
+  FROM execution.orchestration_executions x JOIN execution.attempt_output o ON o.execution_id = x.id WHERE x.tenant_id = $1
+)::float8 AS bytes`;
 
 /** $1 tenant, $2 after this time without a report a gateway counts as gone, ms. */
 export const USE = `

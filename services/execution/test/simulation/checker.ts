@@ -247,7 +247,8 @@ export class Checker implements BusObserver, CommitObserver {
       case 'message':
         return (reply) => world.note(process.name, () => `answers a message: ${JSON.stringify(reply)}`);
       case 'check':
-      case 'heartbeat': {
+      case 'heartbeat':
+      case 'output': {
         const { executionId, stepId, attempt } = body as { executionId: string; stepId: string; attempt: number };
         const before = this.histories.get(executionId)?.wanted(stepId, attempt);
         return (reply) => {

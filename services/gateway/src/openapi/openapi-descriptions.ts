@@ -456,6 +456,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'Model.max_output_tokens': 'Most tokens of one answer, when a call does not set it.',
   'Model.temperature': 'The sampling temperature, when a call does not set it.',
   'Model.context_tokens': 'Tokens that fit a call, its answer included.',
+  'Model.stream': 'Whether its answers are shown as they come.',
   'Model.prices': 'Prices of its own, instead of those of the price list.',
   'ModelPrices.input': 'US dollars for a million input tokens.',
   'ModelPrices.output': 'US dollars for a million output tokens.',

@@ -14,7 +14,7 @@ import type { GuardedClient } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
 import { answerAttributes, countCall, prepareModelMetrics, requestAttributes } from '../models/gen-ai.js';
 import { guardedFetch } from '../models/guarded-fetch.js';
-import type { ModelAnswer, ModelRequest, ModelTool } from '../models/model-port.js';
+import type { ModelAnswer, ModelPiece, ModelRequest, ModelTool } from '../models/model-port.js';
 import { contextTokens, costOf, pricesOf } from '../models/prices.js';
 import type { TokenPrices } from '../models/prices.js';
 import { providerModel } from '../models/provider-models.js';
@@ -37,6 +37,8 @@ export interface AskModelOptions {
   readonly sandbox: Sandbox;
   /** Whether spans contain prompts and answers of models. */
   readonly tracesContent: boolean;
+  /** An answer of which nothing more has come for so long has stalled, milliseconds. */
+  readonly idleMs: number;
 }
 
 const output = {
@@ -61,7 +63,13 @@ const output = {
   },
 } as const;
 
-export function askModelAgent({ control, client, sandbox, tracesContent }: AskModelOptions): Agent<PlatformContext> {
+export function askModelAgent({
+  control,
+  client,
+  sandbox,
+  tracesContent,
+  idleMs,
+}: AskModelOptions): Agent<PlatformContext> {
   prepareModelMetrics();
   return defineAgent(
     'ask_model',
@@ -87,11 +95,15 @@ export function askModelAgent({ control, client, sandbox, tracesContent }: AskMo
         outputSchema,
         temperature: parameters.temperature ?? model.temperature,
         signal: context.signal,
+        show: (parameters.stream ?? model.stream) === true ? shownBy(context) : undefined,
       };
       const prices = pricesOf(model);
       const maxOutputTokens = withinLimits(model, prices, estimate(request), most, parameters.budget);
       const apiKey = await keyOf(model, context);
-      const answer = await asked(model, apiKey, { ...request, maxOutputTokens }, client, context, tracesContent);
+      const answer = await asked(model, apiKey, { ...request, maxOutputTokens }, client, context, {
+        tracesContent,
+        idleMs,
+      });
       const spent = spentOn(answer, prices);
       const toolCalls = await Promise.all(answer.toolCalls.map((call) => checkedCall(sandbox, context, tools, call)));
       const structured =
@@ -120,20 +132,29 @@ export function askModelAgent({ control, client, sandbox, tracesContent }: AskMo
   );
 }
 
+/** Shows what a model says to those who follow the step. */
+function shownBy({ output: show }: PlatformContext): (piece: ModelPiece) => void {
+  return ({ text, ...piece }) => show(text, piece);
+}
+
 async function asked(
   model: Model,
   apiKey: string | undefined,
   request: ModelRequest,
   client: GuardedClient,
   context: PlatformContext,
-  tracesContent: boolean,
+  { tracesContent, idleMs }: Pick<AskModelOptions, 'tracesContent' | 'idleMs'>,
 ): Promise<ModelAnswer> {
   const attributes = requestAttributes(model, request, context.executionId, tracesContent);
   const call = context.beginCall(`chat ${model.model}`, attributes);
   const since = performance.now();
   const seconds = (): number => (performance.now() - since) / 1_000;
   try {
-    const answer = await providerModel(model, apiKey, guardedFetch(client, context))(request);
+    const answer = await providerModel(
+      model,
+      apiKey,
+      guardedFetch(client, context, { streams: request.show !== undefined, idleMs }),
+    )(request);
     countCall(model, seconds(), answer);
     call.end(answerAttributes(answer, tracesContent));
     return answer;

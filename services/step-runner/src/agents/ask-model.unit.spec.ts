@@ -93,7 +93,7 @@ const completion = (message: JsonObject): string =>
 beforeAll(() => {
   sandbox = new Sandbox({ threads: 1 });
   client = new GuardedClient(addressPolicy(['127.0.0.1']));
-  agent = askModelAgent({ control, client, sandbox, tracesContent: false });
+  agent = askModelAgent({ control, client, sandbox, tracesContent: false, idleMs: 300 });
 });
 
 afterEach(() => {

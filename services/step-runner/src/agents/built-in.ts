@@ -29,6 +29,8 @@ export interface BuiltInAgentOptions {
   readonly dnsTimeoutMs: number;
   /** Whether spans contain prompts and answers of models. */
   readonly tracesContent: boolean;
+  /** Milliseconds without a piece of an answer after which a model has stalled. */
+  readonly modelIdleMs: number;
 }
 
 export interface BuiltInAgents {
@@ -54,7 +56,13 @@ export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
       echoAgent,
       delayAgent,
       failAgent,
-      askModelAgent({ control, client: http, sandbox, tracesContent: options.tracesContent }),
+      askModelAgent({
+        control,
+        client: http,
+        sandbox,
+        tracesContent: options.tracesContent,
+        idleMs: options.modelIdleMs,
+      }),
     ],
     async close() {
       await Promise.all([http.close(), status.close()]);

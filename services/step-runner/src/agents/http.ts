@@ -7,7 +7,7 @@ import {
   networkReason,
   UnreadableAnswerError,
 } from '@batuta/outbound-http';
-import type { CallAnswer, CallOptions, GuardedClient } from '@batuta/outbound-http';
+import type { CallAnswer, CallOptions, OpenAnswer, GuardedClient } from '@batuta/outbound-http';
 import { defineAgent, invalidInput, RetryableError, TerminalError } from '@batuta/worker';
 import type { Agent, JsonOf, PlatformContext } from '@batuta/worker';
 import { answerBody } from './answer-body.js';
@@ -136,48 +136,103 @@ export async function callOrFail(
   context: Pick<PlatformContext, 'beginCall' | 'logger' | 'redact' | 'tenantId'>,
 ): Promise<CallAnswer> {
   const call = context.beginCall(options.method, addressOf(options));
-  const { traceparent } = call;
-  const headers = traceparent === '' ? options.headers : { traceparent, ...options.headers };
   try {
-    const originHeaders = secretHeaders(options.headers, context);
-    const { body } = options;
-    // As with headers: a body from the config is meant for its own host, and not for another host that this one
-    // redirects to.
-    const originBody = options.originBody ?? (body !== undefined && context.redact(body) !== body);
-    const answer = await client.call({ ...options, tenantId: context.tenantId, headers, originHeaders, originBody });
+    const answer = await client.call(sentBy(options, context, call.traceparent));
     const code = String(answer.status);
     call.end({ 'http.response.status_code': answer.status }, answer.status >= 400 ? code : undefined);
     return answer;
   } catch (error) {
     call.end({}, error instanceof Error ? error.name : 'error');
-    options.signal.throwIfAborted();
-    const { message } = error as Error;
-    const refused = addressRefusal(error);
-    if (refused !== undefined) {
-      context.logger.warn({ host: hostOf(options.url), reason: refused.detail }, 'an address was refused to an agent');
-      throw new TerminalError(
-        'address_refused',
-        'The address may not be called. Addresses that are not public are allowed by BATUTA_RUNNER_ALLOWED_ADDRESSES.',
-      );
-    }
-    if (error instanceof GateBusyError) {
-      throw new RetryableError('http_busy', `The HTTP call was not made: ${message}.`, { cause: error });
-    }
-    if (error instanceof InvalidCallError) {
-      throw new TerminalError('input_invalid', `The HTTP call is not possible: ${message}.`);
-    }
-    if (error instanceof AnswerTooLargeError) {
-      throw new TerminalError('response_too_large', `The HTTP call failed: ${message} (max_bytes).`);
-    }
-    if (error instanceof UnreadableAnswerError) {
-      throw new RetryableError('response_invalid', `The HTTP call to ${hostOf(options.url)} failed: ${message}.`, {
-        cause: error,
-      });
-    }
-    throw new RetryableError('http_unreachable', `${hostOf(options.url)} cannot be reached: ${networkReason(error)}.`, {
+    throw failureOfHttp(error, options, context);
+  }
+}
+
+/** As `callOrFail`, with the body as it comes. What fails while it is read fails the same way. */
+export async function openOrFail(
+  client: GuardedClient,
+  options: Omit<CallOptions, 'tenantId' | 'originHeaders' | 'longBody'>,
+  context: Pick<PlatformContext, 'beginCall' | 'logger' | 'redact' | 'tenantId'>,
+): Promise<OpenAnswer> {
+  const call = context.beginCall(options.method, addressOf(options));
+  const failed = (error: unknown): Error => {
+    call.end({}, error instanceof Error ? error.name : 'error');
+    return failureOfHttp(error, options, context);
+  };
+  try {
+    const answer = await client.open(sentBy(options, context, call.traceparent));
+    const code = answer.status >= 400 ? String(answer.status) : undefined;
+    const reader = answer.body.getReader();
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          try {
+            const { done, value } = await reader.read();
+            if (!done) return controller.enqueue(value);
+            call.end({ 'http.response.status_code': answer.status }, code);
+            controller.close();
+          } catch (error) {
+            throw failed(error);
+          }
+        },
+        async cancel(reason) {
+          call.end({ 'http.response.status_code': answer.status }, 'cancelled');
+          await reader.cancel(reason);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return { ...answer, body };
+  } catch (error) {
+    throw failed(error);
+  }
+}
+
+function sentBy(
+  options: Omit<CallOptions, 'tenantId' | 'originHeaders'>,
+  context: Pick<PlatformContext, 'redact' | 'tenantId'>,
+  traceparent: string,
+): CallOptions {
+  const headers = traceparent === '' ? options.headers : { traceparent, ...options.headers };
+  const originHeaders = secretHeaders(options.headers, context);
+  const { body } = options;
+  // As with headers: what the config wrote for one host is not for another one that this one names.
+  const originBody = options.originBody ?? (body !== undefined && context.redact(body) !== body);
+  return { ...options, tenantId: context.tenantId, headers, originHeaders, originBody };
+}
+
+/** What an agent throws for what a call threw. */
+function failureOfHttp(
+  error: unknown,
+  options: Pick<CallOptions, 'signal' | 'url'>,
+  context: Pick<PlatformContext, 'logger'>,
+): Error {
+  if (options.signal.aborted) return options.signal.reason as Error;
+  const { message } = error as Error;
+  const refused = addressRefusal(error);
+  if (refused !== undefined) {
+    context.logger.warn({ host: hostOf(options.url), reason: refused.detail }, 'an address was refused to an agent');
+    return new TerminalError(
+      'address_refused',
+      'The address may not be called. Addresses that are not public are allowed by BATUTA_RUNNER_ALLOWED_ADDRESSES.',
+    );
+  }
+  if (error instanceof GateBusyError) {
+    return new RetryableError('http_busy', `The HTTP call was not made: ${message}.`, { cause: error });
+  }
+  if (error instanceof InvalidCallError) {
+    return new TerminalError('input_invalid', `The HTTP call is not possible: ${message}.`);
+  }
+  if (error instanceof AnswerTooLargeError) {
+    return new TerminalError('response_too_large', `The HTTP call failed: ${message} (max_bytes).`);
+  }
+  if (error instanceof UnreadableAnswerError) {
+    return new RetryableError('response_invalid', `The HTTP call to ${hostOf(options.url)} failed: ${message}.`, {
       cause: error,
     });
   }
+  return new RetryableError('http_unreachable', `${hostOf(options.url)} cannot be reached: ${networkReason(error)}.`, {
+    cause: error,
+  });
 }
 
 /**

@@ -42,6 +42,10 @@ export const askModelInput = {
       description:
         'an answer that does not fit `output_schema`: `fail` (another attempt may answer better) or `report` it as `problem`',
     },
+    stream: {
+      type: 'boolean',
+      description: "whether the answer is shown as it comes; default: the model's",
+    },
     budget: { type: 'object', description: '`tokens` and `cost` that the call may spend at most' },
   },
 } as const;

@@ -33,6 +33,7 @@ describe('agents that ask the platform', () => {
     dnsServers: [],
     dnsTimeoutMs: 5_000,
     tracesContent: false,
+    modelIdleMs: 60_000,
   });
   const run = async (name: string, input: JsonObject, attempt = 1): Promise<JsonObject> => {
     const agent = builtIn.agents.find((one) => one.name === name);

@@ -27,6 +27,7 @@ const request: ModelRequest = {
   maxOutputTokens: 100,
   temperature: 0.5,
   signal: new AbortController().signal,
+  show: undefined,
 };
 
 const answer: ModelAnswer = {

@@ -37,6 +37,17 @@ export interface ModelRequest {
   readonly maxOutputTokens: number | undefined;
   readonly temperature: number | undefined;
   readonly signal: AbortSignal;
+  /** Told what the model says as it says it; undefined: the answer comes as a whole. */
+  readonly show: ((piece: ModelPiece) => void) | undefined;
+}
+
+/** A piece of an answer: of its text, of what the model thinks, or of the input of one call. */
+export interface ModelPiece {
+  readonly kind: 'text' | 'reasoning' | 'tool_call';
+  readonly text: string;
+  /** Of the call, with the name of its tool. */
+  readonly id?: string;
+  readonly name?: string;
 }
 
 export interface ModelAnswer {

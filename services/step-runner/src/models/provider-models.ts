@@ -8,15 +8,18 @@ import type {
   LanguageModelV3,
   LanguageModelV3CallOptions,
   LanguageModelV3Message,
+  LanguageModelV3StreamPart,
 } from '@ai-sdk/provider';
 import { FAILURE_CODES } from '@batuta/contracts';
 import type { Model } from '@batuta/contracts';
 import { RetryableError, TerminalError } from '@batuta/worker';
 import { providerFailure } from './provider-failure.js';
-import type { AskModel, ModelMessage, ModelRequest } from './model-port.js';
+import type { AskModel, ModelAnswer, ModelMessage, ModelPiece, ModelRequest } from './model-port.js';
 
 /** Instead of a provider's default: without it, the adapter would look for a key in this process's environment. */
 const NO_KEY = 'none';
+/** What a model says in all: text, reasoning and the input of calls. */
+const LARGEST_SAID = 4 * 1024 * 1024;
 
 /** Asks a provider's model through its adapter. `send` makes the HTTP call. */
 export function providerModel(model: Model, apiKey: string | undefined, send: typeof fetch): AskModel {
@@ -25,6 +28,7 @@ export function providerModel(model: Model, apiKey: string | undefined, send: ty
     const options = callOptions(request);
     let result;
     try {
+      if (request.show !== undefined) return await streamed(language, options, model, request.show);
       result = await language.doGenerate(options);
     } catch (error) {
       request.signal.throwIfAborted();
@@ -47,6 +51,102 @@ export function providerModel(model: Model, apiKey: string | undefined, send: ty
   };
 }
 
+/** An answer that is shown as it comes. An answer without an end is none: what was shown of it is void. */
+async function streamed(
+  language: LanguageModelV3,
+  options: LanguageModelV3CallOptions,
+  model: Model,
+  show: (piece: ModelPiece) => void,
+): Promise<ModelAnswer> {
+  const { stream } = await language.doStream(options);
+  let text = '';
+  let said = 0;
+  let modelId = model.model;
+  const toolCalls: ModelAnswer['toolCalls'][number][] = [];
+  const names = new Map<string, string>();
+  let ending: Extract<LanguageModelV3StreamPart, { type: 'finish' }> | undefined;
+  const piece = (shown: ModelPiece): void => {
+    said += Buffer.byteLength(shown.text);
+    if (said > LARGEST_SAID) {
+      const message = `The answer of the model "${model.name}" is stopped: it has more than ${LARGEST_SAID} bytes.`;
+      throw new TerminalError('response_too_large', message);
+    }
+    show(shown);
+  };
+  // Leaving the loop cancels the stream, and with it the call.
+  for await (const part of stream) {
+    switch (part.type) {
+      case 'text-delta':
+        text += part.delta;
+        piece({ kind: 'text', text: part.delta });
+        break;
+      case 'reasoning-delta':
+        piece({ kind: 'reasoning', text: part.delta });
+        break;
+      case 'tool-input-start':
+        if (part.providerExecuted !== true) names.set(part.id, part.toolName);
+        break;
+      case 'tool-input-delta': {
+        const name = names.get(part.id);
+        if (name !== undefined) piece({ kind: 'tool_call', text: part.delta, id: part.id, name });
+        break;
+      }
+      case 'tool-call':
+        if (part.providerExecuted === true) break;
+        toolCalls.push({ id: part.toolCallId, name: part.toolName, input: part.input });
+        break;
+      case 'response-metadata':
+        modelId = part.modelId ?? modelId;
+        break;
+      case 'error':
+        throw brokenStream(part.error, model);
+      case 'finish':
+        ending = part;
+        break;
+      default:
+    }
+  }
+  // Adapters end what broke off with a reason of their own.
+  if (ending === undefined || (ending.finishReason.raw ?? '') === '') {
+    const message = `The answer of the model "${model.name}" broke off before its end.`;
+    throw new RetryableError(FAILURE_CODES.modelAnswerInvalid, message);
+  }
+  const { finishReason, usage } = ending;
+  return {
+    text,
+    toolCalls,
+    finishReason: finishReason.unified,
+    modelId,
+    inputTokens: usage.inputTokens.total ?? 0,
+    cachedTokens: usage.inputTokens.cacheRead ?? 0,
+    outputTokens: usage.outputTokens.total ?? 0,
+  };
+}
+
+/** What a provider says in the middle of an answer: it has begun, so another attempt may well succeed. */
+function brokenStream(error: unknown, model: Model): Error {
+  const known = failureOfCall(error, model);
+  if (known instanceof TerminalError || (known instanceof RetryableError && APICallError.isInstance(error)))
+    return known;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof RetryableError) return cause;
+  }
+  const { message, type } = (typeof error === 'object' && error !== null ? error : {}) as {
+    message?: unknown;
+    type?: unknown;
+  };
+  const reason =
+    typeof message === 'string'
+      ? message
+      : typeof error === 'string'
+        ? error
+        : typeof type === 'string'
+          ? type
+          : 'an error';
+  const text = `The provider of the model "${model.name}" ended its answer with an error: ${reason.slice(0, 300)}.`;
+  return new RetryableError(FAILURE_CODES.modelUnavailable, text, { cause: error });
+}
+
 function languageModel(
   { provider, model, baseUrl }: Model,
   key: string | undefined,
@@ -65,6 +165,8 @@ function languageModel(
         baseURL: baseUrl ?? '',
         fetch: send,
         supportsStructuredOutputs: true,
+        // Tokens of an answer that comes in pieces are only told to who asks.
+        includeUsage: true,
         ...(key === undefined ? {} : { apiKey: key }),
       })(model);
     default:

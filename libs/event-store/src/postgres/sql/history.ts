@@ -26,6 +26,8 @@ WITH gone AS (
   DELETE FROM execution.orchestration_step_runs s USING gone g WHERE s.execution_id = g.id
 ), snapshots AS (
   DELETE FROM execution.snapshots s USING gone g WHERE s.execution_id = g.id
+), said AS (
+  DELETE FROM execution.attempt_output o USING gone g WHERE o.execution_id = g.id
 ), unprojected AS (
   DELETE FROM execution.unprojected_executions u USING gone g WHERE u.execution_id = g.id
 )

@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIugGCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IABIxCgZzaWduYWwYFCABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNlbmRTaWduYWxIABI+CgpyZXNjaGVkdWxlGBUgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXNjaGVkdWxlRXhlY3V0aW9uSAASOAoIc2NoZWR1bGUYHiABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlQ29tbWFuZEgAQgkKB2NvbW1hbmQi7QMKDlN0YXJ0RXhlY3V0aW9uEhEKCWNvbmZpZ19pZBgBIAEoCRIWCg5jb25maWdfdmVyc2lvbhgCIAEoBRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIQCgh0cmFjZV9pZBgEIAEoCRISCgpzZXNzaW9uX2lkGAUgASgJEhQKDGNhbGxiYWNrX3VybBgGIAEoCRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFAoMcmVxdWVzdF9oYXNoGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJEhAKCHN0YXJ0X2F0GAogASgBEi0KBGZvcmsYCyABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZvcmtTb3VyY2USEAoIcHJpb3JpdHkYDCABKAkSKAoGYnVkZ2V0GA0gASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiQwoKU2VuZFNpZ25hbBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoTUmVzY2hlZHVsZUV4ZWN1dGlvbhIQCghzdGFydF9hdBgBIAEoARIOCgZyZWFzb24YAiABKAkiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIlYKD0RlbGV0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKaWZfdmVyc2lvbhgCIAEoBRIOCgZwb2xpY3kYAyABKAkSDwoHYXJjaGl2ZRgEIAEoCSJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIrABCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgSGQoRZW5hYmxlX21vbml0b3JpbmcYBiABKAgSLgoFY2hpbGQYByABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoaWxkRmFjdHMiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IokCCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCRINCgV0b2tlbhgLIAEoCSJYCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkSFQoNb3duZXJfc3ViamVjdBgCIAEoCSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSKVAQoTQXR0ZW1wdENoZWNrUmVxdWVzdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg0KBXRva2VuGAQgASgJEhMKC2luY2FybmF0aW9uGAUgASgJEhMKC3JlZGVsaXZlcmVkGAYgASgIEg0KBWFsb25lGAcgASgIIlcKEUF0dGVtcHRDaGVja1JlcGx5Eg4KBndhbnRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDAoEaGVsZBgDIAEoCBIUCgxsb3N0X3J1bm5lcnMYBCABKAUiigEKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAgSDQoFdG9rZW4YByABKAliBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_schedules, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIugGCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IABIxCgZzaWduYWwYFCABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNlbmRTaWduYWxIABI+CgpyZXNjaGVkdWxlGBUgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXNjaGVkdWxlRXhlY3V0aW9uSAASOAoIc2NoZWR1bGUYHiABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlQ29tbWFuZEgAQgkKB2NvbW1hbmQi7QMKDlN0YXJ0RXhlY3V0aW9uEhEKCWNvbmZpZ19pZBgBIAEoCRIWCg5jb25maWdfdmVyc2lvbhgCIAEoBRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIQCgh0cmFjZV9pZBgEIAEoCRISCgpzZXNzaW9uX2lkGAUgASgJEhQKDGNhbGxiYWNrX3VybBgGIAEoCRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFAoMcmVxdWVzdF9oYXNoGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJEhAKCHN0YXJ0X2F0GAogASgBEi0KBGZvcmsYCyABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZvcmtTb3VyY2USEAoIcHJpb3JpdHkYDCABKAkSKAoGYnVkZ2V0GA0gASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiQwoKU2VuZFNpZ25hbBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoTUmVzY2hlZHVsZUV4ZWN1dGlvbhIQCghzdGFydF9hdBgBIAEoARIOCgZyZWFzb24YAiABKAkiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIlYKD0RlbGV0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKaWZfdmVyc2lvbhgCIAEoBRIOCgZwb2xpY3kYAyABKAkSDwoHYXJjaGl2ZRgEIAEoCSJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIrABCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgSGQoRZW5hYmxlX21vbml0b3JpbmcYBiABKAgSLgoFY2hpbGQYByABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoaWxkRmFjdHMiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IokCCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCRINCgV0b2tlbhgLIAEoCSJYCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkSFQoNb3duZXJfc3ViamVjdBgCIAEoCSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSKVAQoTQXR0ZW1wdENoZWNrUmVxdWVzdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg0KBXRva2VuGAQgASgJEhMKC2luY2FybmF0aW9uGAUgASgJEhMKC3JlZGVsaXZlcmVkGAYgASgIEg0KBWFsb25lGAcgASgIIlcKEUF0dGVtcHRDaGVja1JlcGx5Eg4KBndhbnRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDAoEaGVsZBgDIAEoCBIUCgxsb3N0X3J1bm5lcnMYBCABKAUioQEKDUF0dGVtcHRPdXRwdXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRINCgV0b2tlbhgEIAEoCRIMCgRmcm9tGAUgASgFEi4KBXBhcnRzGAYgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5PdXRwdXRQYXJ0EgsKA3J1bhgHIAEoCSJCCgpPdXRwdXRQYXJ0EgwKBGtpbmQYASABKAkSDAoEdGV4dBgCIAEoCRIKCgJpZBgDIAEoCRIMCgRuYW1lGAQgASgJIlAKEkF0dGVtcHRPdXRwdXRSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJEgwKBG5leHQYAyABKAUSDAoEZnVsbBgEIAEoCCJ9Cg9PdXRwdXRQdWJsaXNoZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEgwKBGZyb20YAyABKAUSLgoFcGFydHMYBCADKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLk91dHB1dFBhcnQSCgoCYXQYBSABKAEiigEKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAgSDQoFdG9rZW4YByABKAliBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_schedules, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -1497,6 +1497,328 @@ export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: A
   messageDesc(file_batuta_execution_v1_commands, 21);
 
 /**
+ * batuta.execution.<partition>.output: what an attempt says while it is made. Answered after the parts are stored.
+ *
+ * @generated from message batuta.execution.v1.AttemptOutput
+ */
+export type AttemptOutput = Message<"batuta.execution.v1.AttemptOutput"> & {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * @generated from field: string step_id = 2;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * As in the task. Without the right one nothing is stored, and wanted is false.
+   *
+   * @generated from field: string token = 4;
+   */
+  token: string;
+
+  /**
+   * Number of the first part. The first part of a run has the number 1, and no number is left out.
+   *
+   * @generated from field: int32 from = 5;
+   */
+  from: number;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.OutputPart parts = 6;
+   */
+  parts: OutputPart[];
+
+  /**
+   * A new name for each time that the attempt is begun: it may be begun again by another worker, and what was said before is void then.
+   *
+   * @generated from field: string run = 7;
+   */
+  run: string;
+};
+
+/**
+ * batuta.execution.<partition>.output: what an attempt says while it is made. Answered after the parts are stored.
+ *
+ * @generated from message batuta.execution.v1.AttemptOutput
+ */
+export type AttemptOutputJson = {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+
+  /**
+   * @generated from field: string step_id = 2;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt?: number;
+
+  /**
+   * As in the task. Without the right one nothing is stored, and wanted is false.
+   *
+   * @generated from field: string token = 4;
+   */
+  token?: string;
+
+  /**
+   * Number of the first part. The first part of a run has the number 1, and no number is left out.
+   *
+   * @generated from field: int32 from = 5;
+   */
+  from?: number;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.OutputPart parts = 6;
+   */
+  parts?: OutputPartJson[];
+
+  /**
+   * A new name for each time that the attempt is begun: it may be begun again by another worker, and what was said before is void then.
+   *
+   * @generated from field: string run = 7;
+   */
+  run?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.AttemptOutput.
+ * Use `create(AttemptOutputSchema)` to create a new message.
+ */
+export const AttemptOutputSchema: GenMessage<AttemptOutput, {jsonType: AttemptOutputJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 22);
+
+/**
+ * A piece of partial output.
+ *
+ * @generated from message batuta.execution.v1.OutputPart
+ */
+export type OutputPart = Message<"batuta.execution.v1.OutputPart"> & {
+  /**
+   * text, reasoning, tool_call, or another name of the agent's own. cut: the attempt says more than is kept.
+   * start is put in front of what each run says, with the name of the run as id: what came before it is void.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * Which of several of its kind it belongs to, such as the id of a tool's call.
+   *
+   * @generated from field: string id = 3;
+   */
+  id: string;
+
+  /**
+   * For people, such as the name of a tool.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+};
+
+/**
+ * A piece of partial output.
+ *
+ * @generated from message batuta.execution.v1.OutputPart
+ */
+export type OutputPartJson = {
+  /**
+   * text, reasoning, tool_call, or another name of the agent's own. cut: the attempt says more than is kept.
+   * start is put in front of what each run says, with the name of the run as id: what came before it is void.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind?: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text?: string;
+
+  /**
+   * Which of several of its kind it belongs to, such as the id of a tool's call.
+   *
+   * @generated from field: string id = 3;
+   */
+  id?: string;
+
+  /**
+   * For people, such as the name of a tool.
+   *
+   * @generated from field: string name = 4;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.OutputPart.
+ * Use `create(OutputPartSchema)` to create a new message.
+ */
+export const OutputPartSchema: GenMessage<OutputPart, {jsonType: OutputPartJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 23);
+
+/**
+ * @generated from message batuta.execution.v1.AttemptOutputReply
+ */
+export type AttemptOutputReply = Message<"batuta.execution.v1.AttemptOutputReply"> & {
+  /**
+   * When false, nothing of the attempt's output is wanted any more.
+   *
+   * @generated from field: bool wanted = 1;
+   */
+  wanted: boolean;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Number of the first part that is not stored. When it is not the one behind the last part sent, send again from there.
+   *
+   * @generated from field: int32 next = 3;
+   */
+  next: number;
+
+  /**
+   * The attempt has said as much as is kept: what comes now is not stored.
+   *
+   * @generated from field: bool full = 4;
+   */
+  full: boolean;
+};
+
+/**
+ * @generated from message batuta.execution.v1.AttemptOutputReply
+ */
+export type AttemptOutputReplyJson = {
+  /**
+   * When false, nothing of the attempt's output is wanted any more.
+   *
+   * @generated from field: bool wanted = 1;
+   */
+  wanted?: boolean;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
+
+  /**
+   * Number of the first part that is not stored. When it is not the one behind the last part sent, send again from there.
+   *
+   * @generated from field: int32 next = 3;
+   */
+  next?: number;
+
+  /**
+   * The attempt has said as much as is kept: what comes now is not stored.
+   *
+   * @generated from field: bool full = 4;
+   */
+  full?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.AttemptOutputReply.
+ * Use `create(AttemptOutputReplySchema)` to create a new message.
+ */
+export const AttemptOutputReplySchema: GenMessage<AttemptOutputReply, {jsonType: AttemptOutputReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 24);
+
+/**
+ * batuta.output.<execution>: partial output as it comes, published while somebody follows the execution. May come before it is stored.
+ *
+ * @generated from message batuta.execution.v1.OutputPublished
+ */
+export type OutputPublished = Message<"batuta.execution.v1.OutputPublished"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: int32 from = 3;
+   */
+  from: number;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.OutputPart parts = 4;
+   */
+  parts: OutputPart[];
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double at = 5;
+   */
+  at: number;
+};
+
+/**
+ * batuta.output.<execution>: partial output as it comes, published while somebody follows the execution. May come before it is stored.
+ *
+ * @generated from message batuta.execution.v1.OutputPublished
+ */
+export type OutputPublishedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt?: number;
+
+  /**
+   * @generated from field: int32 from = 3;
+   */
+  from?: number;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.OutputPart parts = 4;
+   */
+  parts?: OutputPartJson[];
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double at = 5;
+   */
+  at?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.OutputPublished.
+ * Use `create(OutputPublishedSchema)` to create a new message.
+ */
+export const OutputPublishedSchema: GenMessage<OutputPublished, {jsonType: OutputPublishedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 25);
+
+/**
  * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
  *
  * @generated from message batuta.execution.v1.AttemptHeartbeat
@@ -1597,5 +1919,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 22);
+  messageDesc(file_batuta_execution_v1_commands, 26);
 

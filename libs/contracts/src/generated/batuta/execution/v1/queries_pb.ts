@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKRCwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgSNQoMa2VwdF9zaWduYWxzGCsgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5LZXB0U2lnbmFsEiwKBnBhcmVudBgsIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIwCghjaGlsZHJlbhgtIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRWaWV3EjIKBWFmdGVyGC4gAygLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZXBlbmRlbmN5VmlldxIWCg5wZW5kaW5nX3JlYXNvbhgvIAEoCSJhCg5EZXBlbmRlbmN5VmlldxIUCgxleGVjdXRpb25faWQYASABKAkSCgoCb24YAiABKAkSDwoHcHJvY2VzcxgDIAEoCRINCgVzdGF0ZRgEIAEoCRINCgVlbmRlZBgFIAEoCSKNAQoJQ2hpbGRWaWV3Eg8KB3N0ZXBfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEg4KBmNvbmZpZxgDIAEoCRIRCgljb25maWdfaWQYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDgoGc3RhdHVzGAYgASgJEg4KBmNsb3NlZBgHIAEoCCJXCgtDb250cm9sVmlldxIPCgdjb21tYW5kGAEgASgJEgoKAmF0GAIgASgBEgoKAmJ5GAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdzdGVwX2lkGAUgASgJIpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIssCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCRI0Cg5vdXRwdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSLeBwoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldxIpCgNsbG0YJiABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxsbVZpZXcSNAoOb3V0cHV0X29taXR0ZWQYGyABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSEgoKc2tpcHBlZF9ieRgcIAEoCRIUCgxza2lwX2NvbW1lbnQYHSABKAkSLwoGcXVldWVkGB4gASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5RdWV1ZWRWaWV3EisKBHdhaXQYHyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLldhaXRWaWV3Ei8KBnNpZ25hbBggIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuU2lnbmFsVmlldxItCgVjaGlsZBghIAEoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRWaWV3Ei8KBnJlcGVhdBgnIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuUmVwZWF0VmlldyJyCgpSZXBlYXRWaWV3EhIKCml0ZXJhdGlvbnMYASABKAUSFgoObWF4X2l0ZXJhdGlvbnMYAiABKAUSJwoHcmVzdWx0cxgDIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgduZXh0X2F0GAQgASgBInsKClNpZ25hbFZpZXcSDgoGc3RhdHVzGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIc2luY2VfYXQYAyABKAESEwoLZGVhZGxpbmVfYXQYBCABKAESEwoLcmVjZWl2ZWRfYXQYBSABKAESEwoLcmVjZWl2ZWRfYnkYBiABKAkiRAoKS2VwdFNpZ25hbBIMCgRuYW1lGAEgASgJEhMKC3JlY2VpdmVkX2F0GAIgASgBEhMKC3JlY2VpdmVkX2J5GAMgASgJIj4KCFdhaXRWaWV3Eg4KBnN0YXR1cxgBIAEoCRIQCghzaW5jZV9hdBgCIAEoARIQCgh1bnRpbF9hdBgDIAEoASJdCgpRdWV1ZWRWaWV3EhAKCHNpbmNlX2F0GAEgASgBEgwKBHBvb2wYAiABKAkSDwoHd29ya2VycxgDIAEoBRINCgVzbG90cxgEIAEoBRIPCgdiYWNrbG9nGAUgASgFIiEKEExpc3RQb29sc1JlcXVlc3QSDQoFcG9vbHMYASADKAkiagoOTGlzdFBvb2xzUmVwbHkSLAoFcG9vbHMYASADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlBvb2xWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwidgoIUG9vbFZpZXcSDAoEcG9vbBgBIAEoCRIPCgd3b3JrZXJzGAIgASgFEg0KBXNsb3RzGAMgASgFEgwKBGZyZWUYBCABKAUSDwoHYmFja2xvZxgFIAEoBRINCgV0YWtlbhgGIAEoBRIOCgZhZ2VudHMYByADKAkiSgoHTGxtVmlldxINCgV0dXJucxgBIAEoBRIwCgVjYWxscxgCIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuVG9vbENhbGxWaWV3In4KDFRvb2xDYWxsVmlldxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIPCgdzdGVwX2lkGAQgASgJEjMKCGFwcHJvdmFsGAUgASgLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BcHByb3ZhbFZpZXci7wIKDEFwcHJvdmFsVmlldxIOCgZzdGF0dXMYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglhcHByb3ZlcnMYBCADKAkSFAoMcmVxdWVzdGVkX2F0GAUgASgBEhMKC2RlYWRsaW5lX2F0GAYgASgBEhIKCmRlY2lkZWRfYXQYByABKAESEgoKZGVjaWRlZF9ieRgIIAEoCRIPCgdjb21tZW50GAkgASgJEiQKBGRhdGEYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAsgASgIEjMKDWlucHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoMZGF0YV9vbWl0dGVkGA0gASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIkoKDkdldFN0ZXBSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSDwoHc3RlcF9pZBgDIAEoCSKYAgoMR2V0U3RlcFJlcGx5Eg4KBnN0YXR1cxgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEisKBHN0ZXAYAyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBWaWV3EiUKBWlucHV0GAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjMKDWlucHV0X29taXR0ZWQYBSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoIYXR0ZW1wdHMYBiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBBdHRlbXB0EioKB3JlZnVzZWQYByABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi7wEKC1N0ZXBBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSDgoGc3RhdHVzGAIgASgJEhQKDHNjaGVkdWxlZF9hdBgDIAEoARISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIcmV0cnlfYXQYByABKAESEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFQoNYWdlbnRfdmVyc2lvbhgKIAEoCSKAAQoRR2V0UGF5bG9hZFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRISCgphdF92ZXJzaW9uGAMgASgFEg8KB3N0ZXBfaWQYBCABKAkSDwoHcGF5bG9hZBgFIAEoCRIMCgRmcm9tGAYgASgBIl4KD0dldFBheWxvYWRSZXBseRIMCgR0ZXh0GAEgASgJEhEKCW5leHRfZnJvbRgCIAEoARIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIpgBChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJEhAKCGFwcHJvdmVyGAQgASgJEhEKCWNvbmZpZ19pZBgFIAEoCRIUCgxleGVjdXRpb25faWQYBiABKAkSEwoLY29uZmlnX25hbWUYByABKAkijgEKEkxpc3RBcHByb3ZhbHNSZXBseRI3CglhcHByb3ZhbHMYASADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsU3VtbWFyeRITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsItIBCg9BcHByb3ZhbFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhEKCWFwcHJvdmVycxgHIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEwoLZGVhZGxpbmVfYXQYCSABKAESDgoGc3RhdHVzGAogASgJIvQBChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCWNvbmZpZ19pZBgCIAEoCRIOCgZzdGF0dXMYAyADKAkSDwoHdXNlcl9pZBgEIAEoCRIUCgxjcmVhdGVkX2Zyb20YBSABKAESEgoKY3JlYXRlZF90bxgGIAEoARITCgtjb25maWdfbmFtZRgHIAEoCRINCgVsaW1pdBgIIAEoBRIOCgZjdXJzb3IYCSABKAkSEgoKc2Vzc2lvbl9pZBgKIAEoCRIOCgZvZmZzZXQYCyABKAUSEgoKd2l0aF90b3RhbBgMIAEoCCKgAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDQoFdG90YWwYBCABKAEixAMKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBRIqCgdmYWlsdXJlGBEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEjcKDWN1cnJlbnRfc3RlcHMYEiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkN1cnJlbnRTdGVwEhEKCXBhcmVudF9pZBgTIAEoCSJ/CgtDdXJyZW50U3RlcBIPCgdzdGVwX2lkGAEgASgJEhEKCXN0ZXBfbmFtZRgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIOCgZzdGF0dXMYBCABKAkSDwoHYXR0ZW1wdBgFIAEoBRIZChFhd2FpdGluZ19hcHByb3ZhbBgGIAEoCCJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJBChZWZXJpZnlFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkifgoUVmVyaWZ5RXhlY3V0aW9uUmVwbHkSOgoJaW50ZWdyaXR5GAEgASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25JbnRlZ3JpdHkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK7AgoSRXhlY3V0aW9uSW50ZWdyaXR5Eg4KBmludGFjdBgBIAEoCBIOCgZldmVudHMYAiABKAUSDgoGbGlua2VkGAMgASgFEhAKCHVubGlua2VkGAQgASgFEjMKCHByb2JsZW1zGAUgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5DaGFpblByb2JsZW0SLAoEaGVhZBgGIAEoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5IZWFkEjAKBmFuY2hvchgHIAEoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5BbmNob3ISFAoMZXhlY3V0aW9uX2lkGAggASgJEjgKB2RlbGV0ZWQYCSABKAsyJy5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblRvbWJzdG9uZSJ1ChJFeGVjdXRpb25Ub21ic3RvbmUSEgoKZGVsZXRlZF9hdBgBIAEoARIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDgoGcG9saWN5GAQgASgJEg4KBmV2ZW50cxgFIAEoBRIPCgdhcmNoaXZlGAYgASgJIpYBCgxDaGFpblByb2JsZW0SDAoEa2luZBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKAUSEgoKdG9fdmVyc2lvbhgDIAEoBRIRCglwYXJ0aXRpb24YBCABKAUSFQoNZnJvbV9wb3NpdGlvbhgFIAEoARITCgt0b19wb3NpdGlvbhgGIAEoARIPCgdtZXNzYWdlGAcgASgJIjwKCUNoYWluSGVhZBIPCgd2ZXJzaW9uGAEgASgFEhAKCHBvc2l0aW9uGAIgASgBEgwKBGxpbmsYAyABKAkiiQEKC0NoYWluQW5jaG9yEg4KBnN0YXR1cxgBIAEoCRIVCg11cF90b192ZXJzaW9uGAIgASgFEhsKE2NoZWNrcG9pbnRfcG9zaXRpb24YAyABKAESFQoNY2hlY2twb2ludF9hdBgEIAEoARIOCgZrZXlfaWQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCSJXChZFeHBvcnRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSFAoMZnJvbV92ZXJzaW9uGAMgASgFImcKFEV4cG9ydEV4ZWN1dGlvblJlcGx5Eg0KBWxpbmVzGAEgAygJEhQKDG5leHRfdmVyc2lvbhgCIAEoBRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIjMKEEdldFZlcnNpb25zUmVwbHkSEAoIdmVyc2lvbnMYASADKAUSDQoFZW5kZWQYAiADKAgiKQoQR2V0U3RhcnRzUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIkMKDkdldFN0YXJ0c1JlcGx5EjEKBnN0YXJ0cxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRTdW1tYXJ5IpgBCgxTdGFydFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIQCgh0cmFjZV9pZBgDIAEoCRIRCgljb25maWdfaWQYBCABKAkSEwoLY29uZmlnX25hbWUYBSABKAkSDwoHdXNlcl9pZBgGIAEoCRIUCgxjYWxsYmFja191cmwYByABKAkiqwEKDlJlYWRMb2dSZXF1ZXN0EhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoARINCgVsaW1pdBgDIAEoBRINCgV0eXBlcxgEIAMoCRIvCgdjdXJzb3JzGAUgAygLMh4uYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dDdXJzb3ISHwoXb25seV9jYWxsZWRfYmFja19zdGFydHMYBiABKAgiNgoJTG9nQ3Vyc29yEhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoASJ5CgxSZWFkTG9nUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIrCgVwYWdlcxgDIAMoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTG9nUGFnZSJVCgdMb2dQYWdlEioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESDAoEbW9yZRgDIAEoCCKjAQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAESNAoGb3RoZXJzGAYgAygLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5MaWZlY3ljbGVOb3RpY2UizgEKDEFkbWl0UmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEgoKY29tbWFuZF9pZBgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkSDQoFc3RhcnQYBCABKAgSGQoRc3RhcnRzX3Blcl9zZWNvbmQYBSABKAESHQoVdW5maW5pc2hlZF9leGVjdXRpb25zGAYgASgBEhcKD2V4ZWN1dGlvbl9ieXRlcxgHIAEoARIQCghob2xkc19tcxgIIAEoARINCgVieXRlcxgJIAEoASJNCgpBZG1pdFJlcGx5EioKB3JlZnVzZWQYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEwoLc3RhcnRzX2xlZnQYAiABKAEiUwoOU29ja2V0c1JlcXVlc3QSDwoHZ2F0ZXdheRgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDwoHc29ja2V0cxgDIAEoARIMCgRtb3N0GAQgASgBIjoKDFNvY2tldHNSZXBseRIqCgdyZWZ1c2VkGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIigKE0dldFRlbmFudFVzZVJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJItQBChFHZXRUZW5hbnRVc2VSZXBseRIYChBydW5uaW5nX2F0dGVtcHRzGAEgASgBEhkKEXN0YXJ0c19wZXJfc2Vjb25kGAIgASgBEh0KFXVuZmluaXNoZWRfZXhlY3V0aW9ucxgDIAEoARIXCgp3ZWJzb2NrZXRzGAQgASgBSACIAQESFwoPZXhlY3V0aW9uX2J5dGVzGAUgASgBEioKB3JlZnVzZWQYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWxCDQoLX3dlYnNvY2tldHNiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKRCwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgSNQoMa2VwdF9zaWduYWxzGCsgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5LZXB0U2lnbmFsEiwKBnBhcmVudBgsIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIwCghjaGlsZHJlbhgtIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRWaWV3EjIKBWFmdGVyGC4gAygLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZXBlbmRlbmN5VmlldxIWCg5wZW5kaW5nX3JlYXNvbhgvIAEoCSJhCg5EZXBlbmRlbmN5VmlldxIUCgxleGVjdXRpb25faWQYASABKAkSCgoCb24YAiABKAkSDwoHcHJvY2VzcxgDIAEoCRINCgVzdGF0ZRgEIAEoCRINCgVlbmRlZBgFIAEoCSKNAQoJQ2hpbGRWaWV3Eg8KB3N0ZXBfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEg4KBmNvbmZpZxgDIAEoCRIRCgljb25maWdfaWQYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDgoGc3RhdHVzGAYgASgJEg4KBmNsb3NlZBgHIAEoCCJXCgtDb250cm9sVmlldxIPCgdjb21tYW5kGAEgASgJEgoKAmF0GAIgASgBEgoKAmJ5GAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdzdGVwX2lkGAUgASgJIpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIssCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCRI0Cg5vdXRwdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSLeBwoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldxIpCgNsbG0YJiABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxsbVZpZXcSNAoOb3V0cHV0X29taXR0ZWQYGyABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSEgoKc2tpcHBlZF9ieRgcIAEoCRIUCgxza2lwX2NvbW1lbnQYHSABKAkSLwoGcXVldWVkGB4gASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5RdWV1ZWRWaWV3EisKBHdhaXQYHyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLldhaXRWaWV3Ei8KBnNpZ25hbBggIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuU2lnbmFsVmlldxItCgVjaGlsZBghIAEoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRWaWV3Ei8KBnJlcGVhdBgnIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuUmVwZWF0VmlldyJyCgpSZXBlYXRWaWV3EhIKCml0ZXJhdGlvbnMYASABKAUSFgoObWF4X2l0ZXJhdGlvbnMYAiABKAUSJwoHcmVzdWx0cxgDIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgduZXh0X2F0GAQgASgBInsKClNpZ25hbFZpZXcSDgoGc3RhdHVzGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIc2luY2VfYXQYAyABKAESEwoLZGVhZGxpbmVfYXQYBCABKAESEwoLcmVjZWl2ZWRfYXQYBSABKAESEwoLcmVjZWl2ZWRfYnkYBiABKAkiRAoKS2VwdFNpZ25hbBIMCgRuYW1lGAEgASgJEhMKC3JlY2VpdmVkX2F0GAIgASgBEhMKC3JlY2VpdmVkX2J5GAMgASgJIj4KCFdhaXRWaWV3Eg4KBnN0YXR1cxgBIAEoCRIQCghzaW5jZV9hdBgCIAEoARIQCgh1bnRpbF9hdBgDIAEoASJdCgpRdWV1ZWRWaWV3EhAKCHNpbmNlX2F0GAEgASgBEgwKBHBvb2wYAiABKAkSDwoHd29ya2VycxgDIAEoBRINCgVzbG90cxgEIAEoBRIPCgdiYWNrbG9nGAUgASgFIiEKEExpc3RQb29sc1JlcXVlc3QSDQoFcG9vbHMYASADKAkiagoOTGlzdFBvb2xzUmVwbHkSLAoFcG9vbHMYASADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlBvb2xWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwidgoIUG9vbFZpZXcSDAoEcG9vbBgBIAEoCRIPCgd3b3JrZXJzGAIgASgFEg0KBXNsb3RzGAMgASgFEgwKBGZyZWUYBCABKAUSDwoHYmFja2xvZxgFIAEoBRINCgV0YWtlbhgGIAEoBRIOCgZhZ2VudHMYByADKAkiSgoHTGxtVmlldxINCgV0dXJucxgBIAEoBRIwCgVjYWxscxgCIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuVG9vbENhbGxWaWV3In4KDFRvb2xDYWxsVmlldxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIPCgdzdGVwX2lkGAQgASgJEjMKCGFwcHJvdmFsGAUgASgLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BcHByb3ZhbFZpZXci7wIKDEFwcHJvdmFsVmlldxIOCgZzdGF0dXMYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglhcHByb3ZlcnMYBCADKAkSFAoMcmVxdWVzdGVkX2F0GAUgASgBEhMKC2RlYWRsaW5lX2F0GAYgASgBEhIKCmRlY2lkZWRfYXQYByABKAESEgoKZGVjaWRlZF9ieRgIIAEoCRIPCgdjb21tZW50GAkgASgJEiQKBGRhdGEYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAsgASgIEjMKDWlucHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoMZGF0YV9vbWl0dGVkGA0gASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIkoKDkdldFN0ZXBSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSDwoHc3RlcF9pZBgDIAEoCSKYAgoMR2V0U3RlcFJlcGx5Eg4KBnN0YXR1cxgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEisKBHN0ZXAYAyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBWaWV3EiUKBWlucHV0GAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjMKDWlucHV0X29taXR0ZWQYBSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoIYXR0ZW1wdHMYBiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBBdHRlbXB0EioKB3JlZnVzZWQYByABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwikgEKEVJlYWRTdHJlYW1SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSDwoHc3RlcF9pZBgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEg0KBWFmdGVyGAUgASgFEg0KBWxpbWl0GAYgASgFEhQKDG9ubHlfYXR0ZW1wdBgHIAEoCCLvAQoPUmVhZFN0cmVhbVJlcGx5Ei4KBXBhcnRzGAEgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5TdHJlYW1QYXJ0EiwKBGVuZHMYAiADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0cmVhbUVuZBIMCgRtb3JlGAMgASgIEgwKBG92ZXIYBCABKAgSDwoHdmVyc2lvbhgFIAEoBRIWCg5uZXdlc3RfYXR0ZW1wdBgGIAEoBRINCgVzdGVwcxgHIAMoCRIqCgdyZWZ1c2VkGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImwKClN0cmVhbVBhcnQSDwoHYXR0ZW1wdBgBIAEoBRILCgNzZXEYAiABKAUSCgoCYXQYAyABKAESDAoEa2luZBgEIAEoCRIMCgR0ZXh0GAUgASgJEgoKAmlkGAYgASgJEgwKBG5hbWUYByABKAkiagoJU3RyZWFtRW5kEg8KB2F0dGVtcHQYASABKAUSDwoHb3V0Y29tZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUi7wEKC1N0ZXBBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSDgoGc3RhdHVzGAIgASgJEhQKDHNjaGVkdWxlZF9hdBgDIAEoARISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIcmV0cnlfYXQYByABKAESEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFQoNYWdlbnRfdmVyc2lvbhgKIAEoCSKAAQoRR2V0UGF5bG9hZFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRISCgphdF92ZXJzaW9uGAMgASgFEg8KB3N0ZXBfaWQYBCABKAkSDwoHcGF5bG9hZBgFIAEoCRIMCgRmcm9tGAYgASgBIl4KD0dldFBheWxvYWRSZXBseRIMCgR0ZXh0GAEgASgJEhEKCW5leHRfZnJvbRgCIAEoARIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIpgBChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJEhAKCGFwcHJvdmVyGAQgASgJEhEKCWNvbmZpZ19pZBgFIAEoCRIUCgxleGVjdXRpb25faWQYBiABKAkSEwoLY29uZmlnX25hbWUYByABKAkijgEKEkxpc3RBcHByb3ZhbHNSZXBseRI3CglhcHByb3ZhbHMYASADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsU3VtbWFyeRITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsItIBCg9BcHByb3ZhbFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhEKCWFwcHJvdmVycxgHIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEwoLZGVhZGxpbmVfYXQYCSABKAESDgoGc3RhdHVzGAogASgJIvQBChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCWNvbmZpZ19pZBgCIAEoCRIOCgZzdGF0dXMYAyADKAkSDwoHdXNlcl9pZBgEIAEoCRIUCgxjcmVhdGVkX2Zyb20YBSABKAESEgoKY3JlYXRlZF90bxgGIAEoARITCgtjb25maWdfbmFtZRgHIAEoCRINCgVsaW1pdBgIIAEoBRIOCgZjdXJzb3IYCSABKAkSEgoKc2Vzc2lvbl9pZBgKIAEoCRIOCgZvZmZzZXQYCyABKAUSEgoKd2l0aF90b3RhbBgMIAEoCCKgAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDQoFdG90YWwYBCABKAEixAMKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBRIqCgdmYWlsdXJlGBEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEjcKDWN1cnJlbnRfc3RlcHMYEiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkN1cnJlbnRTdGVwEhEKCXBhcmVudF9pZBgTIAEoCSJ/CgtDdXJyZW50U3RlcBIPCgdzdGVwX2lkGAEgASgJEhEKCXN0ZXBfbmFtZRgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIOCgZzdGF0dXMYBCABKAkSDwoHYXR0ZW1wdBgFIAEoBRIZChFhd2FpdGluZ19hcHByb3ZhbBgGIAEoCCJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJBChZWZXJpZnlFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkifgoUVmVyaWZ5RXhlY3V0aW9uUmVwbHkSOgoJaW50ZWdyaXR5GAEgASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25JbnRlZ3JpdHkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK7AgoSRXhlY3V0aW9uSW50ZWdyaXR5Eg4KBmludGFjdBgBIAEoCBIOCgZldmVudHMYAiABKAUSDgoGbGlua2VkGAMgASgFEhAKCHVubGlua2VkGAQgASgFEjMKCHByb2JsZW1zGAUgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5DaGFpblByb2JsZW0SLAoEaGVhZBgGIAEoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5IZWFkEjAKBmFuY2hvchgHIAEoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5BbmNob3ISFAoMZXhlY3V0aW9uX2lkGAggASgJEjgKB2RlbGV0ZWQYCSABKAsyJy5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblRvbWJzdG9uZSJ1ChJFeGVjdXRpb25Ub21ic3RvbmUSEgoKZGVsZXRlZF9hdBgBIAEoARIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDgoGcG9saWN5GAQgASgJEg4KBmV2ZW50cxgFIAEoBRIPCgdhcmNoaXZlGAYgASgJIpYBCgxDaGFpblByb2JsZW0SDAoEa2luZBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKAUSEgoKdG9fdmVyc2lvbhgDIAEoBRIRCglwYXJ0aXRpb24YBCABKAUSFQoNZnJvbV9wb3NpdGlvbhgFIAEoARITCgt0b19wb3NpdGlvbhgGIAEoARIPCgdtZXNzYWdlGAcgASgJIjwKCUNoYWluSGVhZBIPCgd2ZXJzaW9uGAEgASgFEhAKCHBvc2l0aW9uGAIgASgBEgwKBGxpbmsYAyABKAkiiQEKC0NoYWluQW5jaG9yEg4KBnN0YXR1cxgBIAEoCRIVCg11cF90b192ZXJzaW9uGAIgASgFEhsKE2NoZWNrcG9pbnRfcG9zaXRpb24YAyABKAESFQoNY2hlY2twb2ludF9hdBgEIAEoARIOCgZrZXlfaWQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCSJXChZFeHBvcnRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSFAoMZnJvbV92ZXJzaW9uGAMgASgFImcKFEV4cG9ydEV4ZWN1dGlvblJlcGx5Eg0KBWxpbmVzGAEgAygJEhQKDG5leHRfdmVyc2lvbhgCIAEoBRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIjMKEEdldFZlcnNpb25zUmVwbHkSEAoIdmVyc2lvbnMYASADKAUSDQoFZW5kZWQYAiADKAgiKQoQR2V0U3RhcnRzUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIkMKDkdldFN0YXJ0c1JlcGx5EjEKBnN0YXJ0cxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRTdW1tYXJ5IpgBCgxTdGFydFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIQCgh0cmFjZV9pZBgDIAEoCRIRCgljb25maWdfaWQYBCABKAkSEwoLY29uZmlnX25hbWUYBSABKAkSDwoHdXNlcl9pZBgGIAEoCRIUCgxjYWxsYmFja191cmwYByABKAkiqwEKDlJlYWRMb2dSZXF1ZXN0EhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoARINCgVsaW1pdBgDIAEoBRINCgV0eXBlcxgEIAMoCRIvCgdjdXJzb3JzGAUgAygLMh4uYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dDdXJzb3ISHwoXb25seV9jYWxsZWRfYmFja19zdGFydHMYBiABKAgiNgoJTG9nQ3Vyc29yEhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoASJ5CgxSZWFkTG9nUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIrCgVwYWdlcxgDIAMoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTG9nUGFnZSJVCgdMb2dQYWdlEioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESDAoEbW9yZRgDIAEoCCKjAQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAESNAoGb3RoZXJzGAYgAygLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5MaWZlY3ljbGVOb3RpY2UizgEKDEFkbWl0UmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEgoKY29tbWFuZF9pZBgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkSDQoFc3RhcnQYBCABKAgSGQoRc3RhcnRzX3Blcl9zZWNvbmQYBSABKAESHQoVdW5maW5pc2hlZF9leGVjdXRpb25zGAYgASgBEhcKD2V4ZWN1dGlvbl9ieXRlcxgHIAEoARIQCghob2xkc19tcxgIIAEoARINCgVieXRlcxgJIAEoASJNCgpBZG1pdFJlcGx5EioKB3JlZnVzZWQYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEwoLc3RhcnRzX2xlZnQYAiABKAEiUwoOU29ja2V0c1JlcXVlc3QSDwoHZ2F0ZXdheRgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDwoHc29ja2V0cxgDIAEoARIMCgRtb3N0GAQgASgBIjoKDFNvY2tldHNSZXBseRIqCgdyZWZ1c2VkGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIigKE0dldFRlbmFudFVzZVJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJItQBChFHZXRUZW5hbnRVc2VSZXBseRIYChBydW5uaW5nX2F0dGVtcHRzGAEgASgBEhkKEXN0YXJ0c19wZXJfc2Vjb25kGAIgASgBEh0KFXVuZmluaXNoZWRfZXhlY3V0aW9ucxgDIAEoARIXCgp3ZWJzb2NrZXRzGAQgASgBSACIAQESFwoPZXhlY3V0aW9uX2J5dGVzGAUgASgBEioKB3JlZnVzZWQYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWxCDQoLX3dlYnNvY2tldHNiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -2726,6 +2726,396 @@ export const GetStepReplySchema: GenMessage<GetStepReply, {jsonType: GetStepRepl
   messageDesc(file_batuta_execution_v1_queries, 24);
 
 /**
+ * batuta.execution.query.stream: what attempts of a step have said while they were made, from a place on.
+ *
+ * @generated from message batuta.execution.v1.ReadStreamRequest
+ */
+export type ReadStreamRequest = Message<"batuta.execution.v1.ReadStreamRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * Empty: only which steps have such output.
+   *
+   * @generated from field: string step_id = 3;
+   */
+  stepId: string;
+
+  /**
+   * Parts behind this one are wanted. 0 is the beginning.
+   *
+   * @generated from field: int32 attempt = 4;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: int32 after = 5;
+   */
+  after: number;
+
+  /**
+   * @generated from field: int32 limit = 6;
+   */
+  limit: number;
+
+  /**
+   * Parts of this attempt alone.
+   *
+   * @generated from field: bool only_attempt = 7;
+   */
+  onlyAttempt: boolean;
+};
+
+/**
+ * batuta.execution.query.stream: what attempts of a step have said while they were made, from a place on.
+ *
+ * @generated from message batuta.execution.v1.ReadStreamRequest
+ */
+export type ReadStreamRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId?: string;
+
+  /**
+   * Empty: only which steps have such output.
+   *
+   * @generated from field: string step_id = 3;
+   */
+  stepId?: string;
+
+  /**
+   * Parts behind this one are wanted. 0 is the beginning.
+   *
+   * @generated from field: int32 attempt = 4;
+   */
+  attempt?: number;
+
+  /**
+   * @generated from field: int32 after = 5;
+   */
+  after?: number;
+
+  /**
+   * @generated from field: int32 limit = 6;
+   */
+  limit?: number;
+
+  /**
+   * Parts of this attempt alone.
+   *
+   * @generated from field: bool only_attempt = 7;
+   */
+  onlyAttempt?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ReadStreamRequest.
+ * Use `create(ReadStreamRequestSchema)` to create a new message.
+ */
+export const ReadStreamRequestSchema: GenMessage<ReadStreamRequest, {jsonType: ReadStreamRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 25);
+
+/**
+ * @generated from message batuta.execution.v1.ReadStreamReply
+ */
+export type ReadStreamReply = Message<"batuta.execution.v1.ReadStreamReply"> & {
+  /**
+   * @generated from field: repeated batuta.execution.v1.StreamPart parts = 1;
+   */
+  parts: StreamPart[];
+
+  /**
+   * Attempts that are over, of those that parts were asked of; in their order. While there are more parts, those before the last one's.
+   *
+   * @generated from field: repeated batuta.execution.v1.StreamEnd ends = 2;
+   */
+  ends: StreamEnd[];
+
+  /**
+   * There are more parts that are stored.
+   *
+   * @generated from field: bool more = 3;
+   */
+  more: boolean;
+
+  /**
+   * Nothing more comes, unless the execution is taken up again.
+   *
+   * @generated from field: bool over = 4;
+   */
+  over: boolean;
+
+  /**
+   * Of the execution when this was read.
+   *
+   * @generated from field: int32 version = 5;
+   */
+  version: number;
+
+  /**
+   * The newest attempt of the step; 0 before the first.
+   *
+   * @generated from field: int32 newest_attempt = 6;
+   */
+  newestAttempt: number;
+
+  /**
+   * Steps that have output, when no step was asked for.
+   *
+   * @generated from field: repeated string steps = 7;
+   */
+  steps: string[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 8;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ReadStreamReply
+ */
+export type ReadStreamReplyJson = {
+  /**
+   * @generated from field: repeated batuta.execution.v1.StreamPart parts = 1;
+   */
+  parts?: StreamPartJson[];
+
+  /**
+   * Attempts that are over, of those that parts were asked of; in their order. While there are more parts, those before the last one's.
+   *
+   * @generated from field: repeated batuta.execution.v1.StreamEnd ends = 2;
+   */
+  ends?: StreamEndJson[];
+
+  /**
+   * There are more parts that are stored.
+   *
+   * @generated from field: bool more = 3;
+   */
+  more?: boolean;
+
+  /**
+   * Nothing more comes, unless the execution is taken up again.
+   *
+   * @generated from field: bool over = 4;
+   */
+  over?: boolean;
+
+  /**
+   * Of the execution when this was read.
+   *
+   * @generated from field: int32 version = 5;
+   */
+  version?: number;
+
+  /**
+   * The newest attempt of the step; 0 before the first.
+   *
+   * @generated from field: int32 newest_attempt = 6;
+   */
+  newestAttempt?: number;
+
+  /**
+   * Steps that have output, when no step was asked for.
+   *
+   * @generated from field: repeated string steps = 7;
+   */
+  steps?: string[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 8;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ReadStreamReply.
+ * Use `create(ReadStreamReplySchema)` to create a new message.
+ */
+export const ReadStreamReplySchema: GenMessage<ReadStreamReply, {jsonType: ReadStreamReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 26);
+
+/**
+ * A part of partial output, as it is stored.
+ *
+ * @generated from message batuta.execution.v1.StreamPart
+ */
+export type StreamPart = Message<"batuta.execution.v1.StreamPart"> & {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: int32 seq = 2;
+   */
+  seq: number;
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double at = 3;
+   */
+  at: number;
+
+  /**
+   * @generated from field: string kind = 4;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string text = 5;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string id = 6;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string name = 7;
+   */
+  name: string;
+};
+
+/**
+ * A part of partial output, as it is stored.
+ *
+ * @generated from message batuta.execution.v1.StreamPart
+ */
+export type StreamPartJson = {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt?: number;
+
+  /**
+   * @generated from field: int32 seq = 2;
+   */
+  seq?: number;
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double at = 3;
+   */
+  at?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string kind = 4;
+   */
+  kind?: string;
+
+  /**
+   * @generated from field: string text = 5;
+   */
+  text?: string;
+
+  /**
+   * @generated from field: string id = 6;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: string name = 7;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.StreamPart.
+ * Use `create(StreamPartSchema)` to create a new message.
+ */
+export const StreamPartSchema: GenMessage<StreamPart, {jsonType: StreamPartJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 27);
+
+/**
+ * How an attempt ended.
+ *
+ * @generated from message batuta.execution.v1.StreamEnd
+ */
+export type StreamEnd = Message<"batuta.execution.v1.StreamEnd"> & {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * completed: the step's output stands in the log. answered: a model answered, and the step goes on. failed, stopped: what the
+   * attempt said is void.
+   *
+   * @generated from field: string outcome = 2;
+   */
+  outcome: string;
+
+  /**
+   * Of the event that ended it; 0 when the step or the execution ended around it.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 4;
+   */
+  failure?: Failure | undefined;
+};
+
+/**
+ * How an attempt ended.
+ *
+ * @generated from message batuta.execution.v1.StreamEnd
+ */
+export type StreamEndJson = {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt?: number;
+
+  /**
+   * completed: the step's output stands in the log. answered: a model answered, and the step goes on. failed, stopped: what the
+   * attempt said is void.
+   *
+   * @generated from field: string outcome = 2;
+   */
+  outcome?: string;
+
+  /**
+   * Of the event that ended it; 0 when the step or the execution ended around it.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version?: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 4;
+   */
+  failure?: FailureJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.StreamEnd.
+ * Use `create(StreamEndSchema)` to create a new message.
+ */
+export const StreamEndSchema: GenMessage<StreamEnd, {jsonType: StreamEndJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 28);
+
+/**
  * One attempt of a step, as the log tells it.
  *
  * @generated from message batuta.execution.v1.StepAttempt
@@ -2856,7 +3246,7 @@ export type StepAttemptJson = {
  * Use `create(StepAttemptSchema)` to create a new message.
  */
 export const StepAttemptSchema: GenMessage<StepAttempt, {jsonType: StepAttemptJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 25);
+  messageDesc(file_batuta_execution_v1_queries, 29);
 
 /**
  * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
@@ -2953,7 +3343,7 @@ export type GetPayloadRequestJson = {
  * Use `create(GetPayloadRequestSchema)` to create a new message.
  */
 export const GetPayloadRequestSchema: GenMessage<GetPayloadRequest, {jsonType: GetPayloadRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 26);
+  messageDesc(file_batuta_execution_v1_queries, 30);
 
 /**
  * @generated from message batuta.execution.v1.GetPayloadReply
@@ -3004,7 +3394,7 @@ export type GetPayloadReplyJson = {
  * Use `create(GetPayloadReplySchema)` to create a new message.
  */
 export const GetPayloadReplySchema: GenMessage<GetPayloadReply, {jsonType: GetPayloadReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 27);
+  messageDesc(file_batuta_execution_v1_queries, 31);
 
 /**
  * batuta.execution.query.approvals: those that wait now, the oldest first.
@@ -3103,7 +3493,7 @@ export type ListApprovalsRequestJson = {
  * Use `create(ListApprovalsRequestSchema)` to create a new message.
  */
 export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest, {jsonType: ListApprovalsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 28);
+  messageDesc(file_batuta_execution_v1_queries, 32);
 
 /**
  * @generated from message batuta.execution.v1.ListApprovalsReply
@@ -3150,7 +3540,7 @@ export type ListApprovalsReplyJson = {
  * Use `create(ListApprovalsReplySchema)` to create a new message.
  */
 export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply, {jsonType: ListApprovalsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 29);
+  messageDesc(file_batuta_execution_v1_queries, 33);
 
 /**
  * A step that waits for a human.
@@ -3275,7 +3665,7 @@ export type ApprovalSummaryJson = {
  * Use `create(ApprovalSummarySchema)` to create a new message.
  */
 export const ApprovalSummarySchema: GenMessage<ApprovalSummary, {jsonType: ApprovalSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 30);
+  messageDesc(file_batuta_execution_v1_queries, 34);
 
 /**
  * batuta.execution.query.list
@@ -3432,7 +3822,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 31);
+  messageDesc(file_batuta_execution_v1_queries, 35);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -3493,7 +3883,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 32);
+  messageDesc(file_batuta_execution_v1_queries, 36);
 
 /**
  * One row of orchestration_executions.
@@ -3716,7 +4106,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 33);
+  messageDesc(file_batuta_execution_v1_queries, 37);
 
 /**
  * A step under way, as a list shows it.
@@ -3809,7 +4199,7 @@ export type CurrentStepJson = {
  * Use `create(CurrentStepSchema)` to create a new message.
  */
 export const CurrentStepSchema: GenMessage<CurrentStep, {jsonType: CurrentStepJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 34);
+  messageDesc(file_batuta_execution_v1_queries, 38);
 
 /**
  * batuta.execution.query.events
@@ -3878,7 +4268,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 35);
+  messageDesc(file_batuta_execution_v1_queries, 39);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -3929,7 +4319,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 36);
+  messageDesc(file_batuta_execution_v1_queries, 40);
 
 /**
  * batuta.execution.query.verify: whether the stored events of an execution are those that were committed
@@ -3970,7 +4360,7 @@ export type VerifyExecutionRequestJson = {
  * Use `create(VerifyExecutionRequestSchema)` to create a new message.
  */
 export const VerifyExecutionRequestSchema: GenMessage<VerifyExecutionRequest, {jsonType: VerifyExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 37);
+  messageDesc(file_batuta_execution_v1_queries, 41);
 
 /**
  * @generated from message batuta.execution.v1.VerifyExecutionReply
@@ -4007,7 +4397,7 @@ export type VerifyExecutionReplyJson = {
  * Use `create(VerifyExecutionReplySchema)` to create a new message.
  */
 export const VerifyExecutionReplySchema: GenMessage<VerifyExecutionReply, {jsonType: VerifyExecutionReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 38);
+  messageDesc(file_batuta_execution_v1_queries, 42);
 
 /**
  * Whether the stored events of an execution are those that were committed
@@ -4138,7 +4528,7 @@ export type ExecutionIntegrityJson = {
  * Use `create(ExecutionIntegritySchema)` to create a new message.
  */
 export const ExecutionIntegritySchema: GenMessage<ExecutionIntegrity, {jsonType: ExecutionIntegrityJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 39);
+  messageDesc(file_batuta_execution_v1_queries, 43);
 
 /**
  * What is left of a deleted execution
@@ -4239,7 +4629,7 @@ export type ExecutionTombstoneJson = {
  * Use `create(ExecutionTombstoneSchema)` to create a new message.
  */
 export const ExecutionTombstoneSchema: GenMessage<ExecutionTombstone, {jsonType: ExecutionTombstoneJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 40);
+  messageDesc(file_batuta_execution_v1_queries, 44);
 
 /**
  * What is wrong with an execution's events, and with which
@@ -4334,7 +4724,7 @@ export type ChainProblemJson = {
  * Use `create(ChainProblemSchema)` to create a new message.
  */
 export const ChainProblemSchema: GenMessage<ChainProblem, {jsonType: ChainProblemJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 41);
+  messageDesc(file_batuta_execution_v1_queries, 45);
 
 /**
  * The newest link of an execution
@@ -4389,7 +4779,7 @@ export type ChainHeadJson = {
  * Use `create(ChainHeadSchema)` to create a new message.
  */
 export const ChainHeadSchema: GenMessage<ChainHead, {jsonType: ChainHeadJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 42);
+  messageDesc(file_batuta_execution_v1_queries, 46);
 
 /**
  * The signed checkpoint that holds a link of an execution
@@ -4486,7 +4876,7 @@ export type ChainAnchorJson = {
  * Use `create(ChainAnchorSchema)` to create a new message.
  */
 export const ChainAnchorSchema: GenMessage<ChainAnchor, {jsonType: ChainAnchorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 43);
+  messageDesc(file_batuta_execution_v1_queries, 47);
 
 /**
  * batuta.execution.query.export: lines of a bundle that can be checked elsewhere
@@ -4541,7 +4931,7 @@ export type ExportExecutionRequestJson = {
  * Use `create(ExportExecutionRequestSchema)` to create a new message.
  */
 export const ExportExecutionRequestSchema: GenMessage<ExportExecutionRequest, {jsonType: ExportExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 44);
+  messageDesc(file_batuta_execution_v1_queries, 48);
 
 /**
  * @generated from message batuta.execution.v1.ExportExecutionReply
@@ -4596,7 +4986,7 @@ export type ExportExecutionReplyJson = {
  * Use `create(ExportExecutionReplySchema)` to create a new message.
  */
 export const ExportExecutionReplySchema: GenMessage<ExportExecutionReply, {jsonType: ExportExecutionReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 45);
+  messageDesc(file_batuta_execution_v1_queries, 49);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -4627,7 +5017,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 46);
+  messageDesc(file_batuta_execution_v1_queries, 50);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -4668,7 +5058,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 47);
+  messageDesc(file_batuta_execution_v1_queries, 51);
 
 /**
  * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
@@ -4703,7 +5093,7 @@ export type GetStartsRequestJson = {
  * Use `create(GetStartsRequestSchema)` to create a new message.
  */
 export const GetStartsRequestSchema: GenMessage<GetStartsRequest, {jsonType: GetStartsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 48);
+  messageDesc(file_batuta_execution_v1_queries, 52);
 
 /**
  * @generated from message batuta.execution.v1.GetStartsReply
@@ -4730,7 +5120,7 @@ export type GetStartsReplyJson = {
  * Use `create(GetStartsReplySchema)` to create a new message.
  */
 export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStartsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 49);
+  messageDesc(file_batuta_execution_v1_queries, 53);
 
 /**
  * Of ExecutionStarted what a notification needs.
@@ -4821,7 +5211,7 @@ export type StartSummaryJson = {
  * Use `create(StartSummarySchema)` to create a new message.
  */
 export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 50);
+  messageDesc(file_batuta_execution_v1_queries, 54);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -4918,7 +5308,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 51);
+  messageDesc(file_batuta_execution_v1_queries, 55);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -4955,7 +5345,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 52);
+  messageDesc(file_batuta_execution_v1_queries, 56);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -5010,7 +5400,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 53);
+  messageDesc(file_batuta_execution_v1_queries, 57);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -5065,7 +5455,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 54);
+  messageDesc(file_batuta_execution_v1_queries, 58);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -5150,7 +5540,7 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 55);
+  messageDesc(file_batuta_execution_v1_queries, 59);
 
 /**
  * batuta.execution.query.admit: may this command begin an execution, by the limits of its tenant? Asked once more with the same
@@ -5279,7 +5669,7 @@ export type AdmitRequestJson = {
  * Use `create(AdmitRequestSchema)` to create a new message.
  */
 export const AdmitRequestSchema: GenMessage<AdmitRequest, {jsonType: AdmitRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 56);
+  messageDesc(file_batuta_execution_v1_queries, 60);
 
 /**
  * @generated from message batuta.execution.v1.AdmitReply
@@ -5320,7 +5710,7 @@ export type AdmitReplyJson = {
  * Use `create(AdmitReplySchema)` to create a new message.
  */
 export const AdmitReplySchema: GenMessage<AdmitReply, {jsonType: AdmitReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 57);
+  messageDesc(file_batuta_execution_v1_queries, 61);
 
 /**
  * batuta.execution.query.sockets: a gateway serves so many WebSockets of a tenant, or wants to serve one more.
@@ -5389,7 +5779,7 @@ export type SocketsRequestJson = {
  * Use `create(SocketsRequestSchema)` to create a new message.
  */
 export const SocketsRequestSchema: GenMessage<SocketsRequest, {jsonType: SocketsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 58);
+  messageDesc(file_batuta_execution_v1_queries, 62);
 
 /**
  * @generated from message batuta.execution.v1.SocketsReply
@@ -5416,7 +5806,7 @@ export type SocketsReplyJson = {
  * Use `create(SocketsReplySchema)` to create a new message.
  */
 export const SocketsReplySchema: GenMessage<SocketsReply, {jsonType: SocketsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 59);
+  messageDesc(file_batuta_execution_v1_queries, 63);
 
 /**
  * batuta.execution.query.use: what a tenant uses now.
@@ -5447,7 +5837,7 @@ export type GetTenantUseRequestJson = {
  * Use `create(GetTenantUseRequestSchema)` to create a new message.
  */
 export const GetTenantUseRequestSchema: GenMessage<GetTenantUseRequest, {jsonType: GetTenantUseRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 60);
+  messageDesc(file_batuta_execution_v1_queries, 64);
 
 /**
  * @generated from message batuta.execution.v1.GetTenantUseReply
@@ -5532,5 +5922,5 @@ export type GetTenantUseReplyJson = {
  * Use `create(GetTenantUseReplySchema)` to create a new message.
  */
 export const GetTenantUseReplySchema: GenMessage<GetTenantUseReply, {jsonType: GetTenantUseReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 61);
+  messageDesc(file_batuta_execution_v1_queries, 65);
 

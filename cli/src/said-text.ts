@@ -1,0 +1,36 @@
+import type { StreamItem } from '@batuta/client';
+
+/** Control characters but tab and line feed: what a model writes must not steer a terminal. */
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const STEERING = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+/**
+ * What steps say, as text for a terminal: a line that names the step and what it is, then the text as it comes. Called without an item
+ * at the end.
+ */
+export function saidText({ reasoning = false }: { readonly reasoning?: boolean }): (item?: StreamItem) => string {
+  let open = '';
+  let atLineStart = true;
+  const line = (text: string): string => {
+    const whole = `${atLineStart ? '' : '\n'}${text}\n`;
+    atLineStart = true;
+    open = '';
+    return whole;
+  };
+  return (item) => {
+    if (item === undefined) return atLineStart ? '' : '\n';
+    const { type, step_id: step, kind = '', text = '', name = '' } = item;
+    if (type === 'end') {
+      return item.void === true
+        ? line(`[${step}] void: ${item.code ?? 'stopped'} ${item.message ?? ''}`.trimEnd())
+        : '';
+    }
+    if (type === 'start' || text === '' || (kind === 'reasoning' && !reasoning)) return '';
+    const of = `${step}${kind === 'text' ? '' : ` ${kind}`}${name === '' ? '' : ` ${name}`}`;
+    const heading = of === open ? '' : line(`[${of}]`);
+    open = of;
+    const shown = text.replaceAll(STEERING, '');
+    if (shown !== '') atLineStart = shown.endsWith('\n');
+    return heading + shown;
+  };
+}

@@ -1,0 +1,65 @@
+import type { Caller } from './caller.js';
+import { listen } from './follow.js';
+import type { FollowOptions, WebSocketConstructor } from './follow.js';
+import type { StreamItem } from './generated/schemas.js';
+
+export interface FollowOutputOptions extends Pick<FollowOptions, 'signal' | 'maxReconnects'> {
+  /** What these steps say; default: all steps, also those that begin later. */
+  readonly steps?: readonly string[] | undefined;
+  /** How far steps were read before: the `place` of the last item of each. */
+  readonly after?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Of a connection's URL; what does not fit comes again and is left out here. */
+const LONGEST_QUERY = 6_000;
+
+const order = (place: string): [attempt: number, part: number] => {
+  const [attempt, part] = place.split('.');
+  return [Number(attempt), part === 'end' ? Infinity : Number(part)];
+};
+
+function isBehind(place: string, before: string | undefined): boolean {
+  if (before === undefined) return true;
+  const [attempt, part] = order(place);
+  const [lastAttempt, lastPart] = order(before);
+  return attempt > lastAttempt || (attempt === lastAttempt && part > lastPart);
+}
+
+/**
+ * What steps of an execution say while they run: each item once, those of a step in order, until the steps or the execution are over. A
+ * connection that breaks is made again and goes on behind what was read.
+ * @throws ProblemError when the platform refuses it; ConnectionError after `maxReconnects` breaks in a row.
+ */
+export function followOutput(
+  caller: Caller,
+  WebSocket: WebSocketConstructor,
+  id: string,
+  { steps = [], after = {}, ...options }: FollowOutputOptions,
+): AsyncGenerator<StreamItem, void, undefined> {
+  const places = new Map(Object.entries(after));
+  return listen<StreamItem>(
+    caller,
+    WebSocket,
+    {
+      path: `/ws/executions/${encodeURIComponent(id)}/output`,
+      query() {
+        const query = new URLSearchParams();
+        for (const step of steps) query.append('step', step);
+        for (const [step, place] of [...places].toReversed()) {
+          query.append('after', `${step}:${place}`);
+          if (String(query).length > LONGEST_QUERY) break;
+        }
+        return query.size === 0 ? '' : `?${String(query)}`;
+      },
+      read({ step_id: step, place }) {
+        if (!isBehind(place, places.get(step))) return false;
+        // The newest last.
+        places.delete(step);
+        places.set(step, place);
+        return true;
+      },
+      executionId: id,
+    },
+    options,
+  );
+}

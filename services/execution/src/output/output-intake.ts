@@ -1,0 +1,339 @@
+import { OUTPUT_LIMITS, OUTPUT_START } from '@batuta/contracts';
+import type { AttemptOutput, AttemptOutputReply, OutputPart, OutputPublished } from '@batuta/contracts';
+import type { Queryable } from '@batuta/service';
+import type { Bus, Clock, EngineLog, OutputTaker, PartitionRequest } from '../partitions/ports.js';
+import { PLACE_OF_ATTEMPT, STORE_PARTS } from './sql.js';
+
+/** Whether an attempt is still wanted is asked again after so long. */
+const WANTED_FOR_MS = 5_000;
+/** An attempt that has said nothing for so long is forgotten; what it says then is looked up anew. */
+const IDLE_MS = 60_000;
+const SWEEP_MS = 10_000;
+/** Of one statement. */
+const BATCH_PARTS = 500;
+const BATCH_BYTES = 1024 * 1024;
+/** Parts that come within so long go together. */
+const GATHER_MS = 5;
+/** Of all tenants together. What comes beyond is dropped, and its sender sends it again. */
+const MOST_WAITING_BYTES = 64 * 1024 * 1024;
+const RETRY_MS = 250;
+/** Of a part beside its texts. */
+const PART_COST = 100;
+
+type Reply = PartitionRequest['reply'];
+
+interface Waiting {
+  readonly output: AttemptOutput;
+  readonly reply: Reply;
+}
+
+/** An attempt that is saying something. */
+interface Talking {
+  readonly key: string;
+  readonly executionId: string;
+  readonly stepId: string;
+  readonly attempt: number;
+  tenantId: string;
+  /** Runs that have said something, the one that says something now last. */
+  runs: string[];
+  /** Number of the part in front of what that run says: its own numbers begin behind it. */
+  base: number;
+  /** Number of the next part. */
+  next: number;
+  /** Parts below this one are stored. */
+  stored: number;
+  bytes: number;
+  full: boolean;
+  /** `elapsed` of the last time the engine said that it is wanted; undefined before the first. */
+  checkedAt: number | undefined;
+  heardAt: number;
+  /** Wait for the engine or the store to say where the attempt stands. */
+  waiting: Waiting[];
+  preparing: boolean;
+  /** Told when the parts before `upTo` are stored. */
+  acks: { readonly upTo: number; readonly base: number; readonly reply: Reply }[];
+}
+
+interface Place {
+  readonly tenantId: string;
+  readonly seq: number;
+  readonly bytes: number;
+  readonly base: number;
+  readonly runs: string[];
+}
+
+interface Part extends OutputPart {
+  readonly of: Talking;
+  readonly seq: number;
+  readonly at: number;
+}
+
+export interface OutputIntakeParts {
+  readonly clock: Clock;
+  readonly log: EngineLog;
+  readonly pool: Queryable;
+  readonly bus: Pick<Bus, 'followed' | 'publishOutput'>;
+}
+
+/**
+ * Takes what attempts say while they are made: shows it to those who follow the execution, stores it, and answers when it is stored.
+ *
+ * The worker numbers the parts, so a part may come twice, from two workers' processes or to two owners of the partition, and is stored
+ * once. A part may be shown before it is stored: until it is stored its worker sends it again, and when that worker ends before, the
+ * attempt fails and what it said is void.
+ */
+export class OutputIntake implements OutputTaker {
+  readonly #talking = new Map<string, Talking>();
+  /** Parts to be stored, of each tenant in their order; tenants take turns. */
+  readonly #queues = new Map<string, Part[]>();
+  #waitingBytes = 0;
+  #storing: Promise<void> | undefined;
+  #cancelGather: (() => void) | undefined;
+  #cancelSweep: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(private readonly parts: OutputIntakeParts) {
+    this.#sweepLater();
+  }
+
+  /** Bytes that are not stored yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  take(output: AttemptOutput, isWanted: () => Promise<boolean | undefined>, reply: Reply): void {
+    if (this.#stopped || this.#waitingBytes > MOST_WAITING_BYTES) return;
+    const { executionId, stepId, attempt } = output;
+    const key = `${executionId}/${stepId}/${attempt}`;
+    const now = this.parts.clock.elapsed();
+    let one = this.#talking.get(key);
+    if (one === undefined) {
+      const place = { tenantId: '', runs: [], base: 0, next: 1, stored: 1, bytes: 0, full: false };
+      one = {
+        key,
+        executionId,
+        stepId,
+        attempt,
+        ...place,
+        checkedAt: undefined,
+        heardAt: now,
+        waiting: [],
+        preparing: false,
+        acks: [],
+      };
+      this.#talking.set(key, one);
+    }
+    one.heardAt = now;
+    if (one.preparing) {
+      // A sender has few messages on the way; more would be repeats.
+      if (one.waiting.length < 64) one.waiting.push({ output, reply });
+      return;
+    }
+    const known = one.checkedAt !== undefined && now - one.checkedAt < WANTED_FOR_MS;
+    if (known && output.run === one.runs.at(-1) && one.base + output.from <= one.next) {
+      this.#accept(one, { output, reply });
+      return;
+    }
+    one.waiting.push({ output, reply });
+    void this.#prepare(one, isWanted);
+  }
+
+  /** Stores what waits; takes nothing more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelSweep?.();
+    this.#cancelGather?.();
+    await this.#storing;
+    if (this.#queues.size > 0) await this.#store(true);
+  }
+
+  /** Finds out whether the attempt is wanted and how much of it is stored, then takes what has come meanwhile. */
+  async #prepare(one: Talking, isWanted: () => Promise<boolean | undefined>): Promise<void> {
+    const { clock, pool, log } = this.parts;
+    one.preparing = true;
+    let place: Place | undefined;
+    let wanted: boolean | undefined;
+    try {
+      const values = [one.executionId, one.stepId, one.attempt];
+      const [answer, { rows }] = await Promise.all([isWanted(), pool.query<Place>({ ...PLACE_OF_ATTEMPT, values })]);
+      wanted = answer;
+      [place] = rows;
+    } catch (error) {
+      log.warn(
+        { err: error, execution_id: one.executionId },
+        'partial output cannot be placed, its sender will try again',
+      );
+    }
+    one.preparing = false;
+    const waiting = one.waiting.splice(0);
+    if (wanted === undefined || (wanted && place === undefined)) {
+      // Nobody could tell, or the row of the execution is not there yet: no answer, and the sender asks again.
+      if (one.acks.length === 0) this.#talking.delete(one.key);
+      return;
+    }
+    if (!wanted || place === undefined) {
+      if (one.acks.length === 0) this.#talking.delete(one.key);
+      for (const { reply } of waiting) answer(reply, { wanted: false, reason: 'stale' });
+      return;
+    }
+    one.tenantId = place.tenantId;
+    one.checkedAt = clock.elapsed();
+    if (place.seq + 1 >= one.next) {
+      one.next = place.seq + 1;
+      one.stored = one.next;
+      one.bytes = place.bytes;
+      one.base = place.base;
+      one.runs = place.runs;
+    }
+    for (const each of waiting) this.#accept(one, each);
+  }
+
+  #accept(one: Talking, { output, reply }: Waiting): void {
+    const { run, parts } = output;
+    const taken: OutputPart[] = [];
+    if (run !== one.runs.at(-1)) {
+      // A run that another one has taken the place of has nothing more to say.
+      if (one.runs.includes(run)) return answer(reply, { wanted: false, reason: 'stale' });
+      if (output.from !== 1) return answer(reply, { wanted: true, next: 1 });
+      taken.push({ kind: OUTPUT_START, text: '', id: run });
+      one.runs.push(run);
+      one.base = one.next;
+    }
+    const from = one.base + output.from;
+    // Something before it is missing here: another owner had it, or it was lost on the way.
+    if (from > one.next + taken.length) return this.#ack(one, one.base, reply);
+    const fresh = parts.slice(one.next + taken.length - from);
+    for (const part of fresh) {
+      const bytes = Buffer.byteLength(part.text);
+      one.full ||=
+        one.bytes + bytes > OUTPUT_LIMITS.attemptBytes || one.next + taken.length > OUTPUT_LIMITS.attemptParts;
+      if (one.full) break;
+      one.bytes += bytes;
+      taken.push(part);
+    }
+    if (taken.length > 0) this.#show(one, taken);
+    const upTo = Math.min(from + parts.length, one.next);
+    if (upTo <= one.stored) this.#ack(one, one.base, reply);
+    else one.acks.push({ upTo, base: one.base, reply });
+  }
+
+  #show(one: Talking, taken: readonly OutputPart[]): void {
+    const { clock, bus } = this.parts;
+    const { executionId, stepId, attempt, next: from } = one;
+    const at = clock.now();
+    if (bus.publishOutput !== undefined && bus.followed?.(executionId) !== false) {
+      const shown: OutputPublished = { stepId, attempt, from, parts: taken, at };
+      bus.publishOutput(executionId, JSON.stringify(shown));
+    }
+    let queue = this.#queues.get(one.tenantId);
+    if (queue === undefined) this.#queues.set(one.tenantId, (queue = []));
+    for (const [place, part] of taken.entries()) {
+      queue.push({ ...part, of: one, seq: from + place, at });
+      this.#waitingBytes += costOf(part);
+    }
+    one.next = from + taken.length;
+    if (this.#storing === undefined) this.#cancelGather ??= clock.after(GATHER_MS, () => this.#startStoring());
+  }
+
+  #startStoring(): void {
+    this.#cancelGather = undefined;
+    this.#storing ??= this.#store(false).finally(() => {
+      this.#storing = undefined;
+    });
+  }
+
+  /** Stores all that waits, batch by batch. `once`: what cannot be stored now is left, as its senders will send it to somebody else. */
+  async #store(once: boolean): Promise<void> {
+    for (let batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
+      for (;;) {
+        try {
+          await this.#write(batch);
+          break;
+        } catch (error) {
+          this.parts.log.warn({ err: error, parts: batch.length }, 'partial output cannot be stored now');
+          if (once || this.#stopped) return;
+          await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
+        }
+      }
+      this.#stored(batch);
+    }
+  }
+
+  /** Some parts of each tenant in turn, so that one who says much holds up nobody else for longer than a batch. */
+  #nextBatch(): Part[] {
+    const batch: Part[] = [];
+    let bytes = 0;
+    for (let more = true; more;) {
+      more = false;
+      for (const [tenantId, queue] of this.#queues) {
+        const share = queue.splice(0, 50);
+        batch.push(...share);
+        for (const part of share) bytes += costOf(part);
+        if (queue.length === 0) this.#queues.delete(tenantId);
+        else more = true;
+        if (batch.length >= BATCH_PARTS || bytes >= BATCH_BYTES) {
+          // Its turn comes after the others'.
+          if (queue.length > 0) {
+            this.#queues.delete(tenantId);
+            this.#queues.set(tenantId, queue);
+          }
+          return batch;
+        }
+      }
+    }
+    return batch;
+  }
+
+  async #write(batch: readonly Part[]): Promise<void> {
+    await this.parts.pool.query({
+      ...STORE_PARTS,
+      values: [
+        batch.map(({ of }) => of.executionId),
+        batch.map(({ of }) => of.stepId),
+        batch.map(({ of }) => of.attempt),
+        batch.map(({ seq }) => seq),
+        batch.map(({ at }) => at),
+        batch.map(({ kind }) => kind),
+        batch.map(({ text }) => text),
+        batch.map(({ id }) => id ?? null),
+        batch.map(({ name }) => name ?? null),
+      ],
+    });
+  }
+
+  #stored(batch: readonly Part[]): void {
+    const touched = new Set<Talking>();
+    for (const part of batch) {
+      this.#waitingBytes -= costOf(part);
+      part.of.stored = Math.max(part.of.stored, part.seq + 1);
+      touched.add(part.of);
+    }
+    for (const one of touched) {
+      const open = one.acks;
+      one.acks = open.filter(({ upTo }) => upTo > one.stored);
+      for (const { upTo, base, reply } of open) if (upTo <= one.stored) this.#ack(one, base, reply);
+    }
+  }
+
+  /** Says up to where a run, whose numbers begin behind `base`, is stored. */
+  #ack(one: Talking, base: number, reply: Reply): void {
+    const next = Math.max(1, one.stored - base);
+    answer(reply, { wanted: true, next, ...(one.full ? { full: true } : {}) });
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.parts.clock.after(SWEEP_MS, () => {
+      const before = this.parts.clock.elapsed() - IDLE_MS;
+      for (const [key, one] of this.#talking) {
+        if (one.heardAt < before && !one.preparing && one.stored >= one.next) this.#talking.delete(key);
+      }
+      this.#sweepLater();
+    });
+  }
+}
+
+const costOf = ({ text }: OutputPart): number => text.length * 2 + PART_COST;
+
+function answer(reply: Reply, said: AttemptOutputReply): void {
+  reply?.(JSON.stringify(said));
+}

@@ -1,0 +1,69 @@
+import { Readable } from 'node:stream';
+import type { StreamItem } from './stream-items.js';
+
+/** An event stream (HTML Living Standard, 9.2) of parts and ends, which a client that reads too slowly ends. */
+export class EventStream {
+  readonly readable: Readable;
+  readonly #beat: NodeJS.Timeout;
+  #drained: (() => void)[] = [];
+  #ended = false;
+
+  /**
+   * @param mostBytes Unread bytes above which it ends. The client comes back with the id of the last event.
+   * @param whileOpen Called every `beatMs`; what it rejects with, or false, ends the stream.
+   */
+  constructor(
+    private readonly mostBytes: number,
+    beatMs: number,
+    whileOpen: () => Promise<boolean>,
+  ) {
+    this.readable = new Readable({
+      highWaterMark: mostBytes,
+      read: () => {
+        for (const resolve of this.#drained.splice(0)) resolve();
+      },
+    });
+    this.readable.once('close', () => {
+      this.#ended = true;
+      clearInterval(this.#beat);
+      for (const resolve of this.#drained.splice(0)) resolve();
+    });
+    this.#beat = setInterval(() => {
+      whileOpen().then(
+        (goesOn) => (goesOn ? this.#push(':\n\n') : this.end()),
+        () => this.end(),
+      );
+    }, beatMs);
+    this.#beat.unref();
+    this.#push('retry: 1000\n\n');
+  }
+
+  get closed(): boolean {
+    return this.#ended;
+  }
+
+  send(items: readonly StreamItem[]): void {
+    this.#push(
+      items.map(({ shown }) => `id: ${shown.place}\nevent: ${shown.type}\ndata: ${JSON.stringify(shown)}\n\n`).join(''),
+    );
+    if (this.readable.readableLength > this.mostBytes) this.end();
+  }
+
+  /** Resolves when what was sent was taken. */
+  async drained(): Promise<void> {
+    if (this.#ended || this.readable.readableLength === 0) return;
+    await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#beat);
+    this.readable.push(null);
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  #push(text: string): void {
+    if (!this.#ended && text !== '') this.readable.push(text);
+  }
+}
