@@ -587,6 +587,30 @@ export const faults = [
     ],
   },
   {
+    name: 'a tool runs without its approval',
+    what: 'a call is made although nobody has decided about it',
+    seed: 165,
+    patches: [
+      {
+        file: `${domain}/kinds/llm/call.ts`,
+        from: 'if (condition === undefined) return true;',
+        to: 'if (condition === undefined) return false;',
+      },
+    ],
+  },
+  {
+    name: 'a tool that was declined runs',
+    what: 'a call is made after a human has declined it',
+    seed: 164,
+    patches: [
+      {
+        file: `${domain}/kinds/llm/call.ts`,
+        from: '  if (!decided.approved) draft.failStep(unit.index, refusal(decided, rules));',
+        to: '  if (!decided.approved) begin(draft, unit);',
+      },
+    ],
+  },
+  {
     name: 'calls of models reserve all that is left',
     what: 'two calls at once may spend the budget twice',
     seed: 76,
