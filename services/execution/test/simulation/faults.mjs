@@ -754,8 +754,8 @@ export const faults = [
     patches: [
       {
         file: `${domain}/commands/children.ts`,
-        from: "phase === 'awaiting' ? 'later' : 'stale'",
-        to: "phase === 'awaiting' ? 'stale' : 'stale'",
+        from: "waitsForChild(unitState(draft.state, index)) ? 'later' : 'stale'",
+        to: "waitsForChild(unitState(draft.state, index)) ? 'stale' : 'stale'",
       },
     ],
   },
