@@ -239,6 +239,26 @@ describe('agents that are made of a model, through the gateway', () => {
     }, PATIENT);
   });
 
+  it('ask a human from within an execution of their own', async () => {
+    server.says('You pay', 0, [{ name: 'pay', arguments: { amount: 3 } }]);
+    server.says('You pay', 1, 'Paid.');
+    const tools = [{ name: 'pay', agent: 'echo', approval: {} }];
+    expectStatus(await put('payer', { llm: { model: 'writer', system: 'You pay.', tools } }), 201);
+    await saveStep('paying', { agent: 'payer' });
+    const id = await start('paying', { q: 1 });
+    let asked = { execution_id: '', step_id: '' };
+    await eventually(async () => {
+      const { body } = await api.get<{ approvals: (typeof asked)[] }>('/api/v1/orchestrations/approvals');
+      asked = body.approvals.find(({ step_id: step }) => step.startsWith('answer:pay')) ?? asked;
+      return asked.step_id !== '';
+    }, PATIENT);
+    const place = encodeURIComponent(asked.step_id);
+    const path = `/api/v1/orchestrations/executions/${asked.execution_id}/steps/${place}/approve`;
+    expectStatus(await api.post(path, {}), 200);
+    all.push(asked.execution_id);
+    expect(await run.ended(id)).toMatchObject({ status: 'completed', output: { text: 'Paid.' } });
+  });
+
   it('hand a conversation over, with as much of it as the config says', async () => {
     server.says('You are the front desk', 0, [{ name: 'billing', arguments: { topic: 'refund' } }]);
     server.says('You are billing', 0, 'Your refund is on its way.');

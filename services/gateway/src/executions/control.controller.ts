@@ -172,7 +172,10 @@ export class ControlController {
     parseQuery({}, query);
     idempotencyKeyOf(key);
     const step = decidedIdOf(stepId);
-    await this.#fits(principal, id, body.data, (checked) => this.schemas.checkDecision(step, checked));
+    // A question about a call of a tool has no form. It may be one of an agent, whose config only the engine has.
+    if (!step.includes(':')) {
+      await this.#fits(principal, id, body.data, (checked) => this.schemas.checkDecision(step, checked));
+    }
     return this.#command({ principal, id, query, key }, decisionOf(step, true, body));
   }
 
