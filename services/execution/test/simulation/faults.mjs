@@ -463,13 +463,13 @@ export const faults = [
     patches: [
       {
         file: `${domain}/commands/decide-approval.ts`,
-        from: '  if (decision !== undefined) {\n',
+        from: '  if (decision !== undefined && call === undefined) {\n',
         to: '  if (decision !== undefined && rules === undefined) {\n',
       },
       {
         file: `${domain}/commands/decide-approval.ts`,
-        from: '  if (!isAwaiting(current)) {\n',
-        to: '  if (current.approval === undefined) {\n',
+        from: 'call === undefined ? !isAwaiting(current) :',
+        to: 'call === undefined ? current.approval === undefined :',
       },
     ],
   },
@@ -480,7 +480,7 @@ export const faults = [
     patches: [
       {
         file: `${domain}/state/timers.ts`,
-        from: "  if (unit.phase === 'awaiting') {\n    return kindOf(compiledUnit(state, entry.item)).awaitsUntil(unit) === entry.key;\n",
+        from: "  if (unit.phase === 'awaiting') {\n    return awaitsUntil(state, entry.item) === entry.key;\n",
         to: '  if (unit.approval !== undefined) {\n    return unit.approval.decision?.timedOut !== true && unit.approval.deadlineAt === entry.key;\n',
       },
       {
@@ -939,7 +939,7 @@ export const faults = [
   {
     name: 'a child past the limits',
     what: 'a parent starts its children without asking whether its tenant may have more',
-    seed: 174,
+    seed: 343,
     patches: [
       {
         file: `${partitions}/child-effects.ts`,
