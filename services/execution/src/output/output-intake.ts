@@ -237,14 +237,18 @@ export class OutputIntake implements OutputTaker {
 
   #startStoring(): void {
     this.#cancelGather = undefined;
-    this.#storing ??= this.#store(false).finally(() => {
-      this.#storing = undefined;
-    });
+    this.#storing ??= this.#store(false);
   }
 
   /** Stores all that waits, batch by batch. `once`: what cannot be stored now is left, as its senders will send it to somebody else. */
   async #store(once: boolean): Promise<void> {
-    for (let batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
+    for (;;) {
+      const batch = this.#nextBatch();
+      if (batch.length === 0) {
+        // In the moment in which it finds nothing more: what comes then begins anew.
+        this.#storing = undefined;
+        return;
+      }
       for (;;) {
         try {
           await this.#write(batch);

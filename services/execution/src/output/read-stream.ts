@@ -8,7 +8,6 @@ const MOST_PARTS = 1_000;
 /** Of one reply: the texts of its parts. */
 const REPLY_BYTES = 2 * 1024 * 1024;
 const MOST_STEPS = 10_000;
-const LAST_ATTEMPT = 2_147_483_647;
 
 interface PartRow {
   readonly attempt: number;
@@ -48,7 +47,9 @@ export async function readStream(
   const { newest, running, over, known } = attemptsOf(state, stepId);
   if (!known) return undefined;
   const most = Math.min(Math.max(1, limit), MOST_PARTS);
-  const from = [state.executionId, stepId, attempt, after, onlyAttempt ? attempt : LAST_ATTEMPT, most + 1];
+  // Nothing of an attempt that began later than `state`: whether the one before it has ended is not known here.
+  const last = onlyAttempt ? Math.min(attempt, newest) : newest;
+  const from = [state.executionId, stepId, attempt, after, last, most + 1];
   const { rows } = await queries.query<PartRow>(PARTS_AFTER, from);
   const parts: StreamPart[] = [];
   let bytes = 0;

@@ -15,10 +15,11 @@ class Step {
     this.reads += 1;
     // As the service does: what has ended is looked at before what was said.
     const ended = [...this.ends];
-    const { over } = this;
+    const { over, newest } = this;
     await Promise.resolve();
     const parts = this.stored
       .filter((part) => part.attempt > attempt || (part.attempt === attempt && part.seq > seq))
+      .filter((part) => part.attempt <= newest)
       .toSorted((one, other) => one.attempt - other.attempt || one.seq - other.seq);
     const page = parts.slice(0, 5);
     await Promise.resolve();
