@@ -130,8 +130,8 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Number of running calls, in total and per tenant, and of waiting calls per tenant. */
 const GATE = { total: 4_096, perTenant: 256, waiting: 4_096 };
-/** Maximum number of connections of one tenant to one origin. */
-const CONNECTIONS = 64;
+/** Connections of one tenant to one origin: as many as calls, since an answer that is read as it comes has one for minutes. */
+const CONNECTIONS = GATE.perTenant;
 const KEEP_ALIVE_MS = 4_000;
 
 /** The connections of one tenant. */
