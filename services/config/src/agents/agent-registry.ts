@@ -277,7 +277,9 @@ export class AgentRegistry {
     if (isRecord(body) && !report.violations.some(({ code }) => code === 'too_deep')) {
       try {
         await this.#checkSchemas(principal.tenantId, body, report);
-        if (isRecord(llm) && report.total === 0) {
+        // What no stored JSON may hold is reported already, and a step cannot have a name that an agent cannot have.
+        const known = report.violations.some(({ path, code }) => path === '/name' || UNSTORABLE_CODES.has(code));
+        if (isRecord(llm) && !known) {
           const checked = await this.#checks.check(principal.tenantId, documentOf(name, llm));
           if (checked.ok) {
             uses = checked.agents;
@@ -315,6 +317,9 @@ export class AgentRegistry {
     }
   }
 }
+
+/** Mistakes of `guardJson`, which the check of a definition would report once more. */
+const UNSTORABLE_CODES = new Set(['invalid_character', 'forbidden_key', 'too_deep']);
 
 /** The config of an agent's executions, as it is checked: a model that is told nothing else is asked the agent's input. */
 function documentOf(name: string, llm: Readonly<Record<string, unknown>>): JsonObject {
