@@ -105,16 +105,17 @@ async function build(isFirst) {
   checkWritable();
   if (isFirst) {
     checkSpace();
-    process.stdout.write('Building (first time; takes 40 s to 2 minutes, by machine) …\n');
+    process.stderr.write('Building (first time; takes 40 s to 2 minutes, by machine) …\n');
   }
   const startedAt = Date.now();
   const seconds = () => Math.round((Date.now() - startedAt) / 1000);
-  const notice = isFirst ? undefined : setTimeout(() => process.stdout.write('Building what has changed …\n'), 3000);
-  const progress = setInterval(() => process.stdout.write(`  … building for ${seconds()} s\n`), PROGRESS_MS);
+  const notice = isFirst ? undefined : setTimeout(() => process.stderr.write('Building what has changed …\n'), 3000);
+  const progress = setInterval(() => process.stderr.write(`  … building for ${seconds()} s\n`), PROGRESS_MS);
   const { code, signal } = await new Promise((resolve) => {
     const child = spawn('npm', ['run', '--silent', 'build:local'], {
       cwd: root,
-      stdio: 'inherit',
+      // A command may print what a shell is to read, such as `env`: the build says nothing there.
+      stdio: ['inherit', 2, 'inherit'],
       shell: process.platform === 'win32',
     });
     child.once('error', (error) => giveUp(`The build cannot be started: ${error.message}.`));
@@ -124,7 +125,7 @@ async function build(isFirst) {
   clearInterval(progress);
   if (interrupted || signal !== null) process.exit(130);
   if (code !== 0) giveUp('Batuta could not be built; the lines above say why.');
-  if (isFirst) process.stdout.write(`Built in ${seconds()} s.\n`);
+  if (isFirst) process.stderr.write(`Built in ${seconds()} s.\n`);
 }
 
 let interrupted = false;

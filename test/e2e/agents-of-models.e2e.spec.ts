@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import { Api, expectStatus } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
+import { BatutaCommand } from '../support/command.js';
 import { checkLog } from '../support/event-log.js';
 import { ModelServer, resultsOf, systemOf, textOf } from '../support/model-server.js';
 import { Orchestrations, outline, stepOf } from '../support/orchestration.js';
@@ -314,4 +315,15 @@ describe('agents that are made of a model, through the gateway', () => {
     const scheduled = outline(await run.events(execution.id), 'StepScheduled', 'ChildRequested');
     expect(scheduled.filter((line) => !line.endsWith(' work'))).toEqual(['StepScheduled work:look:1']);
   });
+
+  it('leave read models that equal the fold of the log, also after questions that were answered', async () => {
+    await eventually(async () => {
+      const command = new BatutaCommand(['verify', 'all'], cluster.dir, { DATABASE_URL: cluster.stack.databaseUrl });
+      const code = await command.exited();
+      if (code !== 0) throw new Error(command.output);
+      expect(command.output).toMatch(/folded [1-9]\d* executions .*: 0 differ/);
+      expect(command.output).not.toContain('DeprecationWarning');
+      return true;
+    }, PATIENT);
+  }, 300_000);
 });

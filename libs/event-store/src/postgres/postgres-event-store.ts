@@ -128,10 +128,13 @@ const fencedColumns = (partitions: readonly FencedPartition[]): number[][] => [
   partitions.map((item) => item.publishedPosition),
 ];
 
-/** For a connection that may belong to the tables' owner. Later statements on the connection wait for it. */
-export function seeAllTenants(client: pg.ClientBase): void {
-  client.query(SEE_ALL_TENANTS).catch(() => undefined);
-}
+/**
+ * For the connections of a pool (`onConnect`) that may belong to the tables' owner. The pool waits for the promise that it gives, which
+ * the types of pg do not say.
+ */
+export const seeAllTenants = ((client) => client.query(SEE_ALL_TENANTS).catch(() => undefined)) as (
+  client: pg.ClientBase,
+) => void;
 
 /** The part of a connection or pool that the store uses. */
 export interface Queries {
@@ -175,8 +178,8 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
       query_timeout: 30_000,
       keepAlive: true,
       types: numericTypes,
+      ...(options.everyTenant === true ? { onConnect: seeAllTenants } : {}),
     });
-    if (options.everyTenant === true) pool.on('connect', seeAllTenants);
     pool.on('error', options.onConnectionError ?? (() => undefined));
     return pool;
   }

@@ -40,8 +40,8 @@ export async function rebuildReadModels(
     connectionString: databaseUrl,
     max: 1,
     application_name: 'batuta-rebuild',
+    onConnect: seeAllTenants,
   });
-  pool.on('connect', seeAllTenants);
   const configs = new ConfigRegistry(store, {
     version: () => Promise.resolve({ kind: 'missing' }),
   });

@@ -122,8 +122,8 @@ export async function verifyExecutions(
     connectionString: databaseUrl,
     max: 1,
     application_name: 'batuta-verify',
+    onConnect: seeAllTenants,
   });
-  pool.on('connect', seeAllTenants);
   const verifier = new Verifier(
     pool,
     new ConfigRegistry(store, {

@@ -51,7 +51,7 @@ WITH written AS (
   INSERT INTO execution.orchestration_step_runs (${STORED_COLUMNS})
   ${SENT_STEP_RUNS}
   ON CONFLICT (execution_id, step_index) DO UPDATE SET
-    status = excluded.status, output = excluded.output, output_truncated = excluded.output_truncated,
+    step_id = excluded.step_id, status = excluded.status, output = excluded.output, output_truncated = excluded.output_truncated,
     error_message = excluded.error_message, error_trace = excluded.error_trace, latency_ms = excluded.latency_ms,
     retry_count = excluded.retry_count, token_count = excluded.token_count, estimated_cost = excluded.estimated_cost,
     started_at = excluded.started_at, completed_at = excluded.completed_at, agent_version = excluded.agent_version,
