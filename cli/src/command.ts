@@ -46,7 +46,8 @@ const program = commandLine({
       }
       out(`  API reference      ${platform.url}/docs`);
       out(`  API key            ${platform.apiKeyFile}`);
-      out(`  For a shell        eval "$(npm run -s batuta env)"`);
+      const own = process.env['BATUTA_DATA_DIR'] ? `BATUTA_DATA_DIR='${dataDir().replaceAll("'", `'\\''`)}' ` : '';
+      out(`  For a shell        eval "$(${own}npm run -s batuta env)"`);
       out(`  Ctrl-C stops everything.`);
       out();
     }

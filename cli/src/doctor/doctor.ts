@@ -44,7 +44,12 @@ export async function examine(dataDir: string, options: DoctorOptions, out: (lin
     ...machine,
     ...(services.length === 0 ? [unknown('platform', 'None is running here, and --service names none.')] : []),
     ...seen.map(({ finding }) => finding),
-    ...(database?.findings ?? [unknown('PostgreSQL', 'DATABASE_URL is not set, and no platform is running here.')]),
+    ...(database?.findings ?? [
+      unknown(
+        'PostgreSQL',
+        `DATABASE_URL is not set, and ${named.length > 0 ? '--service names no database' : 'no platform is running here'}.`,
+      ),
+    ]),
     ...signs,
   ];
   const width = Math.max(...findings.map(({ about }) => about.length));
