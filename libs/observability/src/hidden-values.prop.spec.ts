@@ -41,4 +41,39 @@ describe('texts with values', () => {
       { numRuns: 400 },
     );
   });
+
+  it('hold none of them when they come in pieces, and nothing else is hidden', () => {
+    const texts = fc.array(value, { minLength: 1, maxLength: 4 }).chain((values) =>
+      fc.record({
+        values: fc.constant(values),
+        parts: fc.array(fc.oneof(noise, fc.constantFrom(...values)), { maxLength: 6 }),
+        sizes: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }),
+      }),
+    );
+    fc.assert(
+      fc.property(texts, ({ values, parts, sizes }) => {
+        // Neither end of the text is an end of a value.
+        const text = `x ${parts.join('')} x`;
+        const stream = new HiddenValues(values).stream();
+        let shown = '';
+        for (let at = 0, n = 0; at < text.length; n += 1) {
+          const size = sizes[n % sizes.length] ?? 1;
+          shown += stream.push(text.slice(at, at + size));
+          at += size;
+        }
+        shown += stream.end();
+        const lower = text.toLowerCase();
+        const isHidden = Array.from(text, () => false);
+        for (const each of values.flatMap((one) => [one, JSON.stringify(one).slice(1, -1)])) {
+          const form = each.toLowerCase();
+          for (let at = lower.indexOf(form); at >= 0; at = lower.indexOf(form, at + 1))
+            isHidden.fill(true, at, at + form.length);
+        }
+        const kept = Array.from(text).filter((_, at) => isHidden[at] !== true);
+        if (!/["\\]/.test(values.join(''))) expect(shown.replaceAll('*', '')).toBe(kept.join(''));
+        for (const each of values) expect(shown.toLowerCase()).not.toContain(each.toLowerCase());
+      }),
+      { numRuns: 400 },
+    );
+  });
 });

@@ -8,9 +8,8 @@ const LEAST_PART = 6;
  * individually.
  */
 const LEAST_LINE = 16;
-const MOST_PLACES = 32;
-/** Forms up to so many characters are looked for all at once, longer ones one by one. */
-const LONGEST_TOGETHER = 512;
+/** Forms up to so many characters are looked for by hashes, which is faster; the time for longer ones would grow with their length. */
+const LONGEST_HASHED = 512;
 const ELLIPSIS = /(?:…|\.\.\.)$/;
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -23,21 +22,23 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export class HiddenValues {
   /** In small letters. */
   readonly #index: FormIndex;
-  /** Forms that are very long, the longest first. */
-  readonly #long: readonly string[];
+  /** Forms that are very long, and the same ones backwards. */
+  readonly #long: FormWalk;
+  readonly #longBackwards: FormWalk;
   readonly #isEmpty: boolean;
   readonly #forms: ReadonlySet<string>;
+  #all: FormWalk | undefined;
 
   constructor(values: Iterable<string>) {
     const forms = new Set<string>();
-    for (const value of values) for (const form of smallFormsOf(value)) forms.add(form);
+    for (const value of values) for (const form of smallFormsOf(value)) if (form !== '') forms.add(form);
     this.#forms = forms;
     this.#isEmpty = forms.size === 0;
-    const short = [...forms].filter(({ length }) => length >= LEAST_PART && length <= LONGEST_TOGETHER);
-    this.#index = new FormIndex(short);
-    this.#long = [...forms]
-      .filter(({ length }) => length < LEAST_PART || length > LONGEST_TOGETHER)
-      .toSorted((one, other) => other.length - one.length);
+    const isHashed = ({ length }: string): boolean => length >= LEAST_PART && length <= LONGEST_HASHED;
+    this.#index = new FormIndex([...forms].filter(isHashed));
+    const long = [...forms].filter((form) => !isHashed(form));
+    this.#long = new FormWalk(long);
+    this.#longBackwards = new FormWalk(long.map(backwards));
   }
 
   get isEmpty(): boolean {
@@ -48,16 +49,13 @@ export class HiddenValues {
   text(text: string): string {
     if (this.#isEmpty || text.length < LEAST_PART) return text;
     const found = this.#index.find(text);
-    if (this.#long.length > 0) this.#findLong(text, found);
+    if (this.#long.longest > 0) this.#findLong(text, found);
     return found.length === 0 ? text : without(text, found);
   }
 
   /** Takes the values out of a text that comes in pieces, also where a value is divided. */
   stream(): HiddenStream {
-    return new HiddenStream(
-      this,
-      [...this.#forms].toSorted((one, other) => other.length - one.length),
-    );
+    return new HiddenStream(this, (this.#all ??= new FormWalk([...this.#forms])));
   }
 
   /** Returns the JSON without the values in texts, names of fields and numbers. Parts that contain none are shared. */
@@ -87,24 +85,22 @@ export class HiddenValues {
 
   /** Adds where long forms stand, whole or cut by an end of the text. */
   #findLong(text: string, found: Place[]): void {
-    const lower = small(text);
-    for (const form of this.#long) {
-      for (let at = lower.indexOf(form); at >= 0; at = lower.indexOf(form, at + form.length)) {
-        found.push([at, at + form.length]);
-      }
+    const [walk, back] = [this.#long, this.#longBackwards];
+    const end = text.replace(ELLIPSIS, '');
+    let state = ROOT;
+    for (let at = 0; at < text.length; at += 1) {
+      state = walk.next(state, smallUnit(text.charCodeAt(at)));
+      const match = walk.matchOf(state);
+      if (match > 0) found.push([at + 1 - match, at + 1]);
+      const cut = at + 1 === end.length ? walk.lengthOf(state) : 0;
+      if (cut >= LEAST_PART) found.push([end.length - cut, text.length]);
     }
-    const end = lower.replace(ELLIPSIS, '');
-    if (end.length < LEAST_PART) return;
-    const [head, tail] = [end.slice(0, LEAST_PART), end.slice(-LEAST_PART)];
-    for (const form of this.#long) {
-      for (const at of placesOf(tail, form)) {
-        const length = at + LEAST_PART;
-        if (end.endsWith(form.slice(0, length))) found.push([end.length - length, text.length]);
-      }
-      for (const at of placesOf(head, form)) {
-        if (end.startsWith(form.slice(at))) found.push([0, form.length - at]);
-      }
+    state = ROOT;
+    for (let at = Math.min(end.length, back.longest) - 1; at >= 0; at -= 1) {
+      state = back.next(state, smallUnit(end.charCodeAt(at)));
     }
+    const cut = back.lengthOf(state);
+    if (cut >= LEAST_PART) found.push([0, cut]);
   }
 }
 
@@ -241,52 +237,194 @@ function sharedLength(one: string, other: string): number {
 
 const smallUnit = (unit: number): number => (unit >= 65 && unit <= 90 ? unit + 32 : unit);
 
+const ROOT = 0;
+const NONE = -1;
+
+/**
+ * Reads a text unit by unit and knows at each which forms end there and which may have begun, in a time that does not depend on how many
+ * forms there are or how alike: an Aho-Corasick automaton. Its states are made when a text first leads there, as few texts lead to many.
+ */
+class FormWalk {
+  readonly longest: number;
+  readonly #sorted: readonly string[];
+  readonly #ofRoot = new Map<number, number>();
+  // Of each state: the sorted forms that begin with what it stands for, the unit that led there, its first child and next sibling, the
+  // state of its longest end that is a state too, and the three lengths below.
+  readonly #from = [0];
+  readonly #to: number[];
+  readonly #unit = [0];
+  readonly #child = [NONE];
+  readonly #sibling = [NONE];
+  readonly #shorter = [ROOT];
+  readonly #length = [0];
+  readonly #match = [0];
+  readonly #open = [0];
+
+  constructor(forms: readonly string[]) {
+    this.#sorted = forms.toSorted(byUnits);
+    this.#to = [forms.length];
+    this.longest = forms.reduce((longest, { length }) => Math.max(longest, length), 0);
+  }
+
+  /** The longest end of the text that some form begins with. */
+  lengthOf(state: number): number {
+    return this.#length[state] as number;
+  }
+
+  /** The longest form that the text ends with. */
+  matchOf(state: number): number {
+    return this.#match[state] as number;
+  }
+
+  /** The longest end of the text that some longer form begins with. */
+  openOf(state: number): number {
+    return this.#open[state] as number;
+  }
+
+  next(state: number, unit: number): number {
+    for (let at = state; ; at = this.#shorter[at] as number) {
+      const child = this.#childOf(at, unit);
+      if (child !== NONE) return child;
+      if (at === ROOT) return ROOT;
+    }
+  }
+
+  #childOf(state: number, unit: number): number {
+    if (state === ROOT) {
+      let child = this.#ofRoot.get(unit);
+      if (child === undefined) this.#ofRoot.set(unit, (child = this.#make(state, unit)));
+      return child;
+    }
+    for (let at = this.#child[state] as number; at !== NONE; at = this.#sibling[at] as number) {
+      if (this.#unit[at] === unit) return at;
+    }
+    const child = this.#make(state, unit);
+    if (child !== NONE) {
+      this.#sibling[child] = this.#child[state] as number;
+      this.#child[state] = child;
+    }
+    return child;
+  }
+
+  #make(state: number, unit: number): number {
+    const before = this.#length[state] as number;
+    const from = this.#firstFrom(state, before, unit);
+    const to = this.#firstFrom(state, before, unit + 1);
+    if (from === to) return NONE;
+    const shorter = state === ROOT ? ROOT : this.next(this.#shorter[state] as number, unit);
+    const length = before + 1;
+    const made = this.#from.length;
+    this.#from.push(from);
+    this.#to.push(to);
+    this.#unit.push(unit);
+    this.#child.push(NONE);
+    this.#sibling.push(NONE);
+    this.#shorter.push(shorter);
+    this.#length.push(length);
+    this.#match.push(this.#sorted[from]?.length === length ? length : this.matchOf(shorter));
+    this.#open.push((this.#sorted[to - 1]?.length ?? 0) > length ? length : this.openOf(shorter));
+    return made;
+  }
+
+  /** Which of the forms of a state is the first to go on with this unit or a greater one. */
+  #firstFrom(state: number, place: number, unit: number): number {
+    let [from, to] = [this.#from[state] as number, this.#to[state] as number];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const form = this.#sorted[middle] as string;
+      if (place >= form.length || form.charCodeAt(place) < unit) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+}
+
+/** A part of what is held back that is hidden. `told`: what was shown ends in the mark for it. */
+interface Covered {
+  readonly from: number;
+  readonly to: number;
+  readonly told: boolean;
+}
+
 /** A text that comes in pieces. What may be the beginning of a value is held back until more comes. */
 export class HiddenStream {
   #held = '';
-  /** The first two characters of the forms, and the first ones: where a form may begin. */
-  readonly #beginnings: ReadonlySet<string>;
-  readonly #longest: number;
+  #state = ROOT;
+  /** Places in what is held, in their order. */
+  #covered: Covered[] = [];
+  #isFirst = true;
 
   constructor(
     private readonly values: Pick<HiddenValues, 'text'>,
-    private readonly forms: readonly string[],
-  ) {
-    this.#beginnings = new Set(forms.flatMap((form) => [form.slice(0, 1), form.slice(0, 2)]));
-    this.#longest = forms[0]?.length ?? 0;
-  }
+    private readonly walk: FormWalk,
+  ) {}
 
   /** What can be shown now. */
   push(piece: string): string {
-    if (this.forms.length === 0) return piece;
-    const text = this.#held + piece;
-    const lower = small(text);
-    let from = this.#mayBegin(lower);
-    // A value that ends in what may be the beginning of the next one is shown, or rather hidden, as a whole.
-    for (const form of this.forms) {
-      for (let at = lower.indexOf(form); at >= 0 && at < from; at = lower.indexOf(form, at + form.length)) {
-        if (at + form.length > from) from = at + form.length;
+    const { walk } = this;
+    if (walk.longest === 0 || piece === '') return piece;
+    const before = this.#held.length;
+    for (let at = 0; at < piece.length; at += 1) {
+      const unit = piece.charCodeAt(at);
+      const begun = walk.lengthOf(this.#state);
+      if (begun >= LEAST_PART) {
+        // A value that was cut short.
+        const ellipsis = piece.startsWith('…', at) ? 1 : piece.startsWith('...', at) ? 3 : 0;
+        if (ellipsis > 0) this.#cover(before + at - begun, before + at + ellipsis);
       }
+      this.#state = walk.next(this.#state, smallUnit(unit));
+      const match = walk.matchOf(this.#state);
+      if (match > 0) this.#cover(before + at + 1 - match, before + at + 1);
     }
-    this.#held = text.slice(from);
-    return from === 0 ? '' : this.values.text(text.slice(0, from));
+    const text = this.#held + piece;
+    return this.#release(text, text.length - walk.openOf(this.#state));
   }
 
   /** The rest: nothing more comes. */
   end(): string {
     const rest = this.#held;
-    this.#held = '';
-    return rest === '' ? '' : this.values.text(rest);
+    // All of it is the beginning of a value.
+    if (rest.length >= LEAST_PART && this.#covered[0]?.from !== 0)
+      this.#covered = [{ from: 0, to: rest.length, told: false }];
+    else if (rest.length >= LEAST_PART) this.#cover(0, rest.length);
+    const shown = this.#release(rest, rest.length);
+    this.#state = ROOT;
+    this.#isFirst = true;
+    return shown;
   }
 
-  /** Where the longest end of the text begins that is the beginning of a form; the length of the text when there is none. */
-  #mayBegin(lower: string): number {
-    for (let at = Math.max(0, lower.length - this.#longest + 1); at < lower.length; at += 1) {
-      if (!this.#beginnings.has(lower.slice(at, at + 2))) continue;
-      const end = lower.slice(at);
-      if (this.forms.some((form) => form.length > end.length && form.startsWith(end))) return at;
+  #cover(from: number, to: number): void {
+    let all: Covered = { from: Math.max(0, from), to, told: false };
+    for (let last = this.#covered.at(-1); last !== undefined && last.to > all.from; last = this.#covered.at(-1)) {
+      all = { from: Math.min(last.from, all.from), to: Math.max(last.to, all.to), told: last.told || all.told };
+      this.#covered.pop();
     }
-    return lower.length;
+    this.#covered.push(all);
+  }
+
+  /** Shows the text up to a place and holds back the rest. */
+  #release(text: string, upTo: number): string {
+    this.#held = text.slice(upTo);
+    if (upTo === 0) return '';
+    let shown = '';
+    let at = 0;
+    const left: Covered[] = [];
+    for (const { from, to, told } of this.#covered) {
+      if (from < upTo) {
+        shown += this.#plain(text.slice(at, from)) + (told ? '' : HIDDEN);
+        at = Math.min(to, upTo);
+      }
+      if (to > upTo) left.push({ from: Math.max(0, from - upTo), to: to - upTo, told: told || from < upTo });
+    }
+    this.#covered = left;
+    return shown + this.#plain(text.slice(at, upTo));
+  }
+
+  /** The first of all may be the end of a value. */
+  #plain(text: string): string {
+    if (!this.#isFirst) return text;
+    this.#isFirst = false;
+    return text === '' ? '' : this.values.text(text);
   }
 }
 
@@ -308,15 +446,6 @@ function without(text: string, found: [from: number, to: number][]): string {
     end = hiddenTo;
   }
   return shown + text.slice(end);
-}
-
-/** The places of a part in a form. Their number is limited, because a repetitive value may have very many. */
-function* placesOf(part: string, form: string): Iterable<number> {
-  let left = MOST_PLACES;
-  for (let at = form.indexOf(part); at >= 0 && left > 0; at = form.indexOf(part, at + 1)) {
-    yield at;
-    left -= 1;
-  }
 }
 
 const smallFormsOf = (value: string): readonly string[] => inUse.get(value)?.forms ?? [...formsOf(value)].map(small);

@@ -75,7 +75,7 @@ describe('values that are hidden', () => {
     expect(long.text(`x ${value} y`)).toBe('x *** y');
     expect(long.text(`x ${encodeURIComponent(base64(value))} y`)).not.toContain(base64(value).slice(10, 40));
     expect(long.text(`x ${value.slice(0, 20)}`)).toBe('x ***');
-    const other = 'aaaaaaaaaaab "'.repeat(20_000);
+    const other = `say ${'aaaaaaaaaaab "'.repeat(20_000)}`;
     expect(long.text(other)).toBe(other);
     expect(performance.now() - started).toBeLessThan(60_000);
   });
@@ -166,4 +166,36 @@ describe('a text in pieces', () => {
     expect(stream.push('bye sk-li') + stream.end()).toBe('bye sk-li');
     expect(new HiddenValues([]).stream().push(secret)).toBe(secret);
   });
+
+  it('hides all of a value that begins within another one, and none of what follows', () => {
+    const stream = new HiddenValues(['abcdefghij', 'fghijklmnopq']).stream();
+    const shown = Array.from('say abcdefghijklmnopq now', (letter) => stream.push(letter)).join('') + stream.end();
+    expect(shown).toBe('say *** now');
+    const broken = new HiddenValues(['abcdefghij', 'fghijklmnopq']).stream();
+    expect(broken.push('say abcdefghijklmn')).toBe('say ***');
+    expect(broken.end()).toBe('');
+  });
+
+  it('hides a value that was cut short, also in the middle', () => {
+    const stream = new HiddenValues([secret]).stream();
+    expect(stream.push('It is sk-live-0123456… and sk-live-0123... or so') + stream.end()).toBe(
+      'It is *** and *** or so',
+    );
+  });
+
+  it('takes a time that grows with the text alone, however long and alike the values are', () => {
+    const values = Array.from({ length: 20 }, (_, n) => 'a'.repeat(4_094) + String.fromCharCode(100 + n));
+    const many = new HiddenValues(values);
+    const stream = many.stream();
+    const piece = `${'a'.repeat(4_093)}c`;
+    const started = performance.now();
+    let shown = '';
+    for (let n = 0; n < 50; n += 1) shown += stream.push(piece);
+    for (let n = 0; n < 50; n += 1) expect(many.text(`say ${piece}`)).toBe(`say ${piece}`);
+    // It was three seconds for each piece.
+    expect(performance.now() - started).toBeLessThan(15_000);
+    expect(shown.endsWith(piece.repeat(49))).toBe(true);
+    expect(stream.push(`${values[7]}!`)).toBe('***!');
+    expect(stream.push(piece.slice(0, -1)) + stream.end()).toBe('***');
+  }, 60_000);
 });
