@@ -270,7 +270,7 @@ export class Attempt implements PlatformContext {
   /** Bound, as `heartbeat`. */
   readonly output = (text: string, options?: OutputOptions): void => {
     if (this.ending !== undefined) return;
-    this.outputs ??= new OutputSender(this.options.nc, this.task, this.logger, () => this.hidden?.stream());
+    this.outputs ??= new OutputSender(this.options.nc, this.task, this.logger, () => this.hidden);
     this.outputs.say(text, options);
   };
 

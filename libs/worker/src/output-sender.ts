@@ -4,7 +4,7 @@ import { requestUntilAnswered } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Logger } from './logger.js';
 import type { OutputOptions } from './output-options.js';
-import type { HiddenText } from './platform.js';
+import type { Hidden, HiddenText } from './platform.js';
 import { attemptOf } from './task.js';
 
 /** Pieces that come within so long go together. */
@@ -14,6 +14,8 @@ const ON_THE_WAY = 4;
 const ANSWER_MS = 2_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
+/** Instead of a kind that holds a secret: marks for hidden parts are no kind. */
+const HIDDEN_KIND = 'hidden';
 const LONE_SURROGATE = /[\uD800-\uDBFF]$/;
 
 interface Numbered extends OutputPart {
@@ -55,8 +57,8 @@ export class OutputSender {
     private readonly nc: NatsConnection,
     private readonly task: Task,
     private readonly logger: Logger,
-    /** For a text that comes in pieces; undefined when there is nothing to hide. */
-    private readonly newHidden: () => HiddenText | undefined,
+    /** What must not be shown now; undefined when there is nothing to hide. */
+    private readonly hiddenNow: () => Pick<Hidden, 'text' | 'stream'> | undefined,
   ) {}
 
   /** @throws TypeError for a kind that is none. */
@@ -68,10 +70,16 @@ export class OutputSender {
     }
     if (this.#closed || text === '') return;
     const key = `${kind} ${id}`;
-    const said = { kind, ...(id === '' ? {} : { id: id.slice(0, OUTPUT_LIMITS.id) }) };
-    const named = { ...said, ...(name === '' ? {} : { name: name.slice(0, OUTPUT_LIMITS.name) }) };
+    // They may come from a model's server too, so they are shown no more of a secret than a text. Half of one would be no secret any more.
+    const hidden = this.hiddenNow();
+    const shown = (of: string, most: number): string => (hidden?.text(of) ?? of).slice(0, most);
+    const said = {
+      kind: shown(kind, OUTPUT_LIMITS.kind) === kind ? kind : HIDDEN_KIND,
+      ...(id === '' ? {} : { id: shown(id, OUTPUT_LIMITS.id) }),
+    };
+    const named = { ...said, ...(name === '' ? {} : { name: shown(name, OUTPUT_LIMITS.name) }) };
     let held = this.#held.get(key);
-    if (held === undefined) this.#held.set(key, (held = { ...named, hidden: this.newHidden(), half: '' }));
+    if (held === undefined) this.#held.set(key, (held = { ...named, hidden: hidden?.stream(), half: '' }));
     let whole = held.half + text;
     held.half = LONE_SURROGATE.exec(whole)?.[0] ?? '';
     if (held.half !== '') whole = whole.slice(0, -1);
