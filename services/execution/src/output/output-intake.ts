@@ -17,6 +17,8 @@ const GATHER_MS = 5;
 /** Of all tenants together. What comes beyond is dropped, and its sender sends it again. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 250;
+/** Times that workers may begin one attempt anew. Each leaves a part of its own. */
+const MOST_RUNS = 100;
 /** Of a part beside its texts. */
 const PART_COST = 100;
 
@@ -194,6 +196,9 @@ export class OutputIntake implements OutputTaker {
     if (run !== one.runs.at(-1)) {
       // A run that another one has taken the place of has nothing more to say.
       if (one.runs.includes(run)) return answer(reply, { wanted: false, reason: 'stale' });
+      // Else a worker that names a new run each time would write without end.
+      if (one.runs.length >= MOST_RUNS || one.full || isFull(one))
+        return answer(reply, { wanted: false, reason: 'stale' });
       if (output.from !== 1) return answer(reply, { wanted: true, next: 1 });
       taken.push({ kind: OUTPUT_START, text: '', id: run });
       one.runs.push(run);
@@ -205,8 +210,7 @@ export class OutputIntake implements OutputTaker {
     const fresh = parts.slice(one.next + taken.length - from);
     for (const part of fresh) {
       const bytes = Buffer.byteLength(part.text);
-      one.full ||=
-        one.bytes + bytes > OUTPUT_LIMITS.attemptBytes || one.next + taken.length > OUTPUT_LIMITS.attemptParts;
+      one.full ||= isFull(one, bytes, taken.length);
       if (one.full) break;
       one.bytes += bytes;
       taken.push(part);
@@ -335,6 +339,10 @@ export class OutputIntake implements OutputTaker {
     });
   }
 }
+
+/** Whether an attempt has no room for one more part, behind so many that are not counted yet. The start of a run is a part too. */
+const isFull = ({ bytes, next }: Talking, more = 0, uncounted = 0): boolean =>
+  bytes + more > OUTPUT_LIMITS.attemptBytes || next + uncounted > OUTPUT_LIMITS.attemptParts;
 
 const costOf = ({ text }: OutputPart): number => text.length * 2 + PART_COST;
 

@@ -174,6 +174,29 @@ describe('what attempts say', () => {
     expect(table.text().length).toBeLessThanOrEqual(1024 * 1024 + 1);
   });
 
+  it('takes a bounded number of runs of one attempt, whoever owns the partition', async () => {
+    const table = new Table();
+    const { send } = make(table);
+    for (let n = 0; n < 100; n += 1) expect(await send(1, ['x'], { run: `run${n}` })).toMatchObject({ wanted: true });
+    expect(await send(1, ['x'], { run: 'more' })).toEqual({ wanted: false, reason: 'stale' });
+    expect(await make(table).send(1, ['x'], { run: 'more' })).toEqual({ wanted: false, reason: 'stale' });
+    expect(await send(2, ['y'], { run: 'run99' })).toEqual({ wanted: true, next: 3 });
+    expect(table.rows).toHaveLength(201);
+  });
+
+  it('takes no new run of an attempt that is full', async () => {
+    const table = new Table();
+    const { send } = make(table);
+    for (let from = 1; ; from += 1) {
+      const { full } = await send(from, ['x'.repeat(60_000)]);
+      if (full === true) break;
+      expect(from).toBeLessThan(30);
+    }
+    const { length } = table.rows;
+    expect(await send(1, ['x'], { run: 'b' })).toEqual({ wanted: false, reason: 'stale' });
+    expect(table.rows).toHaveLength(length);
+  });
+
   it('lets tenants take turns: a batch holds parts of both', async () => {
     const table = new Table();
     const { send } = make(table);
