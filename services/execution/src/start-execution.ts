@@ -275,6 +275,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         : (commit) => meter.record(commit),
       ...(tracing.enabled ? { sampled: (traceId: string) => tracing.sampled(traceId) } : {}),
       onCommitted: (changes) => {
+        outputs.committed(changes);
         readModels.projection?.committed(changes);
       },
       projected: (partition) => readModels.projection?.written(partition) ?? 0,

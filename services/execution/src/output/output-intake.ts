@@ -48,6 +48,8 @@ interface Talking {
   full: boolean;
   /** `elapsed` of the last time the engine said that it is wanted; undefined before the first. */
   checkedAt: number | undefined;
+  /** How many results of it were recorded here. */
+  results: number;
   heardAt: number;
   /** Wait for the engine or the store to say where the attempt stands. */
   waiting: Waiting[];
@@ -55,6 +57,14 @@ interface Talking {
   /** Told when the parts before `upTo` are stored. */
   acks: { readonly upTo: number; readonly base: number; readonly reply: Reply }[];
 }
+
+/** What of a commit says that an attempt may have ended. */
+export interface Committed {
+  readonly execution: { readonly id: string };
+  readonly events: readonly { readonly event: { readonly type: string; readonly data: unknown } }[];
+}
+
+const ENDS: ReadonlySet<string> = new Set(['ModelAnswered', 'StepCompleted', 'StepAttemptFailed']);
 
 interface Place {
   readonly tenantId: string;
@@ -118,6 +128,7 @@ export class OutputIntake implements OutputTaker {
         attempt,
         ...place,
         checkedAt: undefined,
+        results: 0,
         heardAt: now,
         waiting: [],
         preparing: false,
@@ -140,6 +151,18 @@ export class OutputIntake implements OutputTaker {
     void this.#prepare(one, isWanted);
   }
 
+  /** A result of an attempt may be its end: whether more of it is wanted is asked before anything else is taken. */
+  committed({ execution, events }: Committed): void {
+    for (const { event } of events) {
+      if (!ENDS.has(event.type)) continue;
+      const { stepId, attempt } = event.data as { stepId: string; attempt: number };
+      const one = this.#talking.get(`${execution.id}/${stepId}/${attempt}`);
+      if (one === undefined) continue;
+      one.checkedAt = undefined;
+      one.results += 1;
+    }
+  }
+
   /** Stores what waits; takes nothing more. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -153,6 +176,7 @@ export class OutputIntake implements OutputTaker {
   async #prepare(one: Talking, isWanted: () => Promise<boolean | undefined>): Promise<void> {
     const { clock, pool, log } = this.parts;
     one.preparing = true;
+    const { results } = one;
     let place: Place | undefined;
     let wanted: boolean | undefined;
     try {
@@ -166,6 +190,8 @@ export class OutputIntake implements OutputTaker {
         'partial output cannot be placed, its sender will try again',
       );
     }
+    // The answer is older than a result that came meanwhile.
+    if (wanted === true && one.results !== results) return this.#prepare(one, isWanted);
     one.preparing = false;
     const waiting = one.waiting.splice(0);
     if (wanted === undefined || (wanted && place === undefined)) {

@@ -89,7 +89,7 @@ describe('what attempts say', () => {
           (text) => resolve(JSON.parse(text) as AttemptOutputReply),
         );
       });
-    return { shown, send };
+    return { shown, send, intake };
   };
 
   it('stores and shows parts once, whatever comes twice or too early, and says from where to go on', async () => {
@@ -145,6 +145,25 @@ describe('what attempts say', () => {
     unknown.value = true;
     expect(await send(1, ['a'])).toEqual({ wanted: true, next: 2 });
     expect(table.text()).toBe('|a');
+  });
+
+  it('asks again when a result of the attempt was recorded, also while it asks', async () => {
+    const table = new Table();
+    const wanted = { value: true as boolean | undefined };
+    const { send, intake } = make(table, wanted);
+    const event = { type: 'StepCompleted', data: { stepId: 'draft', attempt: 1 } };
+    const record = (): void => intake.committed({ execution: { id: ID }, events: [{ event }] });
+    const first = send(1, ['a']);
+    record();
+    wanted.value = false;
+    expect(await first).toEqual({ wanted: false, reason: 'stale' });
+    wanted.value = true;
+    expect(await send(1, ['a'])).toEqual({ wanted: true, next: 2 });
+    wanted.value = false;
+    expect(await send(2, ['b'])).toEqual({ wanted: true, next: 3 });
+    record();
+    expect(await send(3, ['late'])).toEqual({ wanted: false, reason: 'stale' });
+    expect(table.text()).toBe('|ab');
   });
 
   it('answers only what is stored, and stores it when the database is back', async () => {
