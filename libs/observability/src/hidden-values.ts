@@ -9,7 +9,7 @@ const LEAST_PART = 6;
  */
 const LEAST_LINE = 16;
 /** Forms up to so many characters are looked for by hashes, which is faster; the time for longer ones would grow with their length. */
-const LONGEST_HASHED = 512;
+const LONGEST_HASHED = 64;
 const ELLIPSIS = /(?:…|\.\.\.)$/;
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

@@ -183,6 +183,14 @@ describe('a text in pieces', () => {
     );
   });
 
+  it.each([130, 500])('costs no more for one letter when values have %s of it in a row', (length) => {
+    const many = new HiddenValues(Array.from({ length: 20 }, (_, n) => `${'a'.repeat(length)}${n}`));
+    const text = `say ${'a'.repeat(2 * 1024 * 1024)} now`;
+    const started = performance.now();
+    expect(many.text(text) === text).toBe(true);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
   it('takes a time that grows with the text alone, however long and alike the values are', () => {
     const values = Array.from({ length: 20 }, (_, n) => 'a'.repeat(4_094) + String.fromCharCode(100 + n));
     const many = new HiddenValues(values);
