@@ -400,6 +400,11 @@ describe('what steps say while they run', () => {
     expect((await api.get(`${path}/draft/stream?after=first`)).body).toMatchObject({
       errors: [{ path: '/after', message: expect.stringContaining('1.20') as unknown }],
     });
+    const steps = Array.from({ length: 21 }, (_, place) => `q${place}`);
+    await expect(api.client.executions.followOutput(id, { steps }).next()).rejects.toMatchObject({
+      status: 400,
+      code: 'validation_failed',
+    });
     call.finish();
     await told.ended;
   }, 300_000);

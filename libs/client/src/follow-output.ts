@@ -4,7 +4,7 @@ import type { FollowOptions, WebSocketConstructor } from './follow.js';
 import type { StreamItem } from './generated/schemas.js';
 
 export interface FollowOutputOptions extends Pick<FollowOptions, 'signal' | 'maxReconnects'> {
-  /** What these steps say; default: all steps, also those that begin later. */
+  /** What these steps say, at most 20; default: all steps, also those that begin later. */
   readonly steps?: readonly string[] | undefined;
   /** How far steps were read before: the `place` of the last item of each. */
   readonly after?: Readonly<Record<string, string>> | undefined;

@@ -10,6 +10,8 @@ export interface Parameter<T> {
   readonly schema: Readonly<Record<string, unknown>>;
   readonly example?: unknown;
   readonly repeatable?: boolean;
+  /** How many times a repeatable one may be given. */
+  readonly most?: number;
   /** Only for OpenAPI. The handler itself refuses a request without the parameter. */
   readonly required?: boolean;
   readonly fallback?: T;

@@ -59,6 +59,24 @@ describe('query parameters', () => {
     });
   });
 
+  it('may be given only so many times, where each makes work', () => {
+    const few = { status: { ...spec.status, most: 2 } } as const;
+    expect(parseQuery(few, { status: ['a', 'b'] })).toEqual({ status: ['a', 'b'] });
+    expect(() => parseQuery(few, { status: ['a', 'b', 'a'] })).toThrow(
+      expect.objectContaining({
+        extra: {
+          errors: [
+            {
+              path: '/status',
+              code: 'too_many',
+              message: 'status may be given at most 2 times, and was given 3 times',
+            },
+          ],
+        },
+      }) as unknown as never,
+    );
+  });
+
   it('are reported all at once', () => {
     expect(() => parseQuery(spec, { limit: '1.5', name: 'too long', deleted: '1', status: 'c', other: '' })).toThrow(
       expect.objectContaining({

@@ -32,6 +32,11 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
       errors.push({ path: `/${name}`, message: `${name} may be given only once`, code: 'repeated_parameter' });
       continue;
     }
+    if (texts.length > (parameter.most ?? Infinity)) {
+      const message = `${name} may be given at most ${parameter.most} times, and was given ${texts.length} times`;
+      errors.push({ path: `/${name}`, message, code: 'too_many' });
+      continue;
+    }
     const read = texts.map((text) => parameter.read(text));
     const wrong = texts[read.indexOf(undefined)];
     if (wrong !== undefined) {

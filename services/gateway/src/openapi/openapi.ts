@@ -36,6 +36,8 @@ Large answers are compressed (gzip, br). A request to a WebSocket's path without
 **WebSockets** (not part of OpenAPI): \`/ws/executions/{id}/monitor?from_version=\` sends an execution's events, the past
 ones first, and closes with 1000 after the last; \`/api/v1/orchestrations/ws/execute/{config_id}\` takes the body of a start
 as its first message, sends the same events and then \`{"type":"result", …}\`;
+\`/ws/executions/{id}/output?step=&after=\` sends what steps say while they run, of all steps or of those that \`step\` names
+(at most 20 times);
 \`/ws/notifications\` sends the open notifications of your inbox, then new ones. Those that you do not acknowledge come again
 at the next connect (docs/notifications.md). Close codes: 4008 too slow, 4401 key revoked or expired, otherwise 4000 + the
 HTTP status of the same error.`;

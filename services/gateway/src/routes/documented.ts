@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import type { ApiQueryOptions, ApiResponseOptions } from '@nestjs/swagger';
-import type { RefusalCode, QuerySpec } from '@batuta/contracts';
+import type { RefusalCode, Parameter, QuerySpec } from '@batuta/contracts';
 import { ref } from '../openapi/openapi-schemas.js';
 import { headerRef } from '../openapi/openapi-headers.js';
 import { IDEMPOTENCY_KEY } from '../http/headers.js';
@@ -89,6 +89,12 @@ export function RefusesOnly(...all: readonly RefusalCode[]): MethodDecorator {
   );
 }
 
+const arrayOf = ({ schema, most }: Parameter<unknown>): object => ({
+  type: 'array',
+  items: schema,
+  ...(most === undefined ? {} : { maxItems: most }),
+});
+
 /** Documents the query parameters of a spec. */
 export const Queries = (spec: QuerySpec): MethodDecorator =>
   applyDecorators(
@@ -98,7 +104,7 @@ export const Queries = (spec: QuerySpec): MethodDecorator =>
         required: parameter.required === true,
         description: parameter.description,
         ...(parameter.repeatable === true
-          ? { explode: true, schema: { type: 'array', items: parameter.schema } }
+          ? { explode: true, schema: arrayOf(parameter) }
           : { schema: parameter.schema }),
         ...(parameter.example === undefined ? {} : { example: parameter.example }),
       } as ApiQueryOptions),

@@ -6,6 +6,7 @@ import type { Follower } from '../executions/execution-watch.js';
 import type { ServedEvent } from '../executions/served-event.js';
 import { accepted } from '../http/problem.js';
 import type { OutputHub, OutputListener } from './output-hub.js';
+import { Places } from './places.js';
 import { StepStream } from './step-stream.js';
 import type { StreamItem } from './stream-items.js';
 
@@ -14,6 +15,8 @@ const LAST = 2_147_483_647;
 /** The owner hears of a new follower a moment later: what was said before is looked for after these times, and then every so often. */
 const LOOK_AGAIN_MS = [100, 1_000, 5_000];
 const MOST_STEPS = 1_000;
+/** So many at a time for one client: each read makes work for the owner of the execution. */
+const MOST_READS = 4;
 
 /** Whoever gets what steps say. */
 export interface StreamSink {
@@ -55,7 +58,11 @@ export class StreamFollow implements OutputListener {
   readonly #events: Follower;
   #unlisten: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #reads = new Places(MOST_READS);
   #looks = 0;
+  /** No events come any more. */
+  #ended = false;
+  /** All was read since then. */
   #over = false;
   #stopped = false;
 
@@ -105,13 +112,14 @@ export class StreamFollow implements OutputListener {
   #streamOf(stepId: string): StepStream | undefined {
     const known = this.#streams.get(stepId);
     if (known !== undefined || this.#streams.size >= MOST_STEPS) return known;
-    const { backend, tenantId, executionId, places, sink } = this.options;
+    const { places, sink } = this.options;
+    const isStopped = (): boolean => this.#stopped;
     const stream = new StepStream(stepId, places.get(stepId), {
-      read: (place) => readStream(backend, { tenantId, executionId, stepId }, place),
+      read: (place) => this.#reads.run(() => this.#read(stepId, place)),
       deliver: (items) => sink.send(items),
       drained: () => sink.drained(),
       get closed() {
-        return sink.closed;
+        return isStopped() || sink.closed;
       },
       failed: (error) => sink.failed(error),
     });
@@ -119,10 +127,17 @@ export class StreamFollow implements OutputListener {
     return stream;
   }
 
+  /** Nobody is there any more for what waited until then. */
+  async #read(stepId: string, place: OutputPlace): Promise<ReadStreamReply> {
+    const { backend, tenantId, executionId, sink } = this.options;
+    if (this.#stopped || sink.closed) return { parts: [], ends: [] };
+    return readStream(backend, { tenantId, executionId, stepId }, place);
+  }
+
   /** Events tell that attempts have ended; what they have said is stored by then. */
   #happened(events: readonly ServedEvent[], ended: boolean): void {
     if (ended) {
-      this.#over = true;
+      this.#ended = true;
       void this.#catchUp();
       return;
     }
@@ -141,14 +156,15 @@ export class StreamFollow implements OutputListener {
 
   async #catchUp(): Promise<void> {
     const { backend, tenantId, executionId, steps, sink } = this.options;
+    const ended = this.#ended;
     try {
       if (steps === undefined) {
         const listed = await readStream(backend, { tenantId, executionId }, { attempt: 0, seq: 0 });
         for (const step of listed.steps ?? []) this.#streamOf(step);
       }
-      await Promise.all(
-        [...this.#streams.values()].filter(({ over }) => !over || this.#over).map((one) => one.catchUp()),
-      );
+      await Promise.all([...this.#streams.values()].filter(({ over }) => !over || ended).map((one) => one.catchUp()));
+      // Only now: a step that was read sooner than the others must not end what they still have to tell.
+      this.#over ||= ended;
       this.#finishIfOver();
     } catch (error) {
       if (!this.#stopped) sink.failed(error);

@@ -20,8 +20,14 @@ interface StepPlace {
   readonly place: OutputPlace;
 }
 
+/** Each is read by itself, again and again, for as long as the client follows. */
+const MOST_STEPS = 20;
+/** A client that follows all steps says for each how far it was read. */
+const MOST_PLACES = 1_000;
+
 const stepParameter: Parameter<string> & { readonly repeatable: true } = {
-  description: 'What this step says; may be given several times. All steps when left out.',
+  description: `What this step says; may be given up to ${MOST_STEPS} times. All steps when left out.`,
+  most: MOST_STEPS,
   schema: { type: 'string', pattern: STEP.source },
   repeatable: true,
   expected: 'the id of a step',
@@ -30,6 +36,7 @@ const stepParameter: Parameter<string> & { readonly repeatable: true } = {
 
 const afterParameter: Parameter<StepPlace> & { readonly repeatable: true } = {
   description: 'How far a step was read, as `<step>:<place>`; may be given for each step.',
+  most: MOST_PLACES,
   schema: { type: 'string' },
   repeatable: true,
   expected: 'a step and a place, such as draft:1.20',
@@ -41,7 +48,8 @@ const afterParameter: Parameter<StepPlace> & { readonly repeatable: true } = {
   },
 };
 
-const QUERY = { step: stepParameter, after: afterParameter } as const;
+/** Of the query. */
+export const QUERY = { step: stepParameter, after: afterParameter } as const;
 /** The client only listens. */
 const MAX_MESSAGE_BYTES = 1024;
 
