@@ -120,7 +120,13 @@ export class History {
 
   /** Whether a decision about the step is in the log. */
   wasDecided(stepId: string): boolean {
-    return this.events.some((event) => event.type === 'ApprovalDecided' && event.data.stepId === stepId);
+    // A call of a tool is decided by the id of its question, and is told by that of its place.
+    const asked = this.events.find((event) => event.type === 'ApprovalRequested' && event.data.decideAs === stepId);
+    const { stepId: place, from } =
+      asked?.type === 'ApprovalRequested' ? { stepId: asked.data.stepId, from: asked.version } : { stepId, from: 0 };
+    return this.events.some(
+      (event) => event.type === 'ApprovalDecided' && event.data.stepId === place && event.version > from,
+    );
   }
 
   checkTask(task: Task): void {

@@ -42,7 +42,8 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
   }
   const current = unitState(state, index);
   const decision = current.approval?.decision;
-  if (decision !== undefined && call === undefined) {
+  // A place makes many calls and asks about each: the question is known while the call runs.
+  if (decision !== undefined && (call === undefined || current.approval?.decideAs === stepId)) {
     const how = decision.timedOut ? 'its time ran out' : decision.approved ? 'it was approved' : 'it was rejected';
     return { code: 'already_decided', message: `step ${stepId} is decided already: ${how}` };
   }

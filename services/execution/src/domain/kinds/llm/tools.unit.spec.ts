@@ -125,7 +125,11 @@ describe('a call that a human decides about', () => {
     expect(run.when({ type: 'SkipStep', stepId: 'ask', by: 'bob' }).rejected?.code).toBe('not_an_approver');
     expect(run.when({ type: 'SkipStep', stepId: 'ask:refund:1', by: 'ann' }).rejected?.code).toBe('step_not_found');
     run.approves(CALL, { by: 'ann' });
-    expect(run.rejects(CALL, { by: 'ann' }).rejected?.code).toBe('not_awaiting_approval');
+    expect(run.rejects(CALL, { by: 'ann' }).rejected).toMatchObject({
+      code: 'already_decided',
+      message: expect.stringContaining('it was approved') as unknown,
+    });
+    expect(run.approves(`${CALL}0`, { by: 'ann' }).rejected?.code).toBe('not_awaiting_approval');
     run.ok('ask:refund:1', { approved: true });
     expect(run.approves(CALL, { by: 'ann' }).rejected?.code).toBe('not_awaiting_approval');
   });
