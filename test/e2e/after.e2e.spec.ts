@@ -128,6 +128,32 @@ describe('executions that wait for others, through the gateway', () => {
     await api.client.executions.cancel(known, {});
   }, 180_000);
 
+  it('wait also as a fork, and a fork is refused as a start when the tenant has no such execution', async () => {
+    const source = await run.start('work');
+    await complete(source);
+    const first = await run.start('work');
+    const path = `/api/v1/orchestrations/executions/${source}/fork`;
+    const missing = '0198c0de-0000-7000-8000-00000000dead';
+    const answer = await api.post(path, { from_step_id: 'b', after: [{ execution: first }, { execution: missing }] });
+    expect(expectStatus(answer, 400)).toMatchObject({
+      errors: [{ path: '/after/1/execution', code: 'unknown_execution' }],
+    });
+    const { execution_id: fork } = await api.client.executions.fork(source, {
+      from_step_id: 'b',
+      after: [{ execution: first }],
+    });
+    await waitsFor(fork, 'waiting');
+    expect(await api.client.executions.get(fork)).toMatchObject({
+      status: 'pending',
+      forked_from: source,
+      after: [{ execution_id: first, on: 'success', state: 'waiting' }],
+    });
+    await complete(first);
+    (await lab.attempt(fork, 'b')).finish({ v: 3 });
+    await run.ended(fork);
+    expect(await api.client.executions.get(fork)).toMatchObject({ status: 'completed', after: [{ state: 'met' }] });
+  }, 180_000);
+
   it('do not learn anything about executions of another tenant', async () => {
     const { secret } = await api.client.apiKeys.create({
       tenant_id: 'elsewhere',

@@ -236,6 +236,7 @@ export class ControlController {
           start_at: body.start_at,
           priority: body.priority ?? source.priority,
           budget: body.budget ?? limitsOf(source),
+          after: body.after,
         }),
         fork: {
           executionId: source.id,
