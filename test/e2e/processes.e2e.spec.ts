@@ -267,6 +267,48 @@ describe('tasks, workflows and processes, over REST and the client', () => {
     expectStatus(await api.get('/api/v1/tasks/unknown'), 404);
   }, 300_000);
 
+  // Whole views of 50 tasks with inputs of 1 MB, asked for ten times at once, ended the platform.
+  it('are listed without their large inputs and outputs, which have a link', async () => {
+    const pad = 'x'.repeat(900_000);
+    const ids = Array.from({ length: 9 }, (_, n) => `large ${n}`);
+    for (const task_id of ids) {
+      const scheduled_time = '2035-01-01T00:00:00Z';
+      await api.client.tasks.create({ task_id, task_data: { type: 'echo', pad }, scheduled_time });
+    }
+    await api.client.tasks.create({ task_id: 'small', task_data: { type: 'echo', say: 'hi' } });
+    const pages = await Promise.all(Array.from({ length: 10 }, () => api.client.tasks.list({ limit: 10 })));
+    for (const page of pages) {
+      expect(JSON.stringify(page).length).toBeLessThan(100_000);
+      expect(page.tasks.map(({ task_id: id }) => id)).toEqual(['small', ...ids.toReversed()]);
+    }
+    expect(pages[0]?.tasks[0]).toMatchObject({ task_data: { type: 'echo', say: 'hi' } });
+    expect(pages[0]?.tasks[0]).not.toHaveProperty('task_data_omitted');
+    const href = '/api/v1/tasks/large%208';
+    expect(pages[0]?.tasks[1]).toMatchObject({ task_data: { type: 'echo' }, task_data_omitted: { href } });
+    const whole = await api.get<{ task_data: { pad: string } }>(href);
+    expect(whole.body.task_data.pad).toHaveLength(pad.length);
+    // Page after page, each is there once.
+    const found: string[] = [];
+    for (let cursor: string | null | undefined; cursor !== null && found.length < 10;) {
+      const page = await api.client.tasks.list({ limit: 3, ...(cursor === undefined ? {} : { cursor }) });
+      found.push(...page.tasks.map(({ task_id: id }) => id));
+      cursor = page.next_cursor;
+    }
+    expect(found.slice(0, 10)).toEqual(['small', ...ids.toReversed()]);
+    await Promise.all(ids.map((id) => api.client.tasks.cancel(id)));
+
+    const made = await api.client.workflows.create({ name: 'large', tasks: [{ type: 'echo', config: { pad } }] });
+    const { id } = await api.client.workflows.start(made.id);
+    await workflowRun(made.id, id, 'COMPLETED');
+    const [listed] = (await api.client.workflows.runs(made.id)).runs;
+    expect(JSON.stringify(listed).length).toBeLessThan(10_000);
+    expect(listed).toMatchObject({
+      output: null,
+      output_omitted: { href: `/api/v1/workflows/${made.id}/runs/${id}` },
+      tasks: [{ output: null, output_omitted: { bytes: expect.any(Number) } }],
+    });
+  }, 300_000);
+
   it('belong to their tenant', async () => {
     const other = await platform.user('elsewhere', 'admin');
     expectStatus(await other.get('/api/v1/processes/create_wpf_app'), 404);

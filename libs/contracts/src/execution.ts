@@ -393,7 +393,7 @@ export type ExecutionSummary = Override<
 export type TopologyReply = Wire<TopologyReplyJson>;
 export type GetExecutionRequest = Override<
   Wire<GetExecutionRequestJson, 'executionId' | 'traceId' | 'atVersion' | 'payloads'>,
-  { payloads?: 'all' | 'own' | 'result' | 'start' }
+  { payloads?: 'all' | 'own' | 'result' | 'start' | 'listed' }
 >;
 export type GetStepRequest = Wire<GetStepRequestJson>;
 export type GetStepReply = Override<

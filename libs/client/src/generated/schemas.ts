@@ -3989,6 +3989,8 @@ export interface WorkflowRun {
   started_by: string;
   /** What it gave. */
   output: unknown;
+  /** In place of an output that is too large for the answer: where to read it. */
+  output_omitted?: Omitted | undefined;
   /** Why it failed; null when it did not. */
   failure: Failure | null;
   /** What it waits for, in words; null when it does not wait. */
@@ -4023,6 +4025,8 @@ export interface WorkflowTaskRun {
   completed_at: string | null;
   /** What it gave; null when it gave nothing. */
   output: unknown;
+  /** In place of an output that is too large for the answer: where to read it. */
+  output_omitted?: Omitted | undefined;
   /** Why it failed; null when it did not. */
   failure: Failure | null;
   /** The execution that it is; null when an agent runs it. */
@@ -4158,6 +4162,8 @@ export interface ProcessRun {
   started_by: string;
   /** What it gave. */
   output: unknown;
+  /** In place of an output that is too large for the answer: where to read it. */
+  output_omitted?: Omitted | undefined;
   /** Why it failed; null when it did not. */
   failure: Failure | null;
   /** What it waits for, in words; null when it does not wait. */
@@ -4192,6 +4198,8 @@ export interface ProcessStepRun {
   completed_at: string | null;
   /** What it gave; null when it gave nothing. */
   output: unknown;
+  /** In place of an output that is too large for the answer: where to read it. */
+  output_omitted?: Omitted | undefined;
   /** Why it failed; null when it did not. */
   failure: Failure | null;
   /** The execution that it is; null when an agent runs it. */
@@ -4229,6 +4237,13 @@ export interface Task {
     /** The agent or config that runs. */
     type: string;
   };
+  /** In lists, when the input is large: `task_data` has its `type` alone. */
+  task_data_omitted?:
+    | {
+        /** Where to read it. */
+        href: string;
+      }
+    | undefined;
   /** Where it stands. */
   status: 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'PAUSED';
   /** The status of the execution. */
@@ -4247,6 +4262,8 @@ export interface Task {
   completed_at: string | null;
   /** What it gave; null when it gave nothing. */
   output: unknown;
+  /** In place of an output that is too large for the answer: where to read it. */
+  output_omitted?: Omitted | undefined;
   /** Why it failed; null when it did not. */
   failure: Failure | null;
   /** Every attempt; not in lists. */

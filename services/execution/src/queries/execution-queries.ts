@@ -62,7 +62,7 @@ import type { StreamState } from '../partitions/stream-state.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeListCursor, encodeListCursor } from './cursor.js';
-import { fitEvent, fitStep, fitView, withoutStepPayloads, withoutSteps } from './fit-view.js';
+import { fitEvent, fitStep, fitView, listedView, withoutStepPayloads, withoutSteps } from './fit-view.js';
 import type { Queues } from './queues.js';
 import { StepAttempts } from './step-attempts.js';
 import { countExecutions, listApprovals, listExecutions } from './list-sql.js';
@@ -184,6 +184,9 @@ function wanted(execution: ExecutionView, payloads: GetExecutionRequest['payload
   return payloads === 'own' || payloads === 'result' ? withoutStepPayloads(execution) : execution;
 }
 
+/** Asked for without a look at where tasks wait. */
+const WITHOUT_QUEUE: ReadonlySet<string> = new Set(['start', 'result', 'listed']);
+
 /** Attempts without the details of their failures when these are too large. */
 function fittingAttempts(attempts: readonly StepAttempt[]): StepAttempt[] {
   if (jsonBytes(attempts as unknown as JsonValue) <= LARGEST_ATTEMPTS) return [...attempts];
@@ -247,9 +250,9 @@ export class ExecutionQueries {
     const { payloads } = request;
     const shown = wanted(view(state), payloads);
     // Only the current state shows where tasks wait now.
-    const live = version === undefined && payloads !== 'start' && payloads !== 'result';
+    const live = version === undefined && (payloads === undefined || !WITHOUT_QUEUE.has(payloads));
     const steps = live ? await this.queues.marked(state, shown.steps) : shown.steps;
-    return { execution: fitView({ ...shown, steps }, REPLY_BYTES) };
+    return { execution: payloads === 'listed' ? listedView(shown) : fitView({ ...shown, steps }, REPLY_BYTES) };
   }
 
   /** The current state of an execution. Undefined when it does not exist, or is another kind of stream. */

@@ -46,6 +46,17 @@ export function withoutSteps(view: ExecutionView): ExecutionView {
   return { ...rest, steps: [] };
 }
 
+/** A larger input is not in lists. */
+const LARGEST_LISTED_INPUT = 8 * 1024;
+/** What one execution of a list may have with its payloads, approximately. */
+const LISTED_ROOM = 32 * 1024;
+
+/** For lists: large payloads are left out, and the input without a mark, because lists know by themselves where it is. */
+export function listedView({ input, ...rest }: ExecutionView): ExecutionView {
+  const isSmall = input !== undefined && jsonBytes(input) <= LARGEST_LISTED_INPUT;
+  return fitView(isSmall ? { ...rest, input } : rest, LISTED_ROOM);
+}
+
 /**
  * A view with at most `room` bytes as JSON. Payloads are left out, the largest first, and a mark gives the size of
  * each. If that is not enough, texts of failures and approvals are shortened.

@@ -126,7 +126,7 @@ export class Executions {
 
   /**
    * One execution of the tenant, computed from its events (up to a version). Large payloads of its steps are replaced
-   * by links. Its own output is always included. @throws Problem not_found.
+   * by links. Its own output is always included, except for lists. @throws Problem not_found.
    */
   async view(
     tenantId: string,
@@ -144,6 +144,7 @@ export class Executions {
     const { outputOmitted, ...execution } = reply.execution;
     const view = linkedView(execution);
     if (outputOmitted === undefined) return view;
+    if (payloads === 'listed') return { ...view, outputOmitted };
     const { id: executionId, version } = view;
     const output = await readPayload(this.backend, { tenantId, executionId, atVersion: version, payload: 'output' });
     return { ...view, output };

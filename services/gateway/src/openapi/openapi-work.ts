@@ -30,7 +30,11 @@ const list = (description: string, items: OpenApiSchema, more: OpenApiSchema = {
 const object = (
   properties: Record<string, OpenApiSchema>,
   required: readonly string[] = Object.keys(properties),
-): OpenApiSchema => ({ type: 'object', required: [...required], properties });
+): OpenApiSchema => ({
+  type: 'object',
+  required: required.filter((field) => !field.endsWith('_omitted')),
+  properties,
+});
 const nullableObject = (description: string, schema: OpenApiSchema): OpenApiSchema => ({
   ...schema,
   type: ['object', 'null'],
@@ -57,6 +61,10 @@ const FAILURE: OpenApiSchema = {
   anyOf: [ref('Failure'), { type: 'null' }],
   description: 'Why it failed; null when it did not.',
 };
+const OUTPUT_OMITTED: OpenApiSchema = {
+  ...ref('Omitted'),
+  description: 'In place of an output that is too large for the answer: where to read it.',
+};
 const TASK_DATA = object({ type: text('The agent or config that runs.', { minLength: 1, maxLength: 200 }) }, ['type']);
 const DATA = { ...TASK_DATA, additionalProperties: true, description: 'What runs, and its input beside `type`.' };
 const ENTRY = (what: string): OpenApiSchema =>
@@ -67,6 +75,7 @@ const ENTRY = (what: string): OpenApiSchema =>
     started_at: nullable(time('When it began.')),
     completed_at: nullable(time('When it ended.')),
     output: anything('What it gave; null when it gave nothing.'),
+    output_omitted: OUTPUT_OMITTED,
     failure: FAILURE,
     execution_id: nullable(text('The execution that it is; null when an agent runs it.')),
   });
@@ -80,6 +89,7 @@ const RUN = (entries: 'tasks' | 'steps'): OpenApiSchema =>
     completed_at: nullable(time('When it ended.')),
     started_by: text('The user who started it.'),
     output: anything('What it gave.'),
+    output_omitted: OUTPUT_OMITTED,
     failure: FAILURE,
     pending_reason: nullable(text('What it waits for, in words; null when it does not wait.')),
     waits_for: list(
@@ -218,6 +228,10 @@ export function workSchemas(
           task_id: text('Its id.'),
           execution_id: text('The execution that it is.', { format: 'uuid' }),
           task_data: DATA,
+          task_data_omitted: {
+            description: 'In lists, when the input is large: `task_data` has its `type` alone.',
+            ...object({ href: text('Where to read it.') }),
+          },
           status: STATUS,
           execution_status: text('The status of the execution.', { enum: [...EXECUTION_STATUSES] }),
           priority: { type: 'integer', description: 'As it was given.' },
@@ -227,6 +241,7 @@ export function workSchemas(
           started_at: nullable(time('When it began.')),
           completed_at: nullable(time('When it ended.')),
           output: anything('What it gave; null when it gave nothing.'),
+          output_omitted: OUTPUT_OMITTED,
           failure: FAILURE,
           attempts: list('Every attempt; not in lists.', ref('StepAttempt')),
         },

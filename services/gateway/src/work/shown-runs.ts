@@ -32,13 +32,14 @@ function shownStep(step: JsonObject): JsonObject {
     started_at: orNull(step['started_at']),
     completed_at: orNull(step['completed_at']),
     output: orNull(step['output']),
+    ...(step['output_omitted'] === undefined ? {} : { output_omitted: step['output_omitted'] }),
     failure: orNull(step['failure']),
     execution_id: orNull(child?.['execution_id']),
   };
 }
 
-/** A run with what became of each of its tasks or steps. */
-export function shownRun(execution: ExecutionView, steps: 'tasks' | 'steps'): JsonObject {
+/** A run with what became of each of its tasks or steps; `path`: of the runs, which have their outputs whole. */
+export function shownRun(execution: ExecutionView, steps: 'tasks' | 'steps', path = ''): JsonObject {
   const shown = toUserJson(ExecutionViewSchema, execution);
   return {
     id: execution.id,
@@ -49,6 +50,9 @@ export function shownRun(execution: ExecutionView, steps: 'tasks' | 'steps'): Js
     completed_at: orNull(shown['completed_at']),
     started_by: execution.userId,
     output: orNull(shown['output']),
+    ...(execution.outputOmitted === undefined
+      ? {}
+      : { output_omitted: { ...execution.outputOmitted, href: `${path}/${execution.id}` } }),
     failure: orNull(shown['failure']),
     pending_reason: execution.pendingReason ?? null,
     waits_for: (execution.after ?? []).map(({ executionId, process, on, state }) => ({

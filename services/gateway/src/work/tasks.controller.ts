@@ -75,7 +75,7 @@ export class TasksController {
     const executionId = executionOf(principal, taskId);
     const started = await this.starter.start(executionId, request);
     if (started.admitted !== undefined) void reply.headers(admittedHeaders(started.admitted));
-    void reply.header('location', `/api/v1/tasks/${encodeURIComponent(taskId)}`);
+    void reply.header('location', pathOf(taskId));
     const shown = await this.#task(principal, taskId);
     return started.repeated === true ? { ...shown, repeated: true } : shown;
   }
@@ -83,13 +83,11 @@ export class TasksController {
   @RouteFor(operations.tasks.list)
   async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
     const { limit, cursor } = parseQuery(TASK_QUERIES.list, raw);
-    const { executions, nextCursor } = await this.#work.runs(principal, { sessionId: SESSION, limit, cursor });
-    const found = await this.#work.views(
-      principal,
-      // What a task runs has its session too, when it is an execution itself.
-      executions.filter(({ configName }) => configName.startsWith('task:')).map(({ id }) => id),
-    );
-    return { tasks: found.map((view) => shownTask(view)), next_cursor: shownCursor(nextCursor) };
+    const by = { sessionId: SESSION, limit, cursor };
+    // What a task runs has its session too, when it is an execution itself.
+    const isTask = ({ configName }: { readonly configName: string }): boolean => configName.startsWith('task:');
+    const { views, nextCursor } = await this.#work.page(principal, by, isTask);
+    return { tasks: views.map((view) => shownTask(view)), next_cursor: shownCursor(nextCursor) };
   }
 
   @RouteFor(operations.tasks.get)
@@ -157,17 +155,21 @@ export class TasksController {
   }
 }
 
+const pathOf = (taskId: string): string => `/api/v1/tasks/${encodeURIComponent(taskId)}`;
 const keyOf = (taskId: string): string => `task ${taskId}`;
 const executionOf = ({ tenantId }: Principal, taskId: string): string => executionIdOfKey(tenantId, keyOf(taskId));
 
 function shownTask(view: ExecutionView): JsonObject {
   const { metadata = {}, startAt } = view;
   const shown = toUserJson(ExecutionViewSchema, view);
-  const { type, priority } = metadata;
+  const { type, priority, task_id: taskId } = metadata;
+  const whole = { href: pathOf(typeof taskId === 'string' ? taskId : view.id) };
   return {
-    task_id: metadata['task_id'] ?? view.id,
+    task_id: taskId ?? view.id,
     execution_id: view.id,
     task_data: { ...(view.input as JsonObject | undefined), type: type ?? '' },
+    // Every task has an input.
+    ...(view.input === undefined ? { task_data_omitted: whole } : {}),
     status: workStatusOf(view.status),
     execution_status: view.status,
     priority: priority ?? TASK_PRIORITIES.usual,
@@ -177,6 +179,7 @@ function shownTask(view: ExecutionView): JsonObject {
     started_at: shown['started_at'] ?? null,
     completed_at: shown['completed_at'] ?? null,
     output: shown['output'] ?? null,
+    ...(view.outputOmitted === undefined ? {} : { output_omitted: { ...view.outputOmitted, ...whole } }),
     failure: shown['failure'] ?? null,
   };
 }

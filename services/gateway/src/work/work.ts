@@ -23,10 +23,17 @@ import { commandIdOf, executionIdOfKey, isUuid, sha256, uuidV7 } from '../http/i
 import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import { definitionOf, markOf, placed } from './steps.js';
 import type { KeptFor, Mark, Said, Target, WorkStep } from './steps.js';
+import { Turns } from './turns.js';
 
 const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
 /** A config that was made by somebody else meanwhile is looked for once more. */
 const TRIES = 3;
+
+/** Executions of a list that are read at a time, of one tenant in all its requests too. */
+const READ_TOGETHER = 4;
+const TURNS = new Turns(READ_TOGETHER);
+/** A page of executions ends after as much. */
+const PAGE_BYTES = 4 * 1024 * 1024;
 
 /** A stored workflow or process, with the config that it is. */
 export interface Kept {
@@ -151,16 +158,37 @@ export class Work {
     );
   }
 
-  /** Some executions with their steps; what was deleted meanwhile is left out. */
-  async views(principal: Principal, ids: readonly string[]): Promise<readonly ExecutionView[]> {
-    const found = await Promise.all(ids.map((id) => this.view(principal, id)));
-    return found.flatMap((view) => view ?? []);
+  /**
+   * A page of executions with their steps and small payloads; what was deleted meanwhile is left out. It is read a few at a time, and ends
+   * early when it grows too large: whole views of many large executions at once stopped the platform.
+   */
+  async page(
+    principal: Principal,
+    by: Parameters<Work['runs']>[1],
+    isWanted: (execution: ListExecutionsReply['executions'][number]) => boolean = () => true,
+  ): Promise<{ readonly views: readonly ExecutionView[]; readonly nextCursor: string | undefined }> {
+    const views: ExecutionView[] = [];
+    let { cursor } = by;
+    for (let [left, bytes] = [by.limit, 0]; left > 0 && bytes < PAGE_BYTES; left -= READ_TOGETHER) {
+      const limit = Math.min(READ_TOGETHER, left);
+      const { executions, nextCursor } = await this.runs(principal, { ...by, limit, cursor });
+      const ids = executions.filter(isWanted).map(({ id }) => id);
+      const read = (id: string) => TURNS.take(principal.tenantId, () => this.view(principal, id, 'listed'));
+      for (const view of await Promise.all(ids.map(read))) {
+        if (view === undefined) continue;
+        views.push(view);
+        bytes += Buffer.byteLength(JSON.stringify(view));
+      }
+      cursor = nextCursor === '' ? undefined : nextCursor;
+      if (cursor === undefined) break;
+    }
+    return { views, nextCursor: cursor };
   }
 
   /** Undefined when there is none, or none any more. */
-  async view({ tenantId }: Principal, executionId: string): Promise<ExecutionView | undefined> {
+  async view({ tenantId }: Principal, executionId: string, payloads?: 'listed'): Promise<ExecutionView | undefined> {
     try {
-      return await this.executions.view(tenantId, { executionId });
+      return await this.executions.view(tenantId, { executionId }, payloads === undefined ? {} : { payloads });
     } catch (error) {
       const isGone = error instanceof Problem && (error.code === 'not_found' || error.code === 'execution_deleted');
       if (isGone) return undefined;

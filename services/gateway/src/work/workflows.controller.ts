@@ -158,12 +158,9 @@ export class WorkflowsController {
   async runs(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
     const { limit, cursor } = parseQuery(WORKFLOW_QUERIES.list, raw);
     const { config } = await this.#work.find(principal, 'workflow', id);
-    const { executions, nextCursor } = await this.#work.runs(principal, { configId: config.id, limit, cursor });
-    const found = await this.#work.views(
-      principal,
-      executions.map(({ id: run }) => run),
-    );
-    return { runs: found.map((view) => shownRun(view, 'tasks')), next_cursor: shownCursor(nextCursor) };
+    const { views, nextCursor } = await this.#work.page(principal, { configId: config.id, limit, cursor });
+    const path = `${ONE}/${encodeURIComponent(id)}/runs`;
+    return { runs: views.map((view) => shownRun(view, 'tasks', path)), next_cursor: shownCursor(nextCursor) };
   }
 
   @RouteFor(operations.workflows.run)

@@ -100,7 +100,7 @@ export type GetExecutionRequest = Message<"batuta.execution.v1.GetExecutionReque
 
   /**
    * Which payloads the reply holds: all (when empty), own (the execution's input and output, nothing of its steps), result
-   * (the same, without a look at the queue) or start (its input alone).
+   * (the same, without a look at the queue), start (its input alone) or listed (small ones only, for lists).
    *
    * @generated from field: string payloads = 5;
    */
@@ -137,7 +137,7 @@ export type GetExecutionRequestJson = {
 
   /**
    * Which payloads the reply holds: all (when empty), own (the execution's input and output, nothing of its steps), result
-   * (the same, without a look at the queue) or start (its input alone).
+   * (the same, without a look at the queue), start (its input alone) or listed (small ones only, for lists).
    *
    * @generated from field: string payloads = 5;
    */
