@@ -241,7 +241,25 @@ describe('tasks, workflows and processes, over REST and the client', () => {
     const byHand = await api.call('PUT', `/api/v1/orchestrations/configs/${made.id}`, config.body);
     expect([byHand.status, byHand.body['code']]).toEqual([409, 'conflict']);
     const forged = await api.post('/api/v1/orchestrations/configs', { ...config.body, name: 'workflow:forged' });
-    expect(forged.body).toMatchObject({ errors: [{ path: '/metadata/batuta', code: 'reserved_name' }] });
+    expect(forged.body).toMatchObject({
+      errors: [
+        { path: '/metadata/batuta', code: 'reserved_name' },
+        { path: '/name', code: 'reserved_name' },
+      ],
+    });
+    // A config of such a name took the tasks of its agent over.
+    const own = { strategy: 'sequential', steps: [{ id: 'a', name: 'A', agent: 'echo' }] };
+    const saved = await api.post<{ id: string }>('/api/v1/orchestrations/configs', { ...own, name: 'mine' });
+    for (const name of ['task:double', 'workflow:mine', 'process:mine', 'agent/mine']) {
+      const made = await api.post('/api/v1/orchestrations/configs', { ...own, name });
+      const renamed = await api.call('PUT', `/api/v1/orchestrations/configs/${saved.body.id}`, { ...own, name });
+      for (const { status, body } of [made, renamed]) {
+        expect([status, body]).toMatchObject([400, { errors: [{ path: '/name', code: 'reserved_name' }] }]);
+      }
+    }
+    const marked = { ...own, name: 'marked', metadata: { batuta: { kept_for: '' } } };
+    const refused = await api.post('/api/v1/orchestrations/configs', marked);
+    expect(refused.body).toMatchObject({ errors: [{ path: '/metadata/batuta', code: 'reserved_name' }] });
     await api.client.workflows.delete('changing');
     expectStatus(await api.get(`/api/v1/workflows/${made.id}`), 404);
   }, 300_000);

@@ -318,7 +318,7 @@ export class Definitions {
     const found = await this.#rows.of(tenantId).manager.findOneBy(ConfigEntity, { id, tenantId });
     if (found === null) return NOT_FOUND;
     if (found.deletedAt === null) return refuse('conflict', 'The config is not deleted.');
-    const kept = keptMistake(found, undefined);
+    const kept = keptMistake(found, undefined) ?? markMistake(found);
     if (kept !== undefined) return kept;
     return this.#write(principal, { name: found.name, before: 'new', idempotency }, async (manager) => {
       const config = await lockConfig(manager, tenantId, id, true);

@@ -24,11 +24,26 @@ export function keptMistake({ metadata }: Pick<ConfigEntity, 'metadata'>, keptFo
   return refuse('conflict', `The platform keeps this config for a ${kept}: change that.`);
 }
 
-/** Only the platform marks configs. */
-export function markMistake({ metadata }: OrchestrationDefinition, keptFor = ''): Refused | undefined {
-  if (!Object.hasOwn(metadata ?? {}, MARK) || markOf(metadata)?.kept_for === keptFor) return undefined;
-  const message = 'is kept by the platform: leave it out';
-  return invalid('The config', [{ path: `/metadata/${MARK}`, code: 'reserved_name', message }]);
+/** Names that begin so are looked up for workflows, processes, tasks and agents made of models. */
+const RESERVED = ['workflow:', 'process:', 'task:', 'agent/'] as const;
+
+/** Only the platform marks configs, and names them as it finds them. */
+export function markMistake(
+  { name, metadata }: { readonly name: string; readonly metadata?: object | undefined },
+  keptFor = '',
+): Refused | undefined {
+  const mistakes: Violation[] = [];
+  const isMarked = Object.hasOwn(metadata ?? {}, MARK);
+  if (isMarked && (keptFor === '' || markOf(metadata)?.kept_for !== keptFor)) {
+    const message = 'is kept by the platform: leave it out';
+    mistakes.push({ path: `/metadata/${MARK}`, code: 'reserved_name', message });
+  }
+  const prefix = RESERVED.find((each) => name.startsWith(each));
+  if (prefix !== undefined && prefix !== `${keptFor}:`) {
+    const message = `must not begin with "${prefix}", which the platform keeps for its own configs`;
+    mistakes.push({ path: '/name', code: 'reserved_name', message });
+  }
+  return mistakes.length === 0 ? undefined : invalid('The config', mistakes);
 }
 
 const PREFIX = 'process:';
