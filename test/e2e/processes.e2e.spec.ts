@@ -190,6 +190,10 @@ describe('tasks, workflows and processes, over REST and the client', () => {
     expect(type.body).toMatchObject({
       errors: [{ path: '/tasks/0/type', code: 'unknown_agent', message: expect.stringContaining('echo') }],
     });
+    // Each of them was looked up twice, one after the other.
+    const types = Array.from({ length: 101 }, (_, n) => ({ type: `unknown_${n}` }));
+    const many = await api.post('/api/v1/workflows', { name: 'many', tasks: types });
+    expect([many.status, many.body]).toMatchObject([400, { errors: [{ path: '/tasks', code: 'too_many' }] }]);
     // Two changes at once that would make a circle together: one of them is refused.
     await api.client.processes.create(process('pair_a', 'echo'));
     await api.client.processes.create(process('pair_b', 'echo'));

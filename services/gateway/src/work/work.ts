@@ -32,6 +32,8 @@ const TRIES = 3;
 /** Executions of a list that are read at a time, of one tenant in all its requests too. */
 const READ_TOGETHER = 4;
 const TURNS = new Turns(READ_TOGETHER);
+/** Agents and configs that one workflow or process names: each is looked up when it is saved. */
+const MOST_TYPES = 100;
 /** A page of executions ends after as much. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -282,12 +284,14 @@ export class Work {
   }
 
   async #definition(principal: Principal, keptFor: KeptFor, said: Said): Promise<JsonObject> {
-    const targets = new Map<string, Target>();
-    for (const step of said.steps) {
-      const { type, isWorkflow } = step;
-      if (isWorkflow) continue;
-      if (!targets.has(type)) targets.set(type, await this.#target(principal, type));
+    const types = new Set(said.steps.filter(({ isWorkflow }) => !isWorkflow).map(({ type }) => type));
+    if (types.size > MOST_TYPES) {
+      const message = `name ${types.size} agents and configs; at most ${MOST_TYPES} are allowed`;
+      const errors = [{ path: keptFor === 'process' ? '/steps' : '/tasks', code: 'too_many' as const, message }];
+      throw new Problem('validation_failed', `The ${keptFor} has one mistake.`, { errors });
     }
+    const targets = new Map<string, Target>();
+    for (const type of types) targets.set(type, await this.#target(principal, type));
     return definitionOf(keptFor, said.name, said, ({ type, isWorkflow }) => {
       if (!isWorkflow) return targets.get(type) ?? { agent: type };
       return { orchestration: { config: isUuid(type.toLowerCase()) ? type.toLowerCase() : `workflow:${type}` } };
