@@ -204,6 +204,26 @@ describe('tasks, workflows and processes, over REST and the client', () => {
     expect(both.map(({ status }) => status).toSorted()).toEqual([200, 400]);
   }, 300_000);
 
+  it('never wait for each other, also when their dependencies change between their starts', async () => {
+    const put = (id: string, more: Partial<ProcessBody> = {}) =>
+      api.client.processes.update(id, process(id, 'echo', more));
+    await api.client.processes.create(process('turn_a', 'echo'));
+    await api.client.processes.create(process('turn_b', 'echo', { dependencies: ['turn_a'] }));
+    await api.client.processes.create(process('turn_c', 'echo', { dependencies: ['turn_b'] }));
+    const held = await api.client.processes.start('turn_b');
+    await api.client.processes.start('turn_c');
+    await put('turn_b');
+    for (const waits of ['turn_b', 'turn_c']) {
+      await put('turn_a', { dependencies: [waits] });
+      const refused = await api.post('/api/v1/processes/turn_a/start', {});
+      expect([refused.status, refused.body['code']]).toEqual([409, 'conflict']);
+    }
+    await api.client.processes.cancel('turn_b');
+    await put('turn_a');
+    await api.client.processes.start('turn_a');
+    expect(await api.client.processes.run('turn_b', held.id)).toMatchObject({ execution_status: 'cancelled' });
+  }, 300_000);
+
   it('pause and resume a workflow, and go on after a failure when it says so', async () => {
     const held = await api.client.workflows.create({ name: 'held', tasks: [{ type: 'gate' }, { type: 'echo' }] });
     const { id } = await api.client.workflows.start(held.id);

@@ -110,7 +110,7 @@ export const processes = {
     name: 'processes.start',
     role: 'operator',
     does: 'start a process',
-    refuses: ['not_found', 'execution_deleted', 'limit_reached'],
+    refuses: ['not_found', 'execution_deleted', 'limit_reached', 'conflict'],
     http: {
       method: 'POST',
       path: `${ONE}/start`,

@@ -117,12 +117,14 @@ export class ProcessesController {
     const kept = await this.#work.find(principal, 'process', id);
     const { config, name } = kept;
     const key = idempotencyKeyOf(header);
-    const { executionId, waiters } = await this.#work.nextRun(principal, kept, key);
+    const { executionId, isFirst, waiters } = await this.#work.nextRun(principal, kept, key);
+    const after = await this.#work.dependenciesOf(principal, kept);
+    if (isFirst) await this.#work.requireProgress(principal, executionId, after);
     const request = {
       principal,
       config: config.id,
       ...run,
-      after: await this.#work.dependenciesOf(principal, kept),
+      after,
       waiters,
       metadata: { process: name, ...(key === undefined ? {} : { started_under: startedUnder(key) }) },
       idempotencyKey: key === undefined ? undefined : `process ${config.id} ${key}`,

@@ -213,20 +213,49 @@ export class Work {
     );
   }
 
+  /**
+   * Nothing that a first run would wait for waits for that run itself. Processes whose dependencies were changed between their starts
+   * can be so, though no circle was ever saved. Nobody can wait for the id of a later run before it is there.
+   * @throws Problem conflict.
+   */
+  async requireProgress(principal: Principal, executionId: string, after: readonly Dependency[] = []): Promise<void> {
+    const open = after.map(({ executionId: id, process = '' }) => ({ id, process }));
+    const seen = new Set<string>();
+    for (let next = open.shift(); next !== undefined && seen.size < MOST_ASKED; next = open.shift()) {
+      const { id, process } = next;
+      if (seen.has(id)) continue;
+      seen.add(id);
+      const view = await this.view(principal, id, 'listed');
+      if (view?.status !== 'pending') continue;
+      const waits = (view.after ?? []).filter(({ state }) => state === 'waiting' || state === 'not_started');
+      if (waits.some((each) => each.executionId === executionId)) {
+        const message = `The newest run of process "${process}" waits for this one: cancel that run first.`;
+        throw new Problem('conflict', message);
+      }
+      open.push(...waits.map((each) => ({ id: each.executionId, process: each.process ?? '' })));
+    }
+  }
+
   /** The id of a process's next run, and the executions that wait for it already, when it is the first. */
   async nextRun(
     principal: Principal,
     { config, name }: Kept,
     key: string | undefined,
-  ): Promise<{ readonly executionId: string; readonly waiters: readonly string[] | undefined }> {
+  ): Promise<{
+    readonly executionId: string;
+    readonly isFirst: boolean;
+    readonly waiters: readonly string[] | undefined;
+  }> {
     const first = firstRunOf(config.id);
     const keyed = executionIdOfKey(principal.tenantId, `process ${config.id} ${key ?? ''}`);
-    const later = { executionId: key === undefined ? uuidV7() : keyed, waiters: undefined };
+    const later = { executionId: key === undefined ? uuidV7() : keyed, isFirst: false, waiters: undefined };
     if (await this.#wasDeleted(principal, first)) return later;
     const view = await this.view(principal, first);
-    if (view === undefined) return { executionId: first, waiters: await this.#waitersFor(principal, name) };
+    if (view === undefined) {
+      return { executionId: first, isFirst: true, waiters: await this.#waitersFor(principal, name) };
+    }
     const isItsKey = key !== undefined && view.metadata?.['started_under'] === startedUnder(key);
-    return isItsKey ? { executionId: first, waiters: undefined } : later;
+    return isItsKey ? { executionId: first, isFirst: false, waiters: undefined } : later;
   }
 
   async #wasDeleted({ tenantId }: Principal, executionId: string): Promise<boolean> {
