@@ -315,9 +315,9 @@ describe('tasks, workflows and processes, over REST and the client', () => {
     const ids = Array.from({ length: 9 }, (_, n) => `large ${n}`);
     for (const task_id of ids) {
       const scheduled_time = '2035-01-01T00:00:00Z';
-      expectStatus(await api.post('/api/v1/tasks', { task_id, task_data: { type: 'echo', pad }, scheduled_time }), 201);
+      expectStatus(await api.post('/api/v1/tasks', { task_id, task_data: { type: 'echo', pad }, scheduled_time }), 202);
     }
-    expectStatus(await api.post('/api/v1/tasks', { task_id: 'small', task_data: { type: 'echo', say: 'hi' } }), 201);
+    expectStatus(await api.post('/api/v1/tasks', { task_id: 'small', task_data: { type: 'echo', say: 'hi' } }), 202);
     const pages = await Promise.all(Array.from({ length: 10 }, () => api.client.tasks.list({ limit: 10 })));
     for (const page of pages) {
       expect(JSON.stringify(page).length).toBeLessThan(100_000);

@@ -463,7 +463,7 @@ export const faults = [
     patches: [
       {
         file: `${domain}/commands/decide-approval.ts`,
-        from: '  if (decision !== undefined && call === undefined) {\n',
+        from: '  if (decision !== undefined && (call === undefined || current.approval?.decideAs === stepId)) {\n',
         to: '  if (decision !== undefined && rules === undefined) {\n',
       },
       {
