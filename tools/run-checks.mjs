@@ -6,10 +6,10 @@
 // A static check counts as one; a jest suite counts its tests. One failure does not stop the rest. Suites that mostly wait for
 // servers run three at a time; what they print comes when each has ended.
 import { spawn } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, delimiter, join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { countSpecFiles } from './boundaries.mjs';
+import { copySources, linkPackages } from './checkout-copy.mjs';
 import { installNeeded, wholePath } from './needed-programs.mjs';
 
 const root = join(import.meta.dirname, '..');
@@ -232,28 +232,12 @@ const smoke = (on, { suffix = '', cwd = root } = {}) =>
     args: ['--enable-source-maps', 'bench/dist/main.js', '--smoke'],
   });
 
-/**
- * A copy of this checkout with nothing built, at a path of its own: a build replaces the bundles that running tests use. Its packages
- * are the same files where the file system can do that.
- */
-async function copyCheckout() {
-  const copy = mkdtempSync(join(tmpdir(), 'batuta-checks-'));
+/** A copy of this checkout with nothing built: a build replaces the bundles that running tests use. */
+function copyCheckout() {
+  const copy = copySources(root, 'batuta-checks-');
   // PostgreSQL runs as a user of its own where this runs as root, with programs that are in here.
   chmodSync(copy, 0o755);
-  const leftOut = new Set(['node_modules', 'dist', '.git', '.batuta', '.reports', 'coverage']);
-  cpSync(root, copy, { recursive: true, filter: (path) => !leftOut.has(basename(path)) });
-  const inside = ['libs', 'services'].flatMap((group) =>
-    readdirSync(join(root, group)).map((name) => join(group, name)),
-  );
-  for (const folder of ['.', 'cli', 'bench', ...inside]) {
-    const from = join(root, folder, 'node_modules');
-    const to = join(copy, folder, 'node_modules');
-    if (!existsSync(from)) continue;
-    const { code: unlinked } = await run('cp', ['-al', from, to], { limit: 10, capture: true });
-    if (unlinked === 0) continue;
-    const { code, output } = await run('cp', ['-aT', from, to], { limit: 10, capture: true });
-    if (code !== 0) throw new Error(`${from} cannot be copied: ${output}`);
-  }
+  linkPackages(root, copy);
   return copy;
 }
 
@@ -266,7 +250,7 @@ async function runOnNextNode() {
     skip(`test:e2e${suffix}`, 'npm could not install it', countSpecFiles(root, 'e2e'));
     return;
   }
-  const cwd = await copyCheckout();
+  const cwd = copyCheckout();
   try {
     if (!(await runStatic('build', { on, cwd, name: `build${suffix}` }))) {
       fail(`test:e2e${suffix}`, 'not run, because the build failed');
