@@ -1,12 +1,12 @@
 import { operations } from '@batuta/contracts';
 import type { OutputPlace, OutputPublished, ReadStreamReply, ReadStreamRequest } from '@batuta/contracts';
 import type { Backend } from '../backend/backend.js';
+import { Turns } from '../backend/turns.js';
 import type { ExecutionHub } from '../executions/execution-hub.js';
 import type { Follower } from '../executions/execution-watch.js';
 import type { ServedEvent } from '../executions/served-event.js';
 import { accepted } from '../http/problem.js';
 import type { OutputHub, OutputListener } from './output-hub.js';
-import { Places } from './places.js';
 import { StepStream } from './step-stream.js';
 import type { StreamItem } from './stream-items.js';
 
@@ -58,7 +58,7 @@ export class StreamFollow implements OutputListener {
   readonly #events: Follower;
   #unlisten: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
-  readonly #reads = new Places(MOST_READS);
+  readonly #reads = new Turns(MOST_READS);
   #looks = 0;
   /** No events come any more. */
   #ended = false;
@@ -112,10 +112,10 @@ export class StreamFollow implements OutputListener {
   #streamOf(stepId: string): StepStream | undefined {
     const known = this.#streams.get(stepId);
     if (known !== undefined || this.#streams.size >= MOST_STEPS) return known;
-    const { places, sink } = this.options;
+    const { places, sink, tenantId } = this.options;
     const isStopped = (): boolean => this.#stopped;
     const stream = new StepStream(stepId, places.get(stepId), {
-      read: (place) => this.#reads.run(() => this.#read(stepId, place)),
+      read: (place) => this.#reads.take(tenantId, () => this.#read(stepId, place)),
       deliver: (items) => sink.send(items),
       drained: () => sink.drained(),
       get closed() {

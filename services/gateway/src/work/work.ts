@@ -23,7 +23,7 @@ import { commandIdOf, executionIdOfKey, isUuid, sha256, uuidV7 } from '../http/i
 import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import { definitionOf, markOf, placed } from './steps.js';
 import type { KeptFor, Mark, Said, Target, WorkStep } from './steps.js';
-import { Turns } from './turns.js';
+import { Turns } from '../backend/turns.js';
 
 const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
 /** A config that was made by somebody else meanwhile is looked for once more. */
