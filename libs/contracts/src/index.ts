@@ -532,15 +532,13 @@ export {
   waitParameter,
   wordParameter,
   wordsParameter,
+  WORK_QUERIES,
 } from './operations/parameters.js';
 export { DEFINITION_EXAMPLE } from './operations/configs.js';
 export { EXECUTION_QUERIES } from './operations/executions.js';
 export { SCHEDULE_QUERIES } from './operations/schedules.js';
 export { MOST_WORK_STEPS, TASK_PRIORITIES, WORK_STATUSES } from './work.js';
 export type { WorkStatus } from './work.js';
-export { TASK_QUERIES } from './operations/tasks.js';
-export { WORKFLOW_QUERIES } from './operations/workflows.js';
-export { PROCESS_QUERIES } from './operations/processes.js';
 export { OFFSET } from './operations/offset.js';
 export type { Parameter, QueryOf, QuerySpec } from './operations/parameters.js';
 export { AUDIT_BATCH, AUDIT_OUTCOMES, AUDIT_TEXT, auditLink, FIRST_AUDIT_LINK } from './audit.js';

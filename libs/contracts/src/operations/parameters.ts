@@ -137,3 +137,8 @@ export const waitParameter: Parameter<number> = {
     return value !== undefined && value >= 1 && value <= MAX_WAIT_MS ? value : undefined;
   },
 };
+
+/** Query parameters of the lists of tasks, workflows, processes and runs. */
+export const WORK_QUERIES = {
+  list: { limit: limitParameter(50, 20), cursor: cursorParameter },
+} as const;

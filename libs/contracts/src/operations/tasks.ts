@@ -1,14 +1,9 @@
 import { anotherRoute, defineCommand } from './define.js';
 import { executions } from './executions.js';
-import { cursorParameter, limitParameter } from './parameters.js';
+import { WORK_QUERIES } from './parameters.js';
 
 const PATH = '/api/v1/tasks';
 const ONE = `${PATH}/:task_id`;
-
-/** Query parameters of the routes, by what they ask for. */
-export const TASK_QUERIES = {
-  list: { limit: limitParameter(50, 20), cursor: cursorParameter },
-} as const;
 
 /** Agents or configs that run once, now or at a time. A task is an execution with one step. */
 export const tasks = {
@@ -38,7 +33,7 @@ export const tasks = {
       method: 'GET',
       path: PATH,
       summary: 'List tasks, newest first',
-      query: TASK_QUERIES.list,
+      query: WORK_QUERIES.list,
       answers: [{ status: 200, schema: 'TaskPage', says: 'A page.' }],
     },
   }),

@@ -3,7 +3,7 @@ import type { HttpRoute } from './define.js';
 import { anotherRoute, defineCommand } from './define.js';
 import { configs } from './configs.js';
 import { executions } from './executions.js';
-import { cursorParameter, limitParameter } from './parameters.js';
+import { WORK_QUERIES } from './parameters.js';
 
 const PATH = '/api/v1/workflows';
 const ONE = `${PATH}/:id`;
@@ -16,12 +16,7 @@ const EXAMPLE: JsonObject = {
   config: { continue_on_error: false },
 };
 
-/** Query parameters of the routes, by what they ask for. */
-export const WORKFLOW_QUERIES = {
-  list: { limit: limitParameter(50, 20), cursor: cursorParameter },
-} as const;
-
-const page = { query: WORKFLOW_QUERIES.list };
+const page = { query: WORK_QUERIES.list };
 
 function control(name: string, does: string, route: Pick<HttpRoute, 'summary' | 'description'> & { says: string }) {
   const { says, ...said } = route;

@@ -1,5 +1,5 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
-import { isoTime, operations, PROCESS_QUERIES } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { Idempotency, JsonObject, JsonValue, Preconditions, Principal } from '@batuta/contracts';
 import type { FastifyReply } from 'fastify';
 import { Caller } from '../auth/principal.js';
@@ -9,29 +9,25 @@ import { checkedBody, objectBody } from '../dto/checked.js';
 import { ReasonBody } from '../dto/execute.dto.js';
 import { ExecutionStarter } from '../executions/execution-starter.js';
 import { Executions } from '../executions/executions.js';
-import { createdAt, idempotencyKeyOf, tagged, traceparentOf } from '../http/headers.js';
-import { executionIdOf } from '../http/ids.js';
+import { idempotencyKeyOf, traceparentOf } from '../http/headers.js';
 import { Conditions } from '../http/preconditions.js';
 import { Problem } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
-import { admittedHeaders } from '../http/rate-limit.js';
-import { shownCursor } from '../http/shown.js';
 import { Once } from '../routes/idempotency.js';
 import { RouteFor } from '../routes/operation-route.js';
 import { processIn, runIn } from './bodies.js';
+import { KeptRoutes } from './kept-routes.js';
 import { reasonOf } from './reason.js';
-import { shownRun, workStatusOf } from './shown-runs.js';
 import { shownSteps } from './steps.js';
 import { Work, startedUnder } from './work.js';
-import type { Kept } from './work.js';
 
 const REASON = checkedBody(ReasonBody, { optional: true });
-const ONE = '/api/v1/processes';
 
 /** Processes: configs whose steps are workflows and tasks, and executions of them that wait for those of other processes. */
 @Controller()
 export class ProcessesController {
   readonly #work: Work;
+  readonly #routes: KeptRoutes;
 
   constructor(
     backend: Backend,
@@ -40,45 +36,49 @@ export class ProcessesController {
     private readonly starter: ExecutionStarter,
   ) {
     this.#work = new Work(backend, executions, limits);
+    this.#routes = new KeptRoutes(this.#work, {
+      keptFor: 'process',
+      plural: 'processes',
+      entries: 'steps',
+      idOf: ({ name }) => name,
+      read: processIn,
+      shown: ({ config, name, mark }) => ({
+        id: name,
+        config_id: config.id,
+        steps: shownSteps(config.definition, mark),
+        after: mark.after.map(({ process, on }) => ({ process, on })),
+      }),
+    });
   }
 
   @RouteFor(operations.processes.create)
-  async create(
+  create(
     @Caller() principal: Principal,
     @Body(objectBody) body: JsonValue,
     @Query() query: unknown,
     @Once() idempotency: Idempotency | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const { kept, repeated } = await this.#work.create(principal, 'process', processIn(body), idempotency);
-    createdAt(reply, `${ONE}/${kept.name}`);
-    const shown = await this.#shown(principal, kept);
-    return tagged(reply, kept.etag, repeated ? { ...shown, repeated } : shown);
+    return this.#routes.create(principal, body, query, idempotency, reply);
   }
 
   @RouteFor(operations.processes.list)
-  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
-    const { limit, cursor } = parseQuery(PROCESS_QUERIES.list, raw);
-    const { kept, nextCursor } = await this.#work.list(principal, 'process', { limit, cursor });
-    const processes = await Promise.all(kept.map((each) => this.#shown(principal, each)));
-    return { processes, next_cursor: shownCursor(nextCursor) };
+  list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    return this.#routes.list(principal, raw);
   }
 
   @RouteFor(operations.processes.get)
-  async get(
+  get(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() query: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const kept = await this.#work.find(principal, 'process', id);
-    return tagged(reply, kept.etag, await this.#shown(principal, kept));
+    return this.#routes.get(principal, id, query, reply);
   }
 
   @RouteFor(operations.processes.update)
-  async update(
+  update(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Body(objectBody) body: JsonValue,
@@ -86,20 +86,17 @@ export class ProcessesController {
     @Conditions() preconditions: Preconditions | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const kept = await this.#work.update(principal, 'process', id, processIn(body), preconditions);
-    return tagged(reply, kept.etag, await this.#shown(principal, kept));
+    return this.#routes.update(principal, id, body, query, preconditions, reply);
   }
 
   @RouteFor(operations.processes.delete)
-  async remove(
+  remove(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() query: unknown,
     @Conditions() preconditions: Preconditions | undefined,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#shown(principal, await this.#work.remove(principal, 'process', id, preconditions));
+    return this.#routes.remove(principal, id, query, preconditions);
   }
 
   @RouteFor(operations.processes.start)
@@ -114,7 +111,7 @@ export class ProcessesController {
   ): Promise<JsonObject> {
     parseQuery({}, query);
     const run = runIn(body);
-    const kept = await this.#work.find(principal, 'process', id);
+    const kept = await this.#routes.find(principal, id);
     const { config, name } = kept;
     const key = idempotencyKeyOf(header);
     const { executionId, isFirst, waiters } = await this.#work.nextRun(principal, kept, key);
@@ -131,10 +128,7 @@ export class ProcessesController {
       traceparent: traceparentOf(traceparent),
     };
     const accepted = await this.starter.start(executionId, request);
-    if (accepted.admitted !== undefined) void reply.headers(admittedHeaders(accepted.admitted));
-    void reply.header('location', `${ONE}/${name}/runs/${executionId}`);
-    const shown = await this.#run(principal, config.id, executionId);
-    return accepted.repeated === true ? { ...shown, repeated: true } : shown;
+    return this.#routes.started(principal, kept, { executionId, accepted }, reply);
   }
 
   @RouteFor(operations.processes.retry)
@@ -160,24 +154,18 @@ export class ProcessesController {
   }
 
   @RouteFor(operations.processes.runs)
-  async runs(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
-    const { limit, cursor } = parseQuery(PROCESS_QUERIES.list, raw);
-    const { config } = await this.#work.find(principal, 'process', id);
-    const { views, nextCursor } = await this.#work.page(principal, { configId: config.id, limit, cursor });
-    const path = `${ONE}/${encodeURIComponent(id)}/runs`;
-    return { runs: views.map((view) => shownRun(view, 'steps', path)), next_cursor: shownCursor(nextCursor) };
+  runs(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
+    return this.#routes.runs(principal, id, raw);
   }
 
   @RouteFor(operations.processes.run)
-  async run(
+  run(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Param('run_id') run: string,
     @Query() query: unknown,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const { config } = await this.#work.find(principal, 'process', id);
-    return this.#run(principal, config.id, executionIdOf(run));
+    return this.#routes.run(principal, id, run, query);
   }
 
   async #control(
@@ -186,37 +174,9 @@ export class ProcessesController {
   ): Promise<JsonObject> {
     const { principal, id, query, header } = asked;
     parseQuery({}, query);
-    const { config } = await this.#work.find(principal, 'process', id);
-    const newest = (await this.#work.runs(principal, { configId: config.id, limit: 1 })).executions[0];
+    const kept = await this.#routes.find(principal, id);
+    const newest = await this.#routes.newestRun(principal, kept);
     if (newest === undefined) throw new Problem('not_found', 'The process has no run.');
-    const repeated = await this.#work.command(principal, newest.id, control, idempotencyKeyOf(header));
-    const shown = await this.#run(principal, config.id, newest.id);
-    return repeated ? { ...shown, repeated } : shown;
-  }
-
-  async #run(principal: Principal, configId: string, executionId: string): Promise<JsonObject> {
-    const view = await this.#work.view(principal, executionId);
-    if (view?.configId !== configId) throw new Problem('not_found', 'The process has no such run.');
-    return shownRun(view, 'steps');
-  }
-
-  async #shown(principal: Principal, { config, name, mark }: Kept): Promise<JsonObject> {
-    const newest = (await this.#work.runs(principal, { configId: config.id, limit: 1 })).executions[0];
-    return {
-      id: name,
-      config_id: config.id,
-      steps: shownSteps(config.definition, mark),
-      after: mark.after.map(({ process, on }) => ({ process, on })),
-      config: { continue_on_error: mark.continue_on_error },
-      status: newest === undefined ? 'PENDING' : workStatusOf(newest.status),
-      version: config.version,
-      created_by: config.ownerId,
-      created_at: isoTime(config.createdAt),
-      updated_at: isoTime(config.updatedAt),
-      last_run:
-        newest === undefined
-          ? null
-          : { id: newest.id, status: workStatusOf(newest.status), created_at: isoTime(newest.createdAt) },
-    };
+    return this.#routes.command(principal, kept, newest.id, control, idempotencyKeyOf(header));
   }
 }

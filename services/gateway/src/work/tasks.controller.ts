@@ -5,7 +5,7 @@ import {
   isoTime,
   operations,
   TASK_PRIORITIES,
-  TASK_QUERIES,
+  WORK_QUERIES,
   toUserJson,
 } from '@batuta/contracts';
 import type { ExecutionView, GetStepReply, JsonObject, JsonValue, Principal } from '@batuta/contracts';
@@ -82,7 +82,7 @@ export class TasksController {
 
   @RouteFor(operations.tasks.list)
   async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
-    const { limit, cursor } = parseQuery(TASK_QUERIES.list, raw);
+    const { limit, cursor } = parseQuery(WORK_QUERIES.list, raw);
     const by = { sessionId: SESSION, limit, cursor };
     // What a task runs has its session too, when it is an execution itself.
     const isTask = ({ configName }: { readonly configName: string }): boolean => configName.startsWith('task:');

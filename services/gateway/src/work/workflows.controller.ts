@@ -1,5 +1,5 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
-import { isoTime, operations, WORKFLOW_QUERIES } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { Idempotency, JsonObject, JsonValue, Preconditions, Principal } from '@batuta/contracts';
 import type { FastifyReply } from 'fastify';
 import { Caller } from '../auth/principal.js';
@@ -9,29 +9,25 @@ import { checkedBody, objectBody } from '../dto/checked.js';
 import { ReasonBody } from '../dto/execute.dto.js';
 import { ExecutionStarter } from '../executions/execution-starter.js';
 import { Executions } from '../executions/executions.js';
-import { createdAt, idempotencyKeyOf, tagged, traceparentOf } from '../http/headers.js';
-import { executionIdOf } from '../http/ids.js';
+import { idempotencyKeyOf, traceparentOf } from '../http/headers.js';
 import { Conditions } from '../http/preconditions.js';
 import { Problem } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
-import { admittedHeaders } from '../http/rate-limit.js';
-import { shownCursor } from '../http/shown.js';
 import { Once } from '../routes/idempotency.js';
 import { RouteFor } from '../routes/operation-route.js';
-import { runIn, workflowIn } from './bodies.js';
+import { workflowIn, runIn } from './bodies.js';
+import { KeptRoutes } from './kept-routes.js';
 import { reasonOf } from './reason.js';
-import { shownRun, workStatusOf } from './shown-runs.js';
 import { shownTasks } from './steps.js';
 import { Work } from './work.js';
-import type { Kept } from './work.js';
 
 const REASON = checkedBody(ReasonBody, { optional: true });
-const ONE = '/api/v1/workflows';
 
 /** Workflows: configs whose steps are tasks, one after the other, and executions of them. */
 @Controller()
 export class WorkflowsController {
   readonly #work: Work;
+  readonly #routes: KeptRoutes;
 
   constructor(
     backend: Backend,
@@ -40,45 +36,44 @@ export class WorkflowsController {
     private readonly starter: ExecutionStarter,
   ) {
     this.#work = new Work(backend, executions, limits);
+    this.#routes = new KeptRoutes(this.#work, {
+      keptFor: 'workflow',
+      plural: 'workflows',
+      entries: 'tasks',
+      idOf: ({ config }) => config.id,
+      read: workflowIn,
+      shown: ({ config, name }) => ({ id: config.id, name, tasks: shownTasks(config.definition) }),
+    });
   }
 
   @RouteFor(operations.workflows.create)
-  async create(
+  create(
     @Caller() principal: Principal,
     @Body(objectBody) body: JsonValue,
     @Query() query: unknown,
     @Once() idempotency: Idempotency | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const { kept, repeated } = await this.#work.create(principal, 'workflow', workflowIn(body), idempotency);
-    createdAt(reply, `${ONE}/${kept.config.id}`);
-    const shown = await this.#shown(principal, kept);
-    return tagged(reply, kept.etag, repeated ? { ...shown, repeated } : shown);
+    return this.#routes.create(principal, body, query, idempotency, reply);
   }
 
   @RouteFor(operations.workflows.list)
-  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
-    const { limit, cursor } = parseQuery(WORKFLOW_QUERIES.list, raw);
-    const { kept, nextCursor } = await this.#work.list(principal, 'workflow', { limit, cursor });
-    const workflows = await Promise.all(kept.map((each) => this.#shown(principal, each)));
-    return { workflows, next_cursor: shownCursor(nextCursor) };
+  list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    return this.#routes.list(principal, raw);
   }
 
   @RouteFor(operations.workflows.get)
-  async get(
+  get(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() query: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const kept = await this.#work.find(principal, 'workflow', id);
-    return tagged(reply, kept.etag, await this.#shown(principal, kept));
+    return this.#routes.get(principal, id, query, reply);
   }
 
   @RouteFor(operations.workflows.update)
-  async update(
+  update(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Body(objectBody) body: JsonValue,
@@ -86,20 +81,17 @@ export class WorkflowsController {
     @Conditions() preconditions: Preconditions | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const kept = await this.#work.update(principal, 'workflow', id, workflowIn(body), preconditions);
-    return tagged(reply, kept.etag, await this.#shown(principal, kept));
+    return this.#routes.update(principal, id, body, query, preconditions, reply);
   }
 
   @RouteFor(operations.workflows.delete)
-  async remove(
+  remove(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() query: unknown,
     @Conditions() preconditions: Preconditions | undefined,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#shown(principal, await this.#work.remove(principal, 'workflow', id, preconditions));
+    return this.#routes.remove(principal, id, query, preconditions);
   }
 
   @RouteFor(operations.workflows.start)
@@ -114,7 +106,8 @@ export class WorkflowsController {
   ): Promise<JsonObject> {
     parseQuery({}, query);
     const run = runIn(body);
-    const { config, name } = await this.#work.find(principal, 'workflow', id);
+    const kept = await this.#routes.find(principal, id);
+    const { config, name } = kept;
     const key = idempotencyKeyOf(header);
     const request = {
       principal,
@@ -126,10 +119,7 @@ export class WorkflowsController {
     };
     const executionId = this.starter.executionId(request);
     const accepted = await this.starter.start(executionId, request);
-    if (accepted.admitted !== undefined) void reply.headers(admittedHeaders(accepted.admitted));
-    void reply.header('location', `${ONE}/${config.id}/runs/${executionId}`);
-    const shown = await this.#run(principal, config.id, executionId);
-    return accepted.repeated === true ? { ...shown, repeated: true } : shown;
+    return this.#routes.started(principal, kept, { executionId, accepted }, reply);
   }
 
   @RouteFor(operations.workflows.pause)
@@ -155,24 +145,18 @@ export class WorkflowsController {
   }
 
   @RouteFor(operations.workflows.runs)
-  async runs(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
-    const { limit, cursor } = parseQuery(WORKFLOW_QUERIES.list, raw);
-    const { config } = await this.#work.find(principal, 'workflow', id);
-    const { views, nextCursor } = await this.#work.page(principal, { configId: config.id, limit, cursor });
-    const path = `${ONE}/${encodeURIComponent(id)}/runs`;
-    return { runs: views.map((view) => shownRun(view, 'tasks', path)), next_cursor: shownCursor(nextCursor) };
+  runs(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
+    return this.#routes.runs(principal, id, raw);
   }
 
   @RouteFor(operations.workflows.run)
-  async run(
+  run(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Param('run_id') run: string,
     @Query() query: unknown,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const { config } = await this.#work.find(principal, 'workflow', id);
-    return this.#run(principal, config.id, executionIdOf(run));
+    return this.#routes.run(principal, id, run, query);
   }
 
   async #control(
@@ -181,39 +165,12 @@ export class WorkflowsController {
   ): Promise<JsonObject> {
     const { principal, id, query, header } = asked;
     parseQuery({}, query);
-    const { config } = await this.#work.find(principal, 'workflow', id);
-    const newest = (await this.#work.runs(principal, { configId: config.id, limit: 1 })).executions[0];
+    const kept = await this.#routes.find(principal, id);
+    const newest = await this.#routes.newestRun(principal, kept);
     if (newest === undefined) throw new Problem('not_running', 'The workflow has no run.');
     const isOver = ['completed', 'failed', 'cancelled'].includes(newest.status);
     // A repeat under a key is answered by the engine, whatever has become of the run.
     if (isOver && header === undefined) throw new Problem('not_running', 'The newest run of the workflow has ended.');
-    const repeated = await this.#work.command(principal, newest.id, control, idempotencyKeyOf(header));
-    const shown = await this.#run(principal, config.id, newest.id);
-    return repeated ? { ...shown, repeated } : shown;
-  }
-
-  async #run(principal: Principal, configId: string, executionId: string): Promise<JsonObject> {
-    const view = await this.#work.view(principal, executionId);
-    if (view?.configId !== configId) throw new Problem('not_found', 'The workflow has no such run.');
-    return shownRun(view, 'tasks');
-  }
-
-  async #shown(principal: Principal, { config, name, mark }: Kept): Promise<JsonObject> {
-    const newest = (await this.#work.runs(principal, { configId: config.id, limit: 1 })).executions[0];
-    return {
-      id: config.id,
-      name,
-      tasks: shownTasks(config.definition),
-      config: { continue_on_error: mark.continue_on_error },
-      status: newest === undefined ? 'PENDING' : workStatusOf(newest.status),
-      version: config.version,
-      created_by: config.ownerId,
-      created_at: isoTime(config.createdAt),
-      updated_at: isoTime(config.updatedAt),
-      last_run:
-        newest === undefined
-          ? null
-          : { id: newest.id, status: workStatusOf(newest.status), created_at: isoTime(newest.createdAt) },
-    };
+    return this.#routes.command(principal, kept, newest.id, control, idempotencyKeyOf(header));
   }
 }
