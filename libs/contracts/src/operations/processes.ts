@@ -74,7 +74,7 @@ export const processes = {
       method: 'GET',
       path: ONE,
       summary: 'Get a process by its id',
-      answers: [{ status: 200, schema: 'Process', says: 'The workflow with its newest run.', etag: true }],
+      answers: [{ status: 200, schema: 'Process', says: 'The process with its newest run.', etag: true }],
     },
   }),
   update: anotherRoute(configs.update, {
@@ -85,7 +85,7 @@ export const processes = {
       summary: 'Change a process',
       description: 'Runs that were started keep their steps and what they wait for.',
       compares: true,
-      body: { schema: 'ProcessBody', says: 'The whole workflow.', example: EXAMPLE },
+      body: { schema: 'ProcessBody', says: 'The whole process.', example: EXAMPLE },
       answers: [{ status: 200, schema: 'Process', says: 'Changed.', etag: true }],
     },
   }),
@@ -98,7 +98,7 @@ export const processes = {
       summary: 'Delete a process',
       description: 'Its runs go on. Refused while another process depends on it.',
       compares: true,
-      answers: [{ status: 200, schema: 'Process', says: 'The deleted workflow.' }],
+      answers: [{ status: 200, schema: 'Process', says: 'The deleted process.' }],
     },
   }),
   start: defineCommand({
