@@ -31,6 +31,7 @@ describe('a tenant whose host names get no answer', () => {
   let platform: LocalPlatform;
   let port: string;
   let mallory: Api;
+  let holder: Api;
   let quiet: Api;
 
   beforeAll(async () => {
@@ -43,8 +44,10 @@ describe('a tenant whose host names get no answer', () => {
       BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: allowed,
     });
     mallory = await platform.user('mallory', 'operator');
+    // Another hostile tenant, because the lookups of the first one keep its places for as long as they wait.
+    holder = await platform.user('holder', 'operator');
     quiet = await platform.user('quiet', 'operator');
-    for (const api of [mallory, quiet]) {
+    for (const api of [mallory, holder, quiet]) {
       for (const [name, agent] of [
         ['call', 'http'],
         ['done', 'echo'],
@@ -98,10 +101,10 @@ describe('a tenant whose host names get no answer', () => {
 
   it("does not affect another tenant's calls when a server keeps its own calls waiting", async () => {
     // More connections than one tenant may have to one place at once.
-    const held = 100;
+    const held = 300;
     for (let index = 0; index < held; index += 1) {
       const input = { url: `http://good.test:${port}/held` };
-      expectStatus(await mallory.post(`${EXECUTE}/call`, { input }), 202);
+      expectStatus(await holder.post(`${EXECUTE}/call`, { input }), 202);
     }
     await eventually(() => expect(called.to('/held').length).toBeGreaterThan(20), {
       timeoutMs: 60_000,

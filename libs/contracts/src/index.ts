@@ -391,7 +391,7 @@ export {
   postgresRole,
 } from './postgres-rights.js';
 export type { PostgresRight, PostgresService } from './postgres-rights.js';
-export { grantRights, isSecured, secureRows } from './postgres-grants.js';
+export { grantRights, isConcurrentSchemaChange, isSecured, secureRows } from './postgres-grants.js';
 export {
   POSTGRES_ROWS,
   POSTGRES_ALL_TENANTS_SETTING,

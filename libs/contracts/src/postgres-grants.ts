@@ -39,6 +39,18 @@ export function grantRights(service: PostgresService): string {
   END $grants$`;
 }
 
+const INTERNAL_ERROR = 'XX000';
+
+/**
+ * Whether a change of the schema failed because another process changed the same row of the catalogue, as when two
+ * processes start together. PostgreSQL has no code of its own for it, does nothing, and expects another try.
+ */
+export function isConcurrentSchemaChange(error: unknown): boolean {
+  const { code, message, driverError } = error as { code?: unknown; message?: unknown; driverError?: unknown };
+  if (driverError !== undefined) return isConcurrentSchemaChange(driverError);
+  return code === INTERNAL_ERROR && /^tuple concurrently (updated|deleted)$/.test(String(message));
+}
+
 /** A query whose column `secured` tells whether requests over this connection are under row level security. */
 export function isSecured(service: PostgresService): string {
   return `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = '${postgresTenantRole(service)}' AND pg_has_role(oid, 'MEMBER'))

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { isConcurrentSchemaChange } from '@batuta/contracts';
 import { createTestDatabase, eventually, templateFor } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
@@ -61,5 +62,50 @@ it('a migration behind a long reader delays writers only briefly, and completes 
     await reader.end();
     await writer.end();
     await watcher.end();
+  }
+});
+
+it('processes that start together all prepare an empty database, and build each index once', async () => {
+  const empty = await createTestDatabase();
+  try {
+    await Promise.all(Array.from({ length: 8 }, () => migrateEventStore(empty.url)));
+    const client = new pg.Client({ connectionString: empty.url });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ name: string }>(
+        `SELECT indexrelid::regclass::text AS name FROM pg_index
+         WHERE NOT indisvalid AND indexrelid::regclass::text LIKE 'execution.%'`,
+      );
+      expect(rows).toEqual([]);
+    } finally {
+      await client.end();
+    }
+  } finally {
+    await empty.drop();
+  }
+}, 300_000);
+
+it('knows what PostgreSQL says when two processes change the same row of its catalogue', async () => {
+  const [first, second] = [await connect(), await connect()];
+  try {
+    await first.query('BEGIN');
+    await first.query('GRANT SELECT ON execution.migrations TO PUBLIC');
+    const refused = second.query('REVOKE ALL ON execution.migrations FROM PUBLIC').catch((error: unknown) => error);
+    await eventually(async () => {
+      const { rows } = await first.query<{ waits: boolean }>(
+        `SELECT count(*) > 0 AS waits FROM pg_locks WHERE NOT granted
+         AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())`,
+      );
+      expect(rows[0]?.waits).toBe(true);
+    });
+    await first.query('COMMIT');
+    const error = await refused;
+    expect(error).toBeInstanceOf(Error);
+    expect(isConcurrentSchemaChange(error)).toBe(true);
+    expect(isConcurrentSchemaChange({ driverError: error })).toBe(true);
+    expect(isConcurrentSchemaChange(new Error('tuple concurrently updated'))).toBe(false);
+  } finally {
+    await first.end();
+    await second.end();
   }
 });

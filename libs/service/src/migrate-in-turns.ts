@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SEE_ALL_TENANTS_LOCALLY, grantRights, mayMigrate, outdatedSchema, secureRows } from '@batuta/contracts';
+import {
+  SEE_ALL_TENANTS_LOCALLY,
+  grantRights,
+  isConcurrentSchemaChange,
+  mayMigrate,
+  outdatedSchema,
+  secureRows,
+} from '@batuta/contracts';
 import type { PostgresService } from '@batuta/contracts';
 import { Mistake } from '@batuta/program';
 
@@ -84,7 +91,8 @@ export async function migrateInTurns<R extends Runner>(
         return;
       } catch (error) {
         if (runner.isTransactionActive) await runner.rollbackTransaction();
-        if (codeOf(error) !== LOCK_NOT_AVAILABLE || performance.now() > until) throw error;
+        const mayPass = codeOf(error) === LOCK_NOT_AVAILABLE || isConcurrentSchemaChange(error);
+        if (!mayPass || performance.now() > until) throw error;
       } finally {
         await runner.release();
       }

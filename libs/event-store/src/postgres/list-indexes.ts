@@ -1,5 +1,6 @@
-import type { Client } from 'pg';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isConcurrentSchemaChange } from '@batuta/contracts';
+import type { Client } from 'pg';
 
 interface Index {
   readonly name: string;
@@ -85,7 +86,8 @@ export async function buildListIndexes(client: Client): Promise<void> {
       if (states.has(missing.name)) await client.query(`DROP INDEX CONCURRENTLY IF EXISTS execution.${missing.name}`);
       await client.query(`CREATE INDEX CONCURRENTLY ${missing.name} ON ${missing.on}`);
     } catch (error) {
-      if (!ANOTHER_BUILDS.has((error as { code?: string }).code ?? '')) throw error;
+      const another = ANOTHER_BUILDS.has((error as { code?: string }).code ?? '') || isConcurrentSchemaChange(error);
+      if (!another) throw error;
       await delay(AGAIN_MS);
     }
   }

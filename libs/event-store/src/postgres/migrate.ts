@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SEE_ALL_TENANTS_LOCALLY, grantRights, mayMigrate, outdatedSchema, secureRows } from '@batuta/contracts';
+import {
+  SEE_ALL_TENANTS_LOCALLY,
+  grantRights,
+  isConcurrentSchemaChange,
+  mayMigrate,
+  outdatedSchema,
+  secureRows,
+} from '@batuta/contracts';
 import pg from 'pg';
 import { engineTables } from './migrations/0001-engine.js';
 import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
@@ -89,6 +96,11 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
   }
 }
 
+/** Whether another try may succeed: somebody else held the lock of a table, or changed the same thing. */
+function comesFromAnother(error: unknown): boolean {
+  return (error as { code?: string }).code === LOCK_NOT_AVAILABLE || isConcurrentSchemaChange(error);
+}
+
 /** Throws a message for the operator when a migration is missing. */
 async function checkMigrated(client: pg.Client): Promise<void> {
   const { rows } = await client
@@ -115,7 +127,7 @@ async function securedAll(client: pg.Client, mayWait: boolean): Promise<boolean>
     return true;
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    if (mayWait && (error as { code?: string }).code === LOCK_NOT_AVAILABLE) return false;
+    if (mayWait && comesFromAnother(error)) return false;
     throw error;
   }
 }
@@ -161,7 +173,7 @@ async function migrateOnce(
     return applied.size === 0 ? 'began' : 'applied';
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    if (mayWait && (error as { code?: string }).code === LOCK_NOT_AVAILABLE) return 'locked';
+    if (mayWait && comesFromAnother(error)) return 'locked';
     throw error;
   }
 }
