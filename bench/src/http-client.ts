@@ -16,14 +16,16 @@ const OPTIONS = {
 
 /** Collects one answer, and calls one of its two functions once. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
+  readonly #answered: (answer: HttpAnswer) => void;
+  readonly #failed: (error: Error) => void;
   #status = 0;
   #first: Buffer | undefined;
   #rest: Buffer[] | undefined;
 
-  constructor(
-    private readonly answered: (answer: HttpAnswer) => void,
-    private readonly failed: (error: Error) => void,
-  ) {}
+  constructor(answered: (answer: HttpAnswer) => void, failed: (error: Error) => void) {
+    this.#answered = answered;
+    this.#failed = failed;
+  }
 
   // Without this method, undici treats the handler as one of its old interface.
   onRequestStart(): void {}
@@ -45,15 +47,15 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     try {
       if (bytes !== undefined) body = JSON.parse(bytes.toString('utf8'));
     } catch {
-      this.failed(new TypeError(`an answer with status ${this.#status} is no JSON: ${bytes?.toString('utf8') ?? ''}`));
+      this.#failed(new TypeError(`an answer with status ${this.#status} is no JSON: ${bytes?.toString('utf8') ?? ''}`));
       return;
     }
-    this.answered({ status: this.#status, body });
+    this.#answered({ status: this.#status, body });
   }
 
   // Also called for an answer that was cut off because its server was killed.
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.failed(error);
+    this.#failed(error);
   }
 }
 

@@ -35,14 +35,17 @@ function programOf(name: string): string {
 
 /** Every service as its own process, as in production, for works that kill services. */
 export class ServiceProcesses {
+  readonly #env: Readonly<Record<string, string>>;
   readonly #children = new Map<BenchService, ChildProcess>();
   readonly #ports = new Map<BenchService, number>();
 
   private constructor(
     readonly directory: string,
     readonly stack: LocalStack,
-    private readonly env: Readonly<Record<string, string>>,
-  ) {}
+    env: Readonly<Record<string, string>>,
+  ) {
+    this.#env = env;
+  }
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<ServiceProcesses> {
     const directory = mkdtempSync(join(tmpdir(), 'batuta-bench-'));
@@ -113,7 +116,7 @@ export class ServiceProcesses {
         BATUTA_RUNNER_ID: 'bench',
         BATUTA_RUNNER_SLOTS: '512',
         BENCH_LEDGER: this.ledger,
-        ...this.env,
+        ...this.#env,
         [PORTS[name]]: String(this.#ports.get(name)),
       },
     });

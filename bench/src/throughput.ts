@@ -65,17 +65,19 @@ export function profilingEnvironment(): Record<string, string> {
  * engines.
  */
 export class ThroughputBench {
+  readonly #options: ThroughputOptions;
   readonly #rounds = new Map<string, number>();
   readonly #deployment: Promise<Deployment>;
 
-  constructor(private readonly options: ThroughputOptions) {
+  constructor(options: ThroughputOptions) {
+    this.#options = options;
     this.#deployment = Deployment.start(options);
     // A failed start is reported to the first caller that requests a round.
     this.#deployment.catch(() => undefined);
   }
 
   get name(): string {
-    return this.options.name;
+    return this.#options.name;
   }
 
   /** Runs one round after a warm-up, which is long for the first round of its kind. */
@@ -96,8 +98,8 @@ export class ThroughputBench {
     const steps = executions * stepsPerExecution(shape);
     const cpu = mapValues(after, (seconds, name) => rounded(((seconds - (before[name] ?? 0)) / steps) * 1000, 4));
     return {
-      peer: this.options.name,
-      peer_version: this.options.version,
+      peer: this.#options.name,
+      peer_version: this.#options.version,
       server_version: process.version,
       work: request.work,
       in_flight: inFlight,
@@ -114,7 +116,7 @@ export class ThroughputBench {
       ),
       cpu_by_process: cpu,
       peak_rss_mb: peakMemory(deployment.pids),
-      settings: { layout: this.options.layout },
+      settings: { layout: this.#options.layout },
     };
   }
 

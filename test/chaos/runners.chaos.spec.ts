@@ -17,22 +17,21 @@ interface Execution {
 
 /** Step-runners that are restarted when they end, as a supervisor does. */
 class Workers {
+  readonly #env: NodeJS.ProcessEnv;
   readonly #running = new Map<number, Child>();
   readonly #children: Child[] = [];
   #stopped = false;
   /** Number of processes that have ended. */
   ends = 0;
 
-  constructor(
-    count: number,
-    private readonly env: NodeJS.ProcessEnv,
-  ) {
+  constructor(count: number, env: NodeJS.ProcessEnv) {
+    this.#env = env;
     for (let index = 0; index < count; index += 1) this.#start(index);
   }
 
   #start(index: number): void {
     const child = runFile('test/chaos/ending-worker.ts', {
-      env: { ...this.env, BATUTA_RUNNER_ID: `worker-${index}` },
+      env: { ...this.#env, BATUTA_RUNNER_ID: `worker-${index}` },
     });
     this.#children.push(child);
     this.#running.set(index, child);

@@ -18,31 +18,34 @@ const KEY = 'sk-live-0123456789abcdefghij';
 
 /** A call of a model that the test answers piece by piece. */
 class ModelCall {
+  readonly #response: ServerResponse;
+
   constructor(
     readonly body: { readonly messages: readonly { content: string }[]; readonly stream?: boolean },
-    private readonly response: ServerResponse,
+    response: ServerResponse,
   ) {
+    this.#response = response;
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.flushHeaders();
   }
 
   delta(delta: object): void {
-    this.send({ choices: [{ index: 0, delta, finish_reason: null }] });
+    this.#send({ choices: [{ index: 0, delta, finish_reason: null }] });
   }
 
   finish(reason = 'stop'): void {
-    this.send({ choices: [{ index: 0, delta: {}, finish_reason: reason }] });
-    this.send({ choices: [], usage: { prompt_tokens: 12, completion_tokens: 7, total_tokens: 19 } });
-    this.response.end('data: [DONE]\n\n');
+    this.#send({ choices: [{ index: 0, delta: {}, finish_reason: reason }] });
+    this.#send({ choices: [], usage: { prompt_tokens: 12, completion_tokens: 7, total_tokens: 19 } });
+    this.#response.end('data: [DONE]\n\n');
   }
 
   break(): void {
-    this.response.destroy();
+    this.#response.destroy();
   }
 
-  private send(chunk: object): void {
+  #send(chunk: object): void {
     const whole = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'piecewise', ...chunk };
-    this.response.write(`data: ${JSON.stringify(whole)}\n\n`);
+    this.#response.write(`data: ${JSON.stringify(whole)}\n\n`);
   }
 }
 

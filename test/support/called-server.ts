@@ -14,6 +14,8 @@ export type AnswerOf = (path: string, earlier: number) => number;
 
 /** A server on loopback that agents and webhooks call. It records the requests, and the test decides the answers. */
 export class CalledServer {
+  readonly #statusOf: AnswerOf;
+  readonly #bodyOf: (path: string, earlier: number) => string;
   readonly requests: CalledRequest[] = [];
   /** Called by the test. Requests to /held wait for it. */
   release: () => void = () => undefined;
@@ -25,9 +27,12 @@ export class CalledServer {
   });
 
   constructor(
-    private readonly statusOf: AnswerOf = () => 200,
-    private readonly bodyOf: (path: string, earlier: number) => string = () => '{"said":"hello"}',
-  ) {}
+    statusOf: AnswerOf = () => 200,
+    bodyOf: (path: string, earlier: number) => string = () => '{"said":"hello"}',
+  ) {
+    this.#statusOf = statusOf;
+    this.#bodyOf = bodyOf;
+  }
 
   /** Resolves with its URL. */
   async start(): Promise<string> {
@@ -52,7 +57,7 @@ export class CalledServer {
     const earlier = this.to(path).length;
     this.requests.push({ path, headers: request.headers, body });
     if (path === '/held') await this.#released;
-    response.writeHead(this.statusOf(path, earlier), { 'content-type': 'application/json' });
-    response.end(this.bodyOf(path, earlier));
+    response.writeHead(this.#statusOf(path, earlier), { 'content-type': 'application/json' });
+    response.end(this.#bodyOf(path, earlier));
   }
 }

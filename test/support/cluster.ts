@@ -33,11 +33,15 @@ const PORT_VARIABLE: Readonly<Record<DeployableService, string>> = {
 
 /** A whole platform of separate processes, as in production, with its own servers. */
 export class Cluster {
+  readonly #processes: ReadonlyMap<DeployableService, readonly ServiceProcess[]>;
+
   private constructor(
     readonly dir: string,
     readonly stack: LocalStack,
-    private readonly processes: ReadonlyMap<DeployableService, readonly ServiceProcess[]>,
-  ) {}
+    processes: ReadonlyMap<DeployableService, readonly ServiceProcess[]>,
+  ) {
+    this.#processes = processes;
+  }
 
   /**
    * Starts everything and waits until all services are ready. Throws with the end of a log when they do not become
@@ -80,27 +84,27 @@ export class Cluster {
     }
     const cluster = new Cluster(dir, stack, processes);
     const ended = (): Error | undefined => {
-      const gone = cluster.all().find(({ endsByItself }) => endsByItself.length > 0);
+      const gone = cluster.#all().find(({ endsByItself }) => endsByItself.length > 0);
       return gone === undefined ? undefined : new Error(`${gone.service} has ended.`);
     };
     let awaited: ServiceProcess | undefined;
     try {
-      for (const member of cluster.all()) {
+      for (const member of cluster.#all()) {
         member.spawn();
       }
-      for (awaited of cluster.all()) {
+      for (awaited of cluster.#all()) {
         await awaited.ready(ended);
       }
     } catch (error) {
-      const problems = await cluster.end(awaited);
+      const problems = await cluster.#end(awaited);
       // Another process that has ended may be the reason why this one is not ready.
       throw new Error([(error as Error).message, ...problems].join('\n'), { cause: error });
     }
     return cluster;
   }
 
-  private all(): ServiceProcess[] {
-    return [...this.processes.values()].flat();
+  #all(): ServiceProcess[] {
+    return [...this.#processes.values()].flat();
   }
 
   get postgres(): PostgresServer {
@@ -119,7 +123,7 @@ export class Cluster {
 
   /** An instance of a service. Throws when there is none. */
   process(service: DeployableService, index = 0): ServiceProcess {
-    const member = this.processes.get(service)?.[index];
+    const member = this.#processes.get(service)?.[index];
     if (member === undefined) {
       throw new Error(`the cluster has no ${service} ${index}`);
     }
@@ -128,7 +132,7 @@ export class Cluster {
 
   /** A file with NATS credentials for workers of a pool. */
   workerCredentials(pool: string): Promise<string> {
-    return writePoolCredentials(this.accounts, join(this.dir, 'nats', 'creds'), pool, 3_600_000);
+    return writePoolCredentials(this.#accounts, join(this.dir, 'nats', 'creds'), pool, 3_600_000);
   }
 
   /** A service's file with NATS credentials. */
@@ -136,7 +140,7 @@ export class Cluster {
     return natsCredentialsFile(this.stack.natsCredentials, service) ?? '';
   }
 
-  private get accounts(): NatsAccounts {
+  get #accounts(): NatsAccounts {
     if (this.nats.accounts === undefined) throw new Error('the cluster’s NATS server has one user');
     return this.nats.accounts;
   }
@@ -151,7 +155,7 @@ export class Cluster {
    * cleanly or had ended by itself.
    */
   async stop(): Promise<void> {
-    const problems = await this.end();
+    const problems = await this.#end();
     if (problems.length > 0) throw new Error(problems.join('\n'));
     await rm(this.dir, { recursive: true, force: true });
   }
@@ -160,16 +164,16 @@ export class Cluster {
    * Ends all processes and servers. Returns all problems, also earlier ones, except those of `known`, which the caller
    * knows.
    */
-  private async end(known?: ServiceProcess): Promise<string[]> {
+  async #end(known?: ServiceProcess): Promise<string[]> {
     const problems: string[] = [];
     const add = async (member: ServiceProcess, what: string): Promise<void> => {
       problems.push(`${member.service} ${what}. ${await member.logTail()}`);
     };
-    for (const member of this.all()) {
+    for (const member of this.#all()) {
       member.resume();
     }
     await Promise.all(
-      this.all().map(async (member) => {
+      this.#all().map(async (member) => {
         const ran = member.running;
         const code = await member.end('SIGTERM');
         if (member === known) return;

@@ -8,45 +8,45 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A process and its output. */
 export class SpokenProcess {
-  private text = '';
-  private readonly exit: Promise<number | null>;
-  private readonly ended: () => Error | undefined;
+  #text = '';
+  readonly #exit: Promise<number | null>;
+  readonly #ended: () => Error | undefined;
 
   constructor(readonly child: ChildProcess) {
     const collect = (chunk: Buffer): void => {
-      this.text += chunk.toString('utf8');
+      this.#text += chunk.toString('utf8');
     };
     this.child.stdout?.on('data', collect);
     this.child.stderr?.on('data', collect);
-    this.ended = endOf('the command', this.child, () => this.text);
-    this.exit = new Promise((resolve) => {
+    this.#ended = endOf('the command', this.child, () => this.#text);
+    this.#exit = new Promise((resolve) => {
       this.child.once('close', (code) => resolve(code));
     });
   }
 
   /** Standard output and standard error so far. */
   get output(): string {
-    return this.text;
+    return this.#text;
   }
 
   async says(pattern: RegExp, timeoutMs = 250_000): Promise<void> {
     await eventually(
       () => {
-        if (!pattern.test(this.text)) {
-          throw new Error(`it said:\n${this.text}`);
+        if (!pattern.test(this.#text)) {
+          throw new Error(`it said:\n${this.#text}`);
         }
       },
       {
         timeoutMs,
         describe: `the command says ${String(pattern)}`,
-        pointless: this.ended,
+        pointless: this.#ended,
       },
     );
   }
 
   /** Resolves with the exit code when the process has ended (null after a signal). */
   exited(): Promise<number | null> {
-    return this.exit;
+    return this.#exit;
   }
 }
 

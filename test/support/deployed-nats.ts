@@ -27,6 +27,9 @@ export interface DeployedNatsOptions {
 
 /** The nats-servers of a deployment, with exactly its configuration except for addresses and paths. */
 export class DeployedNats {
+  readonly #own: string;
+  readonly #program: string;
+  readonly #servers: readonly { readonly root: string; readonly name: string; readonly monitorPort: number }[];
   readonly #children: ChildProcess[] = [];
 
   private constructor(
@@ -35,10 +38,14 @@ export class DeployedNats {
     /** One folder per container, as `batuta credentials` creates them. */
     readonly directory: string,
     readonly accounts: NatsAccounts,
-    private readonly own: string,
-    private readonly program: string,
-    private readonly servers: readonly { readonly root: string; readonly name: string; readonly monitorPort: number }[],
-  ) {}
+    own: string,
+    program: string,
+    servers: readonly { readonly root: string; readonly name: string; readonly monitorPort: number }[],
+  ) {
+    this.#own = own;
+    this.#program = program;
+    this.#servers = servers;
+  }
 
   /** The file of a service's NATS credentials. `{service}` stands for its name. */
   get credentials(): string {
@@ -85,11 +92,11 @@ export class DeployedNats {
 
   /** Starts the servers again after `end`. */
   async run(): Promise<void> {
-    const logs = this.servers.map(({ root }) => join(root, 'nats.log'));
+    const logs = this.#servers.map(({ root }) => join(root, 'nats.log'));
     const ends: string[] = [];
-    for (const [index, { root, name }] of this.servers.entries()) {
+    for (const [index, { root, name }] of this.#servers.entries()) {
       const log = openSync(logs[index] ?? '', 'a');
-      const child = spawn(this.program, ['--config', join(root, 'etc/nats/nats.conf')], {
+      const child = spawn(this.#program, ['--config', join(root, 'etc/nats/nats.conf')], {
         env: { PATH: process.env['PATH'], POD_NAME: name },
         stdio: ['ignore', log, log],
       });
@@ -100,7 +107,7 @@ export class DeployedNats {
       this.#children.push(child);
     }
     try {
-      for (const { monitorPort } of this.servers) {
+      for (const { monitorPort } of this.#servers) {
         await eventually(async () => (await fetch(`http://127.0.0.1:${monitorPort}/healthz`)).status === 200, {
           timeoutMs: 120_000,
           describe: 'nats-server is healthy',
@@ -116,7 +123,7 @@ export class DeployedNats {
 
   /** The first server's log. */
   log(index = 0): string {
-    return readFileSync(join(this.servers[index]?.root ?? '', 'nats.log'), 'utf8');
+    return readFileSync(join(this.#servers[index]?.root ?? '', 'nats.log'), 'utf8');
   }
 
   /** Ends the servers. Their files stay. */
@@ -134,6 +141,6 @@ export class DeployedNats {
 
   async close(): Promise<void> {
     await this.end();
-    rmSync(this.own, { recursive: true, force: true });
+    rmSync(this.#own, { recursive: true, force: true });
   }
 }

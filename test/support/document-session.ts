@@ -35,22 +35,26 @@ exit $code
  * its own tenant, as on a new installation.
  */
 export class DocumentSession {
-  private waiting: (() => void) | undefined;
-  private pieces = 0;
+  readonly #home: string;
+  readonly #bash: ChildProcess;
+  #waiting: (() => void) | undefined;
+  #pieces = 0;
 
   private constructor(
     /** Contains the checkout and the session's own files. */
-    private readonly home: string,
-    private readonly bash: ChildProcess,
+    home: string,
+    bash: ChildProcess,
     /** The admin of the session's tenant. */
     readonly admin: Api,
   ) {
-    if (bash.stdout !== null) createInterface({ input: bash.stdout }).on('line', () => this.waiting?.());
-    bash.once('close', () => this.waiting?.());
+    this.#home = home;
+    this.#bash = bash;
+    if (bash.stdout !== null) createInterface({ input: bash.stdout }).on('line', () => this.#waiting?.());
+    bash.once('close', () => this.#waiting?.());
   }
 
   get checkout(): string {
-    return join(this.home, 'checkout');
+    return join(this.#home, 'checkout');
   }
 
   static async open(platform: LocalPlatform, tenant: string): Promise<DocumentSession> {
@@ -118,12 +122,12 @@ export class DocumentSession {
 
   /** Runs a script in the session. `line` is its line in the document. Throws when it does not end in time. */
   async run(script: string, line: number, timeoutMs = 150_000): Promise<Outcome> {
-    this.pieces += 1;
-    const file = (kind: string): string => join(this.home, `piece-${this.pieces}.${kind}`);
-    for (const log of ['curl.log', 'failures.log']) writeFileSync(join(this.home, log), '');
+    this.#pieces += 1;
+    const file = (kind: string): string => join(this.#home, `piece-${this.#pieces}.${kind}`);
+    for (const log of ['curl.log', 'failures.log']) writeFileSync(join(this.#home, log), '');
     // Empty lines before the script, so that bash's line numbers match the document.
     writeFileSync(file('sh'), `${'\n'.repeat(line - 1)}${script}\n`);
-    if (this.bash.exitCode !== null || this.bash.signalCode !== null)
+    if (this.#bash.exitCode !== null || this.#bash.signalCode !== null)
       throw new Error('the shell of this document has ended');
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -131,14 +135,14 @@ export class DocumentSession {
           new Error(`still running after ${timeoutMs / 1000} s:\n${script}\n${readFileSync(file('err'), 'utf8')}`),
         );
       }, timeoutMs);
-      this.waiting = () => {
+      this.#waiting = () => {
         clearTimeout(timer);
         resolve();
       };
-      this.bash.stdin?.write(`source ${file('sh')} >${file('out')} 2>${file('err')} </dev/null; echo done >&3\n`);
+      this.#bash.stdin?.write(`source ${file('sh')} >${file('out')} 2>${file('err')} </dev/null; echo done >&3\n`);
     });
     const lines = (name: string): string[] =>
-      readFileSync(join(this.home, name), 'utf8')
+      readFileSync(join(this.#home, name), 'utf8')
         .split('\n')
         .filter((each) => each !== '');
     return {
@@ -153,8 +157,8 @@ export class DocumentSession {
   }
 
   close(): void {
-    if (this.bash.pid !== undefined && this.bash.exitCode === null && this.bash.signalCode === null)
-      process.kill(-this.bash.pid, 'SIGKILL');
-    rmSync(this.home, { recursive: true, force: true });
+    if (this.#bash.pid !== undefined && this.#bash.exitCode === null && this.#bash.signalCode === null)
+      process.kill(-this.#bash.pid, 'SIGKILL');
+    rmSync(this.#home, { recursive: true, force: true });
   }
 }

@@ -19,18 +19,18 @@ export interface Block {
 /** A Markdown file of the repository. */
 export class Document {
   readonly text: string;
-  private readonly root: ReturnType<typeof fromMarkdown>;
+  readonly #root: ReturnType<typeof fromMarkdown>;
 
   /** `path` is relative to the top folder of the checkout. */
   constructor(readonly path: string) {
     this.text = readFileSync(join(ROOT, path), 'utf8');
-    this.root = fromMarkdown(this.text);
+    this.#root = fromMarkdown(this.text);
   }
 
   /** Code blocks in the order of the document. */
   blocks(): Block[] {
     const blocks: Block[] = [];
-    visit(this.root, 'code', ({ lang, meta, value, position }) => {
+    visit(this.#root, 'code', ({ lang, meta, value, position }) => {
       const fence = lang === null || lang === undefined ? 0 : 1;
       blocks.push({
         language: lang ?? undefined,
@@ -45,7 +45,7 @@ export class Document {
   /** Code within sentences. */
   inlineCode(): { readonly text: string; readonly line: number }[] {
     const found: { text: string; line: number }[] = [];
-    visit(this.root, 'inlineCode', ({ value, position }) => {
+    visit(this.#root, 'inlineCode', ({ value, position }) => {
       found.push({ text: value, line: position?.start.line ?? 0 });
     });
     return found;
@@ -55,7 +55,7 @@ export class Document {
   anchors(): Set<string> {
     const slugger = new GithubSlugger();
     const anchors = new Set<string>();
-    visit(this.root, 'heading', (heading) => {
+    visit(this.#root, 'heading', (heading) => {
       anchors.add(slugger.slug(toString(heading)));
     });
     return anchors;
@@ -64,7 +64,7 @@ export class Document {
   /** One sentence for each link to a missing file or heading of this repository. */
   brokenLinks(): string[] {
     const broken: string[] = [];
-    visit(this.root, (node) => {
+    visit(this.#root, (node) => {
       if (node.type !== 'link' && node.type !== 'definition') return;
       const { url, position } = node;
       if (/^[a-z][a-z0-9+.-]*:/i.test(url)) return;

@@ -26,22 +26,25 @@ const POOL = 'lab';
  * input has `{"fail": true}`.
  */
 export class Lab {
+  #runner: RunningStepRunner | undefined;
   readonly held: HeldAttempt[] = [];
   /** Whether attempts of `undo` fail when their input says so. */
   undoFails = true;
   /** Attempts of `undo` in the order of their arrival. */
   readonly undone: { readonly executionId: string; readonly input: unknown }[] = [];
 
-  private constructor(private runner: RunningStepRunner | undefined) {}
+  private constructor(runner: RunningStepRunner | undefined) {
+    this.#runner = runner;
+  }
 
   static async start(cluster: Cluster): Promise<Lab> {
     const lab = new Lab(undefined);
     const api = cluster.api();
-    const agents = lab.agents();
+    const agents = lab.#agents();
     for (const { name } of agents) {
       await api.client.agents.put(name, { pool: POOL, description: 'for tests' });
     }
-    lab.runner = await startStepRunner({
+    lab.#runner = await startStepRunner({
       settings: loadStepRunnerSettings({
         NATS_URL: cluster.stack.natsUrl,
         NATS_CREDS: await cluster.workerCredentials(POOL),
@@ -58,7 +61,7 @@ export class Lab {
 
   async stop(): Promise<void> {
     for (const attempt of this.held) attempt.finish(null);
-    await this.runner?.close();
+    await this.#runner?.close();
   }
 
   /** The newest attempt of a step, or the one with this number. Waits until it has arrived. */
@@ -75,9 +78,9 @@ export class Lab {
     );
   }
 
-  private agents(): Agent[] {
+  #agents(): Agent[] {
     return [
-      { name: 'held', version: '1', run: (input, context) => this.hold(input, context) },
+      { name: 'held', version: '1', run: (input, context) => this.#hold(input, context) },
       {
         name: 'chooser',
         version: '1',
@@ -100,7 +103,7 @@ export class Lab {
     ];
   }
 
-  private hold(input: unknown, context: AgentContext): Promise<unknown> {
+  #hold(input: unknown, context: AgentContext): Promise<unknown> {
     const { executionId, stepId, attempt, signal } = context;
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });

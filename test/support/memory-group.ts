@@ -63,11 +63,15 @@ export function imageMemoryEnvironment(): Record<string, string> {
  * them, as in a container.
  */
 export class MemoryGroup {
+  readonly #directory: string;
+
   private constructor(
     readonly name: string,
     readonly limit: number,
-    private readonly directory: string,
-  ) {}
+    directory: string,
+  ) {
+    this.#directory = directory;
+  }
 
   /** Whether this user can create such groups here. */
   static get possible(): boolean {
@@ -90,7 +94,7 @@ export class MemoryGroup {
 
   /** The file to which the id of a process is written to put the process, and all that it starts, into the group. */
   get members(): string {
-    return join(this.directory, 'cgroup.procs');
+    return join(this.#directory, 'cgroup.procs');
   }
 
   /** Bytes in use that cannot be released: memory of the processes, without cached files. */
@@ -106,13 +110,13 @@ export class MemoryGroup {
   /** Removes the group when its processes have ended. */
   async remove(): Promise<void> {
     await eventually(() => readFileSync(this.members, 'utf8') === '', { describe: `the group ${this.name} is empty` });
-    rmdirSync(this.directory);
+    rmdirSync(this.#directory);
   }
 
   #figure(file: string, name: string): number {
-    const text = readFileSync(join(this.directory, file), 'utf8');
+    const text = readFileSync(join(this.#directory, file), 'utf8');
     const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec(text) ?? [];
-    if (value === undefined) throw new Error(`${file} of ${this.directory} has no ${name}`);
+    if (value === undefined) throw new Error(`${file} of ${this.#directory} has no ${name}`);
     return Number(value);
   }
 }

@@ -22,26 +22,30 @@ export type CommandAnswer = Partial<Commanded> & {
 
 /** Operations on orchestrations for end-to-end tests, over REST. */
 export class Orchestrations {
-  constructor(private readonly api: Api) {}
+  readonly #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
 
   /** Saves the config and returns its name. */
   async save(definition: { readonly name: string } & Record<string, unknown>): Promise<string> {
     // Documents and tests write definitions as JSON, and the platform refuses invalid ones.
-    await this.api.client.configs.create(definition as unknown as OrchestrationDefinition);
+    await this.#api.client.configs.create(definition as unknown as OrchestrationDefinition);
     return definition.name;
   }
 
   async start(config: string, body: ExecuteBody = {}): Promise<string> {
-    return (await this.api.client.executions.start(config, body)).execution_id;
+    return (await this.#api.client.executions.start(config, body)).execution_id;
   }
 
   async get(id: string, atVersion?: number): Promise<ExecutionView> {
-    return await this.api.client.executions.get(id, { at_version: atVersion });
+    return await this.#api.client.executions.get(id, { at_version: atVersion });
   }
 
   /** Waits for the end of the execution. */
   async ended(id: string): Promise<ExecutionView> {
-    await this.api.client.executions.wait(id, { withinMs: 60_000 });
+    await this.#api.client.executions.wait(id, { withinMs: 60_000 });
     return this.get(id);
   }
 
@@ -52,7 +56,7 @@ export class Orchestrations {
     body?: Partial<PauseBody & CancelBody & DecisionBody & SignalBody & ForkBody>,
     key?: string,
   ): Promise<CommandAnswer> {
-    const answer = await this.api.post<Partial<Commanded> & { code?: string; detail?: string }>(
+    const answer = await this.#api.post<Partial<Commanded> & { code?: string; detail?: string }>(
       `/api/v1/orchestrations/executions/${id}/${command}`,
       body,
       key === undefined ? {} : { 'idempotency-key': key },
@@ -61,7 +65,7 @@ export class Orchestrations {
   }
 
   async events(id: string): Promise<Event[]> {
-    return await this.api.client.executions.events(id, { limit: 1000 }).all();
+    return await this.#api.client.executions.events(id, { limit: 1000 }).all();
   }
 }
 

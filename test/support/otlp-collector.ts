@@ -69,12 +69,15 @@ const attributesOf = (attributes: readonly OtlpAttribute[] = []): Record<string,
 
 /** Receives OTLP over HTTP (JSON) and records it. */
 export class OtlpCollector {
+  readonly #server: Server;
   readonly spans: CollectedSpan[] = [];
   /** Everything that was received, unchanged. */
   readonly bodies: string[] = [];
   /** While true, it answers every export with 503. */
   down = false;
-  private constructor(private readonly server: Server) {}
+  private constructor(server: Server) {
+    this.#server = server;
+  }
 
   static async start(): Promise<OtlpCollector> {
     const server = createServer();
@@ -88,7 +91,7 @@ export class OtlpCollector {
           return;
         }
         const body = Buffer.concat(chunks).toString('utf8');
-        collector.take(body);
+        collector.#take(body);
         response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
       });
     });
@@ -97,10 +100,10 @@ export class OtlpCollector {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  private take(body: string): void {
+  #take(body: string): void {
     this.bodies.push(body);
     for (const { resource, scopeSpans = [] } of (JSON.parse(body) as OtlpRequest).resourceSpans ?? []) {
       const service = String(attributesOf(resource?.attributes)['service.name']);
@@ -139,7 +142,7 @@ export class OtlpCollector {
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 }

@@ -28,48 +28,51 @@ interface Run {
 
 /** One service as its own process, as in production. It can be killed, paused and started again. */
 export class ServiceProcess {
-  private run: Run | undefined;
+  readonly #options: ServiceProcessOptions;
+  #run: Run | undefined;
   /** How the last run ended. */
-  private lastEnd = 'it was not started';
-  private readonly unasked: string[] = [];
+  #lastEnd = 'it was not started';
+  readonly #unasked: string[] = [];
 
-  constructor(private readonly options: ServiceProcessOptions) {}
+  constructor(options: ServiceProcessOptions) {
+    this.#options = options;
+  }
 
   get service(): DeployableService {
-    return this.options.service;
+    return this.#options.service;
   }
 
   get url(): string {
-    return this.options.url;
+    return this.#options.url;
   }
 
   /** The ends of runs that the test did not end. Each is a failure, even if no test noticed it. */
   get endsByItself(): readonly string[] {
-    return this.unasked;
+    return this.#unasked;
   }
 
   /** Starts the process without waiting until it is ready. */
   spawn(): void {
-    if (this.run !== undefined) {
+    if (this.#run !== undefined) {
       throw new Error(`${this.service} runs already`);
     }
-    const log = openSync(this.options.logFile, 'a');
+    const log = openSync(this.#options.logFile, 'a');
     const program = [process.execPath, '--enable-source-maps', `${ROOT}services/${this.service}/dist/main.js`];
     // The shell joins the group and then becomes the program, so nothing runs outside of the group.
-    const members = this.options.memoryGroup?.members;
+    const members = this.#options.memoryGroup?.members;
     const [file = '', ...values] =
       members === undefined ? program : ['/bin/sh', '-c', 'echo $$ > "$0" && exec "$@"', members, ...program];
     const child = spawn(file, values, {
-      env: this.options.env,
+      env: this.#options.env,
       stdio: ['ignore', log, log],
     });
     closeSync(log);
     const run: Run = { child, told: false };
-    this.run = run;
+    this.#run = run;
     child.once('exit', (code, signal) => {
-      this.lastEnd = describeEnd(code, signal);
-      if (!run.told) this.unasked.push(this.lastEnd);
-      if (this.run === run) this.run = undefined;
+      this.#lastEnd = describeEnd(code, signal);
+      if (!run.told) this.#unasked.push(this.#lastEnd);
+      if (this.#run === run) this.#run = undefined;
     });
   }
 
@@ -83,10 +86,10 @@ export class ServiceProcess {
    * become ready. The error includes the end of its log.
    */
   async ready(pointless: () => Error | undefined = () => undefined): Promise<void> {
-    const { run } = this;
+    const run = this.#run;
     // Another process may answer at the URL, so this one must be running too.
     const ended = (): Error | undefined =>
-      run !== undefined && this.run === run ? pointless() : new Error(`${this.service} has ended (${this.lastEnd}).`);
+      run !== undefined && this.#run === run ? pointless() : new Error(`${this.service} has ended (${this.#lastEnd}).`);
     try {
       await eventually(
         async () => {
@@ -103,21 +106,21 @@ export class ServiceProcess {
 
   /** The last lines of its log, for an error. */
   logTail(): Promise<string> {
-    return logTail(this.options.logFile);
+    return logTail(this.#options.logFile);
   }
 
   /** The process id while it runs. */
   get pid(): number | undefined {
-    return this.run?.child.pid;
+    return this.#run?.child.pid;
   }
 
   get running(): boolean {
-    return this.run !== undefined;
+    return this.#run !== undefined;
   }
 
   /** Sends a signal and resolves with the exit code when the process has ended (null after a signal). */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    const { run } = this;
+    const run = this.#run;
     if (run === undefined) {
       return null;
     }
@@ -131,10 +134,10 @@ export class ServiceProcess {
 
   /** Freezes the process (SIGSTOP), like a long garbage collection or a frozen host. */
   pause(): void {
-    this.run?.child.kill('SIGSTOP');
+    this.#run?.child.kill('SIGSTOP');
   }
 
   resume(): void {
-    this.run?.child.kill('SIGCONT');
+    this.#run?.child.kill('SIGCONT');
   }
 }

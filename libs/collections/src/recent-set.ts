@@ -1,9 +1,12 @@
 /** Remembers texts that were added lately: at least the last `most` of them, and at most twice as many. */
 export class RecentSet {
+  readonly #most: number;
   #new = new Set<string>();
   #old = new Set<string>();
 
-  constructor(private readonly most: number) {}
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   has(text: string): boolean {
     return this.#new.has(text) || this.#old.has(text);
@@ -11,7 +14,7 @@ export class RecentSet {
 
   add(text: string): void {
     if (this.#new.has(text)) return;
-    if (this.#new.size >= this.most) {
+    if (this.#new.size >= this.#most) {
       this.#old = this.#new;
       this.#new = new Set();
     }

@@ -9,6 +9,7 @@ export const MAX_VIOLATIONS = 1000;
 
 /** Collects the mistakes of one document, in the order in which they are found. */
 export class Report {
+  readonly #pathOf: (path: string) => string;
   readonly violations: Violation[];
   /** Suggestions for misspelt names. */
   readonly suggestions = new Suggestions();
@@ -18,17 +19,15 @@ export class Report {
    * `pathOf`: converts a path in the checked document to one in the document that was sent. `known`: mistakes found
    * before, with paths in the document that was sent.
    */
-  constructor(
-    private readonly pathOf: (path: string) => string = (path) => path,
-    known: readonly Violation[] = [],
-  ) {
+  constructor(pathOf: (path: string) => string = (path) => path, known: readonly Violation[] = []) {
+    this.#pathOf = pathOf;
     this.violations = known.slice(0, MAX_VIOLATIONS);
     this.#total = known.length;
   }
 
   add(path: string, code: string, message: string): void {
     this.#total += 1;
-    if (this.violations.length < MAX_VIOLATIONS) this.violations.push({ path: this.pathOf(path), message, code });
+    if (this.violations.length < MAX_VIOLATIONS) this.violations.push({ path: this.#pathOf(path), message, code });
   }
 
   /** Counts mistakes that are not listed. */

@@ -140,6 +140,7 @@ export interface Link {
 
 /** Walks an execution's events in the order of versions, and collects the problems of its chain. */
 export class ChainWalk {
+  readonly #executionId: string;
   readonly problems: ChainProblem[] = [];
   /** Number of events that a link covers, and of events that were stored before links existed. */
   linked = 0;
@@ -158,7 +159,7 @@ export class ChainWalk {
 
   /** `removed`: the last event that was removed, with its link. Undefined when no event was removed. */
   constructor(
-    private readonly executionId: string,
+    executionId: string,
     removed?: {
       readonly version: number;
       readonly partition: number;
@@ -166,6 +167,7 @@ export class ChainWalk {
       readonly link: string;
     },
   ) {
+    this.#executionId = executionId;
     if (removed === undefined) return;
     this.#last = { version: removed.version, position: removed.position };
     this.#previous = removed.link;
@@ -188,7 +190,7 @@ export class ChainWalk {
     this.linked += 1;
     if (this.#digest === undefined) {
       this.#first = this.#last;
-      this.#digest = createHash('sha256').update(beginning(this.#previous, this.executionId, this.partition));
+      this.#digest = createHash('sha256').update(beginning(this.#previous, this.#executionId, this.partition));
     }
     this.#digest.update(line(position, { ...event, data: canonicalJson(event.data as object) }));
     if (link === '') return;

@@ -50,6 +50,8 @@ export interface ServerExit {
 
 /** One run of a server, from its start to its end. */
 export class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly #logOffset: number;
   #stopping = false;
   #exit: ServerExit | undefined;
   readonly #exited: Promise<ServerExit>;
@@ -57,9 +59,11 @@ export class ServerProcess {
   private constructor(
     readonly spec: ServerSpec,
     readonly pid: number,
-    private readonly child: ChildProcess,
-    private readonly logOffset: number,
+    child: ChildProcess,
+    logOffset: number,
   ) {
+    this.#child = child;
+    this.#logOffset = logOffset;
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#exit = { code, signal };
@@ -108,7 +112,7 @@ export class ServerProcess {
   /** Stops the server with its signals, one after the other, until it ends. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.child.ref();
+    this.#child.ref();
     for (const [signal, wait] of this.spec.stopSignals) {
       if (!this.running) return;
       signalIfThere(this.pid, signal);
@@ -122,7 +126,7 @@ export class ServerProcess {
   async kill(): Promise<void> {
     this.#stopping = true;
     if (!this.running) return;
-    this.child.ref();
+    this.#child.ref();
     signalIfThere(this.pid, 'SIGKILL');
     await this.#exited;
   }
@@ -152,7 +156,7 @@ export class ServerProcess {
 
   /** The last lines that this run wrote. */
   #logTail(): Promise<string> {
-    return logTail(this.spec.logFile, this.logOffset);
+    return logTail(this.spec.logFile, this.#logOffset);
   }
 }
 

@@ -12,14 +12,18 @@ export type RequestOutcome = Answer | 'timeout' | 'no_responders' | 'lost';
 const decoder = new TextDecoder();
 
 class LocalAnswer implements Answer {
-  constructor(private readonly text: string) {}
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
 
   string(): string {
-    return this.text;
+    return this.#text;
   }
 
   json<T>(): T {
-    return JSON.parse(this.text) as T;
+    return JSON.parse(this.#text) as T;
   }
 }
 
@@ -36,12 +40,14 @@ const NO_RESPONDERS = 503;
  * its stack for each request; this class does not. It looks for time-outs every 50 ms.
  */
 class RequestMux {
+  readonly #nc: NatsConnection;
   readonly #inbox: string;
   readonly #pending = new SlotMap<number, Pending>();
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly nc: NatsConnection) {
+  constructor(nc: NatsConnection) {
+    this.#nc = nc;
     this.#inbox = newInbox(nc);
     nc.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#answered(error, message) });
     onReconnect(nc, () => this.#settleAll());
@@ -60,11 +66,11 @@ class RequestMux {
     settle: (outcome: RequestOutcome) => void,
   ): () => void {
     const id = this.#next++;
-    const local = localHandler(this.nc, subject);
+    const local = localHandler(this.#nc, subject);
     if (local === undefined) {
       const reply = `${this.#inbox}.${id}`;
       const written = payload instanceof JsonMessage ? payload.text() : payload;
-      this.nc.publish(subject, written, headers === undefined ? { reply } : { reply, headers });
+      this.#nc.publish(subject, written, headers === undefined ? { reply } : { reply, headers });
     } else {
       const given = payload instanceof Uint8Array ? decoder.decode(payload) : payload;
       const reply = (answer: string): void => this.#pending.take(id)?.settle(new LocalAnswer(answer));

@@ -26,6 +26,7 @@ const AGAIN_MS = 500;
  * change.
  */
 export class TenantTerms {
+  readonly #options: TenantTermsOptions;
   #defaults: TenantLimits | undefined;
   #tenants: ReadonlyMap<string, TenantLimits> = new Map();
   #asking: Promise<void> | undefined;
@@ -35,7 +36,8 @@ export class TenantTerms {
   #closed = false;
   readonly #forget: readonly (() => void)[];
 
-  constructor(private readonly options: TenantTermsOptions) {
+  constructor(options: TenantTermsOptions) {
+    this.#options = options;
     const changed = options.connection.subscribe(subjects.configChanged, {
       callback: (error, message) => {
         if (error === null && message.json<ConfigChanged>().kind === 'tenant') this.#refresh();
@@ -78,7 +80,7 @@ export class TenantTerms {
       .catch((error: unknown) => {
         // The previous version of the config service does not serve limits.
         if (error instanceof UnavailableError && isNoResponders(error.cause)) this.#defaults ??= {};
-        if (!this.#closed) this.options.onFailure?.(error);
+        if (!this.#closed) this.#options.onFailure?.(error);
       })
       .finally(() => {
         this.#asking = undefined;
@@ -88,13 +90,13 @@ export class TenantTerms {
           this.#refresh();
           return;
         }
-        this.#timer = setTimeout(() => this.#refresh(), this.#answered ? (this.options.everyMs ?? 10_000) : AGAIN_MS);
+        this.#timer = setTimeout(() => this.#refresh(), this.#answered ? (this.#options.everyMs ?? 10_000) : AGAIN_MS);
         this.#timer.unref();
       });
   }
 
   async #ask(): Promise<void> {
-    const { control, onChange } = this.options;
+    const { control, onChange } = this.#options;
     const options = { timeoutMs: ANSWER_MS };
     const { defaults, tenants } = await control.request<TenantTermsReply>(
       operations.tenants.terms.subject,

@@ -171,6 +171,9 @@ export async function consumePool(nc: NatsConnection, options: PoolOptions): Pro
 }
 
 class QueuedDelivery implements Delivery {
+  readonly #loop: PoolLoop;
+  readonly #queue: PriorityQueue;
+  readonly #generation: number;
   settled = false;
   onFreeSlot: (() => void) | undefined;
   /** When its lease was last renewed, by `performance.now()`. */
@@ -183,17 +186,20 @@ class QueuedDelivery implements Delivery {
   constructor(
     /** Unique in this process. */
     readonly id: number,
-    private readonly loop: PoolLoop,
+    loop: PoolLoop,
     { subject, headers, data }: Msg,
     readonly reply: string,
-    private readonly queue: PriorityQueue,
+    queue: PriorityQueue,
     readonly deliveries: number,
     /**
      * The generation of its queue. An acknowledgement must not reach a consumer or a stream that was created after the
      * original was lost.
      */
-    private readonly generation: number,
+    generation: number,
   ) {
+    this.#loop = loop;
+    this.#queue = queue;
+    this.#generation = generation;
     this.subject = subject;
     this.headers = headers;
     this.bytes = data.length;
@@ -202,12 +208,12 @@ class QueuedDelivery implements Delivery {
   }
 
   get priority(): Priority {
-    return this.queue.priority;
+    return this.#queue.priority;
   }
 
   /** Whether the server still knows the delivery by its reply subject. */
   get known(): boolean {
-    return this.generation === this.queue.generation;
+    return this.#generation === this.#queue.generation;
   }
 
   get data(): Uint8Array {
@@ -223,59 +229,60 @@ class QueuedDelivery implements Delivery {
   }
 
   ack(): void {
-    this.loop.settle(this, ACK);
+    this.#loop.settle(this, ACK);
   }
 
   nak(delayMs = 0): void {
-    this.loop.settle(this, delayMs > 0 ? encoder.encode(`-NAK {"delay":${delayMs * 1e6}}`) : NAK);
+    this.#loop.settle(this, delayMs > 0 ? encoder.encode(`-NAK {"delay":${delayMs * 1e6}}`) : NAK);
   }
 
   drop(): void {
-    this.loop.settle(this, TERM);
+    this.#loop.settle(this, TERM);
   }
 }
 
 class PoolLoop implements PoolConsumer {
-  private readonly queues: readonly PriorityQueue[];
-  private readonly queuesByPriority: ReadonlyMap<string, PriorityQueue>;
-  private readonly inbox: string;
-  private readonly workingMs: number;
-  private readonly pullExpiresMs: number;
-  private subscription: Subscription | undefined;
-  private forgetReconnect: (() => void) | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  readonly #nc: NatsConnection;
+  readonly #options: PoolOptions;
+  readonly #queues: readonly PriorityQueue[];
+  readonly #queuesByPriority: ReadonlyMap<string, PriorityQueue>;
+  readonly #inbox: string;
+  readonly #workingMs: number;
+  readonly #pullExpiresMs: number;
+  #subscription: Subscription | undefined;
+  #forgetReconnect: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
   /** Ordered by the last renewal of their leases. */
-  private readonly unsettled = new SlotMap<number, QueuedDelivery>();
-  private lastDelivery = 0;
-  private inSlots = 0;
+  readonly #unsettled = new SlotMap<number, QueuedDelivery>();
+  #lastDelivery = 0;
+  #inSlots = 0;
   /** Number of tasks that have given their slots back and are not settled yet. */
-  private ending = 0;
-  private queued = 0;
+  #ending = 0;
+  #queued = 0;
   /** Size of the tasks that have a slot or have given it back. */
-  private bytes = 0;
-  private lastPull = 0;
-  private draining = false;
-  private paused = false;
-  private closed = false;
+  #bytes = 0;
+  #lastPull = 0;
+  #draining = false;
+  #paused = false;
+  #closed = false;
   /** Identifies the planned refill. A refill whose mark is no longer the current one was cancelled. */
-  private planned: symbol | undefined;
-  private refillTimer: NodeJS.Timeout | undefined;
-  private recovery: Promise<void> | undefined;
-  private recoverAgain = false;
+  #planned: symbol | undefined;
+  #refillTimer: NodeJS.Timeout | undefined;
+  #recovery: Promise<void> | undefined;
+  #recoverAgain = false;
   /** Settlements that wait until it is known whether the stream is still the same one. */
-  private late: { delivery: QueuedDelivery; verdict: Uint8Array }[] = [];
-  private idle: (() => void)[] = [];
+  #late: { delivery: QueuedDelivery; verdict: Uint8Array }[] = [];
+  #idle: (() => void)[] = [];
 
-  constructor(
-    private readonly nc: NatsConnection,
-    private readonly options: PoolOptions,
-  ) {
+  constructor(nc: NatsConnection, options: PoolOptions) {
+    this.#nc = nc;
+    this.#options = options;
     if (!Number.isInteger(options.slots) || options.slots < 1) throw new RangeError('slots must be a positive integer');
-    this.inbox = newInbox(nc);
-    this.workingMs = options.workingMs ?? 700;
-    this.pullExpiresMs = options.pullExpiresMs ?? 5_000;
+    this.#inbox = newInbox(nc);
+    this.#workingMs = options.workingMs ?? 700;
+    this.#pullExpiresMs = options.pullExpiresMs ?? 5_000;
     const weights = options.weights ?? DEFAULT_WEIGHTS;
-    this.queues = PRIORITIES.map((priority) => ({
+    this.#queues = PRIORITIES.map((priority) => ({
       priority,
       weight: weights[priority],
       credit: 0,
@@ -292,76 +299,76 @@ class PoolLoop implements PoolConsumer {
       created: undefined,
       generation: 0,
     }));
-    this.queuesByPriority = new Map(this.queues.map((queue) => [queue.priority, queue]));
+    this.#queuesByPriority = new Map(this.#queues.map((queue) => [queue.priority, queue]));
   }
 
   get running(): number {
-    return this.inSlots + this.ending;
+    return this.#inSlots + this.#ending;
   }
 
   get slots(): number {
-    return this.options.slots;
+    return this.#options.slots;
   }
 
   get free(): number {
-    return this.draining || this.paused || this.isFull
+    return this.#draining || this.#paused || this.#isFull
       ? 0
-      : Math.max(0, this.options.slots - this.inSlots - this.queued);
+      : Math.max(0, this.#options.slots - this.#inSlots - this.#queued);
   }
 
   /** Whether running tasks use up `maxBytes`, so that no other task may start. */
-  private get isFull(): boolean {
-    return this.bytes >= (this.options.maxBytes ?? Infinity);
+  get #isFull(): boolean {
+    return this.#bytes >= (this.#options.maxBytes ?? Infinity);
   }
 
   get queueEmpty(): boolean {
-    return this.queued === 0 && !this.queues.some(hasBacklog);
+    return this.#queued === 0 && !this.#queues.some(hasBacklog);
   }
 
   take(delivery: DirectDelivery): boolean {
     if (this.free === 0 || !this.queueEmpty) return false;
-    this.inSlots += 1;
-    this.runOne(delivery);
+    this.#inSlots += 1;
+    this.#runOne(delivery);
     return true;
   }
 
   get held(): number {
-    return this.unsettled.size;
+    return this.#unsettled.size;
   }
 
   get healthy(): boolean {
-    return this.recovery === undefined && !this.closed && isConnected(this.nc);
+    return this.#recovery === undefined && !this.#closed && isConnected(this.#nc);
   }
 
   async start(): Promise<void> {
-    await this.ensureFirst();
-    this.subscription = this.nc.subscribe(`${this.inbox}.*.*`, {
+    await this.#ensureFirst();
+    this.#subscription = this.#nc.subscribe(`${this.#inbox}.*.*`, {
       callback: (error, message) => {
         if (error !== null) {
-          this.options.logger.error({ err: error, pool: this.options.pool }, 'the subscription for tasks failed');
+          this.#options.logger.error({ err: error, pool: this.#options.pool }, 'the subscription for tasks failed');
           return;
         }
-        this.receive(message);
+        this.#receive(message);
       },
     });
-    this.forgetReconnect = onReconnect(this.nc, () => this.recover('reconnected'));
-    this.timer = setInterval(() => this.tick(), Math.max(10, Math.min(200, this.workingMs / 4)));
-    this.refill();
+    this.#forgetReconnect = onReconnect(this.#nc, () => this.#recover('reconnected'));
+    this.#timer = setInterval(() => this.#tick(), Math.max(10, Math.min(200, this.#workingMs / 4)));
+    this.#refill();
   }
 
   pause(paused: boolean): void {
-    if (this.paused === paused) return;
-    this.paused = paused;
-    if (!paused) this.scheduleRefill();
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    if (!paused) this.#scheduleRefill();
   }
 
   async drain(limitMs: number): Promise<void> {
-    this.draining = true;
+    this.#draining = true;
     // Draining ends the open pulls at the server. Messages that are on their way still arrive here and are handed back.
-    const unsubscribed = this.nc.isClosed() ? undefined : this.subscription?.drain();
-    for (const queue of this.queues) {
+    const unsubscribed = this.#nc.isClosed() ? undefined : this.#subscription?.drain();
+    for (const queue of this.#queues) {
       for (const delivery of queue.waiting.splice(0)) {
-        this.queued -= 1;
+        this.#queued -= 1;
         delivery.nak();
       }
     }
@@ -369,47 +376,47 @@ class PoolLoop implements PoolConsumer {
     const limit = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, limitMs);
     });
-    const finished = this.running === 0 ? Promise.resolve() : new Promise<void>((resolve) => this.idle.push(resolve));
+    const finished = this.running === 0 ? Promise.resolve() : new Promise<void>((resolve) => this.#idle.push(resolve));
     await Promise.race([Promise.all([finished, unsubscribed?.catch(() => undefined)]), limit]);
     clearTimeout(timer);
   }
 
   close(): void {
-    this.closed = true;
-    this.draining = true;
-    clearInterval(this.timer);
-    this.cancelRefill();
-    this.forgetReconnect?.();
-    if (!this.nc.isClosed()) this.subscription?.unsubscribe();
-    this.unsettled.clear();
+    this.#closed = true;
+    this.#draining = true;
+    clearInterval(this.#timer);
+    this.#cancelRefill();
+    this.#forgetReconnect?.();
+    if (!this.#nc.isClosed()) this.#subscription?.unsubscribe();
+    this.#unsettled.clear();
   }
 
   settle(delivery: QueuedDelivery, verdict: Uint8Array): void {
     if (delivery.settled) return;
-    if (this.recovery !== undefined) {
-      this.late.push({ delivery, verdict });
+    if (this.#recovery !== undefined) {
+      this.#late.push({ delivery, verdict });
       return;
     }
     delivery.settled = true;
-    this.unsettled.delete(delivery.id);
-    if (delivery.known && !this.nc.isClosed()) {
-      this.nc.publish(delivery.reply, verdict);
+    this.#unsettled.delete(delivery.id);
+    if (delivery.known && !this.#nc.isClosed()) {
+      this.#nc.publish(delivery.reply, verdict);
     }
   }
 
-  private receive(message: Msg): void {
+  #receive(message: Msg): void {
     const code = message.headers?.code ?? 0;
     if (message.data.length === 0 && code >= 100) {
-      this.receiveStatus(message, code);
+      this.#receiveStatus(message, code);
       return;
     }
     // $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>; newer servers put a domain
     // and an account hash before the stream.
     const tokens = (message.reply ?? '').split('.');
     const shift = tokens.length >= 11 ? 2 : 0;
-    const queue = this.queuesByPriority.get(message.subject.split('.')[3] ?? '');
+    const queue = this.#queuesByPriority.get(message.subject.split('.')[3] ?? '');
     if (queue === undefined || message.reply === undefined) {
-      this.options.logger.error({ subject: message.subject }, 'a message that is no task came on the inbox for tasks');
+      this.#options.logger.error({ subject: message.subject }, 'a message that is no task came on the inbox for tasks');
       return;
     }
     const sequence = Number(tokens[5 + shift]) || 0;
@@ -417,7 +424,7 @@ class PoolLoop implements PoolConsumer {
     const least = sequence <= queue.delivered ? 2 : 1;
     queue.delivered = Math.max(queue.delivered, sequence);
     const delivery = new QueuedDelivery(
-      (this.lastDelivery += 1),
+      (this.#lastDelivery += 1),
       this,
       message,
       message.reply,
@@ -425,7 +432,7 @@ class PoolLoop implements PoolConsumer {
       Math.max(least, Number(tokens[4 + shift]) || 1),
       queue.generation,
     );
-    this.unsettled.set(delivery.id, delivery);
+    this.#unsettled.set(delivery.id, delivery);
     queue.lastSeen = delivery.touched;
     queue.lastTask = delivery.touched;
     queue.backlog = Number(tokens[8 + shift]) > 0;
@@ -435,19 +442,19 @@ class PoolLoop implements PoolConsumer {
       if (pull.remaining === 0) queue.pulls.delete(id);
       break;
     }
-    if (this.draining) {
+    if (this.#draining) {
       delivery.nak();
       return;
     }
     queue.waiting.push(delivery);
-    this.queued += 1;
-    this.fillSlots();
-    this.scheduleRefill();
+    this.#queued += 1;
+    this.#fillSlots();
+    this.#scheduleRefill();
   }
 
-  private receiveStatus(message: Msg, code: number): void {
-    const [priority, pullId] = message.subject.slice(this.inbox.length + 1).split('.');
-    const queue = this.queuesByPriority.get(priority ?? '');
+  #receiveStatus(message: Msg, code: number): void {
+    const [priority, pullId] = message.subject.slice(this.#inbox.length + 1).split('.');
+    const queue = this.#queuesByPriority.get(priority ?? '');
     if (queue === undefined) return;
     queue.lastSeen = performance.now();
     if (code === 100) return;
@@ -461,83 +468,83 @@ class PoolLoop implements PoolConsumer {
     if (code === 503 || (code === 409 && /deleted|not found|leadership|shutdown/i.test(description))) {
       // A stream that is created while nats-server 2.9 still deletes its predecessor of the same name may never deliver
       // anything.
-      this.recover(`${code} ${description}`, DELETION_MS);
+      this.#recover(`${code} ${description}`, DELETION_MS);
       return;
     }
     if (code === 404 || code === 408) {
       queue.backlog = false;
     } else {
-      this.options.logger.warn({ pool: this.options.pool, code, description }, 'a pull for tasks was refused');
+      this.#options.logger.warn({ pool: this.#options.pool, code, description }, 'a pull for tasks was refused');
     }
-    this.scheduleRefill();
+    this.#scheduleRefill();
   }
 
   /** Gives free slots to the deliveries that wait here, by weight. */
-  private fillSlots(): void {
-    while (this.queued > 0 && this.inSlots < this.options.slots && !this.draining && !this.isFull) {
-      const queue = pickByWeight(this.queues, hasWaiting);
+  #fillSlots(): void {
+    while (this.#queued > 0 && this.#inSlots < this.#options.slots && !this.#draining && !this.#isFull) {
+      const queue = pickByWeight(this.#queues, hasWaiting);
       const delivery = queue?.waiting.shift();
       if (delivery === undefined) return;
-      this.queued -= 1;
-      this.inSlots += 1;
-      this.runOne(delivery);
+      this.#queued -= 1;
+      this.#inSlots += 1;
+      this.#runOne(delivery);
     }
   }
 
-  private runOne(delivery: QueuedDelivery | DirectDelivery): void {
+  #runOne(delivery: QueuedDelivery | DirectDelivery): void {
     let inSlot = true;
     const { bytes } = delivery;
-    this.bytes += bytes;
+    this.#bytes += bytes;
     const next = (): void => {
-      this.fillSlots();
-      this.scheduleRefill();
+      this.#fillSlots();
+      this.#scheduleRefill();
     };
     delivery.onFreeSlot = () => {
       // Keeps a runner from taking more and more tasks while the engine does not answer.
-      if (!inSlot || this.ending >= this.options.slots * ENDING_SHARE) return;
+      if (!inSlot || this.#ending >= this.#options.slots * ENDING_SHARE) return;
       inSlot = false;
-      this.inSlots -= 1;
-      this.ending += 1;
+      this.#inSlots -= 1;
+      this.#ending += 1;
       next();
     };
     const free = (): void => {
-      if (inSlot) this.inSlots -= 1;
-      else this.ending -= 1;
+      if (inSlot) this.#inSlots -= 1;
+      else this.#ending -= 1;
       inSlot = false;
-      this.bytes -= bytes;
+      this.#bytes -= bytes;
       if (this.running === 0) {
-        for (const resolve of this.idle.splice(0)) resolve();
+        for (const resolve of this.#idle.splice(0)) resolve();
       }
       next();
     };
-    this.options.run(delivery).then(free, (error: unknown) => {
-      this.options.logger.error({ err: error, subject: delivery.subject }, 'running a task failed, it is handed back');
+    this.#options.run(delivery).then(free, (error: unknown) => {
+      this.#options.logger.error({ err: error, subject: delivery.subject }, 'running a task failed, it is handed back');
       delivery.nak();
       free();
     });
   }
 
-  private scheduleRefill(): void {
-    if (this.planned !== undefined || this.draining || this.paused) return;
-    const free = this.options.slots - this.inSlots - this.queued;
-    if (free <= 0 || this.isFull) return;
+  #scheduleRefill(): void {
+    if (this.#planned !== undefined || this.#draining || this.#paused) return;
+    const free = this.#options.slots - this.#inSlots - this.#queued;
+    if (free <= 0 || this.#isFull) return;
     const plan = Symbol('refill');
     const run = (): void => {
-      if (this.planned === plan) this.refill();
+      if (this.#planned === plan) this.#refill();
     };
-    this.planned = plan;
-    if (free * 4 >= this.options.slots) {
+    this.#planned = plan;
+    if (free * 4 >= this.#options.slots) {
       // Cancelled by its mark and never cleared: clearing an immediate while others of the same turn run makes Node
       // 20's event loop spin.
       setImmediate(run);
     } else {
-      this.refillTimer = setTimeout(run, COALESCE_MS);
+      this.#refillTimer = setTimeout(run, COALESCE_MS);
     }
   }
 
-  private cancelRefill(): void {
-    clearTimeout(this.refillTimer);
-    this.planned = undefined;
+  #cancelRefill(): void {
+    clearTimeout(this.#refillTimer);
+    this.#planned = undefined;
   }
 
   /**
@@ -545,76 +552,76 @@ class PoolLoop implements PoolConsumer {
    * priority without one keeps a pull open. That pull may bring more tasks than there are slots; they wait here, with
    * their leases renewed.
    */
-  private refill(): void {
-    this.cancelRefill();
-    if (this.draining || this.paused || this.recovery !== undefined || !isConnected(this.nc)) return;
-    const free = this.options.slots - this.inSlots - this.queued;
-    if (free <= 0 || this.isFull) return;
+  #refill(): void {
+    this.#cancelRefill();
+    if (this.#draining || this.#paused || this.#recovery !== undefined || !isConnected(this.#nc)) return;
+    const free = this.#options.slots - this.#inSlots - this.#queued;
+    if (free <= 0 || this.#isFull) return;
     let toShare = free;
     let backlogs = 0;
-    for (const queue of this.queues) {
+    for (const queue of this.#queues) {
       if (queue.backlog) {
         backlogs += 1;
         toShare -= queue.outstanding;
       } else if (queue.outstanding * 2 <= free) {
-        this.pull(queue, free - queue.outstanding);
+        this.#pull(queue, free - queue.outstanding);
       }
     }
     if (backlogs === 0) return;
     const shares = new Map<PriorityQueue, number>();
     for (; toShare > 0; toShare--) {
-      const queue = pickByWeight(this.queues, hasBacklog);
+      const queue = pickByWeight(this.#queues, hasBacklog);
       if (queue === undefined) break;
       shares.set(queue, (shares.get(queue) ?? 0) + 1);
     }
-    for (const [queue, batch] of shares) this.pull(queue, batch);
+    for (const [queue, batch] of shares) this.#pull(queue, batch);
   }
 
-  private pull(queue: PriorityQueue, wanted: number): void {
+  #pull(queue: PriorityQueue, wanted: number): void {
     const batch = Math.min(wanted, LARGEST_PULL);
-    const id = String(++this.lastPull);
+    const id = String(++this.#lastPull);
     const now = performance.now();
-    queue.pulls.set(id, { remaining: batch, deadline: now + this.pullExpiresMs + 1_000 });
+    queue.pulls.set(id, { remaining: batch, deadline: now + this.#pullExpiresMs + 1_000 });
     queue.outstanding += batch;
     queue.lastSeen = now;
-    this.nc.publish(
-      `$JS.API.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${subjects.stepConsumer(this.options.pool, queue.priority)}`,
-      `{"batch":${batch},"expires":${this.pullExpiresMs * 1e6},"idle_heartbeat":${this.heartbeatMs() * 1e6}}`,
-      { reply: `${this.inbox}.${queue.priority}.${id}` },
+    this.#nc.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${subjects.stepConsumer(this.#options.pool, queue.priority)}`,
+      `{"batch":${batch},"expires":${this.#pullExpiresMs * 1e6},"idle_heartbeat":${this.#heartbeatMs() * 1e6}}`,
+      { reply: `${this.#inbox}.${queue.priority}.${id}` },
     );
   }
 
-  private heartbeatMs(): number {
-    return Math.min(HEARTBEAT_MS, Math.floor(this.pullExpiresMs / 2));
+  #heartbeatMs(): number {
+    return Math.min(HEARTBEAT_MS, Math.floor(this.#pullExpiresMs / 2));
   }
 
-  private tick(): void {
+  #tick(): void {
     const now = performance.now();
-    if (!isConnected(this.nc)) return;
-    for (const delivery of this.unsettled.values()) {
-      if (now - delivery.touched < this.workingMs) break;
+    if (!isConnected(this.#nc)) return;
+    for (const delivery of this.#unsettled.values()) {
+      if (now - delivery.touched < this.#workingMs) break;
       delivery.touched = now;
-      this.unsettled.delete(delivery.id);
-      this.unsettled.set(delivery.id, delivery);
-      if (delivery.known) this.nc.publish(delivery.reply, WORKING);
+      this.#unsettled.delete(delivery.id);
+      this.#unsettled.set(delivery.id, delivery);
+      if (delivery.known) this.#nc.publish(delivery.reply, WORKING);
     }
-    if (this.draining || this.recovery !== undefined) return;
-    for (const queue of this.queues) {
+    if (this.#draining || this.#recovery !== undefined) return;
+    for (const queue of this.#queues) {
       for (const [id, pull] of queue.pulls) {
         if (pull.deadline > now) break;
         queue.pulls.delete(id);
         queue.outstanding -= pull.remaining;
       }
-      if (queue.outstanding > 0 && now - queue.lastSeen > this.heartbeatMs() * 2 + 500) {
-        this.recover(`no sign of life from ${subjects.stepConsumer(this.options.pool, queue.priority)}`);
+      if (queue.outstanding > 0 && now - queue.lastSeen > this.#heartbeatMs() * 2 + 500) {
+        this.#recover(`no sign of life from ${subjects.stepConsumer(this.#options.pool, queue.priority)}`);
         return;
       }
-      if (queue.outstanding > 0 && now - Math.max(queue.lastTask, queue.lastLook) > this.pullExpiresMs) {
+      if (queue.outstanding > 0 && now - Math.max(queue.lastTask, queue.lastLook) > this.#pullExpiresMs) {
         queue.lastLook = now;
-        void this.lookForStranded(queue);
+        void this.#lookForStranded(queue);
       }
     }
-    this.scheduleRefill();
+    this.#scheduleRefill();
   }
 
   /**
@@ -622,16 +629,16 @@ class PoolLoop implements PoolConsumer {
    * example when its stream was created while its predecessor was being deleted. When two checks in a row find this
    * state, the consumer is recreated. If that does not help, the stream is recreated too.
    */
-  private async lookForStranded(queue: PriorityQueue): Promise<void> {
-    const { pool, logger } = this.options;
+  async #lookForStranded(queue: PriorityQueue): Promise<void> {
+    const { pool, logger } = this.#options;
     try {
-      const info = await poolConsumerInfo(this.nc, pool, queue.priority);
+      const info = await poolConsumerInfo(this.#nc, pool, queue.priority);
       const stuck =
         info.num_pending > 0 &&
         info.num_waiting > 0 &&
         info.num_ack_pending < (info.config.max_ack_pending ?? Infinity);
       const delivered = info.delivered.consumer_seq;
-      if (!stuck || performance.now() - queue.lastTask <= this.pullExpiresMs) {
+      if (!stuck || performance.now() - queue.lastTask <= this.#pullExpiresMs) {
         queue.suspect = undefined;
       } else if (queue.suspect !== delivered) {
         queue.suspect = delivered;
@@ -645,80 +652,80 @@ class PoolLoop implements PoolConsumer {
           `tasks are stranded, recreating the ${what}`,
         );
         // Losing the stream loses no task: the engine sends again every task that the new stream does not hold.
-        await (again ? deleteStepsStream(this.nc) : deletePoolConsumer(this.nc, pool, queue.priority));
-        this.recover('stranded consumer', DELETION_MS);
+        await (again ? deleteStepsStream(this.#nc) : deletePoolConsumer(this.#nc, pool, queue.priority));
+        this.#recover('stranded consumer', DELETION_MS);
       }
     } catch (error) {
-      if (!this.closed)
+      if (!this.#closed)
         logger.warn({ err: error, pool, priority: queue.priority }, 'the state of a consumer cannot be read');
     }
   }
 
   /** Forgets the open pulls, makes sure that the stream and its consumers exist, and starts again. */
-  private recover(reason: string, pauseMs = 0): void {
-    if (this.closed) return;
-    if (this.recovery !== undefined) {
-      this.recoverAgain = true;
+  #recover(reason: string, pauseMs = 0): void {
+    if (this.#closed) return;
+    if (this.#recovery !== undefined) {
+      this.#recoverAgain = true;
       return;
     }
-    this.options.logger.warn({ pool: this.options.pool, reason }, 'checking the stream of tasks');
-    for (const queue of this.queues) {
+    this.#options.logger.warn({ pool: this.#options.pool, reason }, 'checking the stream of tasks');
+    for (const queue of this.#queues) {
       queue.pulls.clear();
       queue.outstanding = 0;
       queue.backlog = false;
     }
-    this.recovery = this.ensureUntilDone(pauseMs).then(() => {
-      this.recovery = undefined;
-      for (const { delivery, verdict } of this.late.splice(0)) this.settle(delivery, verdict);
-      if (this.draining) return;
-      this.fillSlots();
-      this.refill();
+    this.#recovery = this.#ensureUntilDone(pauseMs).then(() => {
+      this.#recovery = undefined;
+      for (const { delivery, verdict } of this.#late.splice(0)) this.settle(delivery, verdict);
+      if (this.#draining) return;
+      this.#fillSlots();
+      this.#refill();
     });
   }
 
   /** Makes sure that the stream and its consumers exist. A user that may not create the stream waits for it. */
-  private async ensureFirst(): Promise<void> {
+  async #ensureFirst(): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
-        await this.ensure();
+        await this.#ensure();
         return;
       } catch (error) {
-        if (this.options.waitsForStream !== true || isForbidden(error) || this.nc.isClosed()) throw error;
+        if (this.#options.waitsForStream !== true || isForbidden(error) || this.#nc.isClosed()) throw error;
         if (attempt % 20 === 0) {
-          this.options.logger.warn({ err: error, pool: this.options.pool }, 'the stream of tasks is not there yet');
+          this.#options.logger.warn({ err: error, pool: this.#options.pool }, 'the stream of tasks is not there yet');
         }
         await delay(500);
       }
     }
   }
 
-  private async ensureUntilDone(pauseMs: number): Promise<void> {
+  async #ensureUntilDone(pauseMs: number): Promise<void> {
     await delay(pauseMs);
-    for (let attempt = 0; !this.closed; attempt++) {
-      this.recoverAgain = false;
+    for (let attempt = 0; !this.#closed; attempt++) {
+      this.#recoverAgain = false;
       try {
-        await this.ensure();
-        if (!this.recoverAgain) return;
+        await this.#ensure();
+        if (!this.#recoverAgain) return;
       } catch (error) {
-        if (this.closed || this.nc.isClosed()) return;
+        if (this.#closed || this.#nc.isClosed()) return;
         if (attempt % 20 === 0) {
-          this.options.logger.warn({ err: error, pool: this.options.pool }, 'the stream of tasks is not there yet');
+          this.#options.logger.warn({ err: error, pool: this.#options.pool }, 'the stream of tasks is not there yet');
         }
       }
       await delay(Math.min(1_000, 25 * 2 ** Math.min(attempt, 6)));
     }
   }
 
-  private async ensure(): Promise<void> {
-    const { logger, pool } = this.options;
-    const makeConsumers = () => ensurePoolConsumers(this.nc, pool, { logger, ...this.options.consumers });
+  async #ensure(): Promise<void> {
+    const { logger, pool } = this.#options;
+    const makeConsumers = () => ensurePoolConsumers(this.#nc, pool, { logger, ...this.#options.consumers });
     // The stream is read only when it is missing, because a pool's workers may not see what it holds for other pools.
     const consumers = await makeConsumers().catch(async (error: unknown) => {
-      if (!isStreamMissing(error) || this.options.waitsForStream === true) throw error;
-      await ensureStepsStream(this.nc, { logger, ...this.options.stream });
+      if (!isStreamMissing(error) || this.#options.waitsForStream === true) throw error;
+      await ensureStepsStream(this.#nc, { logger, ...this.#options.stream });
       return makeConsumers();
     });
-    for (const queue of this.queues) {
+    for (const queue of this.#queues) {
       const { created, delivered } = consumers[queue.priority];
       if (queue.created !== undefined && queue.created !== created) {
         logger.warn({ pool, priority: queue.priority }, 'the queue was recreated, its tasks may be lost');

@@ -348,20 +348,22 @@ interface Covered {
 
 /** A text that comes in pieces. What may be the beginning of a value is held back until more comes. */
 export class HiddenStream {
+  readonly #values: Pick<HiddenValues, 'text'>;
+  readonly #walk: FormWalk;
   #held = '';
   #state = ROOT;
   /** Places in what is held, in their order. */
   #covered: Covered[] = [];
   #isFirst = true;
 
-  constructor(
-    private readonly values: Pick<HiddenValues, 'text'>,
-    private readonly walk: FormWalk,
-  ) {}
+  constructor(values: Pick<HiddenValues, 'text'>, walk: FormWalk) {
+    this.#values = values;
+    this.#walk = walk;
+  }
 
   /** What can be shown now. */
   push(piece: string): string {
-    const { walk } = this;
+    const walk = this.#walk;
     if (walk.longest === 0 || piece === '') return piece;
     const before = this.#held.length;
     for (let at = 0; at < piece.length; at += 1) {
@@ -424,7 +426,7 @@ export class HiddenStream {
   #plain(text: string): string {
     if (!this.#isFirst) return text;
     this.#isFirst = false;
-    return text === '' ? '' : this.values.text(text);
+    return text === '' ? '' : this.#values.text(text);
   }
 }
 

@@ -23,19 +23,21 @@ export class Tally {
 
 /** The histogram of one combination of label values. */
 export class Distribution {
+  readonly #buckets: readonly number[];
   sum = 0;
   count = 0;
   readonly counts: Float64Array;
 
-  constructor(private readonly buckets: readonly number[]) {
+  constructor(buckets: readonly number[]) {
+    this.#buckets = buckets;
     this.counts = new Float64Array(buckets.length);
   }
 
   observe(value: number): void {
     this.sum += value;
     this.count += 1;
-    for (let index = 0; index < this.buckets.length; index++) {
-      if (value <= (this.buckets[index] as number)) {
+    for (let index = 0; index < this.#buckets.length; index++) {
+      if (value <= (this.#buckets[index] as number)) {
         this.counts[index] = (this.counts[index] as number) + 1;
         return;
       }
@@ -44,25 +46,28 @@ export class Distribution {
 }
 
 class Family<Child> {
+  readonly #labelNames: readonly string[];
+  readonly #make: () => Child;
+  readonly #most: number;
   readonly #children = new Map<string, Child>();
   readonly #labels = new Map<Child, Record<string, string>>();
 
-  constructor(
-    private readonly labelNames: readonly string[],
-    private readonly make: () => Child,
-    private readonly most: number,
-  ) {}
+  constructor(labelNames: readonly string[], make: () => Child, most: number) {
+    this.#labelNames = labelNames;
+    this.#make = make;
+    this.#most = most;
+  }
 
   child(values: readonly string[]): Child {
     const key = values.length === 1 ? (values[0] as string) : values.join('\n');
     const known = this.#children.get(key);
     if (known !== undefined) return known;
-    if (this.#children.size >= this.most && values.some((value) => value !== OTHER)) {
+    if (this.#children.size >= this.#most && values.some((value) => value !== OTHER)) {
       return this.child(values.map(() => OTHER));
     }
-    const child = this.make();
+    const child = this.#make();
     this.#children.set(key, child);
-    this.#labels.set(child, Object.fromEntries(this.labelNames.map((name, index) => [name, values[index] ?? ''])));
+    this.#labels.set(child, Object.fromEntries(this.#labelNames.map((name, index) => [name, values[index] ?? ''])));
     return child;
   }
 

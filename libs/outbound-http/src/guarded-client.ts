@@ -238,7 +238,7 @@ export class GuardedClient {
     if (tenant !== undefined) return tenant;
     const connected = new Map<string, number>();
     const options: Dispatcher.Options = {
-      connect: this.connector(tenantId, connected),
+      connect: this.#connector(tenantId, connected),
       connections: CONNECTIONS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: 32 * 1024,
@@ -280,12 +280,12 @@ export class GuardedClient {
     options: CallOptions,
   ): Promise<{ answer: Awaited<ReturnType<typeof request>>; url: URL; redirects: number }> {
     let { method, body } = options;
-    let headers = this.checkedHeaders(options.headers);
-    let url = this.checkedUrl(options.url);
+    let headers = this.#checkedHeaders(options.headers);
+    let url = this.#checkedUrl(options.url);
     const ofOrigin = new Set(options.originHeaders?.map((name) => name.toLowerCase()));
     for (let redirects = 0; ; redirects++) {
       const repeatable = options.repeatable ?? (REPEATABLE_METHODS.has(method) || 'idempotency-key' in headers);
-      const answer = await this.send({ tenant, url, method, headers, body, repeatable, signal: options.signal });
+      const answer = await this.#send({ tenant, url, method, headers, body, repeatable, signal: options.signal });
       const location = answer.headers['location'];
       if (!REDIRECTS.has(answer.statusCode) || location === undefined || options.maxRedirects === 0) {
         return { answer, url, redirects };
@@ -294,7 +294,7 @@ export class GuardedClient {
       if (redirects >= options.maxRedirects) {
         throw new InvalidCallError(`more than ${options.maxRedirects} redirects`);
       }
-      const next = this.checkedUrl(escapedBytes([location].flat()[0] ?? ''), url);
+      const next = this.#checkedUrl(escapedBytes([location].flat()[0] ?? ''), url);
       // RFC 9110, 10.2.2: the redirected URL inherits the fragment.
       if (next.hash === '') next.hash = url.hash;
       if (next.origin !== url.origin) headers = withoutCredentials(headers, ofOrigin);
@@ -317,21 +317,21 @@ export class GuardedClient {
    * Sends a request. A server may close a kept connection just when the next request is sent on it. Such a request is
    * sent once more on a new connection, if it may reach the server twice.
    */
-  private async send(sent: SentRequest): Promise<Awaited<ReturnType<typeof request>>> {
+  async #send(sent: SentRequest): Promise<Awaited<ReturnType<typeof request>>> {
     const { tenant, url, signal } = sent;
     const before = tenant.connected.get(url.origin);
     try {
-      return await this.sendOnce(sent, true);
+      return await this.#sendOnce(sent, true);
     } catch (error) {
       signal.throwIfAborted();
       const noneWasMade = before !== undefined && tenant.connected.get(url.origin) === before;
       const wasKept = noneWasMade || bytesReadBefore(error) > 0;
-      if (sent.repeatable && wasKept && CONNECTION_ENDED.has(codeOf(error))) return this.sendOnce(sent, false);
+      if (sent.repeatable && wasKept && CONNECTION_ENDED.has(codeOf(error))) return this.#sendOnce(sent, false);
       throw error;
     }
   }
 
-  private async sendOnce(sent: SentRequest, keep: boolean): Promise<Awaited<ReturnType<typeof request>>> {
+  async #sendOnce(sent: SentRequest, keep: boolean): Promise<Awaited<ReturnType<typeof request>>> {
     const { tenant, url, method, headers, body, signal } = sent;
     const dispatcher = keep ? tenant.dispatcher : new Dispatcher({ ...tenant.options, pipelining: 0 });
     try {
@@ -362,7 +362,7 @@ export class GuardedClient {
     }
   }
 
-  private checkedUrl(text: string, base?: URL): URL {
+  #checkedUrl(text: string, base?: URL): URL {
     if (!URL.canParse(text, base?.href)) throw new InvalidCallError(`"${text.slice(0, 200)}" is not a URL`);
     const url = new URL(text, base);
     if (url.protocol !== 'http:' && url.protocol !== 'https:') {
@@ -374,7 +374,7 @@ export class GuardedClient {
     return url;
   }
 
-  private checkedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  #checkedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
     const checked: Record<string, string> = { 'accept-encoding': ACCEPTED_ENCODINGS, 'user-agent': 'batuta' };
     for (const [given, text] of Object.entries(headers)) {
       const name = given.toLowerCase();
@@ -390,7 +390,7 @@ export class GuardedClient {
     return checked;
   }
 
-  private connector(tenantId: string, connected: Map<string, number>): buildConnector.connector {
+  #connector(tenantId: string, connected: Map<string, number>): buildConnector.connector {
     const connectors = new Map<number, buildConnector.connector>();
     return (options, callback) => {
       const port = Number(options.port !== '' ? options.port : options.protocol === 'https:' ? 443 : 80);
@@ -405,7 +405,7 @@ export class GuardedClient {
       }
       let connect = connectors.get(port);
       if (connect === undefined) {
-        connect = buildConnector({ lookup: this.lookupFor(tenantId, port), timeout: 30_000 });
+        connect = buildConnector({ lookup: this.#lookupFor(tenantId, port), timeout: 30_000 });
         if (connectors.size < 256) connectors.set(port, connect);
       }
       connect(options, (...result) => {
@@ -420,7 +420,7 @@ export class GuardedClient {
     };
   }
 
-  private lookupFor(tenantId: string, port: number): LookupFunction {
+  #lookupFor(tenantId: string, port: number): LookupFunction {
     return (hostname, options, callback) => {
       const { family } = options;
       this.#resolve(hostname, { all: true, family, tenantId }, (error, addresses) => {

@@ -72,15 +72,19 @@ export function candidates(name: string, { search, ndots }: Pick<SystemNames, 's
  * disk.
  */
 export class SystemNamesReader {
+  readonly #files: SystemFiles;
+  readonly #onChange: () => void;
   #read: { readonly names: SystemNames; readonly resolvConf: string };
   #readAt = performance.now();
   #isReading = false;
 
   constructor(
-    private readonly files: SystemFiles = SYSTEM_FILES,
+    files: SystemFiles = SYSTEM_FILES,
     /** Called when the name servers may have changed. */
-    private readonly onChange: () => void = () => undefined,
+    onChange: () => void = () => undefined,
   ) {
+    this.#files = files;
+    this.#onChange = onChange;
     this.#read = this.#parsed(readOr(files.hosts), readOr(files.resolvConf));
   }
 
@@ -93,10 +97,10 @@ export class SystemNamesReader {
     this.#isReading = true;
     try {
       const text = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '');
-      const [hosts, resolvConf] = await Promise.all([text(this.files.hosts), text(this.files.resolvConf)]);
+      const [hosts, resolvConf] = await Promise.all([text(this.#files.hosts), text(this.#files.resolvConf)]);
       const hasChanged = resolvConf !== this.#read.resolvConf;
       this.#read = this.#parsed(hosts, resolvConf);
-      if (hasChanged) this.onChange();
+      if (hasChanged) this.#onChange();
     } finally {
       this.#readAt = performance.now();
       this.#isReading = false;

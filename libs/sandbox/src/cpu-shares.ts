@@ -27,16 +27,18 @@ interface Begun {
  * free. Short jobs are never delayed.
  */
 export class CpuShares {
+  readonly #most: number;
+  readonly #now: () => number;
   readonly #shares = new Map<string, Share>();
   readonly #pools = new Set<() => void>();
   #latest: Begun | undefined;
   /** The latest job of a tenant other than that of `#latest`. */
   #other: Begun | undefined;
 
-  constructor(
-    private readonly most = Math.max(1, availableParallelism() - 1),
-    private readonly now: () => number = () => performance.now(),
-  ) {}
+  constructor(most = Math.max(1, availableParallelism() - 1), now: () => number = () => performance.now()) {
+    this.#most = most;
+    this.#now = now;
+  }
 
   /**
    * Adds a pool. `look` is called when the pool may be able to start another job. Call the returned function to remove
@@ -49,14 +51,14 @@ export class CpuShares {
 
   mayBegin(tenantId: string): boolean {
     const share = this.#shares.get(tenantId);
-    if (share === undefined || share.averageMs < LONG_MS || share.running < this.most) return true;
+    if (share === undefined || share.averageMs < LONG_MS || share.running < this.#most) return true;
     const other = this.#latest?.tenantId === tenantId ? this.#other : this.#latest;
-    return other === undefined || this.now() - other.at > ACTIVE_MS;
+    return other === undefined || this.#now() - other.at > ACTIVE_MS;
   }
 
   began(tenantId: string): void {
     if (this.#latest !== undefined && this.#latest.tenantId !== tenantId) this.#other = this.#latest;
-    this.#latest = { tenantId, at: this.now() };
+    this.#latest = { tenantId, at: this.#now() };
     const share = this.#shares.get(tenantId) ?? { averageMs: 0, running: 0 };
     share.running += 1;
     // Moves the tenant to the end: it started the latest job.

@@ -10,14 +10,16 @@ interface Waiting<Item, Result> {
  * fails, its items are tried one by one, so one bad item fails alone.
  */
 export class GroupCommit<Item, Result> {
+  readonly #commit: (items: readonly Item[]) => Promise<readonly Result[]>;
+  readonly #maxItems: number;
   #waiting: Waiting<Item, Result>[] = [];
   #committing = false;
 
   /** `commit` returns one result for each item, in their order. */
-  constructor(
-    private readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>,
-    private readonly maxItems = 200,
-  ) {}
+  constructor(commit: (items: readonly Item[]) => Promise<readonly Result[]>, maxItems = 200) {
+    this.#commit = commit;
+    this.#maxItems = maxItems;
+  }
 
   /** Resolves when the item is committed. The caller must limit how many wait. */
   add(item: Item): Promise<Result> {
@@ -30,8 +32,8 @@ export class GroupCommit<Item, Result> {
   async #run(): Promise<void> {
     this.#committing = true;
     while (this.#waiting.length > 0) {
-      const group = this.#waiting.slice(0, this.maxItems);
-      this.#waiting = this.#waiting.slice(this.maxItems);
+      const group = this.#waiting.slice(0, this.#maxItems);
+      this.#waiting = this.#waiting.slice(this.#maxItems);
       if (group.length === 1 || !(await this.#together(group))) for (const one of group) await this.#alone(one);
     }
     this.#committing = false;
@@ -40,7 +42,7 @@ export class GroupCommit<Item, Result> {
   async #together(group: readonly Waiting<Item, Result>[]): Promise<boolean> {
     let results: readonly Result[];
     try {
-      results = await this.commit(group.map(({ item }) => item));
+      results = await this.#commit(group.map(({ item }) => item));
     } catch {
       // Then each item is tried alone and reports its own error.
       return false;
@@ -51,7 +53,7 @@ export class GroupCommit<Item, Result> {
 
   async #alone({ item, resolve, reject }: Waiting<Item, Result>): Promise<void> {
     try {
-      const [result] = await this.commit([item]);
+      const [result] = await this.#commit([item]);
       resolve(result as Result);
     } catch (error) {
       reject(error);

@@ -20,6 +20,7 @@ export interface Manager {
  * a `tenantDriver`. Without choosing one of the two, no row is visible.
  */
 export class TenantRows<S extends Source> {
+  readonly #source: S;
   /**
    * Every tenant's rows, for work that belongs to no single tenant: the owner of a key, deliveries, the start of the
    * service.
@@ -27,7 +28,8 @@ export class TenantRows<S extends Source> {
   readonly everybody: S;
   readonly #views = new Map<string, S>();
 
-  constructor(private readonly source: S) {
+  constructor(source: S) {
+    this.#source = source;
     this.everybody = viewOf(source, 'everybody');
   }
 
@@ -35,7 +37,7 @@ export class TenantRows<S extends Source> {
   of(tenantId: string): S {
     let view = this.#views.get(tenantId);
     if (view === undefined) {
-      view = viewOf(this.source, { tenantId });
+      view = viewOf(this.#source, { tenantId });
       this.#views.set(tenantId, view);
       const [oldest] = this.#views.keys();
       if (this.#views.size > MOST_VIEWS && oldest !== undefined) this.#views.delete(oldest);

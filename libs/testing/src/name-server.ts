@@ -11,11 +11,14 @@ const NO_SUCH_NAME = 0x8183;
 
 /** A DNS server on loopback (RFC 1035) whose answers the test decides. An unknown name does not exist. */
 export class NameServer {
+  readonly #recordsOf: (name: string) => NameRecords | undefined;
   /** Every query, as `A name` or `other name`. */
   readonly questions: string[] = [];
   readonly #socket: Socket = createSocket('udp4');
 
-  constructor(private readonly recordsOf: (name: string) => NameRecords | undefined) {}
+  constructor(recordsOf: (name: string) => NameRecords | undefined) {
+    this.#recordsOf = recordsOf;
+  }
 
   /** Resolves with its address and port. */
   async start(): Promise<string> {
@@ -43,7 +46,7 @@ export class NameServer {
     // A client may write a name in any case.
     const name = labels.join('.').toLowerCase();
     this.questions.push(`${type === A ? 'A' : 'other'} ${name}`);
-    const records = this.recordsOf(name);
+    const records = this.#recordsOf(name);
     if (records === 'silent') return undefined;
     const addresses = type === A ? (records?.a ?? []) : [];
     const header = Buffer.alloc(HEADER_BYTES);

@@ -16,15 +16,16 @@ interface Link {
 
 /** A proxy between clients and a nats-server. It breaks only connections with a certain name. */
 export class NatsProxy {
-  private readonly faults = new Map<string, Fault>();
-  private readonly links = new Set<Link>();
-  private refused = 0;
+  readonly #listener: Server;
+  readonly #target: URL;
+  readonly #faults = new Map<string, Fault>();
+  readonly #links = new Set<Link>();
+  #refused = 0;
 
-  private constructor(
-    private readonly listener: Server,
-    private readonly target: URL,
-  ) {
-    listener.on('connection', (client) => this.link(client));
+  private constructor(listener: Server, target: URL) {
+    this.#listener = listener;
+    this.#target = target;
+    listener.on('connection', (client) => this.#link(client));
   }
 
   /** Starts a proxy for the nats-server of a URL. */
@@ -39,8 +40,8 @@ export class NatsProxy {
 
   /** The server's URL through this proxy. */
   get url(): string {
-    const url = new URL(this.target);
-    url.port = String((this.listener.address() as AddressInfo).port);
+    const url = new URL(this.#target);
+    url.port = String((this.#listener.address() as AddressInfo).port);
     return url.href;
   }
 
@@ -52,58 +53,58 @@ export class NatsProxy {
 
   /** Closes the connections of a name. For every new one, the server seems to refuse it with this protocol message. */
   refuse(name: string, message: string): void {
-    this.faults.set(name, { kind: 'refuse', message });
-    for (const link of this.named(name)) end(link);
+    this.#faults.set(name, { kind: 'refuse', message });
+    for (const link of this.#named(name)) end(link);
   }
 
   /** Lets nothing through on the connections of a name, although they stay open, as if a cable was pulled. */
   silence(name: string): void {
-    this.faults.set(name, { kind: 'silent' });
+    this.#faults.set(name, { kind: 'silent' });
   }
 
   /** When a connection of a name subscribes to the subject, the server seems to answer with this message. */
   deny(name: string, subject: string, message: string): void {
-    this.faults.set(name, { kind: 'deny', subject, message });
+    this.#faults.set(name, { kind: 'deny', subject, message });
   }
 
   /** Sends an error to the clients of a name, as the server would. */
   tell(name: string, message: string): void {
-    for (const { client } of this.named(name)) client.write(`-ERR '${message}'\r\n`);
+    for (const { client } of this.#named(name)) client.write(`-ERR '${message}'\r\n`);
   }
 
   /** Lets connections of this name through from now on. Connections that have lost data are closed. */
   heal(name: string): void {
-    const silent = this.faults.get(name)?.kind === 'silent';
-    this.faults.delete(name);
-    if (silent) for (const link of this.named(name)) end(link);
+    const silent = this.#faults.get(name)?.kind === 'silent';
+    this.#faults.delete(name);
+    if (silent) for (const link of this.#named(name)) end(link);
   }
 
   /** Number of connections that were refused so far. */
   get refusals(): number {
-    return this.refused;
+    return this.#refused;
   }
 
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.listener.close(() => resolve()));
-    for (const link of this.links) end(link);
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    for (const link of this.#links) end(link);
     await closed;
   }
 
-  private named(name: string): Link[] {
-    return [...this.links].filter((link) => link.name === name);
+  #named(name: string): Link[] {
+    return [...this.#links].filter((link) => link.name === name);
   }
 
-  private link(client: Socket): void {
-    const server = connect(Number(this.target.port), this.target.hostname);
+  #link(client: Socket): void {
+    const server = connect(Number(this.#target.port), this.#target.hostname);
     const link: Link = { client, server, name: undefined };
-    this.links.add(link);
+    this.#links.add(link);
     const ended = (): void => {
-      this.links.delete(link);
+      this.#links.delete(link);
       end(link);
     };
     for (const socket of [client, server]) socket.on('error', ended).on('close', ended);
     server.on('data', (data) => {
-      if (this.faultOf(link)?.kind !== 'silent') client.write(data);
+      if (this.#faultOf(link)?.kind !== 'silent') client.write(data);
     });
     let greeting = '';
     client.on('data', (data) => {
@@ -113,18 +114,18 @@ export class NatsProxy {
         if (link.name === undefined) return;
         data = Buffer.from(greeting, 'latin1');
       }
-      const fault = this.faultOf(link);
+      const fault = this.#faultOf(link);
       if (fault?.kind === 'deny' && data.includes(`SUB ${fault.subject} `)) client.write(`-ERR '${fault.message}'\r\n`);
       if (fault === undefined || fault.kind === 'deny') server.write(data);
       else if (fault.kind === 'refuse') {
-        this.refused += 1;
+        this.#refused += 1;
         client.end(`-ERR '${fault.message}'\r\n`);
       }
     });
   }
 
-  private faultOf({ name }: Link): Fault | undefined {
-    return name === undefined ? undefined : this.faults.get(name);
+  #faultOf({ name }: Link): Fault | undefined {
+    return name === undefined ? undefined : this.#faults.get(name);
   }
 }
 

@@ -55,6 +55,7 @@ export interface AttemptOptions {
  * the runner's end, whichever comes first. Later actions of the agent have no effect.
  */
 export class Attempt implements PlatformContext {
+  readonly #options: AttemptOptions;
   readonly startedAt = Date.now();
   /** Every delivery of its task. All of them are acknowledged together. */
   readonly deliveries: Delivery[];
@@ -65,41 +66,42 @@ export class Attempt implements PlatformContext {
   /** When the engine last confirmed that the attempt is needed, by `performance.now()`. */
   checkedAt = performance.now();
   ending: Ending | undefined;
-  private resolveEnded: (ending: Ending) => void = () => undefined;
+  #resolveEnded: (ending: Ending) => void = () => undefined;
   // Created when needed: two controllers, and the error that fires one, took a quarter of the time of a short attempt.
-  private abort: AbortController | undefined;
-  private over: AbortController | undefined;
-  private readonly timer: NodeJS.Timeout | undefined;
-  private heartbeatTimer: NodeJS.Timeout | undefined;
-  private beatTimer: NodeJS.Timeout | undefined;
-  private lastBeat = -Infinity;
-  private beat: { progress: number; message: string } | undefined;
+  #abort: AbortController | undefined;
+  #over: AbortController | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #heartbeatTimer: NodeJS.Timeout | undefined;
+  #beatTimer: NodeJS.Timeout | undefined;
+  #lastBeat = -Infinity;
+  #beat: { progress: number; message: string } | undefined;
   /** The newest heartbeat, and whether there was an earlier one. */
-  private said: { progress: number; message: string } | undefined;
-  private saidBefore = false;
-  private ownLogger: Logger | undefined;
-  private abortedWith: Error | undefined;
+  #said: { progress: number; message: string } | undefined;
+  #saidBefore = false;
+  #ownLogger: Logger | undefined;
+  #abortedWith: Error | undefined;
   /** Hides the secrets that the attempt was given; undefined when it has none. */
-  private hidden: Hidden | undefined;
-  private readonly releases: (() => void)[] = [];
+  #hidden: Hidden | undefined;
+  readonly #releases: (() => void)[] = [];
   /** What it says while it is made; undefined while it has said nothing. */
-  private outputs: OutputSender | undefined;
+  #outputs: OutputSender | undefined;
 
   constructor(
     readonly key: string,
     readonly task: Task,
     delivery: Delivery,
-    private readonly options: AttemptOptions,
+    options: AttemptOptions,
   ) {
+    this.#options = options;
     this.deliveries = [delivery];
     this.ended = new Promise((resolve) => {
-      this.resolveEnded = resolve;
+      this.#resolveEnded = resolve;
     });
     const { timeoutMs = 0 } = task;
     if (timeoutMs > 0) {
-      this.timer = setTimeout(() => this.runOutOfTime(timeoutMs), timeoutMs);
+      this.#timer = setTimeout(() => this.#runOutOfTime(timeoutMs), timeoutMs);
     }
-    this.expectHeartbeat();
+    this.#expectHeartbeat();
   }
 
   get executionId(): string {
@@ -127,39 +129,39 @@ export class Attempt implements PlatformContext {
     return this.task.traceparent ?? '';
   }
   get signal(): AbortSignal {
-    if (this.abort === undefined) {
-      this.abort = new AbortController();
-      if (this.abortedWith !== undefined) this.abort.abort(this.abortedWith);
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#abortedWith !== undefined) this.#abort.abort(this.#abortedWith);
     }
-    return this.abort.signal;
+    return this.#abort.signal;
   }
   get logger(): Logger {
-    this.ownLogger ??= this.options.logger.child({
+    this.#ownLogger ??= this.#options.logger.child({
       trace_id: TRACE_ID.exec(this.task.traceparent ?? '')?.[1],
       execution_id: this.executionId,
       step_id: this.stepId,
       attempt: this.attempt,
       agent: this.task.agent,
     });
-    return this.ownLogger;
+    return this.#ownLogger;
   }
 
   /** Starts the agent. Never throws: the result is in `ended`. */
   start(agent: Agent<PlatformContext>): void {
-    if (this.task.reportStart === true) void this.reportStart();
-    this.agentDone = this.runAgent(agent);
+    if (this.task.reportStart === true) void this.#reportStart();
+    this.agentDone = this.#runAgent(agent);
   }
 
   /**
    * Reports the agent's start to the engine, which ends the deadline for the start. So the message must not be lost.
    */
-  private async reportStart(): Promise<void> {
+  async #reportStart(): Promise<void> {
     const { partition } = this.task;
     const beat: AttemptHeartbeat = attemptOf(this.task);
-    this.over = new AbortController();
+    this.#over = new AbortController();
     try {
-      const answer = await requestUntilAnswered(this.options.nc, subjects.heartbeat(partition), JSON.stringify(beat), {
-        signal: this.over.signal,
+      const answer = await requestUntilAnswered(this.#options.nc, subjects.heartbeat(partition), JSON.stringify(beat), {
+        signal: this.#over.signal,
       });
       if (!answer.json<AttemptCheckReply>().wanted) this.stop('not wanted any more');
     } catch (error) {
@@ -167,14 +169,14 @@ export class Attempt implements PlatformContext {
     }
   }
 
-  private async runAgent(agent: Agent<PlatformContext>): Promise<void> {
+  async #runAgent(agent: Agent<PlatformContext>): Promise<void> {
     try {
       let input = this.task.input ?? null;
       if (this.task.secrets !== undefined && this.task.secrets.length > 0) {
-        const { platform } = this.options;
+        const { platform } = this.#options;
         if (platform?.resolveSecrets === undefined) throw new Error('this worker cannot read secrets');
         const resolved = await platform.resolveSecrets(this.task, this.signal);
-        this.hide(resolved);
+        this.#hide(resolved);
         input = resolved.input;
         if (this.ending !== undefined) return;
       }
@@ -182,38 +184,38 @@ export class Attempt implements PlatformContext {
       if (this.ending === undefined) {
         const whole = checkOutput(output);
         // Checked again, because the text that replaces a value may be longer than the value.
-        const checked = whole.ok && this.hidden !== undefined ? checkOutput(this.hidden.json(whole.value)) : whole;
+        const checked = whole.ok && this.#hidden !== undefined ? checkOutput(this.#hidden.json(whole.value)) : whole;
         if (checked.ok) {
-          this.end({ kind: 'output', value: checked.value, length: checked.length });
+          this.#end({ kind: 'output', value: checked.value, length: checked.length });
         } else {
           const { code } = checked;
-          const message = this.shown(checked.message);
+          const message = this.#shown(checked.message);
           const spent = spentOf(output);
-          this.end({
+          this.#end({
             kind: 'failure',
             failure: { code, message, retryable: false, ...(spent === undefined ? {} : { details: spent }) },
           });
         }
       }
     } catch (error) {
-      if (this.ending === undefined) this.end({ kind: 'failure', failure: failureOf(error, this.hidden) });
+      if (this.ending === undefined) this.#end({ kind: 'failure', failure: failureOf(error, this.#hidden) });
     } finally {
-      for (const release of this.releases) release();
+      for (const release of this.#releases) release();
       this.agentSettled = true;
     }
   }
 
   async useSecrets(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const { platform } = this.options;
+    const { platform } = this.#options;
     if (platform?.useSecrets === undefined) throw new Error('this worker cannot read secrets');
     const used = await platform.useSecrets(this.task, names, this.signal);
-    this.hide(used);
+    this.#hide(used);
     return used.values;
   }
 
-  private hide({ hidden, release }: Pick<ResolvedInput, 'hidden' | 'release'>): void {
-    const before = this.hidden;
-    this.hidden =
+  #hide({ hidden, release }: Pick<ResolvedInput, 'hidden' | 'release'>): void {
+    const before = this.#hidden;
+    this.#hidden =
       before === undefined
         ? hidden
         : {
@@ -221,122 +223,122 @@ export class Attempt implements PlatformContext {
             json: (value) => hidden.json(before.json(value)),
             stream: () => chained(before.stream(), hidden.stream()),
           };
-    this.outputs?.hideMore();
+    this.#outputs?.hideMore();
     if (this.agentSettled) release();
-    else this.releases.push(release);
+    else this.#releases.push(release);
   }
 
-  private shown(text: string): string {
-    return this.hidden?.text(text) ?? text;
+  #shown(text: string): string {
+    return this.#hidden?.text(text) ?? text;
   }
 
   /** The engine does not need the attempt any more: fires the signal, and nothing will be reported. */
   stop(reason: string): void {
-    this.end({ kind: 'unwanted', reason }, new AttemptStoppedError(reason));
+    this.#end({ kind: 'unwanted', reason }, new AttemptStoppedError(reason));
   }
 
   /** The runner stops before the agent is done: fires the signal, and the task goes back to the queue. */
   handBack(): void {
-    this.end({ kind: 'handed_back' }, new AttemptStoppedError('the worker is stopping'));
+    this.#end({ kind: 'handed_back' }, new AttemptStoppedError('the worker is stopping'));
   }
 
-  readonly redact = (text: string): string => this.shown(text);
+  readonly redact = (text: string): string => this.#shown(text);
 
   beginCall(name: string, attributes: Readonly<Record<string, string | number | readonly string[]>>): OutboundCall {
-    const call = this.options.platform?.beginCall?.(this.task, name, attributes);
+    const call = this.#options.platform?.beginCall?.(this.task, name, attributes);
     return call ?? { traceparent: this.traceparent, end: () => undefined };
   }
 
   /** An arrow function, so that agents may use it without its context. */
   readonly heartbeat = (progress: number, message = ''): void => {
     if (this.ending !== undefined) return;
-    this.expectHeartbeat();
-    this.beat = {
+    this.#expectHeartbeat();
+    this.#beat = {
       progress: Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
-      message: bounded(this.shown(String(message)), LONGEST_HEARTBEAT),
+      message: bounded(this.#shown(String(message)), LONGEST_HEARTBEAT),
     };
-    this.saidBefore = this.said !== undefined;
-    this.said = this.beat;
+    this.#saidBefore = this.#said !== undefined;
+    this.#said = this.#beat;
     const { heartbeatMs = 0 } = this.task;
     const between = heartbeatMs > 0 ? Math.min(HEARTBEAT_PAUSE_MS, heartbeatMs / 4) : HEARTBEAT_PAUSE_MS;
-    const pause = this.lastBeat + between - performance.now();
+    const pause = this.#lastBeat + between - performance.now();
     if (pause <= 0) {
-      this.sendBeat();
+      this.#sendBeat();
     } else {
-      this.beatTimer ??= setTimeout(() => this.sendBeat(), pause);
+      this.#beatTimer ??= setTimeout(() => this.#sendBeat(), pause);
     }
   };
 
   /** Bound, as `heartbeat`. */
   readonly output = (text: string, options?: OutputOptions): void => {
     if (this.ending !== undefined) return;
-    this.outputs ??= new OutputSender(this.options.nc, this.task, this.logger, () => this.hidden);
-    this.outputs.say(text, options);
+    this.#outputs ??= new OutputSender(this.#options.nc, this.task, this.logger, () => this.#hidden);
+    this.#outputs.say(text, options);
   };
 
   /** Resolves when what it has said is stored, or shortly after: the result comes behind it. Undefined when it has said nothing. */
   outputSent(): Promise<void> | undefined {
-    return this.outputs?.finish(OUTPUT_LIMIT_MS);
+    return this.#outputs?.finish(OUTPUT_LIMIT_MS);
   }
 
-  private sendBeat(): void {
-    this.beatTimer = undefined;
-    if (this.beat === undefined) return;
-    this.lastBeat = performance.now();
-    this.publishBeat(this.beat);
-    this.beat = undefined;
+  #sendBeat(): void {
+    this.#beatTimer = undefined;
+    if (this.#beat === undefined) return;
+    this.#lastBeat = performance.now();
+    this.#publishBeat(this.#beat);
+    this.#beat = undefined;
   }
 
   /**
    * Repeats the last heartbeat. The engine keeps the last one, and may have skipped it if it came soon after another.
    */
-  private sendLastBeat(): void {
-    if (this.said !== undefined && this.saidBefore) this.publishBeat({ ...this.said, last: true });
+  #sendLastBeat(): void {
+    if (this.#said !== undefined && this.#saidBefore) this.#publishBeat({ ...this.#said, last: true });
   }
 
-  private publishBeat(beat: Pick<AttemptHeartbeat, 'progress' | 'message' | 'last'>): void {
-    if (this.options.nc.isClosed()) return;
+  #publishBeat(beat: Pick<AttemptHeartbeat, 'progress' | 'message' | 'last'>): void {
+    if (this.#options.nc.isClosed()) return;
     const { partition } = this.task;
     const message: AttemptHeartbeat = { ...attemptOf(this.task), ...beat };
-    this.options.nc.publish(subjects.heartbeat(partition), JSON.stringify(message));
+    this.#options.nc.publish(subjects.heartbeat(partition), JSON.stringify(message));
   }
 
-  private expectHeartbeat(): void {
+  #expectHeartbeat(): void {
     const { heartbeatMs = 0 } = this.task;
     if (heartbeatMs <= 0) return;
-    if (this.heartbeatTimer !== undefined) {
-      this.heartbeatTimer.refresh();
+    if (this.#heartbeatTimer !== undefined) {
+      this.#heartbeatTimer.refresh();
       return;
     }
-    this.heartbeatTimer = setTimeout(() => {
+    this.#heartbeatTimer = setTimeout(() => {
       const message = `The agent ${this.task.agent} gave no sign of life for ${heartbeatMs} ms (heartbeat_ms).`;
-      this.end(
+      this.#end(
         { kind: 'failure', failure: { code: FAILURE_CODES.heartbeatTimeout, message, retryable: true } },
         new AttemptTimeoutError(message),
       );
     }, heartbeatMs);
   }
 
-  private runOutOfTime(timeoutMs: number): void {
+  #runOutOfTime(timeoutMs: number): void {
     const message = `The agent ${this.task.agent} did not finish within ${timeoutMs} ms (timeout_ms).`;
-    this.end(
+    this.#end(
       { kind: 'failure', failure: { code: FAILURE_CODES.timeout, message, retryable: true } },
       new AttemptTimeoutError(message),
     );
   }
 
-  private end(ending: Ending, abortWith?: Error): void {
+  #end(ending: Ending, abortWith?: Error): void {
     if (this.ending !== undefined) return;
     this.ending = ending;
-    this.over?.abort();
-    clearTimeout(this.timer);
-    clearTimeout(this.heartbeatTimer);
-    clearTimeout(this.beatTimer);
-    this.sendLastBeat();
-    if (ending.kind === 'unwanted' || ending.kind === 'handed_back') this.outputs?.close();
-    this.abortedWith = abortWith;
-    if (abortWith !== undefined) this.abort?.abort(abortWith);
-    this.resolveEnded(ending);
+    this.#over?.abort();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#heartbeatTimer);
+    clearTimeout(this.#beatTimer);
+    this.#sendLastBeat();
+    if (ending.kind === 'unwanted' || ending.kind === 'handed_back') this.#outputs?.close();
+    this.#abortedWith = abortWith;
+    if (abortWith !== undefined) this.#abort?.abort(abortWith);
+    this.#resolveEnded(ending);
   }
 }
 

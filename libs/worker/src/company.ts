@@ -4,12 +4,15 @@
  * that come later wait, in the order of their arrival.
  */
 export class Company {
+  readonly #changed: (closed: boolean) => void;
   #inside = 0;
   #alone = false;
   #waiting: { readonly alone: boolean; readonly enter: () => void }[] = [];
 
   /** @param changed is called whenever it opens or closes. */
-  constructor(private readonly changed: (closed: boolean) => void = () => undefined) {}
+  constructor(changed: (closed: boolean) => void = () => undefined) {
+    this.#changed = changed;
+  }
 
   /** Whether an attempt runs alone, or waits for the others to finish so that it can. */
   get closed(): boolean {
@@ -40,7 +43,7 @@ export class Company {
       if (signal.aborted) return leave();
       signal.addEventListener('abort', leave, { once: true });
       this.#waiting.push(one);
-      this.changed(true);
+      this.#changed(true);
     });
   }
 
@@ -55,7 +58,7 @@ export class Company {
     this.#inside += 1;
     if (!alone) return;
     this.#alone = true;
-    this.changed(true);
+    this.#changed(true);
   }
 
   #admit(): void {
@@ -67,6 +70,6 @@ export class Company {
       this.#enter(next.alone);
       next.enter();
     }
-    if (!this.closed) this.changed(false);
+    if (!this.closed) this.#changed(false);
   }
 }

@@ -30,6 +30,7 @@ const NO_DATA = new Uint8Array();
 
 /** A task that came directly from the engine. Only this runner holds it, until a beat does not list it any more. */
 export class HeldTask implements DirectDelivery {
+  readonly #settle: (held: HeldTask, givenUp: boolean) => void;
   readonly subject = '';
   readonly data = NO_DATA;
   readonly headers = undefined;
@@ -42,8 +43,10 @@ export class HeldTask implements DirectDelivery {
     readonly key: string,
     readonly task: Task,
     readonly bytes: number,
-    private readonly settle: (held: HeldTask, givenUp: boolean) => void,
-  ) {}
+    settle: (held: HeldTask, givenUp: boolean) => void,
+  ) {
+    this.#settle = settle;
+  }
 
   letGo(): void {
     // The task came as a value, so there is no message data to release.
@@ -54,17 +57,17 @@ export class HeldTask implements DirectDelivery {
   }
 
   ack(): void {
-    this.settle(this, false);
+    this.#settle(this, false);
   }
 
   nak(delayMs = 0): void {
     // Beats list the task until then.
     if (delayMs > 0) setTimeout(() => this.nak(), delayMs);
-    else this.settle(this, true);
+    else this.#settle(this, true);
   }
 
   drop(): void {
-    this.settle(this, false);
+    this.#settle(this, false);
   }
 }
 
@@ -74,6 +77,7 @@ export class HeldTask implements DirectDelivery {
  * again.
  */
 export class DirectTasks {
+  readonly #options: DirectTasksOptions;
   readonly #held = new SlotMap<string, HeldTask>();
   #subscriptions: Subscription[] = [];
   #endLocal: (() => void) | undefined;
@@ -82,7 +86,9 @@ export class DirectTasks {
   #beatSoon = false;
   #leaving = false;
 
-  constructor(private readonly options: DirectTasksOptions) {}
+  constructor(options: DirectTasksOptions) {
+    this.#options = options;
+  }
 
   /** Number of tasks held now. */
   get held(): number {
@@ -90,14 +96,14 @@ export class DirectTasks {
   }
 
   start(): void {
-    const { nc, logger, beatMs, incarnation } = this.options;
+    const { nc, logger, beatMs, incarnation } = this.#options;
     const guarded =
       (take: (message: Msg) => void) =>
       (error: Error | null, message: Msg): void => {
         if (error === null) take(message);
         else logger.error({ err: error }, 'tasks cannot be received from the engine');
       };
-    const tasks = subjects.runnerTasks(this.options.pool, incarnation);
+    const tasks = subjects.runnerTasks(this.#options.pool, incarnation);
     this.#endLocal = serveLocally(nc, tasks, ({ payload, reply }) => {
       const receipt = this.#receive(payload);
       reply?.(receipt);
@@ -124,14 +130,14 @@ export class DirectTasks {
     clearInterval(this.#timer);
     this.#endLocal?.();
     this.#forgetReconnect?.();
-    if (this.options.nc.isClosed()) return;
+    if (this.#options.nc.isClosed()) return;
     this.#beat(true);
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
   /** Accepts tasks and returns the receipt. */
   #receive(payload: string | JsonMessage): string {
-    const { logger, pool: ownPool, consumer } = this.options;
+    const { logger, pool: ownPool, consumer } = this.#options;
     let taken = 0;
     let open = false;
     try {
@@ -153,7 +159,7 @@ export class DirectTasks {
   }
 
   #isOpen(pool: PoolConsumer): boolean {
-    return !this.#leaving && !this.options.closed() && pool.queueEmpty;
+    return !this.#leaving && !this.#options.closed() && pool.queueEmpty;
   }
 
   /** `shared`: others read the same value. */
@@ -164,7 +170,7 @@ export class DirectTasks {
     // It was sent again because the receipt was late. A refusal would make it run elsewhere too, even while this runner
     // is leaving.
     if (this.#held.has(key)) return true;
-    if (this.#leaving || this.options.closed() || this.#held.size >= MOST_HELD) return false;
+    if (this.#leaving || this.#options.closed() || this.#held.size >= MOST_HELD) return false;
     // Copied, because agents may change their input.
     if (shared && task.input !== undefined) task.input = copyJson(task.input);
     const held = new HeldTask(key, task, bytes, (one, givenUp) => this.#settle(one, givenUp));
@@ -192,7 +198,7 @@ export class DirectTasks {
   }
 
   #beat(over = false): void {
-    const { nc, workerId, incarnation, pool, consumer, begun, expiresMs } = this.options;
+    const { nc, workerId, incarnation, pool, consumer, begun, expiresMs } = this.#options;
     if (nc.isClosed()) return;
     const beat: RunnerBeat = {
       runnerId: workerId,

@@ -34,6 +34,10 @@ interface Held {
  * platform has stored it. Nothing waits for it but the result, and that not for long.
  */
 export class OutputSender {
+  readonly #nc: NatsConnection;
+  readonly #task: Task;
+  readonly #logger: Logger;
+  readonly #hiddenNow: () => Pick<Hidden, 'text' | 'stream'> | undefined;
   readonly #run = newId();
   readonly #held = new Map<string, Held & Pick<OutputPart, 'kind' | 'id' | 'name'>>();
   #pending: OutputPart[] = [];
@@ -54,12 +58,17 @@ export class OutputSender {
   #drained: (() => void) | undefined;
 
   constructor(
-    private readonly nc: NatsConnection,
-    private readonly task: Task,
-    private readonly logger: Logger,
+    nc: NatsConnection,
+    task: Task,
+    logger: Logger,
     /** What must not be shown now; undefined when there is nothing to hide. */
-    private readonly hiddenNow: () => Pick<Hidden, 'text' | 'stream'> | undefined,
-  ) {}
+    hiddenNow: () => Pick<Hidden, 'text' | 'stream'> | undefined,
+  ) {
+    this.#nc = nc;
+    this.#task = task;
+    this.#logger = logger;
+    this.#hiddenNow = hiddenNow;
+  }
 
   /** @throws TypeError for a kind that is none. */
   say(text: string, { kind = 'text', id = '', name = '' }: OutputOptions = {}): void {
@@ -71,7 +80,7 @@ export class OutputSender {
     if (this.#closed || text === '') return;
     const key = `${kind} ${id}`;
     // They may come from a model's server too, so they are shown no more of a secret than a text. Half of one would be no secret any more.
-    const hidden = this.hiddenNow();
+    const hidden = this.#hiddenNow();
     const shown = (of: string, most: number): string => (hidden?.text(of) ?? of).slice(0, most);
     const said = {
       kind: shown(kind, OUTPUT_LIMITS.kind) === kind ? kind : HIDDEN_KIND,
@@ -107,7 +116,7 @@ export class OutputSender {
       });
     }
     const left = this.#pending.length + this.#unstored.length;
-    if (left > 0 && !this.#closed) this.logger.warn({ parts: left }, 'partial output was not stored in time');
+    if (left > 0 && !this.#closed) this.#logger.warn({ parts: left }, 'partial output was not stored in time');
     this.close();
   }
 
@@ -218,15 +227,15 @@ export class OutputSender {
     this.#onTheWay += 1;
     this.#lastSent = performance.now();
     const message: AttemptOutput = {
-      ...attemptOf(this.task),
+      ...attemptOf(this.#task),
       run: this.#run,
       from: first.number,
       parts: parts.map(({ number: _number, bytes: _bytes, ...part }) => part),
     };
     let reply: AttemptOutputReply | undefined;
     try {
-      const subject = subjects.output(this.task.partition);
-      const answer = await requestUntilAnswered(this.nc, subject, JSON.stringify(message), {
+      const subject = subjects.output(this.#task.partition);
+      const answer = await requestUntilAnswered(this.#nc, subject, JSON.stringify(message), {
         attempts: 1,
         timeoutMs: ANSWER_MS,
         signal: this.#abort.signal,
@@ -244,14 +253,14 @@ export class OutputSender {
 
   #answered({ wanted, next = 1, full = false, reason = '' }: AttemptOutputReply, last: number): void {
     if (!wanted || full) {
-      if (!wanted && reason.startsWith('malformed')) this.logger.error({ reason }, 'partial output was refused');
+      if (!wanted && reason.startsWith('malformed')) this.#logger.error({ reason }, 'partial output was refused');
       this.close();
       return;
     }
     const [oldest] = this.#unstored;
     if (oldest !== undefined && next < oldest.number) {
       // What the platform has stored is not there any more: what follows cannot be put behind it.
-      this.logger.warn({ next, oldest: oldest.number }, 'partial output cannot go on');
+      this.#logger.warn({ next, oldest: oldest.number }, 'partial output cannot go on');
       this.close();
       return;
     }

@@ -62,19 +62,20 @@ const SPLIT_AFTER_MS = 10_000;
  * together; once an owner has given its own subject, this includes all its partitions.
  */
 export class ResultReporter {
-  private readonly queues = new Map<string, Queue>();
+  readonly #nc: NatsConnection;
+  readonly #options: ResultReporterOptions;
+  readonly #queues = new Map<string, Queue>();
   /** The owner's subject by partition, according to the last answer. */
-  private readonly owners = new Map<number, string>();
+  readonly #owners = new Map<number, string>();
   /** The last request had one result. */
-  private alone = false;
-  private lengthInFlight = 0;
+  #alone = false;
+  #lengthInFlight = 0;
   /** A queue found no room and waits for the next answer. */
-  private crowded = false;
+  #crowded = false;
 
-  constructor(
-    private readonly nc: NatsConnection,
-    private readonly options: ResultReporterOptions,
-  ) {
+  constructor(nc: NatsConnection, options: ResultReporterOptions) {
+    this.#nc = nc;
+    this.#options = options;
     // Every request that waits before a repeat adds a listener.
     setMaxListeners(0, options.signal);
   }
@@ -86,16 +87,16 @@ export class ResultReporter {
    */
   report(partition: number, result: AttemptResult, length: number, atOnce = false): Promise<AttemptReply['outcome']> {
     return new Promise((resolve, reject) => {
-      const owner = this.owners.get(partition);
+      const owner = this.#owners.get(partition);
       if (atOnce && length <= LARGEST_AT_ONCE) {
         const alone = [{ partition, result, length, resolve, reject }];
         const sent =
-          owner === undefined ? this.send(subjects.result(partition), alone) : this.sendToOwner(owner, alone);
+          owner === undefined ? this.#send(subjects.result(partition), alone) : this.#sendToOwner(owner, alone);
         sent.catch(reject);
-        writeAtOnce(this.nc);
+        writeAtOnce(this.#nc);
         return;
       }
-      this.enqueue(owner ?? subjects.result(partition), owner !== undefined, {
+      this.#enqueue(owner ?? subjects.result(partition), owner !== undefined, {
         partition,
         result,
         length,
@@ -105,49 +106,49 @@ export class ResultReporter {
     });
   }
 
-  private enqueue(subject: string, shared: boolean, one: Waiting): void {
-    let queue = this.queues.get(subject);
+  #enqueue(subject: string, shared: boolean, one: Waiting): void {
+    let queue = this.#queues.get(subject);
     if (queue === undefined) {
       queue = { waiting: [], shared, inFlight: 0, scheduled: false };
-      this.queues.set(subject, queue);
+      this.#queues.set(subject, queue);
     }
     queue.waiting.push(one);
-    this.schedule(subject, queue);
+    this.#schedule(subject, queue);
   }
 
-  private schedule(subject: string, queue: Queue): void {
-    if (queue.scheduled || queue.inFlight >= REQUESTS_IN_FLIGHT || !this.hasRoom(queue)) return;
+  #schedule(subject: string, queue: Queue): void {
+    if (queue.scheduled || queue.inFlight >= REQUESTS_IN_FLIGHT || !this.#hasRoom(queue)) return;
     if (queue.waiting.length === 0) {
       // An owner has a new subject after each start.
-      if (queue.shared && queue.inFlight === 0) this.queues.delete(subject);
+      if (queue.shared && queue.inFlight === 0) this.#queues.delete(subject);
       return;
     }
     queue.scheduled = true;
     const sendBatch = (): void => {
       queue.scheduled = false;
       // Another queue may have taken the room in the meantime. Its answer starts all queues again.
-      if (!this.hasRoom(queue)) return;
+      if (!this.#hasRoom(queue)) return;
       const batch = takeBatch(queue.waiting);
       const length = lengthOf(batch);
-      this.lengthInFlight += length;
-      this.alone = batch.length === 1;
+      this.#lengthInFlight += length;
+      this.#alone = batch.length === 1;
       queue.inFlight += 1;
-      (queue.shared ? this.sendToOwner(subject, batch) : this.send(subject, batch))
+      (queue.shared ? this.#sendToOwner(subject, batch) : this.#send(subject, batch))
         .catch((error: unknown) => {
           for (const { reject } of batch) reject(error);
         })
         .finally(() => {
           queue.inFlight -= 1;
-          this.lengthInFlight -= length;
-          if (this.crowded) this.scheduleAll(subject, queue);
-          else this.schedule(subject, queue);
+          this.#lengthInFlight -= length;
+          if (this.#crowded) this.#scheduleAll(subject, queue);
+          else this.#schedule(subject, queue);
         })
         // Neither of the two calls above throws, but every promise chain must handle errors.
-        .catch((error: unknown) => this.options.logger.error({ err: error }, 'reporting results failed'));
-      this.schedule(subject, queue);
+        .catch((error: unknown) => this.#options.logger.error({ err: error }, 'reporting results failed'));
+      this.#schedule(subject, queue);
     };
     // Waits for everything that finishes in this turn of the event loop, if more than one result is expected.
-    if (this.alone) process.nextTick(sendBatch);
+    if (this.#alone) process.nextTick(sendBatch);
     else setImmediate(sendBatch);
   }
 
@@ -155,37 +156,37 @@ export class ResultReporter {
    * Whether the first waiting result may be sent beside those that are being sent. A result beyond the limit is sent
    * alone.
    */
-  private hasRoom({ waiting }: Queue): boolean {
+  #hasRoom({ waiting }: Queue): boolean {
     const [first] = waiting;
-    if (first === undefined || this.lengthInFlight === 0) return true;
-    const fits = this.lengthInFlight + first.length <= LENGTH_IN_FLIGHT;
-    if (!fits) this.crowded = true;
+    if (first === undefined || this.#lengthInFlight === 0) return true;
+    const fits = this.#lengthInFlight + first.length <= LENGTH_IN_FLIGHT;
+    if (!fits) this.#crowded = true;
     return fits;
   }
 
   /** Schedules every queue. `last` comes after the others, because it has just had its turn. */
-  private scheduleAll(lastSubject: string, last: Queue): void {
-    this.crowded = false;
-    if (this.queues.get(lastSubject) === last) {
-      this.queues.delete(lastSubject);
-      this.queues.set(lastSubject, last);
+  #scheduleAll(lastSubject: string, last: Queue): void {
+    this.#crowded = false;
+    if (this.#queues.get(lastSubject) === last) {
+      this.#queues.delete(lastSubject);
+      this.#queues.set(lastSubject, last);
     }
-    for (const [subject, queue] of this.queues) this.schedule(subject, queue);
+    for (const [subject, queue] of this.#queues) this.#schedule(subject, queue);
   }
 
   /** Sends results to an owner once. Results without an answer go to their partition's subject. */
-  private async sendToOwner(subject: string, batch: readonly Waiting[]): Promise<void> {
-    const { signal, timeoutMs = 1_000, onRepeat } = this.options;
+  async #sendToOwner(subject: string, batch: readonly Waiting[]): Promise<void> {
+    const { signal, timeoutMs = 1_000, onRepeat } = this.#options;
     let outcomes: readonly AttemptReply[] | undefined;
     try {
-      const answer = await requestUntilAnswered(this.nc, subject, payloadOf(batch), {
+      const answer = await requestUntilAnswered(this.#nc, subject, payloadOf(batch), {
         signal,
         timeoutMs: timeoutMs + lengthOf(batch) * MS_A_CHARACTER,
         attempts: 1,
       });
       outcomes = replyOf(answer.string(), batch.length)?.replies;
     } catch (error) {
-      if (!(error instanceof UnavailableError) || this.nc.isClosed()) throw error;
+      if (!(error instanceof UnavailableError) || this.#nc.isClosed()) throw error;
     }
     for (const [index, one] of batch.entries()) {
       const outcome = outcomes?.[index]?.outcome ?? 'elsewhere';
@@ -194,20 +195,20 @@ export class ResultReporter {
         continue;
       }
       onRepeat?.();
-      if (this.owners.get(one.partition) === subject) this.owners.delete(one.partition);
-      this.enqueue(subjects.result(one.partition), false, one);
+      if (this.#owners.get(one.partition) === subject) this.#owners.delete(one.partition);
+      this.#enqueue(subjects.result(one.partition), false, one);
     }
   }
 
   /** Sends results to a partition until it answers. */
-  private async send(subject: string, batch: readonly Waiting[]): Promise<void> {
+  async #send(subject: string, batch: readonly Waiting[]): Promise<void> {
     const payload = payloadOf(batch);
-    const { signal, timeoutMs = 1_000, onRepeat, logger } = this.options;
+    const { signal, timeoutMs = 1_000, onRepeat, logger } = this.#options;
     const answerMs = timeoutMs + lengthOf(batch) * MS_A_CHARACTER;
     for (;;) {
       let reply: ResultReply | undefined;
       try {
-        const answer = await requestUntilAnswered(this.nc, subject, payload, {
+        const answer = await requestUntilAnswered(this.#nc, subject, payload, {
           signal,
           timeoutMs: answerMs,
           ...(batch.length > 1 ? { deadlineMs: SPLIT_AFTER_MS } : {}),
@@ -218,19 +219,19 @@ export class ResultReporter {
           logger.error({ subject, results: batch.length }, 'the engine’s answer to results cannot be read');
         }
       } catch (error) {
-        if (!(error instanceof UnavailableError) || this.nc.isClosed() || batch.length === 1) throw error;
+        if (!(error instanceof UnavailableError) || this.#nc.isClosed() || batch.length === 1) throw error;
       }
       if (reply !== undefined) {
         const { replies, ownerSubject } = reply;
         for (const [index, { partition, resolve }] of batch.entries()) {
-          if (ownerSubject !== undefined && ownerSubject !== '') this.owners.set(partition, ownerSubject);
+          if (ownerSubject !== undefined && ownerSubject !== '') this.#owners.set(partition, ownerSubject);
           resolve(replies[index]?.outcome ?? 'stale');
         }
         return;
       }
       if (batch.length > 1) {
         logger.warn({ subject, results: batch.length }, 'a batch of results has no answer, sending them one by one');
-        await Promise.all(batch.map((one) => this.send(subject, [one]).catch((error: unknown) => one.reject(error))));
+        await Promise.all(batch.map((one) => this.#send(subject, [one]).catch((error: unknown) => one.reject(error))));
         return;
       }
       await delay(1_000, undefined, { signal });

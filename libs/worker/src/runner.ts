@@ -77,49 +77,51 @@ const UNKNOWN = 'unknown';
  * engine has answered.
  */
 export class Runner {
-  private readonly agents: ReadonlyMap<string, Agent<PlatformContext>>;
-  private readonly attempts = new SlotMap<string, Attempt>();
-  private readonly byExecution = new SlotMap<string, Set<Attempt>>();
-  private readonly giveUp = new AbortController();
-  private readonly reporter: ResultReporter;
-  private readonly incarnations = new Map<string, string>();
-  private readonly company = new Company((closed) => {
-    for (const pool of this.pools) pool.pause(closed);
+  readonly #options: RunnerOptions;
+  readonly #agents: ReadonlyMap<string, Agent<PlatformContext>>;
+  readonly #attempts = new SlotMap<string, Attempt>();
+  readonly #byExecution = new SlotMap<string, Set<Attempt>>();
+  readonly #giveUp = new AbortController();
+  readonly #reporter: ResultReporter;
+  readonly #incarnations = new Map<string, string>();
+  readonly #company = new Company((closed) => {
+    for (const pool of this.#pools) pool.pause(closed);
   });
-  private pools: PoolConsumer[] = [];
-  private direct: DirectTasks[] = [];
-  private stops: Subscription | undefined;
-  private recheckTimer: NodeJS.Timeout | undefined;
-  private rechecking = false;
-  private abandoned = 0;
-  private readonly freed: (() => void)[] = [];
+  #pools: PoolConsumer[] = [];
+  #direct: DirectTasks[] = [];
+  #stops: Subscription | undefined;
+  #recheckTimer: NodeJS.Timeout | undefined;
+  #rechecking = false;
+  #abandoned = 0;
+  readonly #freed: (() => void)[] = [];
 
-  constructor(private readonly options: RunnerOptions) {
-    this.agents = new Map(options.agents.map((agent) => [agent.name, agent]));
-    if (this.agents.size !== options.agents.length) throw new Error('Two agents have the same name.');
-    this.reporter = new ResultReporter(options.nc, {
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#agents = new Map(options.agents.map((agent) => [agent.name, agent]));
+    if (this.#agents.size !== options.agents.length) throw new Error('Two agents have the same name.');
+    this.#reporter = new ResultReporter(options.nc, {
       logger: options.logger,
-      signal: this.giveUp.signal,
-      onRepeat: () => this.options.platform?.meter?.repeated(),
+      signal: this.#giveUp.signal,
+      onRepeat: () => this.#options.platform?.meter?.repeated(),
     });
   }
 
   /** Number of attempts that run now. */
   get running(): number {
-    return this.attempts.size;
+    return this.#attempts.size;
   }
 
   /** Starts to serve. Throws when the stream of tasks cannot be created. */
   async start(): Promise<void> {
-    const { nc, logger, slots, bytesAtOnce, ackWaitMs, workingMs, streamReplicas } = this.options;
-    this.stops = nc.subscribe(subjects.stop, {
+    const { nc, logger, slots, bytesAtOnce, ackWaitMs, workingMs, streamReplicas } = this.#options;
+    this.#stops = nc.subscribe(subjects.stop, {
       callback: (error, message) => {
-        if (error === null) this.hearStop(message.data);
+        if (error === null) this.#hearStop(message.data);
       },
     });
-    this.recheckTimer = setInterval(() => void this.recheckLongOnes(), Math.max(20, this.options.recheckMs / 4));
-    for (const pool of this.options.pools) {
-      this.pools.push(
+    this.#recheckTimer = setInterval(() => void this.#recheckLongOnes(), Math.max(20, this.#options.recheckMs / 4));
+    for (const pool of this.#options.pools) {
+      this.#pools.push(
         await consumePool(nc, {
           pool,
           slots,
@@ -128,33 +130,33 @@ export class Runner {
           workingMs,
           ...(streamReplicas === undefined ? { waitsForStream: true } : { stream: { replicas: streamReplicas } }),
           consumers: { ackWaitMs },
-          run: (delivery) => this.runDelivery(delivery, pool),
+          run: (delivery) => this.#runDelivery(delivery, pool),
         }),
       );
     }
-    this.direct = this.options.pools.map(
+    this.#direct = this.#options.pools.map(
       (pool, place) =>
         new DirectTasks({
           nc,
           logger,
-          workerId: this.options.workerId,
+          workerId: this.#options.workerId,
           pool,
-          consumer: this.pools[place] as PoolConsumer,
-          incarnation: this.incarnationOf(pool),
-          closed: () => this.company.closed,
-          begun: () => this.begun(pool),
+          consumer: this.#pools[place] as PoolConsumer,
+          incarnation: this.#incarnationOf(pool),
+          closed: () => this.#company.closed,
+          begun: () => this.#begun(pool),
           beatMs: workingMs,
           expiresMs: ackWaitMs,
         }),
     );
-    for (const direct of this.direct) direct.start();
+    for (const direct of this.#direct) direct.start();
   }
 
   /** For the readiness check. Throws when tasks cannot be pulled now. */
   checkReady(): void {
-    if (this.pools.length < this.options.pools.length) throw new Error('not started yet');
-    if (!this.pools.every((pool) => pool.healthy)) throw new Error(`the stream ${STEPS_STREAM} is not reachable`);
-    if (this.abandoned >= this.options.maxAbandoned) throw new Error('too many agents ignore their abort signal');
+    if (this.#pools.length < this.#options.pools.length) throw new Error('not started yet');
+    if (!this.#pools.every((pool) => pool.healthy)) throw new Error(`the stream ${STEPS_STREAM} is not reachable`);
+    if (this.#abandoned >= this.#options.maxAbandoned) throw new Error('too many agents ignore their abort signal');
   }
 
   /**
@@ -162,30 +164,30 @@ export class Runner {
    * tasks back. Resolves when nothing runs and every message to the queue has been sent.
    */
   async stop(limitMs: number): Promise<void> {
-    for (const direct of this.direct) direct.leave();
-    await Promise.all(this.pools.map((pool) => pool.drain(limitMs)));
-    for (const attempt of this.attempts.values()) attempt.handBack();
-    this.giveUp.abort(new Error('the worker is stopping'));
-    await Promise.all(this.pools.map((pool) => pool.drain(500)));
-    clearInterval(this.recheckTimer);
-    for (const direct of this.direct) direct.stop();
-    for (const pool of this.pools) pool.close();
-    if (!this.options.nc.isClosed()) {
-      this.stops?.unsubscribe();
-      await this.options.nc.flush().catch(() => undefined);
+    for (const direct of this.#direct) direct.leave();
+    await Promise.all(this.#pools.map((pool) => pool.drain(limitMs)));
+    for (const attempt of this.#attempts.values()) attempt.handBack();
+    this.#giveUp.abort(new Error('the worker is stopping'));
+    await Promise.all(this.#pools.map((pool) => pool.drain(500)));
+    clearInterval(this.#recheckTimer);
+    for (const direct of this.#direct) direct.stop();
+    for (const pool of this.#pools) pool.close();
+    if (!this.#options.nc.isClosed()) {
+      this.#stops?.unsubscribe();
+      await this.#options.nc.flush().catch(() => undefined);
     }
   }
 
-  private async runDelivery(delivery: Delivery, pool: string): Promise<void> {
+  async #runDelivery(delivery: Delivery, pool: string): Promise<void> {
     const task = delivery instanceof HeldTask ? delivery.task : taskOfBytes(delivery.data);
     if (task === undefined) {
-      this.options.logger.error({ subject: delivery.subject }, 'an unreadable task was dropped');
+      this.#options.logger.error({ subject: delivery.subject }, 'an unreadable task was dropped');
       delivery.drop();
       return;
     }
     delivery.letGo();
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
-    const same = this.attempts.get(key);
+    const same = this.#attempts.get(key);
     if (same !== undefined) {
       // The lease ran out while this process was stalled or disconnected. The attempt itself still runs.
       same.deliveries.push(delivery);
@@ -194,24 +196,24 @@ export class Runner {
     try {
       let { lostRunners = 0 } = task;
       if (task.checkFirst === true || task.dispatch > 1 || delivery.deliveries > 1 || lostRunners > 0) {
-        const lost = await this.mayBegin(task, delivery, pool, lostRunners, false);
+        const lost = await this.#mayBegin(task, delivery, pool, lostRunners, false);
         if (lost === undefined) return;
         lostRunners = lost;
       }
       const alone = lostRunners >= ALONE_AT;
-      if (!this.company.tryEnter(alone)) await this.company.enter(alone, this.giveUp.signal);
+      if (!this.#company.tryEnter(alone)) await this.#company.enter(alone, this.#giveUp.signal);
       try {
         // Asks again now that the attempt is alone, because it may have waited long.
-        if (alone && (await this.mayBegin(task, delivery, pool, lostRunners, true)) === undefined) return;
-        const meanwhile = this.attempts.get(key);
-        if (meanwhile === undefined) await this.runAttempt(key, task, delivery);
+        if (alone && (await this.#mayBegin(task, delivery, pool, lostRunners, true)) === undefined) return;
+        const meanwhile = this.#attempts.get(key);
+        if (meanwhile === undefined) await this.#runAttempt(key, task, delivery);
         else meanwhile.deliveries.push(delivery);
       } finally {
-        this.company.leave();
+        this.#company.leave();
       }
     } catch (error) {
       delivery.nak();
-      if (!this.giveUp.signal.aborted) throw error;
+      if (!this.#giveUp.signal.aborted) throw error;
     }
   }
 
@@ -219,20 +221,20 @@ export class Runner {
    * Asks the engine about an attempt that may have been started before. Returns undefined when it must not start here
    * (the delivery is then settled); otherwise the number of runners that ended while they ran it.
    */
-  private async mayBegin(
+  async #mayBegin(
     task: Task,
     delivery: Delivery,
     pool: string,
     known: number,
     alone: boolean,
   ): Promise<number | undefined> {
-    const answer = await this.askAbout(task, {
-      incarnation: this.incarnationOf(pool),
+    const answer = await this.#askAbout(task, {
+      incarnation: this.#incarnationOf(pool),
       redelivered: delivery.deliveries > 1,
       alone,
     });
     if (answer.wanted !== true) {
-      this.options.platform?.meter?.ended(this.nameOf(task), 'unwanted');
+      this.#options.platform?.meter?.ended(this.#nameOf(task), 'unwanted');
       delivery.ack();
       return undefined;
     }
@@ -242,58 +244,58 @@ export class Runner {
     }
     const lostRunners = Math.max(known, answer.lostRunners ?? 0);
     if (lostRunners < MOST_LOST_RUNNERS) return lostRunners;
-    await this.reportLost(task, delivery, lostRunners);
+    await this.#reportLost(task, delivery, lostRunners);
     return undefined;
   }
 
   /** An identifier of a pool in this run of the process. */
-  private incarnationOf(pool: string): string {
-    let incarnation = this.incarnations.get(pool);
+  #incarnationOf(pool: string): string {
+    let incarnation = this.#incarnations.get(pool);
     if (incarnation === undefined) {
       incarnation = nuid.next();
-      this.incarnations.set(pool, incarnation);
+      this.#incarnations.set(pool, incarnation);
     }
     return incarnation;
   }
 
   /** The attempts that were started from the pool's work queue, without the newest. */
-  private begun(pool: string): string[] {
+  #begun(pool: string): string[] {
     const before = Date.now() - NEWEST_MS;
     const keys: string[] = [];
-    for (const [key, { startedAt, deliveries }] of this.attempts) {
+    for (const [key, { startedAt, deliveries }] of this.#attempts) {
       if (startedAt <= before && deliveries.some(({ subject }) => subject.split('.')[2] === pool)) keys.push(key);
     }
     return keys;
   }
 
-  private async runAttempt(key: string, task: Task, delivery: Delivery): Promise<void> {
-    const agent = this.agents.get(task.agent);
-    const attempt = new Attempt(key, task, delivery, this.options);
-    this.attempts.set(key, attempt);
-    this.options.platform?.meter?.running(1);
-    let siblings = this.byExecution.get(task.executionId);
+  async #runAttempt(key: string, task: Task, delivery: Delivery): Promise<void> {
+    const agent = this.#agents.get(task.agent);
+    const attempt = new Attempt(key, task, delivery, this.#options);
+    this.#attempts.set(key, attempt);
+    this.#options.platform?.meter?.running(1);
+    let siblings = this.#byExecution.get(task.executionId);
     if (siblings === undefined) {
       siblings = new Set();
-      this.byExecution.set(task.executionId, siblings);
+      this.#byExecution.set(task.executionId, siblings);
     }
     siblings.add(attempt);
     try {
-      attempt.start(agent ?? unknownAgent(task.agent, this.agents));
+      attempt.start(agent ?? unknownAgent(task.agent, this.#agents));
       const ending = await attempt.ended;
       const finishedAt = Date.now();
       // An agent that ignores its signal keeps its slot.
       if (attempt.agentSettled) for (const one of attempt.deliveries) one.freeSlot();
       const outcome = ending.kind === 'failure' ? ending.failure.code : ending.kind;
       const name = agent === undefined ? UNKNOWN : agent.name;
-      this.options.platform?.meter?.ended(name, outcome, (finishedAt - attempt.startedAt) / 1_000);
+      this.#options.platform?.meter?.ended(name, outcome, (finishedAt - attempt.startedAt) / 1_000);
       switch (ending.kind) {
         case 'output':
         case 'failure': {
-          const result = this.resultOf(task, attempt.startedAt, finishedAt, agent, ending);
+          const result = this.#resultOf(task, attempt.startedAt, finishedAt, agent, ending);
           const ok = ending.kind === 'output';
           const outputSent = attempt.outputSent();
           if (outputSent !== undefined) await outputSent;
-          await this.reporter.report(
+          await this.#reporter.report(
             task.partition,
             result,
             SCALARS_LENGTH + (ok ? ending.length : JSON.stringify(ending.failure).length),
@@ -317,35 +319,35 @@ export class Runner {
       for (const one of attempt.deliveries) one.nak();
       throw error;
     } finally {
-      this.attempts.delete(key);
-      this.options.platform?.meter?.running(-1);
+      this.#attempts.delete(key);
+      this.#options.platform?.meter?.running(-1);
       siblings.delete(attempt);
-      if (siblings.size === 0) this.byExecution.delete(task.executionId);
+      if (siblings.size === 0) this.#byExecution.delete(task.executionId);
     }
-    if (!attempt.agentSettled) await this.awaitAgent(attempt);
+    if (!attempt.agentSettled) await this.#awaitAgent(attempt);
   }
 
   /**
    * An agent that ignores its signal keeps its slot for a grace period. Then the slot is given to others and the agent
    * is counted. Beyond `maxAbandoned` such agents, slots are kept, because each agent still takes memory and time.
    */
-  private async awaitAgent(attempt: Attempt): Promise<void> {
-    if (await settledWithin(attempt.agentDone, this.options.graceMs, this.giveUp.signal)) return;
-    this.abandoned += 1;
-    this.options.platform?.meter?.abandoned(1);
+  async #awaitAgent(attempt: Attempt): Promise<void> {
+    if (await settledWithin(attempt.agentDone, this.#options.graceMs, this.#giveUp.signal)) return;
+    this.#abandoned += 1;
+    this.#options.platform?.meter?.abandoned(1);
     attempt.logger.warn('the agent ignores its abort signal and is left to itself');
     void attempt.agentDone.then(() => {
-      this.abandoned -= 1;
-      this.options.platform?.meter?.abandoned(-1);
-      for (const resolve of this.freed.splice(0)) resolve();
+      this.#abandoned -= 1;
+      this.#options.platform?.meter?.abandoned(-1);
+      for (const resolve of this.#freed.splice(0)) resolve();
     });
-    while (this.abandoned > this.options.maxAbandoned && !this.giveUp.signal.aborted) {
-      const freed = new Promise<void>((resolve) => this.freed.push(resolve));
-      await settledWithin(freed, 1_000, this.giveUp.signal);
+    while (this.#abandoned > this.#options.maxAbandoned && !this.#giveUp.signal.aborted) {
+      const freed = new Promise<void>((resolve) => this.#freed.push(resolve));
+      await settledWithin(freed, 1_000, this.#giveUp.signal);
     }
   }
 
-  private async reportLost(task: Task, delivery: Delivery, lostRunners: number): Promise<void> {
+  async #reportLost(task: Task, delivery: Delivery, lostRunners: number): Promise<void> {
     const now = Date.now();
     const failure: Failure = {
       code: FAILURE_CODES.runnerLost,
@@ -353,14 +355,14 @@ export class Runner {
       retryable: true,
       details: { lost_runners: lostRunners },
     };
-    this.options.platform?.meter?.ended(this.nameOf(task), failure.code);
-    this.options.logger.warn(
+    this.#options.platform?.meter?.ended(this.#nameOf(task), failure.code);
+    this.#options.logger.warn(
       { execution_id: task.executionId, step_id: task.stepId, attempt: task.attempt, lost_runners: lostRunners },
       'task given up: its runners were lost',
     );
-    const agent = this.agents.get(task.agent);
-    const result = this.resultOf(task, now, now, agent, { kind: 'failure', failure });
-    await this.reporter.report(task.partition, result, SCALARS_LENGTH);
+    const agent = this.#agents.get(task.agent);
+    const result = this.#resultOf(task, now, now, agent, { kind: 'failure', failure });
+    await this.#reporter.report(task.partition, result, SCALARS_LENGTH);
     delivery.ack();
   }
 
@@ -368,11 +370,11 @@ export class Runner {
    * The label of a task's agent in the metrics. A task may name an agent that does not exist, and that name must not
    * become a label.
    */
-  private nameOf({ agent }: Task): string {
-    return this.agents.has(agent) ? agent : UNKNOWN;
+  #nameOf({ agent }: Task): string {
+    return this.#agents.has(agent) ? agent : UNKNOWN;
   }
 
-  private resultOf(
+  #resultOf(
     task: Task,
     startedAt: number,
     finishedAt: number,
@@ -380,7 +382,7 @@ export class Runner {
     ending: Extract<Ending, { kind: 'output' | 'failure' }>,
   ): AttemptResult {
     const { executionId, stepId, attempt, token } = task;
-    const { workerId } = this.options;
+    const { workerId } = this.#options;
     const agentVersion = agent?.version ?? '';
     // Written out, so that all objects have one shape: a spread here took a twentieth of the time of a short step.
     return ending.kind === 'output'
@@ -410,63 +412,63 @@ export class Runner {
         };
   }
 
-  private async isWanted(task: Task): Promise<boolean> {
-    return (await this.askAbout(task, {})).wanted === true;
+  async #isWanted(task: Task): Promise<boolean> {
+    return (await this.#askAbout(task, {})).wanted === true;
   }
 
-  private async askAbout(
+  async #askAbout(
     task: Task,
     beginning: Pick<AttemptCheckRequest, 'incarnation' | 'redelivered' | 'alone'>,
   ): Promise<Partial<AttemptCheckReply>> {
     const request: AttemptCheckRequest = { ...attemptOf(task), ...beginning };
     const subject = subjects.check(task.partition);
-    const answer = await requestUntilAnswered(this.options.nc, subject, JSON.stringify(request), {
-      signal: this.giveUp.signal,
+    const answer = await requestUntilAnswered(this.#options.nc, subject, JSON.stringify(request), {
+      signal: this.#giveUp.signal,
     });
     return answer.json<Partial<AttemptCheckReply>>();
   }
 
-  private hearStop(data: Uint8Array): void {
+  #hearStop(data: Uint8Array): void {
     let stopped: StopAttempts['attempts'];
     try {
       const message = JSON.parse(decoder.decode(data)) as Partial<StopAttempts>;
       stopped = Array.isArray(message.attempts) ? message.attempts : [];
     } catch (error) {
-      this.options.logger.error({ err: error }, 'an unreadable stop message was ignored');
+      this.#options.logger.error({ err: error }, 'an unreadable stop message was ignored');
       return;
     }
     for (const { executionId, stepId = '', attempt = 0, reason = '' } of stopped) {
-      for (const running of this.byExecution.get(executionId) ?? []) {
+      for (const running of this.#byExecution.get(executionId) ?? []) {
         if (stepId !== '' && running.stepId !== stepId) continue;
         if (attempt !== 0 && running.attempt !== attempt) continue;
         // The message is only a hint: it may be late, and the attempt may have been dispatched again since.
-        void this.stopUnlessWanted(running, reason);
+        void this.#stopUnlessWanted(running, reason);
       }
     }
   }
 
   /** Covers stop messages that were lost. */
-  private async recheckLongOnes(): Promise<void> {
-    if (this.rechecking) return;
-    this.rechecking = true;
+  async #recheckLongOnes(): Promise<void> {
+    if (this.#rechecking) return;
+    this.#rechecking = true;
     try {
-      const before = performance.now() - this.options.recheckMs;
+      const before = performance.now() - this.#options.recheckMs;
       const due: Attempt[] = [];
-      for (const attempt of this.attempts.values()) {
+      for (const attempt of this.#attempts.values()) {
         if (attempt.checkedAt <= before && attempt.ending === undefined) due.push(attempt);
       }
-      await Promise.all(due.map((attempt) => this.stopUnlessWanted(attempt, 'not wanted any more')));
+      await Promise.all(due.map((attempt) => this.#stopUnlessWanted(attempt, 'not wanted any more')));
     } finally {
-      this.rechecking = false;
+      this.#rechecking = false;
     }
   }
 
-  private async stopUnlessWanted(attempt: Attempt, reason: string): Promise<void> {
+  async #stopUnlessWanted(attempt: Attempt, reason: string): Promise<void> {
     attempt.checkedAt = performance.now();
     try {
-      if (!(await this.isWanted(attempt.task))) attempt.stop(reason);
+      if (!(await this.#isWanted(attempt.task))) attempt.stop(reason);
     } catch (error) {
-      if (!this.giveUp.signal.aborted)
+      if (!this.#giveUp.signal.aborted)
         attempt.logger.warn({ err: error }, 'the engine could not be asked about an attempt');
     }
   }

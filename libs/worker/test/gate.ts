@@ -8,18 +8,18 @@ export class Gate implements Agent {
   /** Step ids, in the order of arrival. */
   readonly entered: string[] = [];
   readonly signals: AbortSignal[] = [];
-  private readonly waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
 
   async run(input: unknown, context: { stepId: string; signal: AbortSignal }): Promise<string> {
     this.entered.push(context.stepId);
     this.signals.push(context.signal);
-    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if ((input as { fail?: boolean } | null)?.fail === true) throw new RetryableError('gated', 'The test says no.');
     return 'through';
   }
 
   /** Releases all attempts that wait now. */
   open(): void {
-    for (const resolve of this.waiting.splice(0)) resolve();
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

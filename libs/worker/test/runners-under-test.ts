@@ -13,6 +13,7 @@ const logger = jsonLogger(() => undefined);
 
 /** Set-up for the tests of one `describe`: they share a server, and each test has its own engine, gate and runners. */
 export class RunnersUnderTest {
+  readonly #optionsOf: (gate: Gate) => Partial<RunnerOptions>;
   #nats: TestNats | undefined;
   #engine: FakeEngine | undefined;
   #gate = new Gate();
@@ -20,7 +21,9 @@ export class RunnersUnderTest {
   #connections: NatsConnection[] = [];
 
   /** @param optionsOf the options of these tests' runners, in addition to those that every runner needs. */
-  constructor(private readonly optionsOf: (gate: Gate) => Partial<RunnerOptions>) {}
+  constructor(optionsOf: (gate: Gate) => Partial<RunnerOptions>) {
+    this.#optionsOf = optionsOf;
+  }
 
   get nats(): TestNats {
     return started(this.#nats);
@@ -57,7 +60,7 @@ export class RunnersUnderTest {
       graceMs: 20,
       maxAbandoned: 100,
       agents: [echoAgent, this.#gate],
-      ...this.optionsOf(this.#gate),
+      ...this.#optionsOf(this.#gate),
       ...options,
     });
     await runner.start();

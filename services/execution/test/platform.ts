@@ -213,6 +213,7 @@ export class Platform {
 
 /** A TCP proxy whose connections a test can cut. */
 export class CuttableProxy {
+  readonly #close_: () => Promise<void>;
   readonly #sockets = new Set<Socket>();
   /** Called with data from a client. True drops the answer and closes the connection after the server has the data. */
   cutAfter: (bytes: Buffer) => boolean = () => false;
@@ -223,8 +224,10 @@ export class CuttableProxy {
 
   private constructor(
     readonly url: string,
-    private readonly close_: () => Promise<void>,
-  ) {}
+    close_: () => Promise<void>,
+  ) {
+    this.#close_ = close_;
+  }
 
   static async start(databaseUrl: string): Promise<CuttableProxy> {
     const target = new URL(databaseUrl);
@@ -270,6 +273,6 @@ export class CuttableProxy {
 
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
-    await this.close_();
+    await this.#close_();
   }
 }

@@ -36,6 +36,7 @@ export function principal(tenantId = 'default', role: Role = 'admin', userId = '
 
 /** An execution log in memory, answered over NATS as the execution service does, and configs that exist. */
 export class FakeEngine {
+  readonly #nats: NatsConnection;
   readonly logs: Event[][];
   /** Config id → its tenant. */
   readonly configs = new Map<string, string>();
@@ -52,9 +53,10 @@ export class FakeEngine {
   gathered = false;
 
   constructor(
-    private readonly nats: NatsConnection,
+    nats: NatsConnection,
     readonly partitions = 4,
   ) {
+    this.#nats = nats;
     this.logs = Array.from({ length: partitions }, () => []);
     this.#serve(operations.engine.topology.subject, () => ({ partitions }));
     this.#serve(operations.engine.log.subject, (data) => this.#log(data));
@@ -160,7 +162,7 @@ export class FakeEngine {
     const notice: LifecycleNotice = { executionId, tenantId, type, partition, position };
     const first: LifecycleNotice = { executionId, tenantId, type, partition: 0, position: 0, others: [notice] };
     for (let sent = 0; sent < this.notices; sent += 1) {
-      this.nats.publish(subjects.lifecycle(tenantId, type), JSON.stringify(this.gathered ? first : notice));
+      this.#nats.publish(subjects.lifecycle(tenantId, type), JSON.stringify(this.gathered ? first : notice));
     }
   }
 
@@ -200,7 +202,7 @@ export class FakeEngine {
   }
 
   #serve(pattern: string, answer: (data: Record<string, unknown>) => unknown): Subscription {
-    return this.nats.subscribe(pattern, {
+    return this.#nats.subscribe(pattern, {
       callback: (_, message) => {
         const { id, data } = message.json<Packet>();
         this.asked.push(pattern);
@@ -230,6 +232,7 @@ export interface Received {
 
 /** An HTTP server on loopback that keeps what it gets. */
 export class Receiver {
+  readonly #server: Server;
   readonly received: Received[] = [];
   /** Gives the status, or nothing to leave the request without an answer. */
   answer: (
@@ -237,7 +240,9 @@ export class Receiver {
     count: number,
   ) => { status: number; body?: string; headers?: Record<string, string> } | undefined = () => ({ status: 200 });
 
-  private constructor(private readonly server: Server) {}
+  private constructor(server: Server) {
+    this.#server = server;
+  }
 
   static async start(): Promise<Receiver> {
     const server = createServer((request, response) => {
@@ -261,7 +266,7 @@ export class Receiver {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   at(path: string): Received[] {
@@ -270,8 +275,8 @@ export class Receiver {
 
   close(): Promise<void> {
     return new Promise((resolve) => {
-      this.server.close(() => resolve());
-      this.server.closeAllConnections();
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
     });
   }
 }

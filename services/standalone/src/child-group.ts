@@ -28,27 +28,30 @@ export interface ChildGroupOptions {
 
 /** One process that runs some services. It is restarted after a crash, until it is stopped. */
 export class ChildGroup {
-  private child: ChildProcess | undefined;
-  private restartTimer: NodeJS.Timeout | undefined;
-  private stopping = false;
-  private crashes = 0;
+  readonly #options: ChildGroupOptions;
+  #child: ChildProcess | undefined;
+  #restartTimer: NodeJS.Timeout | undefined;
+  #stopping = false;
+  #crashes = 0;
   /** The environment that it gets when it is loaded. Undefined while the servers start. */
-  private env: Readonly<Record<string, string>> | undefined;
-  private loaded = false;
-  private ready: Promise<void> | undefined;
+  #env: Readonly<Record<string, string>> | undefined;
+  #loaded = false;
+  #ready: Promise<void> | undefined;
 
-  constructor(private readonly options: ChildGroupOptions) {}
+  constructor(options: ChildGroupOptions) {
+    this.#options = options;
+  }
 
   /** The process id while it runs. */
   get pid(): number | undefined {
-    return this.child?.pid;
+    return this.#child?.pid;
   }
 
   /** Starts the process, which loads its programs and then waits for `start`. */
   load(): void {
-    this.ready = this.spawn();
+    this.#ready = this.#spawn();
     // `start` reports the failure to its caller.
-    this.ready.catch(() => undefined);
+    this.#ready.catch(() => undefined);
   }
 
   /**
@@ -56,21 +59,21 @@ export class ChildGroup {
    * the first start fails.
    */
   async start(env: Readonly<Record<string, string>>): Promise<void> {
-    this.env = env;
-    if (this.ready === undefined) this.load();
-    else if (this.loaded) this.sendStart();
-    await this.ready;
+    this.#env = env;
+    if (this.#ready === undefined) this.load();
+    else if (this.#loaded) this.#sendStart();
+    await this.#ready;
   }
 
-  private sendStart(): void {
-    if (this.env === undefined || this.child?.connected !== true) return;
-    const start: ToGroup = { type: 'start', env: this.env };
-    this.child.send(start, () => undefined);
+  #sendStart(): void {
+    if (this.#env === undefined || this.#child?.connected !== true) return;
+    const start: ToGroup = { type: 'start', env: this.#env };
+    this.#child.send(start, () => undefined);
   }
 
-  private spawn(): Promise<void> {
-    const { env, logger, logFd } = this.options;
-    const services = this.options.services.join(',');
+  #spawn(): Promise<void> {
+    const { env, logger, logFd } = this.#options;
+    const services = this.#options.services.join(',');
     const startedAt = Date.now();
     const output = logFd ?? 'inherit';
     const child = fork(GROUP_PROGRAM, [services], {
@@ -83,16 +86,16 @@ export class ChildGroup {
       ],
       stdio: ['ignore', output, output, 'ipc'],
     });
-    this.child = child;
-    this.loaded = false;
+    this.#child = child;
+    this.#loaded = false;
     return new Promise<void>((resolve, reject) => {
       let ready = false;
       let failure: string | undefined;
       let isMistake = false;
       child.on('message', (message: FromGroup) => {
         if (message.type === 'loaded') {
-          this.loaded = true;
-          this.sendStart();
+          this.#loaded = true;
+          this.#sendStart();
           return;
         }
         if (message.type === 'failed') {
@@ -100,54 +103,54 @@ export class ChildGroup {
           return;
         }
         ready = true;
-        this.options.onReady(message);
+        this.#options.onReady(message);
         resolve();
       });
       child.once('error', (error) => {
         failure = error.message;
       });
       child.once('close', (code, signal) => {
-        if (this.child === child) {
-          this.child = undefined;
+        if (this.#child === child) {
+          this.#child = undefined;
         }
         const cause = failure ?? (signal === null ? `exit code ${String(code)}` : `signal ${signal}`);
         if (!ready) {
-          reject(new Mistake(isMistake ? cause : `${services} did not start: ${cause}. ${this.whereItsLogIs()}`));
+          reject(new Mistake(isMistake ? cause : `${services} did not start: ${cause}. ${this.#whereItsLogIs()}`));
         }
-        if (this.stopping || (!ready && this.crashes === 0)) {
+        if (this.#stopping || (!ready && this.#crashes === 0)) {
           return;
         }
-        this.restart(cause, Date.now() - startedAt);
+        this.#restart(cause, Date.now() - startedAt);
         logger.debug({ services }, 'restart planned');
       });
     });
   }
 
-  private whereItsLogIs(): string {
-    const { logFile } = this.options;
+  #whereItsLogIs(): string {
+    const { logFile } = this.#options;
     return logFile === undefined ? 'Its log above says more.' : `Its log says more: ${logFile}`;
   }
 
-  private restart(cause: string, ranMs: number): void {
-    this.crashes = ranMs >= STABLE_MS ? 1 : this.crashes + 1;
-    const wait = Math.min(RESTART_LIMIT_MS, RESTART_FIRST_MS * 2 ** (this.crashes - 1));
-    const services = this.options.services.join(',');
-    this.options.logger.error(
+  #restart(cause: string, ranMs: number): void {
+    this.#crashes = ranMs >= STABLE_MS ? 1 : this.#crashes + 1;
+    const wait = Math.min(RESTART_LIMIT_MS, RESTART_FIRST_MS * 2 ** (this.#crashes - 1));
+    const services = this.#options.services.join(',');
+    this.#options.logger.error(
       { services, cause, restart_in_ms: wait },
       'a process of the platform ended; starting it again',
     );
-    this.restartTimer = setTimeout(() => {
-      this.spawn().catch((error: unknown) => {
-        this.options.logger.error({ err: error, services }, 'a process of the platform could not start again');
+    this.#restartTimer = setTimeout(() => {
+      this.#spawn().catch((error: unknown) => {
+        this.#options.logger.error({ err: error, services }, 'a process of the platform could not start again');
       });
     }, wait);
   }
 
   /** Asks the services to end, and kills the process when they do not within the limit. */
   async stop(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.restartTimer);
-    const child = this.child;
+    this.#stopping = true;
+    clearTimeout(this.#restartTimer);
+    const child = this.#child;
     if (child === undefined) {
       return;
     }
@@ -159,9 +162,9 @@ export class ChildGroup {
       child.send(stop, () => undefined);
     }
     const kill = setTimeout(() => {
-      this.options.logger.warn({ services: this.options.services.join(',') }, 'did not end in time and is killed');
+      this.#options.logger.warn({ services: this.#options.services.join(',') }, 'did not end in time and is killed');
       child.kill('SIGKILL');
-    }, this.options.stopLimitMs);
+    }, this.#options.stopLimitMs);
     await closed;
     clearTimeout(kill);
   }

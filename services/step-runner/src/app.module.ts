@@ -8,6 +8,9 @@ const DRAIN_MS = Symbol('drain');
 /** The step-runner: serves its pools from bootstrap to shutdown. Tasks themselves do not pass through Nest. */
 @Module({})
 export class StepRunnerModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #runner: Runner;
+  readonly #drainMs: number;
+
   static register(runner: Runner, drainMs: number): DynamicModule {
     return {
       module: StepRunnerModule,
@@ -19,16 +22,16 @@ export class StepRunnerModule implements OnApplicationBootstrap, BeforeApplicati
     };
   }
 
-  constructor(
-    @Inject(Runner) private readonly runner: Runner,
-    @Inject(DRAIN_MS) private readonly drainMs: number,
-  ) {}
+  constructor(@Inject(Runner) runner: Runner, @Inject(DRAIN_MS) drainMs: number) {
+    this.#runner = runner;
+    this.#drainMs = drainMs;
+  }
 
   onApplicationBootstrap(): Promise<void> {
-    return this.runner.start();
+    return this.#runner.start();
   }
 
   beforeApplicationShutdown(): Promise<void> {
-    return this.runner.stop(this.drainMs);
+    return this.#runner.stop(this.#drainMs);
   }
 }

@@ -44,6 +44,7 @@ const UNIQUE_VIOLATION = '23505';
  * epoch ms. A commit takes effect in one step, so a simulation can put faults before, after or around it.
  */
 export class MemoryEventStore implements EventStore {
+  readonly #now: () => number;
   #partitionCount: number | undefined;
   readonly #partitions = new Map<number, PartitionState>();
   readonly #owners = new Map<string, { incarnation: string; leaseUntil: number }>();
@@ -57,7 +58,9 @@ export class MemoryEventStore implements EventStore {
   readonly #configs = new Map<string, string>();
   readonly #agents = new Map<string, string>();
 
-  constructor(private readonly now: () => number) {}
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   openLane(): CommitLane {
     let inFlight = 0;
@@ -101,19 +104,19 @@ export class MemoryEventStore implements EventStore {
 
   async register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
     await Promise.resolve();
-    this.#owners.set(owner, { incarnation, leaseUntil: this.now() + leaseMs });
+    this.#owners.set(owner, { incarnation, leaseUntil: this.#now() + leaseMs });
   }
 
   async renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean> {
     await Promise.resolve();
     const lease = this.#owners.get(owner);
     if (lease?.incarnation !== incarnation) return false;
-    lease.leaseUntil = this.now() + leaseMs;
+    lease.leaseUntil = this.#now() + leaseMs;
     return true;
   }
 
   time(): Promise<number> {
-    return Promise.resolve(this.now());
+    return Promise.resolve(this.#now());
   }
 
   async resign(owner: string, incarnation: string): Promise<void> {
@@ -448,7 +451,7 @@ export class MemoryEventStore implements EventStore {
   }
 
   #alive(owner: string): boolean {
-    return (this.#owners.get(owner)?.leaseUntil ?? -Infinity) > this.now();
+    return (this.#owners.get(owner)?.leaseUntil ?? -Infinity) > this.#now();
   }
 
   #record(partition: number): PartitionRecord {

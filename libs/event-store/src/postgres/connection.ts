@@ -42,13 +42,16 @@ export interface ConnectionOptions {
  * that are sent while others are in flight take effect after those: they use the same connection or fail.
  */
 export class StatementConnection {
+  readonly #options: ConnectionOptions;
   #client: Promise<pg.Client> | undefined;
   /** The connection of the statements in flight. */
   #busy: Promise<pg.Client> | undefined;
   #inFlight = 0;
   #closed = false;
 
-  constructor(private readonly options: ConnectionOptions) {}
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
 
   /** Statements in flight. */
   get inFlight(): number {
@@ -75,8 +78,8 @@ export class StatementConnection {
     try {
       return await new Promise<R[]>((resolve, reject) => {
         timer = setTimeout(
-          () => reject(new Error(`no answer within ${this.options.statementTimeoutMs} ms`)),
-          this.options.statementTimeoutMs,
+          () => reject(new Error(`no answer within ${this.#options.statementTimeoutMs} ms`)),
+          this.#options.statementTimeoutMs,
         );
         client.query<R>(statement, (error: Error | null, result: pg.QueryResult<R>) => {
           if (error === null) resolve(result.rows);
@@ -100,9 +103,9 @@ export class StatementConnection {
 
   async #open(): Promise<pg.Client> {
     const client = new pg.Client({
-      connectionString: this.options.databaseUrl,
-      application_name: this.options.applicationName,
-      connectionTimeoutMillis: this.options.connectTimeoutMs,
+      connectionString: this.#options.databaseUrl,
+      application_name: this.#options.applicationName,
+      connectionTimeoutMillis: this.#options.connectTimeoutMs,
       keepAlive: true,
       pipeline: true,
       types: numericTypes,

@@ -161,15 +161,17 @@ export interface PostgresEventStoreOptions {
 
 /** The event store in schema `execution` of PostgreSQL 12 or newer. Run `migrateEventStore` first. */
 export class PostgresEventStore implements EventStore, SnapshotStore {
+  readonly #options: PostgresEventStoreOptions;
   readonly #pool: Queries;
   #own: pg.Pool | undefined;
 
-  constructor(private readonly options: PostgresEventStoreOptions) {
+  constructor(options: PostgresEventStoreOptions) {
+    this.#options = options;
     this.#pool = options.queries ?? (this.#own = this.#openPool());
   }
 
   #openPool(): pg.Pool {
-    const { options } = this;
+    const options = this.#options;
     const pool = new pg.Pool({
       connectionString: options.databaseUrl,
       max: options.poolSize ?? 4,
@@ -186,10 +188,10 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
 
   openLane(): CommitLane {
     return new PostgresCommitLane({
-      databaseUrl: this.options.databaseUrl,
+      databaseUrl: this.#options.databaseUrl,
       applicationName: 'batuta-execution-lane',
-      connectTimeoutMs: this.options.connectTimeoutMs ?? 5_000,
-      statementTimeoutMs: this.options.commitTimeoutMs ?? 10_000,
+      connectTimeoutMs: this.#options.connectTimeoutMs ?? 5_000,
+      statementTimeoutMs: this.#options.commitTimeoutMs ?? 10_000,
     });
   }
 

@@ -67,14 +67,18 @@ export async function appendAudit(sql: Statements, entries: readonly NewAuditEnt
 /** Records who has changed or was refused what. Services append entries after their answers, and admins read them. */
 @Injectable()
 export class AuditLog {
-  constructor(private readonly rows: ConfigRows) {}
+  readonly #rows: ConfigRows;
+
+  constructor(rows: ConfigRows) {
+    this.#rows = rows;
+  }
 
   /** @throws TypeError for a malformed entry, because only services send entries. */
   append(entries: readonly NewAuditEntry[] = []): Promise<number> {
     if (entries.length === 0) return Promise.resolve(0);
     if (entries.length > AUDIT_BATCH || !entries.every(isEntry)) throw new TypeError('these are no audit entries');
     const storable = entries.map(withStorableTexts);
-    return this.rows.everybody.transaction((manager) => appendAudit(statementsOf(manager), storable));
+    return this.#rows.everybody.transaction((manager) => appendAudit(statementsOf(manager), storable));
   }
 
   /** A page of one tenant's log. Admins see their own tenant's log. Admins of the platform's tenant see every log. */
@@ -120,7 +124,7 @@ export class AuditLog {
       oldestFirst,
       limit,
     });
-    const rows = await this.rows.of(tenantId).query<AuditEntry[]>(text, values);
+    const rows = await this.#rows.of(tenantId).query<AuditEntry[]>(text, values);
     const entries = rows.slice(0, limit);
     const last = rows.length > limit ? entries.at(-1) : undefined;
     if (last === undefined) return { entries };

@@ -74,11 +74,15 @@ const BYTES_OF_DOCUMENTS = `
 /** Tenants, and what each may use. */
 @Injectable()
 export class TenantLimitsRegistry {
-  constructor(
-    private readonly rows: ConfigRows,
-    private readonly changes: Changes,
-    @Inject(DEFAULT_LIMITS) private readonly defaults: TenantLimits,
-  ) {}
+  readonly #rows: ConfigRows;
+  readonly #changes: Changes;
+  readonly #defaults: TenantLimits;
+
+  constructor(rows: ConfigRows, changes: Changes, @Inject(DEFAULT_LIMITS) defaults: TenantLimits) {
+    this.#rows = rows;
+    this.#changes = changes;
+    this.#defaults = defaults;
+  }
 
   /** A page of all tenants, by id; only for admins of the platform's own. */
   async list(principal: Principal, request: { limit: unknown; cursor: unknown }): Promise<ListTenantsReply> {
@@ -90,7 +94,7 @@ export class TenantLimitsRegistry {
       return { tenants: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
-    const rows = await this.rows.everybody.query<TenantRow[]>(
+    const rows = await this.#rows.everybody.query<TenantRow[]>(
       `SELECT ${ROW} FROM config.tenants WHERE id > $1 ORDER BY id LIMIT $2`,
       [after, limit + 1],
     );
@@ -107,9 +111,9 @@ export class TenantLimitsRegistry {
     const [row] =
       id === undefined
         ? []
-        : await this.rows.of(id).query<TenantRow[]>(`SELECT ${ROW} FROM config.tenants WHERE id = $1`, [id]);
+        : await this.#rows.of(id).query<TenantRow[]>(`SELECT ${ROW} FROM config.tenants WHERE id = $1`, [id]);
     if (row === undefined) return NOT_FOUND;
-    const [{ bytes } = { bytes: 0 }] = await this.rows
+    const [{ bytes } = { bytes: 0 }] = await this.#rows
       .of(row.id)
       .query<{ bytes: number }[]>(BYTES_OF_DOCUMENTS, [row.id]);
     return { ...this.#replyOf(row), documentBytesUsed: bytes };
@@ -132,7 +136,7 @@ export class TenantLimitsRegistry {
     if (report.total > 0) return invalid('The limits', report.violations, report.total);
     const limits = isRecord(body) ? tenantLimitsOf(body) : undefined;
     if (limits === undefined) return invalidField('', 'invalid', 'must be limits of a tenant');
-    const reply = await this.rows.of(id).transaction(async (manager): Promise<TenantLimitsReply> => {
+    const reply = await this.#rows.of(id).transaction(async (manager): Promise<TenantLimitsReply> => {
       const before = await lockedTenant(manager, id);
       if (before === undefined) return NOT_FOUND;
       const refused = preconditionRefusal(preconditions, { etag: tagOf(before) });
@@ -145,17 +149,17 @@ export class TenantLimitsRegistry {
       const [{ bytes } = { bytes: 0 }] = await manager.query<{ bytes: number }[]>(BYTES_OF_DOCUMENTS, [id]);
       return { ...this.#replyOf({ ...before, limits, revision: before.revision + 1 }), documentBytesUsed: bytes };
     });
-    if (reply.refused === undefined) this.changes.announce({ kind: 'tenant', tenantId: id, id });
+    if (reply.refused === undefined) this.#changes.announce({ kind: 'tenant', tenantId: id, id });
     return reply;
   }
 
   async terms(): Promise<TenantTermsReply> {
-    const rows = await this.rows.everybody.query<TenantRow[]>(
+    const rows = await this.#rows.everybody.query<TenantRow[]>(
       `SELECT ${ROW} FROM config.tenants WHERE limits <> '{}'::jsonb`,
     );
     return {
-      defaults: this.defaults,
-      tenants: Object.fromEntries(rows.map(({ id, limits }) => [id, { ...this.defaults, ...limits }])),
+      defaults: this.#defaults,
+      tenants: Object.fromEntries(rows.map(({ id, limits }) => [id, { ...this.#defaults, ...limits }])),
     };
   }
 
@@ -165,7 +169,7 @@ export class TenantLimitsRegistry {
    */
   async requireRoom(manager: EntityManager, tenantId: string, bytes: number): Promise<void> {
     const [row] = await manager.query<TenantRow[]>(`SELECT ${ROW} FROM config.tenants WHERE id = $1`, [tenantId]);
-    const { documentBytes: most = 0 } = { ...this.defaults, ...row?.limits };
+    const { documentBytes: most = 0 } = { ...this.#defaults, ...row?.limits };
     if (most === 0 || bytes <= 0) return;
     await lockedTenant(manager, tenantId);
     const [{ bytes: used } = { bytes: 0 }] = await manager.query<{ bytes: number }[]>(BYTES_OF_DOCUMENTS, [tenantId]);
@@ -175,7 +179,7 @@ export class TenantLimitsRegistry {
   }
 
   #replyOf(row: TenantRow): TenantLimitsReply {
-    return { tenantId: row.id, own: row.limits, limits: { ...this.defaults, ...row.limits }, etag: tagOf(row) };
+    return { tenantId: row.id, own: row.limits, limits: { ...this.#defaults, ...row.limits }, etag: tagOf(row) };
   }
 }
 

@@ -22,12 +22,16 @@ const bodyShape = documentCheck(
 /** What tenants have chosen for themselves: their admins say it, and those of the platform's tenant. */
 @Injectable()
 export class TenantSettingsRegistry {
-  constructor(private readonly rows: ConfigRows) {}
+  readonly #rows: ConfigRows;
+
+  constructor(rows: ConfigRows) {
+    this.#rows = rows;
+  }
 
   async get(principal: Principal, tenantId: unknown): Promise<TenantSettingsReply> {
     const id = visibleTo(principal, tenantId);
     const read = 'SELECT id, settings FROM config.tenants WHERE id = $1';
-    const [row] = id === undefined ? [] : await this.rows.of(id).query<SettingsRow[]>(read, [id]);
+    const [row] = id === undefined ? [] : await this.#rows.of(id).query<SettingsRow[]>(read, [id]);
     return row === undefined ? NOT_FOUND : replyOf(row);
   }
 
@@ -45,7 +49,7 @@ export class TenantSettingsRegistry {
     bodyShape(body, '', report);
     if (report.total > 0) return invalid('The settings', report.violations, report.total);
     const settings: TenantSettings = { globalConfigs: isRecord(body) && body['global_configs'] === true };
-    const reply = await this.rows.of(id).transaction(async (manager): Promise<TenantSettingsReply> => {
+    const reply = await this.#rows.of(id).transaction(async (manager): Promise<TenantSettingsReply> => {
       const locked = 'SELECT id, settings FROM config.tenants WHERE id = $1 FOR UPDATE';
       const [before] = await manager.query<SettingsRow[]>(locked, [id]);
       if (before === undefined) return NOT_FOUND;

@@ -70,11 +70,13 @@ interface EventLine extends Omit<ChainedEvent, 'commandId'> {
 type Line = BundleLine | EventLine | { readonly line: 'end'; readonly events: number };
 
 class Reading {
+  readonly #first: BundleLine;
   readonly #walk: ChainWalk;
   readonly #events: ChainedEvent[] = [];
   readonly #lines: string[] = [];
 
-  constructor(private readonly first: BundleLine) {
+  constructor(first: BundleLine) {
+    this.#first = first;
     this.#walk = new ChainWalk(first.execution_id);
   }
 
@@ -97,9 +99,9 @@ class Reading {
     else if (events !== this.#events.length)
       problems.push(`${events} events are counted, ${this.#events.length} are there`);
     return {
-      executionId: this.first.execution_id,
-      tenantId: this.first.tenant_id,
-      config: this.first.config,
+      executionId: this.#first.execution_id,
+      tenantId: this.#first.tenant_id,
+      config: this.#first.config,
       events: this.#events,
       lastLink: this.#walk.newest?.link,
       lines: this.#lines,

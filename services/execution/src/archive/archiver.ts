@@ -35,10 +35,14 @@ const MOST_BYTES = 8 * 1024 * 1024;
 
 /** Writes executions to one archive file, and believes in it only once it has read it back. */
 export class Archiver {
-  constructor(private readonly parts: ArchiverParts) {}
+  readonly #parts: ArchiverParts;
+
+  constructor(parts: ArchiverParts) {
+    this.#parts = parts;
+  }
 
   get store(): ArchiveStore {
-    return this.parts.store;
+    return this.#parts.store;
   }
 
   /**
@@ -50,7 +54,7 @@ export class Archiver {
     wanted: readonly Wanted[],
     goesOn: () => boolean,
   ): Promise<Archived | { readonly name?: undefined; readonly taken: number }> {
-    const { store, now, newId } = this.parts;
+    const { store, now, newId } = this.#parts;
     const file = new ArchiveWriter();
     let taken = 0;
     for (const { id } of wanted) {
@@ -81,7 +85,7 @@ export class Archiver {
   /** Its lines, a page of events at a time; nothing when it is gone. */
   async #add(file: ArchiveWriter, tenantId: string, executionId: string): Promise<void> {
     for (let fromVersion: number | undefined = 1; fromVersion !== undefined;) {
-      const page: ExportExecutionReply = await this.parts.lines({ tenantId, executionId, fromVersion });
+      const page: ExportExecutionReply = await this.#parts.lines({ tenantId, executionId, fromVersion });
       if (page.refused !== undefined) {
         if (fromVersion === 1) return;
         throw new ArchiveError(`execution ${executionId} went while it was archived`);

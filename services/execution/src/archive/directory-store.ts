@@ -8,10 +8,14 @@ const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).cod
 
 /** Archive files in a directory. Every engine must see the same one: a volume that is mounted into each. */
 export class DirectoryStore implements ArchiveStore {
-  constructor(private readonly root: string) {}
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
 
   get where(): string {
-    return this.root;
+    return this.#root;
   }
 
   /** Written beside its name, flushed, and then renamed; the directories are flushed too, so that a power cut keeps the name. */
@@ -19,7 +23,7 @@ export class DirectoryStore implements ArchiveStore {
     const path = this.#path(name);
     const beside = `${path}.part`;
     // A volume that is not mounted must not be made anew on the disk below it.
-    await access(this.root, constants.W_OK);
+    await access(this.#root, constants.W_OK);
     await mkdir(dirname(path), { recursive: true });
     const file = await open(beside, 'w', 0o600);
     try {
@@ -32,7 +36,7 @@ export class DirectoryStore implements ArchiveStore {
       await file.close();
     }
     await rename(beside, path);
-    for (const directory of [dirname(path), dirname(dirname(path)), this.root]) await flush(directory);
+    for (const directory of [dirname(path), dirname(dirname(path)), this.#root]) await flush(directory);
   }
 
   async get(name: string): Promise<Buffer | undefined> {
@@ -40,7 +44,7 @@ export class DirectoryStore implements ArchiveStore {
       return await readFile(this.#path(name));
     } catch (error) {
       if (!isGone(error)) throw error;
-      await access(this.root, constants.R_OK);
+      await access(this.#root, constants.R_OK);
       return undefined;
     }
   }
@@ -50,20 +54,20 @@ export class DirectoryStore implements ArchiveStore {
   }
 
   async *list(tenantId: string): AsyncGenerator<string> {
-    await access(this.root, constants.R_OK);
-    for (const day of await entries(join(this.root, tenantId))) {
-      for (const file of await entries(join(this.root, tenantId, day))) {
+    await access(this.#root, constants.R_OK);
+    for (const day of await entries(join(this.#root, tenantId))) {
+      for (const file of await entries(join(this.#root, tenantId, day))) {
         const name = `${tenantId}/${day}/${file}`;
         if (isArchiveName(name)) yield name;
         // What a crash has left half written is of this tenant too.
-        else if (isArchiveName(name.replace(/\.part$/, ''))) await rm(join(this.root, name), { force: true });
+        else if (isArchiveName(name.replace(/\.part$/, ''))) await rm(join(this.#root, name), { force: true });
       }
     }
   }
 
   #path(name: string): string {
     if (!isArchiveName(name)) throw new ArchiveError(`"${name}" is no name of an archive file`);
-    return join(this.root, name);
+    return join(this.#root, name);
   }
 }
 

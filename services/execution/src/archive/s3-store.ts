@@ -19,10 +19,14 @@ const NOT_FOUND = 404;
 
 /** Archive files in a bucket of S3, or of a server that speaks like it. One request a file, which such a store takes as a whole or not at all. */
 export class S3Store implements ArchiveStore {
-  constructor(private readonly options: S3StoreOptions) {}
+  readonly #options: S3StoreOptions;
+
+  constructor(options: S3StoreOptions) {
+    this.#options = options;
+  }
 
   get where(): string {
-    const { bucket, prefix, endpoint } = this.options;
+    const { bucket, prefix, endpoint } = this.#options;
     return `s3://${bucket}${prefix === '' ? '' : `/${prefix}`} at ${endpoint.host}`;
   }
 
@@ -35,7 +39,7 @@ export class S3Store implements ArchiveStore {
     const answer = await this.#ask({ method: 'GET', url: this.#url(this.#key(name)) });
     // That the bucket is gone must not look like a file that is gone.
     if (typeof answer === 'string') {
-      if (answer.includes('NoSuchBucket')) throw new ArchiveError(`there is no bucket ${this.options.bucket}`);
+      if (answer.includes('NoSuchBucket')) throw new ArchiveError(`there is no bucket ${this.#options.bucket}`);
       return undefined;
     }
     return answer;
@@ -58,7 +62,7 @@ export class S3Store implements ArchiveStore {
         .map(([key, value]) => `${key}=${encoded(value)}`)
         .join('&');
       const answer = await this.#ask({ method: 'GET', url });
-      if (typeof answer === 'string') throw new ArchiveError(`there is no bucket ${this.options.bucket}`);
+      if (typeof answer === 'string') throw new ArchiveError(`there is no bucket ${this.#options.bucket}`);
       const page = answer.toString();
       for (const [, key = ''] of page.matchAll(/<Key>([^<]*)<\/Key>/g)) {
         const name = key.slice(start.length);
@@ -71,19 +75,19 @@ export class S3Store implements ArchiveStore {
 
   #key(name: string): string {
     if (name !== '' && !isArchiveName(name)) throw new ArchiveError(`"${name}" is no name of an archive file`);
-    const { prefix } = this.options;
+    const { prefix } = this.#options;
     return prefix === '' ? name : `${prefix}/${name}`;
   }
 
   #url(key: string): URL {
-    const { endpoint, bucket } = this.options;
+    const { endpoint, bucket } = this.#options;
     const path = [...endpoint.pathname.split('/').filter((part) => part !== ''), bucket, ...key.split('/')];
     return new URL(`/${path.map(encoded).join('/')}`, endpoint);
   }
 
   /** The body of the answer, or the text of a 404. Throws for every other answer that is no success. */
   async #ask(request: S3Request): Promise<Buffer | string> {
-    const { credentials, region } = this.options;
+    const { credentials, region } = this.#options;
     const { host: _host, ...headers } = signed(request, credentials, region, Date.now());
     const answer = await fetch(request.url, {
       method: request.method,

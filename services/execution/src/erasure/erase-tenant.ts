@@ -98,12 +98,22 @@ async function archivesSomething(client: pg.Client, tenantId: string): Promise<b
 }
 
 class Eraser {
+  readonly #client: pg.Client;
+  readonly #tenantId: string;
+  readonly #onProgress: (table: string, rows: number) => void;
+  readonly #archive: ArchiveStore | undefined;
+
   constructor(
-    private readonly client: pg.Client,
-    private readonly tenantId: string,
-    private readonly onProgress: (table: string, rows: number) => void,
-    private readonly archive: ArchiveStore | undefined,
-  ) {}
+    client: pg.Client,
+    tenantId: string,
+    onProgress: (table: string, rows: number) => void,
+    archive: ArchiveStore | undefined,
+  ) {
+    this.#client = client;
+    this.#tenantId = tenantId;
+    this.#onProgress = onProgress;
+    this.#archive = archive;
+  }
 
   /** Counts the existing rows. */
   async found(): Promise<Erasure> {
@@ -118,10 +128,10 @@ class Eraser {
 
   /** Does something with each archive file of the tenant. How many there are. */
   async #archives(each: (store: ArchiveStore, name: string) => Promise<void>): Promise<number> {
-    const store = this.archive;
+    const store = this.#archive;
     let files = 0;
     if (store === undefined) return files;
-    for await (const name of store.list(this.tenantId)) {
+    for await (const name of store.list(this.#tenantId)) {
       await each(store, name);
       files += 1;
     }
@@ -153,7 +163,7 @@ class Eraser {
 
   async erase(): Promise<Erasure> {
     if ((await this.#countOf(COUNT_ACTIVE)) > 0) return this.found();
-    await this.client.query(BEGIN_ERASURE, [this.tenantId]);
+    await this.#client.query(BEGIN_ERASURE, [this.#tenantId]);
     const tables = await this.#tables(TABLES_OF_TENANTS);
     const keys = tables.find(({ name }) => name === 'config.api_keys');
     if (keys !== undefined) await this.#eraseTable(keys);
@@ -162,7 +172,7 @@ class Eraser {
     // Copies of configs do not name their tenant, but the configs do, and these are removed later.
     if (await this.#has('config.orchestration_configs')) {
       await this.#inTransaction(async () => {
-        const { rowCount } = await this.client.query(ERASE_CONFIG_COPIES, [this.tenantId]);
+        const { rowCount } = await this.#client.query(ERASE_CONFIG_COPIES, [this.#tenantId]);
         await this.#note('execution.config_versions', rowCount ?? 0);
       });
     }
@@ -171,7 +181,7 @@ class Eraser {
       await this.#eraseTable({ name: 'config.tenants', sql: 'config.tenants' }, 'id');
     // Nothing of it can be archived any more, but for what an engine has read just before; see `RetentionJob`.
     const archives = await this.#archives((store, name) => store.remove(name));
-    const { rows } = await this.client.query<{ removed: Record<string, number> }>(END_ERASURE, [this.tenantId]);
+    const { rows } = await this.#client.query<{ removed: Record<string, number> }>(END_ERASURE, [this.#tenantId]);
     return { rows: rows[0]?.removed ?? {}, open: 0, active: 0, archives, erased: true };
   }
 
@@ -180,19 +190,19 @@ class Eraser {
    * Returns whether there may be more.
    */
   async #eraseExecutions(): Promise<boolean> {
-    const { rows } = await this.client.query<{ id: string }>(SOME_EXECUTIONS, [this.tenantId, BATCH]);
+    const { rows } = await this.#client.query<{ id: string }>(SOME_EXECUTIONS, [this.#tenantId, BATCH]);
     const ids = rows.map(({ id }) => id);
     if (ids.length === 0) return false;
     const others = (await this.#tables(TABLES_OF_EXECUTIONS)).filter(({ name }) => name !== 'execution.events');
     await this.#inTransaction(async () => {
       for (const { name, sql } of others) {
-        const found = await this.client.query(`DELETE FROM ${sql} WHERE execution_id::text = ANY($1::text[])`, [ids]);
+        const found = await this.#client.query(`DELETE FROM ${sql} WHERE execution_id::text = ANY($1::text[])`, [ids]);
         await this.#note(name, found.rowCount ?? 0);
       }
-      const events = await this.client.query<{ removed: number }>(ERASE_EVENTS, [ids]);
+      const events = await this.#client.query<{ removed: number }>(ERASE_EVENTS, [ids]);
       await this.#note('execution.events', events.rows[0]?.removed ?? 0);
       for (const [name, statement] of Object.entries(ERASE_ROWS)) {
-        const found = await this.client.query(statement, [ids]);
+        const found = await this.#client.query(statement, [ids]);
         await this.#note(name, found.rowCount ?? 0);
       }
     });
@@ -220,31 +230,31 @@ class Eraser {
 
   async #eraseTable({ name, sql }: Table, column = 'tenant_id'): Promise<void> {
     await this.#inTransaction(async () => {
-      const { rowCount } = await this.client.query(`DELETE FROM ${sql} WHERE ${column} = $1`, [this.tenantId]);
+      const { rowCount } = await this.#client.query(`DELETE FROM ${sql} WHERE ${column} = $1`, [this.#tenantId]);
       await this.#note(name, rowCount ?? 0);
     });
   }
 
   async #note(table: string, rows: number): Promise<void> {
     if (rows === 0) return;
-    await this.client.query(NOTE_ERASED, [this.tenantId, table, rows]);
-    this.onProgress(table, rows);
+    await this.#client.query(NOTE_ERASED, [this.#tenantId, table, rows]);
+    this.#onProgress(table, rows);
   }
 
   async #inTransaction(work: () => Promise<void>): Promise<void> {
-    await this.client.query('BEGIN');
+    await this.#client.query('BEGIN');
     try {
-      await this.client.query(SAY_WHOSE, [this.tenantId]);
+      await this.#client.query(SAY_WHOSE, [this.#tenantId]);
       await work();
-      await this.client.query('COMMIT');
+      await this.#client.query('COMMIT');
     } catch (error) {
-      await this.client.query('ROLLBACK').catch(() => undefined);
+      await this.#client.query('ROLLBACK').catch(() => undefined);
       throw error;
     }
   }
 
   async #tables(statement: string): Promise<Table[]> {
-    const { rows } = await this.client.query<{ schema: string; name: string }>(statement);
+    const { rows } = await this.#client.query<{ schema: string; name: string }>(statement);
     return rows.map(({ schema, name }) => ({
       name: `${schema}.${name}`,
       sql: `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(name)}`,
@@ -252,12 +262,12 @@ class Eraser {
   }
 
   async #countOf(statement: string): Promise<number> {
-    const { rows } = await this.client.query<{ n: number }>(statement, [this.tenantId]);
+    const { rows } = await this.#client.query<{ n: number }>(statement, [this.#tenantId]);
     return rows[0]?.n ?? 0;
   }
 
   async #has(table: string): Promise<boolean> {
-    const { rows } = await this.client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+    const { rows } = await this.#client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
       table,
     ]);
     return rows[0]?.there === true;

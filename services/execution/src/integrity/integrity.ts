@@ -45,20 +45,32 @@ interface Seen {
  * Checks whether an execution's events are unchanged since their commit, and makes a bundle to check this elsewhere.
  */
 export class Integrity {
+  readonly #seenBy: (tenantId: string) => Seen;
+  readonly #everybody: { readonly store: ConfigCopies; readonly queries: Queryable };
+  readonly #keys: SealKeys;
+  readonly #archive: Pick<ArchiveStore, 'get' | 'where'> | undefined;
+  readonly #onArchiveFailure: (executionId: string, error: unknown) => void;
+
   constructor(
     /** The part of the log that a tenant's request sees. */
-    private readonly seenBy: (tenantId: string) => Seen,
+    seenBy: (tenantId: string) => Seen,
     /** Links of a checkpoint belong to many tenants, and a config may be published by one tenant and run by others. */
-    private readonly everybody: { readonly store: ConfigCopies; readonly queries: Queryable },
-    private readonly keys: SealKeys,
+    everybody: { readonly store: ConfigCopies; readonly queries: Queryable },
+    keys: SealKeys,
     /** Where archived executions are; undefined when the platform has no archive. */
-    private readonly archive?: Pick<ArchiveStore, 'get' | 'where'>,
+    archive?: Pick<ArchiveStore, 'get' | 'where'>,
     /** Told why the archive did not give an execution. */
-    private readonly onArchiveFailure: (executionId: string, error: unknown) => void = () => undefined,
-  ) {}
+    onArchiveFailure: (executionId: string, error: unknown) => void = () => undefined,
+  ) {
+    this.#seenBy = seenBy;
+    this.#everybody = everybody;
+    this.#keys = keys;
+    this.#archive = archive;
+    this.#onArchiveFailure = onArchiveFailure;
+  }
 
   async verify({ tenantId, executionId }: VerifyExecutionRequest): Promise<VerifyExecutionReply> {
-    const seen = this.seenBy(tenantId);
+    const seen = this.#seenBy(tenantId);
     if (!(await this.#isOf(seen, tenantId, executionId))) return NOT_FOUND;
     const tombstone = await this.#tombstone(seen, executionId);
     const removed = await this.#removed(seen, executionId, tombstone);
@@ -73,7 +85,7 @@ export class Integrity {
     }
     walk.end(rows[0]?.version);
     const anchored = await this.#anchored(seen, executionId);
-    const anchor = anchorOf(anchored, this.keys);
+    const anchor = anchorOf(anchored, this.#keys);
     const { newest } = walk;
     const integrity: ExecutionIntegrity = {
       executionId,
@@ -91,9 +103,9 @@ export class Integrity {
 
   /** Lines of a bundle, from an event on: its header before the first, and its proofs after the last. */
   async export({ tenantId, executionId, fromVersion }: ExportExecutionRequest): Promise<ExportExecutionReply> {
-    const seen = this.seenBy(tenantId);
+    const seen = this.#seenBy(tenantId);
     const gone = await this.#tombstone(seen, executionId);
-    if (gone?.data.tenantId === tenantId && gone.data.archive !== undefined && this.archive !== undefined) {
+    if (gone?.data.tenantId === tenantId && gone.data.archive !== undefined && this.#archive !== undefined) {
       return this.#archivedLines(gone.data.archive, executionId, fromVersion);
     }
     if (gone?.data.tenantId === tenantId) {
@@ -107,7 +119,7 @@ export class Integrity {
     const from = Math.max(1, fromVersion ?? 1);
     if (from === 1) {
       const { configId, configVersion } = start;
-      const definition = (await this.everybody.store.readConfig(configId, configVersion)) ?? null;
+      const definition = (await this.#everybody.store.readConfig(configId, configVersion)) ?? null;
       const config = { id: configId, version: configVersion, definition };
       lines.push(JSON.stringify({ line: 'bundle', bundle: 1, execution_id: executionId, tenant_id: tenantId, config }));
     }
@@ -135,9 +147,9 @@ export class Integrity {
   async #archivedLines(name: string, executionId: string, fromVersion = 1): Promise<ExportExecutionReply> {
     let found: ArchivedExecution;
     try {
-      found = await archivedExecution(this.archive, name, executionId);
+      found = await archivedExecution(this.#archive, name, executionId);
     } catch (error) {
-      this.onArchiveFailure(executionId, error);
+      this.#onArchiveFailure(executionId, error);
       const message = 'The execution is archived, and the archive does not return it. The log of the service says why.';
       return { lines: [], refused: { code: 'unavailable', message } };
     }
@@ -155,11 +167,11 @@ export class Integrity {
 
   /** No event contains a config's definition, so the platform signs it for the bundle. */
   async #signedConfig({ configId, configVersion }: Start): Promise<object | null> {
-    const definition = await this.everybody.store.readConfig(configId, configVersion);
-    if (definition === undefined || !this.keys.canSign) return null;
+    const definition = await this.#everybody.store.readConfig(configId, configVersion);
+    if (definition === undefined || !this.#keys.canSign) return null;
     const sha256 = hash('sha256', canonicalJson(definition), 'hex');
-    const { keyId, signature } = this.keys.sign(`batuta-config-1\n${configId}\n${configVersion}\n${sha256}`);
-    return { sha256, key_id: keyId, signature, public_key: this.keys.publicKey(keyId) };
+    const { keyId, signature } = this.#keys.sign(`batuta-config-1\n${configId}\n${configVersion}\n${sha256}`);
+    return { sha256, key_id: keyId, signature, public_key: this.#keys.publicKey(keyId) };
   }
 
   async #proof(seen: Seen, executionId: string): Promise<object | null> {
@@ -178,7 +190,7 @@ export class Integrity {
       previous,
       key_id: keyId,
       signature,
-      public_key: this.keys.publicKey(keyId) ?? null,
+      public_key: this.#keys.publicKey(keyId) ?? null,
       leaf_version: leafVersion,
       path: merklePath(links, place),
     };
@@ -193,7 +205,7 @@ export class Integrity {
     if (row === undefined) return undefined;
     const { leafVersion, leafPosition, ...stored } = row;
     const checkpoint = checkpointOf(stored);
-    const links = await linksOf(this.everybody.queries, checkpoint);
+    const links = await linksOf(this.#everybody.queries, checkpoint);
     return { checkpoint, leafVersion, leafPosition: Number(leafPosition), links };
   }
 

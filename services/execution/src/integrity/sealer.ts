@@ -21,16 +21,19 @@ const MOST_LINKS = 8_192;
 
 /** Regularly signs the links of the owned partitions, concurrently with the commit loop. */
 export class Sealer {
+  readonly #parts: SealerParts;
   readonly #sealed = new Map<number, Checkpoint>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(private readonly parts: SealerParts) {}
+  constructor(parts: SealerParts) {
+    this.#parts = parts;
+  }
 
   start(): void {
     if (this.#stopped) return;
-    this.#cancel = this.parts.clock.after(this.parts.intervalMs, () => {
+    this.#cancel = this.#parts.clock.after(this.#parts.intervalMs, () => {
       this.#running = this.#round().then(() => this.start());
     });
   }
@@ -43,12 +46,12 @@ export class Sealer {
 
   /** Never rejects. */
   async #round(): Promise<void> {
-    for (const { id } of this.parts.partitions()) {
+    for (const { id } of this.#parts.partitions()) {
       if (this.#stopped) return;
       try {
         while (await this.#seal(id)) if (this.#stopped) return;
       } catch (error) {
-        this.parts.log.warn(
+        this.#parts.log.warn(
           { err: error, partition: id },
           'a checkpoint cannot be written; the next round tries again',
         );
@@ -58,7 +61,7 @@ export class Sealer {
 
   /** Writes one checkpoint when there are new links. Returns whether there may be more. */
   async #seal(partition: number): Promise<boolean> {
-    const { pool, keys, clock } = this.parts;
+    const { pool, keys, clock } = this.#parts;
     const before = this.#sealed.get(partition) ?? (await this.#newest(partition));
     const afterPosition = before?.position ?? 0;
     const { rows } = await pool.query<{ last: string; links: string | null }>(LINKS_AFTER, [
@@ -103,7 +106,7 @@ export class Sealer {
   }
 
   async #newest(partition: number): Promise<Checkpoint | undefined> {
-    const { rows } = await this.parts.pool.query<SignedCheckpoint>(NEWEST_CHECKPOINT, [partition]);
+    const { rows } = await this.#parts.pool.query<SignedCheckpoint>(NEWEST_CHECKPOINT, [partition]);
     return rows.map(checkpointOf)[0];
   }
 }

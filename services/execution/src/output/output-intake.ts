@@ -95,6 +95,7 @@ export interface OutputIntakeParts {
  * attempt fails and what it said is void.
  */
 export class OutputIntake implements OutputTaker {
+  readonly #parts: OutputIntakeParts;
   readonly #talking = new Map<string, Talking>();
   /** Parts to be stored, of each tenant in their order; tenants take turns. */
   readonly #queues = new Map<string, Part[]>();
@@ -104,7 +105,8 @@ export class OutputIntake implements OutputTaker {
   #cancelSweep: (() => void) | undefined;
   #stopped = false;
 
-  constructor(private readonly parts: OutputIntakeParts) {
+  constructor(parts: OutputIntakeParts) {
+    this.#parts = parts;
     this.#sweepLater();
   }
 
@@ -117,7 +119,7 @@ export class OutputIntake implements OutputTaker {
     if (this.#stopped || this.#waitingBytes > MOST_WAITING_BYTES) return;
     const { executionId, stepId, attempt } = output;
     const key = `${executionId}/${stepId}/${attempt}`;
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     let one = this.#talking.get(key);
     if (one === undefined) {
       const place = { tenantId: '', runs: [], base: 0, next: 1, stored: 1, bytes: 0, full: false };
@@ -174,7 +176,7 @@ export class OutputIntake implements OutputTaker {
 
   /** Finds out whether the attempt is wanted and how much of it is stored, then takes what has come meanwhile. */
   async #prepare(one: Talking, isWanted: () => Promise<boolean | undefined>): Promise<void> {
-    const { clock, pool, log } = this.parts;
+    const { clock, pool, log } = this.#parts;
     one.preparing = true;
     const { results } = one;
     let place: Place | undefined;
@@ -248,7 +250,7 @@ export class OutputIntake implements OutputTaker {
   }
 
   #show(one: Talking, taken: readonly OutputPart[]): void {
-    const { clock, bus } = this.parts;
+    const { clock, bus } = this.#parts;
     const { executionId, stepId, attempt, next: from } = one;
     const at = clock.now();
     if (bus.publishOutput !== undefined && bus.followed?.(executionId) !== false) {
@@ -284,9 +286,9 @@ export class OutputIntake implements OutputTaker {
           await this.#write(batch);
           break;
         } catch (error) {
-          this.parts.log.warn({ err: error, parts: batch.length }, 'partial output cannot be stored now');
+          this.#parts.log.warn({ err: error, parts: batch.length }, 'partial output cannot be stored now');
           if (once || this.#stopped) return;
-          await new Promise<void>((resolve) => this.parts.clock.after(RETRY_MS, resolve));
+          await new Promise<void>((resolve) => this.#parts.clock.after(RETRY_MS, resolve));
         }
       }
       this.#stored(batch);
@@ -319,7 +321,7 @@ export class OutputIntake implements OutputTaker {
   }
 
   async #write(batch: readonly Part[]): Promise<void> {
-    await this.parts.pool.query({
+    await this.#parts.pool.query({
       ...STORE_PARTS,
       values: [
         batch.map(({ of }) => of.executionId),
@@ -356,8 +358,8 @@ export class OutputIntake implements OutputTaker {
   }
 
   #sweepLater(): void {
-    this.#cancelSweep = this.parts.clock.after(SWEEP_MS, () => {
-      const before = this.parts.clock.elapsed() - IDLE_MS;
+    this.#cancelSweep = this.#parts.clock.after(SWEEP_MS, () => {
+      const before = this.#parts.clock.elapsed() - IDLE_MS;
       for (const [key, one] of this.#talking) {
         if (one.heardAt < before && !one.preparing && one.stored >= one.next) this.#talking.delete(key);
       }

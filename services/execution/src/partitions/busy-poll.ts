@@ -3,15 +3,18 @@
  * longer than PostgreSQL needs for a small commit (ADR 0017).
  */
 export class BusyPoll {
+  readonly #ms: number;
   #until = 0;
   #polling = false;
 
   /** `ms`: how long each `extend` lasts. */
-  constructor(private readonly ms: number) {}
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
 
   /** Polls from now on for the given time. Afterwards the process sleeps as usual. */
   extend(): void {
-    this.#until = performance.now() + this.ms;
+    this.#until = performance.now() + this.#ms;
     if (this.#polling) return;
     this.#polling = true;
     setImmediate(this.#turn);

@@ -54,7 +54,11 @@ type StartCommand = CommandRequest & { readonly start: StartExecution };
  * newest command of its parent.
  */
 export class ChildEffects {
-  constructor(private readonly parts: ChildEffectParts) {}
+  readonly #parts: ChildEffectParts;
+
+  constructor(parts: ChildEffectParts) {
+    this.#parts = parts;
+  }
 
   /** Ends when the effect is done or not wanted any more. Never rejects. */
   async perform(execution: HotExecution, effect: ChildEffect): Promise<void> {
@@ -69,8 +73,8 @@ export class ChildEffects {
         problem = error instanceof Error ? error.message : String(error);
       }
       const fields = { ...execution.named, step_id: effect.stepId, child_id: effect.childId, reason: problem };
-      if (attempt > 1) this.parts.log.warn(fields, 'a child cannot be reached now');
-      await this.parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+      if (attempt > 1) this.#parts.log.warn(fields, 'a child cannot be reached now');
+      await this.#parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
     }
   }
 
@@ -122,7 +126,7 @@ export class ChildEffects {
         : { outcome: 'started', facts: known.child };
     }
     const { command } = made;
-    const text = await this.parts.sender.deliver('command', effect.childId, command, () =>
+    const text = await this.#parts.sender.deliver('command', effect.childId, command, () =>
       this.#wanted(execution, effect),
     );
     if (text === undefined) return undefined;
@@ -140,7 +144,7 @@ export class ChildEffects {
     made: { readonly command: StartCommand },
   ): Promise<{ readonly command: StartCommand } | { readonly refusal: Refusal } | undefined> {
     const { commandId, executionId, principal, start } = made.command;
-    const refusal = await this.parts.starts?.admitted({
+    const refusal = await this.#parts.starts?.admitted({
       tenantId: principal.tenantId,
       commandId,
       executionId,
@@ -163,7 +167,7 @@ export class ChildEffects {
     const rules = unit === undefined ? undefined : orchestrationOf(unit);
     if (started === undefined || child === undefined) return undefined;
     const { tenantId } = started;
-    const { startable } = this.parts;
+    const { startable } = this.#parts;
     const { attempt } = child;
     const found =
       attempt === undefined
@@ -199,7 +203,7 @@ export class ChildEffects {
   /** The parent span of the child: the waiting step in the parent's trace. */
   #traceparent({ started }: State, stepId: string, version: number): string | undefined {
     if (started === undefined || !TRACE_ID.test(started.traceId)) return undefined;
-    const { sampled } = this.parts;
+    const { sampled } = this.#parts;
     const recorded = sampled === undefined ? started.traceparent?.endsWith('-01') === true : sampled(started.traceId);
     return traceparentOf(started.traceId, spanIdOf(started.traceId, CHILD_SPAN, stepId, version), recorded);
   }
@@ -230,7 +234,7 @@ export class ChildEffects {
       from: execution.id,
       parent,
     };
-    return this.parts.sender.tell(message, () => this.#wanted(execution, effect));
+    return this.#parts.sender.tell(message, () => this.#wanted(execution, effect));
   }
 
   /**
@@ -241,14 +245,14 @@ export class ChildEffects {
     return new Promise((resolve) => {
       const submit = (): void => {
         if (!this.#wanted(execution, effect)) return resolve();
-        this.parts.submit(execution.partition, {
+        this.#parts.submit(execution.partition, {
           kind: 'child_answer',
           executionId: execution.id,
           childId: effect.childId,
           answer,
           settled: (settled: Answer) => {
             if (settled.kind !== 'dropped') return resolve();
-            this.parts.clock.after(RETRY_FIRST_MS, submit);
+            this.#parts.clock.after(RETRY_FIRST_MS, submit);
           },
         });
       };

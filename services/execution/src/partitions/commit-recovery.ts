@@ -37,12 +37,14 @@ const UNIQUE_VIOLATION = '23505';
 
 /** Handles a failed commit, or a commit with an unknown outcome, for a lane. */
 export class CommitRecovery {
+  readonly #parts: Pick<LaneParts, 'clock' | 'log' | 'counters' | 'owner'>;
+  readonly #lane: RecoveringLane;
   #refusals = 0;
 
-  constructor(
-    private readonly parts: Pick<LaneParts, 'clock' | 'log' | 'counters' | 'owner'>,
-    private readonly lane: RecoveringLane,
-  ) {}
+  constructor(parts: Pick<LaneParts, 'clock' | 'log' | 'counters' | 'owner'>, lane: RecoveringLane) {
+    this.#parts = parts;
+    this.#lane = lane;
+  }
 
   /** PostgreSQL accepts commits again, so the next refusal counts as the first. */
   commitSucceeded(): void {
@@ -54,10 +56,10 @@ export class CommitRecovery {
    * the log certain. Afterwards all inputs wait, in their order, unless the failure answers them. Never rejects.
    */
   async recover(batches: readonly Batch[]): Promise<void> {
-    const { counters, log } = this.parts;
-    const onTop = this.lane.takeOpen();
-    const [inputs = [], ...later] = [...batches, onTop].map((batch) => this.lane.takeBack(batch));
-    this.lane.waitFirst(later.flat());
+    const { counters, log } = this.#parts;
+    const onTop = this.#lane.takeOpen();
+    const [inputs = [], ...later] = [...batches, onTop].map((batch) => this.#lane.takeBack(batch));
+    this.#lane.waitFirst(later.flat());
     const outcome = batches[0]?.outcome;
     try {
       if (outcome?.kind === 'rejected') {
@@ -68,12 +70,12 @@ export class CommitRecovery {
         log.warn({ reason: outcome.message }, 'the outcome of a commit is unknown');
       }
       await this.#reclaim(batches.flatMap(mayStandFor));
-      if (outcome?.kind !== 'rejected') this.lane.waitFirst(inputs);
+      if (outcome?.kind !== 'rejected') this.#lane.waitFirst(inputs);
       else if (outcome.transient) await this.#later(inputs);
       else await this.#alone(inputs);
     } catch (error) {
       log.error({ err: error }, 'dealing with a failed commit failed');
-      for (const { input } of inputs) this.lane.drop(input);
+      for (const { input } of inputs) this.#lane.drop(input);
     }
   }
 
@@ -83,14 +85,14 @@ export class CommitRecovery {
    */
   async #reclaim(partitions: readonly Partition[]): Promise<void> {
     const owned = new Set(partitions.filter((partition) => partition.owned));
-    if (owned.size > 0) await this.parts.owner.reclaim([...owned]);
+    if (owned.size > 0) await this.#parts.owner.reclaim([...owned]);
   }
 
   /** PostgreSQL cannot commit now. Everything is decided again a little later. */
   async #later(inputs: readonly WaitingInput[]): Promise<void> {
     this.#refusals += 1;
-    await pause(this.parts.clock, backoff(this.#refusals));
-    this.lane.waitFirst(inputs);
+    await pause(this.#parts.clock, backoff(this.#refusals));
+    this.#lane.waitFirst(inputs);
   }
 
   /** One of these inputs made PostgreSQL refuse all of them. Each gets its own commit, which shows the cause. */
@@ -99,8 +101,8 @@ export class CommitRecovery {
   }
 
   async #commitAlone(waiting: WaitingInput): Promise<void> {
-    const { owner, clock, log } = this.parts;
-    const { lane } = this;
+    const { owner, clock, log } = this.#parts;
+    const lane = this.#lane;
     for (let attempt = 1; !lane.closed(); attempt++) {
       const partition = owner.partition(waiting.partition);
       if (partition === undefined) return lane.drop(waiting.input);

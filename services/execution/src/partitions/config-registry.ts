@@ -15,14 +15,17 @@ export type ConfigAnswer =
  * execution can later be computed from its events and that copy alone.
  */
 export class ConfigRegistry {
+  readonly #copies: ConfigCopies;
+  readonly #service: Pick<ConfigService, 'version'>;
+  readonly #capacity: number;
   readonly #compiled = new Map<string, CompiledConfig>();
   readonly #loading = new Map<string, Promise<ConfigAnswer>>();
 
-  constructor(
-    private readonly copies: ConfigCopies,
-    private readonly service: Pick<ConfigService, 'version'>,
-    private readonly capacity = 1_000,
-  ) {}
+  constructor(copies: ConfigCopies, service: Pick<ConfigService, 'version'>, capacity = 1_000) {
+    this.#copies = copies;
+    this.#service = service;
+    this.#capacity = capacity;
+  }
 
   /** The version in memory. No I/O. */
   cached(configId: string, version: number): CompiledConfig | undefined {
@@ -45,18 +48,18 @@ export class ConfigRegistry {
   /** Keeps a version that the config service does not have: of an agent that is made of a model. Throws what the database reports. */
   async keep(configId: string, version: number, tenantId: string, definition: JsonObject): Promise<void> {
     if (this.cached(configId, version) !== undefined) return;
-    await this.copies.writeConfig(configId, version, tenantId, definition);
+    await this.#copies.writeConfig(configId, version, tenantId, definition);
     this.#keep(configId, version, definition as unknown as OrchestrationDefinition);
   }
 
   async #load(configId: string, version: number): Promise<ConfigAnswer> {
     try {
-      const copy = await this.copies.readConfig(configId, version);
+      const copy = await this.#copies.readConfig(configId, version);
       if (copy !== undefined) return this.#keep(configId, version, copy as unknown as OrchestrationDefinition);
-      const found = await this.service.version(configId, version);
+      const found = await this.#service.version(configId, version);
       if (found.kind !== 'found') return found;
       const definition = storableJson(found.definition as unknown as JsonObject);
-      await this.copies.writeConfig(configId, version, '', definition);
+      await this.#copies.writeConfig(configId, version, '', definition);
       return this.#keep(configId, version, definition as unknown as OrchestrationDefinition);
     } catch (error) {
       return { kind: 'unavailable', message: error instanceof Error ? error.message : String(error) };
@@ -65,7 +68,7 @@ export class ConfigRegistry {
 
   #keep(configId: string, version: number, definition: OrchestrationDefinition): ConfigAnswer {
     const config = compile(definition);
-    if (this.#compiled.size >= this.capacity) {
+    if (this.#compiled.size >= this.#capacity) {
       const oldest = this.#compiled.keys().next();
       if (oldest.done !== true) this.#compiled.delete(oldest.value);
     }

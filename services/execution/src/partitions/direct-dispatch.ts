@@ -163,6 +163,7 @@ const HELD_SHARE = 1.5;
  * with their owner (ADR 0012).
  */
 export class DirectDispatch {
+  readonly #parts: DirectDispatchParts;
   readonly #runners = new Map<string, Runner>();
   /** Runners that were given up because they were silent, and the tasks that they had. */
   readonly #away = new Map<string, { readonly runner: Runner; readonly since: number; asked: number }>();
@@ -196,7 +197,8 @@ export class DirectDispatch {
   #isWanted: ((attemptKey: string, answer: (wanted: boolean) => void) => void) | undefined;
   readonly #givingSoon = new Set<string>();
 
-  constructor(private readonly parts: DirectDispatchParts) {
+  constructor(parts: DirectDispatchParts) {
+    this.#parts = parts;
     this.#lastTick = parts.clock.elapsed();
     this.#periodEnds = this.#lastTick + PERIOD_MS;
     this.#cancel = parts.clock.after(TICK_MS, () => this.#tick());
@@ -287,7 +289,7 @@ export class DirectDispatch {
         return { held: true, lostRunners: this.#lostRunners.count(attemptKey, pool) };
       }
     }
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     if (redelivered && this.#lostRunners.count(attemptKey, pool) === 0) {
       // A runner may have had it so briefly that no beat named it, and then stalled or ended.
       for (const runner of this.#runners.values()) {
@@ -369,7 +371,7 @@ export class DirectDispatch {
       this.#lostRunners.lives(beat.incarnation);
       if (this.#lastEnds.get(runner.pool)?.incarnation === beat.incarnation) this.#lastEnds.delete(runner.pool);
     }
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     runner.seen = now;
     runner.expiresMs = Math.max(SHORTEST_EXPIRY_MS, beat.expiresMs);
     runner.pinged = false;
@@ -403,7 +405,7 @@ export class DirectDispatch {
 
   /** The connection was restored. Missed beats say nothing about the runners. */
   reconnected(): void {
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     for (const runner of this.#runners.values()) runner.seen = now;
   }
 
@@ -445,7 +447,7 @@ export class DirectDispatch {
   }
 
   #give(runner: Runner, share: Share, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
-    this.parts.counters.directDispatches += 1;
+    this.#parts.counters.directDispatches += 1;
     const sent: Sent = { task, share, running: true, done };
     const pool = runner.pools.get(task.pool);
     if (pool !== undefined) {
@@ -480,7 +482,7 @@ export class DirectDispatch {
   }
 
   #termsOf(tenantId: string): TenantTerms {
-    const { weight, running } = this.parts.terms?.(tenantId) ?? EQUAL_TERMS;
+    const { weight, running } = this.#parts.terms?.(tenantId) ?? EQUAL_TERMS;
     return running === Infinity
       ? { weight, running }
       : { weight, running: Math.max(1, Math.ceil(running * this.#part)) };
@@ -498,7 +500,7 @@ export class DirectDispatch {
   ): 'given' | 'full' | 'not_now' {
     if (share.tenant.capped) return 'not_now';
     const small = task.length <= LARGEST_TASK_LENGTH;
-    if (small && this.parts.direct !== false) {
+    if (small && this.#parts.direct !== false) {
       const runner = this.#withRoom(pool.name);
       if (runner !== undefined) {
         if (pool.tenants > 1 && !pool.mayTake(share, this.#room(pool.name), this.#slots(pool.name))) return 'not_now';
@@ -521,7 +523,7 @@ export class DirectDispatch {
    * beat reports them. A task in the work queue gets a slot anyway.
    */
   #isCrowdedOut(pool: PoolQueue): boolean {
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     pool.fullSince ??= now;
     return now - pool.fullSince >= PATIENCE_MS && pool.running < Math.ceil(this.#slots(pool.name) * this.#part);
   }
@@ -531,16 +533,16 @@ export class DirectDispatch {
     const slots = this.#slots(pool);
     const taken = this.#taken.get(pool) ?? 0;
     // Queued tasks keep others from going straight to runners, so there are no more than workers can run at once.
-    const all = this.parts.direct !== false && slots > 0 ? slots : Math.max(slots, taken) * AHEAD_SHARE + AHEAD;
+    const all = this.#parts.direct !== false && slots > 0 ? slots : Math.max(slots, taken) * AHEAD_SHARE + AHEAD;
     return Math.max(1, Math.ceil(all * this.#part));
   }
 
   #enqueue(pool: PoolQueue, share: Share, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     pool.begin(share);
     pool.queued += 1;
-    const queued: Queued = { pool, share, since: this.parts.clock.elapsed() };
+    const queued: Queued = { pool, share, since: this.#parts.clock.elapsed() };
     this.#queued.set(task.attemptKey, queued);
-    this.parts.enqueue(task, (outcome) => {
+    this.#parts.enqueue(task, (outcome) => {
       if (outcome !== 'stored' && this.#queued.get(task.attemptKey) === queued) this.#leaveQueue(task.attemptKey);
       done(outcome);
     });
@@ -565,14 +567,14 @@ export class DirectDispatch {
     called: boolean,
   ): void {
     const { attemptKey, length, lostRunners, priority } = task;
-    const { sizes = SIZES } = this.parts;
+    const { sizes = SIZES } = this.#parts;
     const fits =
       this.#waitingCount < sizes.tasks &&
       this.#waitingLength + length <= sizes.length &&
       share.waiting < sizes.tasks * SHARE_OF_SIZES &&
       share.length + length <= sizes.length * SHARE_OF_SIZES;
     if ((fits && (share.shelved === 0 || called)) || share.waiting < sizes.least) {
-      const waiting: WaitingTask = { task, done, since: this.parts.clock.elapsed() };
+      const waiting: WaitingTask = { task, done, since: this.#parts.clock.elapsed() };
       pool.push(share, waiting);
       this.#waiting.set(attemptKey, waiting);
       this.#waitingCount += 1;
@@ -597,7 +599,7 @@ export class DirectDispatch {
     if (pool === undefined || pool.inMemory === 0 || this.#givingSoon.has(name)) return;
     this.#givingSoon.add(name);
     // Not in this turn of the event loop: an answer is being sent, and a runner has room only after it receives it.
-    this.parts.clock.soon(() => {
+    this.#parts.clock.soon(() => {
       this.#givingSoon.delete(name);
       this.#giveWaiting(pool);
     });
@@ -640,7 +642,7 @@ export class DirectDispatch {
     // A rebuilt task may go back to the shelf at once. Without this check, it would be taken from there again and
     // again.
     if (this.#unshelving) return;
-    const { mark } = this.parts.sizes ?? SIZES;
+    const { mark } = this.#parts.sizes ?? SIZES;
     const lost: LostTask[] = [];
     while (share.waiting + share.called < mark) {
       const shelved = share.unshelve();
@@ -648,7 +650,7 @@ export class DirectDispatch {
       const { attemptKey, lostRunners } = shelved;
       this.#shelvedCount -= 1;
       this.#waiting.delete(attemptKey);
-      this.#called.set(attemptKey, { share, since: this.parts.clock.elapsed() });
+      this.#called.set(attemptKey, { share, since: this.#parts.clock.elapsed() });
       share.called += 1;
       lost.push(lostTask(attemptKey, lostRunners));
     }
@@ -745,7 +747,7 @@ export class DirectDispatch {
   /** `repeat`: the runner may have received them already. */
   #send(runner: Runner, pool: string, batch: readonly Sent[], repeat = false): void {
     const tasks = new JsonMessage<DirectTasks>({ pool, tasks: batch.map(({ task }) => task.task) });
-    this.parts.ask(subjects.runnerTasks(pool, runner.incarnation), tasks, RECEIPT_MS, (answer) => {
+    this.#parts.ask(subjects.runnerTasks(pool, runner.incarnation), tasks, RECEIPT_MS, (answer) => {
       // The runner was lost meanwhile, together with its tasks.
       if (this.#runners.get(runner.incarnation) !== runner) return;
       const open = batch.filter((sent) => sent.done !== undefined);
@@ -758,13 +760,13 @@ export class DirectDispatch {
         if (open.length === 0) return;
         // Its connection may be just reconnecting. Only its silence shows whether it is gone. Tasks that it may have
         // wait for that.
-        if (repeat) this.parts.clock.after(TICK_MS, () => this.#sendAgain(runner, pool, open));
+        if (repeat) this.#parts.clock.after(TICK_MS, () => this.#sendAgain(runner, pool, open));
         else this.#refused(runner, pool, open, false);
         return;
       }
-      runner.seen = this.parts.clock.elapsed();
+      runner.seen = this.#parts.clock.elapsed();
       const receipt = receiptOf(answer.text);
-      if (receipt === undefined) this.parts.log.error({ worker_id: runner.id }, 'a runner’s receipt cannot be read');
+      if (receipt === undefined) this.#parts.log.error({ worker_id: runner.id }, 'a runner’s receipt cannot be read');
       const { taken = 0, open: isOpen = false } = receipt ?? {};
       for (const [place, sent] of batch.entries()) {
         if (place < taken && sent.done !== undefined) settle(sent, 'stored');
@@ -802,7 +804,7 @@ export class DirectDispatch {
    */
   #lost(runner: Runner, reason: string, ended: boolean): void {
     this.#runners.delete(runner.incarnation);
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     if (ended) this.#ended(runner);
     else this.#away.set(runner.incarnation, { runner: withAll(runner), since: now, asked: now });
     for (const { batch } of runner.pools.values()) batch.length = 0;
@@ -820,9 +822,9 @@ export class DirectDispatch {
     }
     runner.sent.clear();
     const fields = { worker_id: runner.id, count: lost.length + unsettled.length, reason };
-    if (fields.count > 0) this.parts.counters.lostRunners += 1;
-    if (fields.count > 0) this.parts.log.warn(fields, 'a runner is gone, its tasks are dispatched again');
-    else this.parts.log.info(fields, 'a runner is gone');
+    if (fields.count > 0) this.#parts.counters.lostRunners += 1;
+    if (fields.count > 0) this.#parts.log.warn(fields, 'a runner is gone, its tasks are dispatched again');
+    else this.#parts.log.info(fields, 'a runner is gone');
     for (const sent of unsettled) {
       const { task, done } = sent;
       sent.done = undefined;
@@ -832,7 +834,7 @@ export class DirectDispatch {
   }
 
   #tick(): void {
-    const { clock } = this.parts;
+    const { clock } = this.#parts;
     const now = clock.elapsed();
     // This process stalled, so beats that arrived meanwhile are still unread.
     if (now - this.#lastTick > 2 * TICK_MS) this.reconnected();
@@ -883,18 +885,18 @@ export class DirectDispatch {
       }
       for (const share of pool.shares) this.#unshelve(share);
       this.#giveWaiting(pool);
-      if (look && (this.parts.direct === false || !this.#isOpen(pool.name))) void this.#look(pool);
+      if (look && (this.#parts.direct === false || !this.#isOpen(pool.name))) void this.#look(pool);
     }
   }
 
   async #look(pool: PoolQueue): Promise<void> {
     try {
-      const taken = await this.parts.taken?.(pool.name);
+      const taken = await this.#parts.taken?.(pool.name);
       if (taken === undefined || this.#pools.get(pool.name) !== pool) return;
       this.#taken.set(pool.name, taken);
       this.#giveWaiting(pool);
     } catch (error) {
-      this.parts.log.warn({ err: error, pool: pool.name }, 'the work queue of a pool cannot be looked at now');
+      this.#parts.log.warn({ err: error, pool: pool.name }, 'the work queue of a pool cannot be looked at now');
     }
   }
 
@@ -937,7 +939,7 @@ export class DirectDispatch {
   /** Counts the end of a runner for every task that it ran. */
   #ended({ pool, incarnation, sent, held, begun }: Runner): void {
     const run = { pool, incarnation };
-    this.#lastEnds.set(pool, { ...run, at: this.parts.clock.elapsed() });
+    this.#lastEnds.set(pool, { ...run, at: this.#parts.clock.elapsed() });
     for (const key of begun.keys()) this.#lostRunners.ended(key, run);
     const has = (key: string): void => {
       // A task that must run alone only waited there, unless it was reported as begun.
@@ -954,12 +956,12 @@ export class DirectDispatch {
   #isThere(runner: Runner, settle: (answer: RunnerAnswer) => void): void {
     const { pool } = runner;
     const nothing = new JsonMessage<DirectTasks>({ pool, tasks: [] });
-    this.parts.ask(subjects.runnerTasks(pool, runner.incarnation), nothing, RECEIPT_MS, settle);
+    this.#parts.ask(subjects.runnerTasks(pool, runner.incarnation), nothing, RECEIPT_MS, settle);
   }
 
   /** A new runner may be the restart of one that ended, so silent runners are asked now. */
   #suspectBefore(newcomer: Runner): void {
-    const before = this.parts.clock.elapsed() - QUICKEST_START_MS;
+    const before = this.#parts.clock.elapsed() - QUICKEST_START_MS;
     for (const runner of this.#runners.values()) {
       if (runner.seen > before || runner.pinged || runner.suspected) continue;
       runner.suspected = true;
@@ -978,7 +980,7 @@ export class DirectDispatch {
     this.#isThere(runner, (answer) => {
       if (this.#runners.get(runner.incarnation) !== runner) return;
       if (answer === 'no_responders' && !sure) {
-        this.parts.clock.after(TICK_MS, () => {
+        this.#parts.clock.after(TICK_MS, () => {
           if (this.#runners.get(runner.incarnation) !== runner) return;
           if (runner.seen === seen) this.#ping(runner);
           else runner.pinged = false;

@@ -22,19 +22,26 @@ const KEPT_MS = 60_000;
 
 /** Reads the disk use of PostgreSQL and JetStream, at most once a minute. */
 export class DiskUseReader {
+  readonly #pool: Pool;
+  readonly #streamInfo: (stream: string) => Promise<{ state?: { bytes?: number } }>;
+  readonly #elapsed: () => number;
   #read: { readonly at: number; readonly use: Promise<DiskUse | undefined> } | undefined;
 
   constructor(
-    private readonly pool: Pool,
-    private readonly streamInfo: (stream: string) => Promise<{ state?: { bytes?: number } }>,
-    private readonly elapsed: () => number,
-  ) {}
+    pool: Pool,
+    streamInfo: (stream: string) => Promise<{ state?: { bytes?: number } }>,
+    elapsed: () => number,
+  ) {
+    this.#pool = pool;
+    this.#streamInfo = streamInfo;
+    this.#elapsed = elapsed;
+  }
 
   /**
    * Undefined when it cannot be read. The readiness check reports an outage, and a scrape must not fail because of it.
    */
   current(): Promise<DiskUse | undefined> {
-    const now = this.elapsed();
+    const now = this.#elapsed();
     if (this.#read === undefined || now - this.#read.at >= KEPT_MS) {
       const use = this.#now().catch(() => {
         this.#read = undefined;
@@ -47,10 +54,10 @@ export class DiskUseReader {
 
   async #now(): Promise<DiskUse> {
     const [database, tables, ...streams] = await Promise.all([
-      this.pool.query<{ bytes: string }>(DATABASE_BYTES),
-      this.pool.query<{ name: string; bytes: string }>(TABLE_BYTES),
+      this.#pool.query<{ bytes: string }>(DATABASE_BYTES),
+      this.#pool.query<{ name: string; bytes: string }>(TABLE_BYTES),
       ...[STEPS_STREAM, LIFECYCLE_STREAM].map(
-        async (name) => [name, (await this.streamInfo(name)).state?.bytes ?? 0] as const,
+        async (name) => [name, (await this.#streamInfo(name)).state?.bytes ?? 0] as const,
       ),
     ]);
     return {

@@ -96,6 +96,7 @@ export function taskSubject(state: State, stepId: string, pool: string): string 
 
 /** A task for the bus. The parts that only the work queue needs are built when the task goes there. */
 class StepTask implements OutgoingTask {
+  readonly #execution: HotExecution;
   readonly length: number;
 
   constructor(
@@ -105,13 +106,14 @@ class StepTask implements OutgoingTask {
     readonly priority: Priority,
     readonly again: boolean,
     readonly lostRunners: number,
-    private readonly execution: HotExecution,
+    execution: HotExecution,
   ) {
+    this.#execution = execution;
     this.length = SCALARS_LENGTH + jsonLength(task.input);
   }
 
   isWanted(): boolean {
-    const { committed, partition } = this.execution;
+    const { committed, partition } = this.#execution;
     if (!partition.owned) return false;
     // The execution was evicted meanwhile. The runner asks before it begins.
     if (committed === undefined) return !partition.endedLately(this.task.executionId);
@@ -133,6 +135,7 @@ class StepTask implements OutgoingTask {
  * that must be performed, so that the next owner knows where to begin after a takeover.
  */
 export class EffectPerformer {
+  readonly #parts: EffectParts;
   #agents = new Map<string, AgentCopy>();
   #lookUps = new Map<string, Promise<AgentCopy | undefined>>();
   #nextDispatch = 1;
@@ -140,7 +143,9 @@ export class EffectPerformer {
   /** By attempt, in the order of the first failure. */
   readonly #undispatched = new Map<string, Sending>();
 
-  constructor(private readonly parts: EffectParts) {}
+  constructor(parts: EffectParts) {
+    this.#parts = parts;
+  }
 
   /** How many effects wait for another try. */
   get retrying(): number {
@@ -149,7 +154,7 @@ export class EffectPerformer {
 
   get undispatched(): Undispatched {
     const [oldest] = this.#undispatched.values();
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     return { tasks: this.#undispatched.size, oldestMs: now - (oldest?.failedSince ?? now) };
   }
 
@@ -225,7 +230,7 @@ export class EffectPerformer {
     if (asked !== undefined) return asked;
     const agents = this.#agents;
     const lookUps = this.#lookUps;
-    const lookUp = this.parts.configs
+    const lookUp = this.#parts.configs
       .agent(tenantId, agent)
       .then((found) => {
         if ('unavailable' in found) throw new Error(found.unavailable);
@@ -241,11 +246,11 @@ export class EffectPerformer {
   #again(): number {
     this.#nextDispatch += 1;
     // Time separates the numbers of different owners. Steps of two seconds in 31 bits last until after 2080.
-    return 2 + ((Math.floor(this.parts.clock.now() / 1_000) + this.#nextDispatch) % 2_000_000_000);
+    return 2 + ((Math.floor(this.#parts.clock.now() / 1_000) + this.#nextDispatch) % 2_000_000_000);
   }
 
   #publish({ execution, state, events }: ExecutionChanges): void {
-    const { bus } = this.parts;
+    const { bus } = this.#parts;
     const followed = bus.followed?.(execution.id) !== false && state.config.monitored;
     const endSubject = isTerminal(state.status) ? execution.endSubject : undefined;
     // Most commits are of an execution that nobody follows and that goes on.
@@ -294,11 +299,11 @@ export class EffectPerformer {
         return;
       case 'stopAttempts': {
         const stop: StopAttempts = { attempts: [...effect.attempts] };
-        this.parts.bus.publishStop(JSON.stringify(stop));
+        this.#parts.bus.publishStop(JSON.stringify(stop));
         return;
       }
       case 'lifecycle': {
-        this.parts.bus.publishLifecycle({
+        this.#parts.bus.publishLifecycle({
           executionId: execution.id,
           tenantId: state.started?.tenantId ?? '',
           type: effect.event,
@@ -311,7 +316,7 @@ export class EffectPerformer {
       case 'commandChild':
         ticket.open += 1;
         execution.pendingEffects += 1;
-        void this.parts.children.perform(execution, effect).then(() => this.#doneElsewhere(execution, ticket));
+        void this.#parts.children.perform(execution, effect).then(() => this.#doneElsewhere(execution, ticket));
         return;
       case 'askEnd':
         ticket.open += 1;
@@ -338,7 +343,7 @@ export class EffectPerformer {
       from: execution.id,
       ...message,
     };
-    await this.parts.sender.tell(told, () => partition.owned);
+    await this.#parts.sender.tell(told, () => partition.owned);
     this.#doneElsewhere(execution, ticket);
   }
 
@@ -351,7 +356,7 @@ export class EffectPerformer {
       return partition.owned && committed !== undefined && isAskWanted(committed, effect);
     };
     const tenantId = execution.committed?.started?.tenantId ?? '';
-    const reply = await this.parts.sender.tell(
+    const reply = await this.#parts.sender.tell(
       { streamId: dependencyId, messageId: `${execution.id}/${order}`, from: execution.id, askEnd: { tenantId } },
       wanted,
     );
@@ -360,7 +365,7 @@ export class EffectPerformer {
     await new Promise<void>((resolve) => {
       const submit = (): void => {
         if (!wanted()) return resolve();
-        this.parts.submit(partition, {
+        this.#parts.submit(partition, {
           kind: 'dependency_answer',
           executionId: execution.id,
           dependencyId,
@@ -368,7 +373,7 @@ export class EffectPerformer {
           ended,
           settled: (answer: Answer) => {
             if (answer.kind !== 'dropped') return resolve();
-            this.parts.clock.after(RETRY_FIRST_MS, submit);
+            this.#parts.clock.after(RETRY_FIRST_MS, submit);
           },
         });
       };
@@ -412,16 +417,16 @@ export class EffectPerformer {
       void this.#delegate(sending, tenantId, agent.model);
       return;
     }
-    const traceparent = taskTraceparent(state, stepId, attempt, this.parts.sampled);
+    const traceparent = taskTraceparent(state, stepId, attempt, this.#parts.sampled);
     if (traceparent !== undefined) task.traceparent = traceparent;
     const { lostRunners = 0 } = effect;
     if (lostRunners > 0) task.lostRunners = lostRunners;
     const attemptKey = `${execution.id}/${stepId}/${attempt}`;
-    const token = this.parts.tokens?.of(attemptKey);
+    const token = this.#parts.tokens?.of(attemptKey);
     if (token !== undefined) task.token = token;
-    this.parts.counters.dispatches += 1;
-    if (again) this.parts.counters.redispatches += 1;
-    this.parts.bus.publishTask(
+    this.#parts.counters.dispatches += 1;
+    if (again) this.#parts.counters.redispatches += 1;
+    this.#parts.bus.publishTask(
       new StepTask(task, attemptKey, agent.pool, priorityOf(state), again, lostRunners, execution),
       (outcome) => this.#published(sending, outcome),
     );
@@ -432,9 +437,9 @@ export class EffectPerformer {
     const { execution, effect, ticket } = sending;
     const { configId, revision, definition } = model;
     try {
-      await this.parts.registry.keep(configId, revision, tenantId, definition);
+      await this.#parts.registry.keep(configId, revision, tenantId, definition);
     } catch (error) {
-      this.parts.log.warn({ err: error, ...execution.named }, 'the config of an agent cannot be kept now');
+      this.#parts.log.warn({ err: error, ...execution.named }, 'the config of an agent cannot be kept now');
       return this.#later(sending);
     }
     this.#forgetFailed(sending);
@@ -450,7 +455,7 @@ export class EffectPerformer {
   }
 
   #published(sending: Sending, outcome: PublishOutcome): void {
-    const { bus, log } = this.parts;
+    const { bus, log } = this.#parts;
     switch (outcome) {
       case 'stored':
       case 'put_aside':
@@ -485,10 +490,10 @@ export class EffectPerformer {
     const wait = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(sending.tried - 1, 10));
     this.#retries += 1;
     if (sending.failedSince === undefined) {
-      sending.failedSince = this.parts.clock.elapsed();
+      sending.failedSince = this.#parts.clock.elapsed();
       this.#undispatched.set(keyOf(sending.execution, sending.effect), sending);
     }
-    this.parts.clock.after(wait, () => {
+    this.#parts.clock.after(wait, () => {
       this.#retries -= 1;
       sending.tried += 1;
       this.#goOn(sending);
@@ -501,7 +506,7 @@ export class EffectPerformer {
         return this.#fail(sending, FAILURE_CODES.agentUnknown, `no pool of workers serves the agent "${agent}"`);
       }
     } catch (error) {
-      this.parts.log.warn({ err: error, ...sending.execution.named, agent }, 'an agent cannot be looked up now');
+      this.#parts.log.warn({ err: error, ...sending.execution.named, agent }, 'an agent cannot be looked up now');
       return this.#later(sending);
     }
     this.#goOn(sending);
@@ -509,14 +514,14 @@ export class EffectPerformer {
 
   /** Checks the input of an attempt against its agent's input_schema. */
   async #checkInput(sending: Sending, agent: AgentCopy, schema: JsonValue, task: Task): Promise<void> {
-    const outcome = await this.parts.evaluator.validate({
+    const outcome = await this.#parts.evaluator.validate({
       tenantId: task.tenantId ?? '',
       schema,
       value: task.input ?? null,
     });
     if ('unavailable' in outcome) {
       const fields = { reason: outcome.unavailable, ...sending.execution.named, agent: task.agent };
-      this.parts.log.warn(fields, 'an input cannot be checked now');
+      this.#parts.log.warn(fields, 'an input cannot be checked now');
       return this.#later(sending);
     }
     const problem = misfit('input', task.agent, outcome);
@@ -551,13 +556,13 @@ export class EffectPerformer {
   async #evaluate(execution: HotExecution, effect: Evaluate, ticket: EffectTicket): Promise<void> {
     const { expressions, context: scope } = effect;
     const tenantId = execution.committed?.started?.tenantId ?? '';
-    const outcome = await this.parts.evaluator.evaluate({ tenantId, expressions, scope });
+    const outcome = await this.#parts.evaluator.evaluate({ tenantId, expressions, scope });
     if ('unavailable' in outcome) {
       // An overloaded sandbox is not an outcome of the user's expression, so it waits.
       const fields = { reason: outcome.unavailable, ...execution.named, key: effect.key };
-      this.parts.log.warn(fields, 'an expression cannot be evaluated now');
+      this.#parts.log.warn(fields, 'an expression cannot be evaluated now');
       if (!execution.partition.owned) return this.#done(execution, ticket);
-      this.parts.clock.after(RETRY_FIRST_MS, () => void this.#evaluate(execution, effect, ticket));
+      this.#parts.clock.after(RETRY_FIRST_MS, () => void this.#evaluate(execution, effect, ticket));
       return;
     }
     this.#becomeEvent(execution, ticket, (settled) => ({
@@ -583,9 +588,9 @@ export class EffectPerformer {
     if (!execution.partition.owned) return this.#done(execution, ticket);
     const settled = (answer: Answer): void => {
       if (answer.kind !== 'dropped' || !execution.partition.owned) return this.#done(execution, ticket);
-      this.parts.clock.after(RETRY_FIRST_MS, () => this.#becomeEvent(execution, ticket, inputOf));
+      this.#parts.clock.after(RETRY_FIRST_MS, () => this.#becomeEvent(execution, ticket, inputOf));
     };
-    this.parts.submit(execution.partition, inputOf(settled));
+    this.#parts.submit(execution.partition, inputOf(settled));
   }
 }
 

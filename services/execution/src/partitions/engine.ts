@@ -105,6 +105,7 @@ const LONGEST_DRAIN_MS = 10_000;
 
 /** One owner process: its partitions, the lanes that commit for them, and the surrounding tasks. */
 export class Engine {
+  readonly #options: EngineOptions;
   readonly counters: EngineCounters;
   readonly configs: ConfigRegistry;
   readonly effects: EffectPerformer;
@@ -129,7 +130,8 @@ export class Engine {
   #stopped = false;
   readonly #seenDone = new Map<Partition, number>();
 
-  constructor(private readonly options: EngineOptions) {
+  constructor(options: EngineOptions) {
+    this.#options = options;
     const { ports, settings } = options;
     const { clock, store, bus, log } = ports;
     const submit = (partition: Partition, input: Input): void => this.submit(partition, input);
@@ -300,10 +302,10 @@ export class Engine {
 
   /** Takes partitions and begins to answer. Throws when the store or the bus cannot be reached. */
   async start(): Promise<void> {
-    const { store } = this.options.ports;
-    this.#partitionCount = await store.fixPartitionCount(this.options.settings.partitions);
-    await this.options.ports.bus.ensureStreams();
-    this.#own = this.options.ports.bus.serveOwner?.((request) => this.#sharedResults(request));
+    const { store } = this.#options.ports;
+    this.#partitionCount = await store.fixPartitionCount(this.#options.settings.partitions);
+    await this.#options.ports.bus.ensureStreams();
+    this.#own = this.#options.ports.bus.serveOwner?.((request) => this.#sharedResults(request));
     await this.#ownership.start();
     await this.#queue.start();
     this.#waker.start();
@@ -322,7 +324,7 @@ export class Engine {
     await this.#ownership.stop();
     this.#own?.stop();
     await Promise.all(this.#lanes.map((lane) => lane.close()));
-    await this.options.ports.bus.flush();
+    await this.#options.ports.bus.flush();
   }
 
   /** An execution computed from the log. Undefined when it does not exist. */
@@ -344,7 +346,7 @@ export class Engine {
     const partition = this.#partitions.get(partitionOf(request.executionId, this.#partitionCount));
     if (partition === undefined || partition.draining) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const cancel = this.options.ports.clock.after(withinMs, () => resolve(undefined));
+      const cancel = this.#options.ports.clock.after(withinMs, () => resolve(undefined));
       const reply = (text: string): void => {
         cancel();
         resolve(JSON.parse(text) as CommandReply);
@@ -363,7 +365,7 @@ export class Engine {
   }
 
   #opened(record: PartitionRecord): void {
-    const { ports, settings } = this.options;
+    const { ports, settings } = this.#options;
     const before = this.#partitions.get(record.partition);
     // The answer to a later claim of our own may have arrived first.
     if (before !== undefined && before.epoch >= record.epoch) return;
@@ -379,7 +381,7 @@ export class Engine {
     }
     this.#announceTaken(partition.id);
     ports.log.debug({ partition: partition.id, epoch: partition.epoch }, 'partition taken');
-    this.options.onOwned?.(partition);
+    this.#options.onOwned?.(partition);
     if (record.publishedPosition < record.lastPosition) void this.#redo(partition, record);
   }
 
@@ -387,13 +389,13 @@ export class Engine {
   #announceTaken(partition: number): void {
     this.#taken.push(partition);
     if (this.#taken.length > 1) return;
-    const { bus, clock } = this.options.ports;
+    const { bus, clock } = this.#options.ports;
     clock.soon(() => bus.announceTaken?.(this.#taken.splice(0)));
   }
 
   #sort(): void {
     this.#sorted = [...this.#partitions.values()].sort((a, b) => a.id - b.id);
-    this.options.ports.bus.owns?.(this.#sorted.length / this.#partitionCount);
+    this.#options.ports.bus.owns?.(this.#sorted.length / this.#partitionCount);
   }
 
   #lost(partition: Partition, reason: string): void {
@@ -407,7 +409,7 @@ export class Engine {
     this.#seenDone.delete(partition);
     partition.executions.clear();
     if (reason !== 'released') {
-      this.options.ports.log.warn({ partition: partition.id, epoch: partition.epoch, reason }, 'partition lost');
+      this.#options.ports.log.warn({ partition: partition.id, epoch: partition.epoch, reason }, 'partition lost');
       if (!this.#stopped) this.#ownership.check();
     }
   }
@@ -416,7 +418,7 @@ export class Engine {
    * Events after the published position may have had no effects. The effects that are still wanted are performed again.
    */
   async #redo(partition: Partition, record: PartitionRecord): Promise<void> {
-    const { store, clock, log } = this.options.ports;
+    const { store, clock, log } = this.#options.ports;
     const ticket = partition.openTicket(record.lastPosition);
     let after = record.publishedPosition;
     let whole = true;
@@ -463,7 +465,7 @@ export class Engine {
   }
 
   async #reclaim(partitions: readonly Partition[]): Promise<void> {
-    const { clock, log } = this.options.ports;
+    const { clock, log } = this.#options.ports;
     const held = partitions.filter((partition) => partition.owned);
     for (const partition of held) {
       partition.owned = false;
@@ -492,7 +494,7 @@ export class Engine {
   }
 
   async #drain(partitions: readonly Partition[]): Promise<void> {
-    const { clock } = this.options.ports;
+    const { clock } = this.#options.ports;
     for (const partition of partitions) {
       partition.draining = true;
       this.#serving.get(partition.id)?.();
@@ -506,7 +508,7 @@ export class Engine {
     });
     await Promise.race([Promise.all(lanes.map((lane) => lane.settled())), limit]);
     cancel();
-    const until = clock.elapsed() + this.options.settings.drainMs;
+    const until = clock.elapsed() + this.#options.settings.drainMs;
     while (clock.elapsed() < until && partitions.some((partition) => partition.owned && partition.openTickets > 0)) {
       await new Promise<void>((resolve) => {
         clock.after(10, resolve);
@@ -515,9 +517,9 @@ export class Engine {
   }
 
   #stalled(ms: number): void {
-    const { clock, log } = this.options.ports;
+    const { clock, log } = this.#options.ports;
     log.warn({ ms: Math.round(ms) }, 'the process stood still');
-    const until = clock.elapsed() + this.options.settings.graceMs;
+    const until = clock.elapsed() + this.#options.settings.graceMs;
     for (const partition of this.#sorted) partition.graceUntil = until;
   }
 
@@ -531,11 +533,11 @@ export class Engine {
     if (ofExecution(changes)) {
       this.effects.committed(changes, ticket);
       if (changes.state.deleted !== undefined) this.#deleted(changes.execution);
-      this.options.onCommitted?.(changes);
+      this.#options.onCommitted?.(changes);
     } else {
       this.#schedules.committed(changes as StreamChanges<ScheduleState>, ticket);
     }
-    this.options.onStreamCommitted?.(changes);
+    this.#options.onStreamCommitted?.(changes);
   }
 
   #changed(execution: HotStream): void {
@@ -549,7 +551,7 @@ export class Engine {
     this.#changes += 1;
     if (this.#changes >= 200) {
       this.#changes = 0;
-      if (this.cacheBytes > this.options.settings.cacheBytes) this.#evict();
+      if (this.cacheBytes > this.#options.settings.cacheBytes) this.#evict();
     }
   }
 
@@ -557,7 +559,7 @@ export class Engine {
    * Forgets executions that were not used since the last check and have nothing in flight, until enough memory is free.
    */
   #evict(): void {
-    const enough = this.options.settings.cacheBytes * 0.8;
+    const enough = this.#options.settings.cacheBytes * 0.8;
     let bytes = this.cacheBytes;
     for (const partition of this.#sorted) {
       for (const execution of partition.executions.values()) {
@@ -574,7 +576,7 @@ export class Engine {
   }
 
   #schedulePublish(): void {
-    this.#cancelPublish = this.options.ports.clock.after(PUBLISH_MS, () => {
+    this.#cancelPublish = this.#options.ports.clock.after(PUBLISH_MS, () => {
       void this.#publish().then(() => {
         if (!this.#stopped) this.#schedulePublish();
       });
@@ -598,12 +600,12 @@ export class Engine {
       publishedPosition: partition.effectsDone,
     }));
     try {
-      await this.options.ports.store.publish(written);
+      await this.#options.ports.store.publish(written);
       for (const [index, partition] of resting.entries()) {
         partition.writtenPublished = Math.max(partition.writtenPublished, written[index]?.publishedPosition ?? 0);
       }
     } catch (error) {
-      this.options.ports.log.warn({ err: error }, 'published positions cannot be written now');
+      this.#options.ports.log.warn({ err: error }, 'published positions cannot be written now');
     }
   }
 
@@ -647,7 +649,7 @@ export class Engine {
         case 'output': {
           const output = decodeOutput(request.payload);
           this.#expect(partition, output.executionId);
-          const { outputs } = this.options.ports;
+          const { outputs } = this.#options.ports;
           if (outputs === undefined || !this.#isHolder(output, output.token)) {
             return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
           }
@@ -664,7 +666,7 @@ export class Engine {
   ): Promise<boolean | undefined> {
     const partition = this.#partitions.get(partitionId);
     if (partition === undefined || partition.draining) return Promise.resolve(undefined);
-    const { clock } = this.options.ports;
+    const { clock } = this.#options.ports;
     return new Promise((resolve) => {
       const giveUp = clock.after(WANTED_WITHIN_MS, () => resolve(undefined));
       this.submit(partition, {
@@ -686,7 +688,7 @@ export class Engine {
     return (text, problem) => {
       if (text !== WANTED) return reply(text, problem);
       const attemptKey = `${executionId}/${stepId}/${attempt}`;
-      const runs = this.options.ports.bus.taskBegins?.({ attemptKey, incarnation, redelivered, alone });
+      const runs = this.#options.ports.bus.taskBegins?.({ attemptKey, incarnation, redelivered, alone });
       reply(runs === undefined ? text : JSON.stringify({ wanted: true, ...runs }));
     };
   }
@@ -705,7 +707,7 @@ export class Engine {
 
   /** Answers a malformed request with its mistake. */
   #guarded(request: PartitionRequest, partition: number | undefined, work: () => void): void {
-    const { log } = this.options.ports;
+    const { log } = this.#options.ports;
     try {
       work();
     } catch (error) {
@@ -728,7 +730,7 @@ export class Engine {
     partitionFor: (executionId: string) => Partition | undefined,
   ): void {
     const { results, tokens } = decodeResults(request.payload);
-    const { bus } = this.options.ports;
+    const { bus } = this.#options.ports;
     const keys = results.map(({ executionId, stepId, attempt }) => `${executionId}/${stepId}/${attempt}`);
     const held = results.map((result, place) => tokens === undefined || this.#isHolder(result, tokens[place]));
     const group = new ResultGroup(results.length, request.reply, this.#own?.subject, shared, () => {
@@ -752,7 +754,7 @@ export class Engine {
     { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
     token = '',
   ): boolean {
-    const { tokens, log, reportRefused } = this.options.ports;
+    const { tokens, log, reportRefused } = this.#options.ports;
     if (tokens === undefined || tokens.isOf(`${executionId}/${stepId}/${attempt}`, token)) return true;
     this.counters.refusedReports += 1;
     reportRefused?.(executionId, stepId, attempt);
@@ -782,7 +784,7 @@ export class Engine {
       reply: request.reply,
       endSubject: request.endSubject,
     };
-    if (command.start !== undefined && this.effects.retrying > this.options.settings.pendingEffects) {
+    if (command.start !== undefined && this.effects.retrying > this.#options.settings.pendingEffects) {
       this.counters.droppedInputs += 1;
       return;
     }
@@ -811,7 +813,7 @@ export class Engine {
       const found = forkFrom(source.state, fork.fromStepId, given);
       return 'rejected' in found ? found : found.reused;
     } catch (error) {
-      this.options.ports.log.warn(
+      this.#options.ports.log.warn(
         { err: error, execution_id: fork.executionId },
         'the execution to fork cannot be read',
       );

@@ -28,34 +28,47 @@ interface Waiting {
  * `batch`.
  */
 export class StreamLoader {
+  readonly #source: ExecutionSource;
+  readonly #soon: (callback: () => void) => void;
+  readonly #batch: number;
+  readonly #concurrency: number;
+  readonly #links: boolean;
+  readonly #unreadable: UnreadableExecutions | undefined;
   readonly #queue = new Map<string, Waiting[]>();
   #running = 0;
 
   constructor(
-    private readonly source: ExecutionSource,
-    private readonly soon: (callback: () => void) => void,
-    private readonly batch = 50,
-    private readonly concurrency = 2,
+    source: ExecutionSource,
+    soon: (callback: () => void) => void,
+    batch = 50,
+    concurrency = 2,
     /** Whether events will be appended to the loaded streams. */
-    private readonly links = true,
-    private readonly unreadable?: UnreadableExecutions,
-  ) {}
+    links = true,
+    unreadable?: UnreadableExecutions,
+  ) {
+    this.#source = source;
+    this.#soon = soon;
+    this.#batch = batch;
+    this.#concurrency = concurrency;
+    this.#links = links;
+    this.#unreadable = unreadable;
+  }
 
   /** The computed execution, or undefined when it has no events. Rejects when the log or the config cannot be read. */
   load(id: string): Promise<LoadedStream | undefined> {
-    const unreadable = this.unreadable?.lately(id);
+    const unreadable = this.#unreadable?.lately(id);
     if (unreadable !== undefined) return Promise.reject(unreadable);
     return new Promise((resolve, reject) => {
       const waiting = this.#queue.get(id);
       if (waiting === undefined) this.#queue.set(id, [{ resolve, reject }]);
       else waiting.push({ resolve, reject });
-      if (this.#queue.size === 1) this.soon(() => this.#next());
+      if (this.#queue.size === 1) this.#soon(() => this.#next());
     });
   }
 
   #next(): void {
-    while (this.#running < this.concurrency && this.#queue.size > 0) {
-      const ids = [...this.#queue.keys()].slice(0, this.batch);
+    while (this.#running < this.#concurrency && this.#queue.size > 0) {
+      const ids = [...this.#queue.keys()].slice(0, this.#batch);
       const waiting = new Map(ids.map((id) => [id, this.#queue.get(id) ?? []]));
       for (const id of ids) this.#queue.delete(id);
       this.#running += 1;
@@ -71,13 +84,13 @@ export class StreamLoader {
     let found: Map<string, Event[]>;
     let ends: Map<string, ChainEnd>;
     try {
-      folded = await foldFromSnapshots(this.source, ids);
+      folded = await foldFromSnapshots(this.#source, ids);
       const whole = ids.filter((id) => !folded.has(id));
-      found = whole.length === 0 ? new Map() : await this.source.reader.readExecutions(whole);
-      ends = this.links ? await this.source.reader.readChainEnds([...folded.keys(), ...found.keys()]) : new Map();
+      found = whole.length === 0 ? new Map() : await this.#source.reader.readExecutions(whole);
+      ends = this.#links ? await this.#source.reader.readChainEnds([...folded.keys(), ...found.keys()]) : new Map();
     } catch (error) {
       if (ids.length === 1) {
-        if (error instanceof UnreadableEventError) this.unreadable?.found(ids[0] ?? '', error);
+        if (error instanceof UnreadableEventError) this.#unreadable?.found(ids[0] ?? '', error);
         for (const item of waiting.get(ids[0] ?? '') ?? []) item.reject(error);
         return;
       }
@@ -91,8 +104,8 @@ export class StreamLoader {
         const loaded =
           events === undefined
             ? folded.get(id)
-            : { state: await foldStream(this.source.configs, events), bytes: estimateBytes(events) };
-        this.unreadable?.readable(id);
+            : { state: await foldStream(this.#source.configs, events), bytes: estimateBytes(events) };
+        this.#unreadable?.readable(id);
         for (const item of waiting.get(id) ?? []) item.resolve(withLink(loaded, ends.get(id)));
       } catch (error) {
         for (const item of waiting.get(id) ?? []) item.reject(error);

@@ -29,12 +29,15 @@ const SETTLED_MS = 35_000;
  * committed before, so this may happen twice, late, or by the partition's next owner.
  */
 export class HistoryRemover {
+  readonly #parts: HistoryRemoverParts;
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   #waiting = 0;
 
-  constructor(private readonly parts: HistoryRemoverParts) {}
+  constructor(parts: HistoryRemoverParts) {
+    this.#parts = parts;
+  }
 
   /** Deleted executions in this process's partitions that were not removed at the last check. */
   get waiting(): number {
@@ -59,7 +62,7 @@ export class HistoryRemover {
   #schedule(ms: number): void {
     if (this.#stopped) return;
     this.#cancel?.();
-    this.#cancel = this.parts.clock.after(ms, () => {
+    this.#cancel = this.#parts.clock.after(ms, () => {
       this.#cancel = undefined;
       this.#running = this.#running.then(async () => {
         const again = await this.#round();
@@ -70,10 +73,10 @@ export class HistoryRemover {
 
   /** Returns whether there is more to do soon. Never rejects. */
   async #round(): Promise<boolean> {
-    const { store, log, counters, clock, projected } = this.parts;
+    const { store, log, counters, clock, projected } = this.#parts;
     try {
       const settled = new Map(
-        this.parts.partitions().flatMap((each) => (this.#isSettled(each) ? [[each.id, each] as const] : [])),
+        this.#parts.partitions().flatMap((each) => (this.#isSettled(each) ? [[each.id, each] as const] : [])),
       );
       if (settled.size === 0) return false;
       const found = await store.readDeleted([...settled.keys()], MOST_FOUND);
@@ -100,6 +103,6 @@ export class HistoryRemover {
 
   /** The first owner of all has no predecessor. */
   #isSettled({ epoch, takenAt }: Partition): boolean {
-    return epoch === 1 || this.parts.clock.elapsed() - takenAt >= SETTLED_MS;
+    return epoch === 1 || this.#parts.clock.elapsed() - takenAt >= SETTLED_MS;
   }
 }

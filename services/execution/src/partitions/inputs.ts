@@ -156,33 +156,41 @@ export type Input =
 
 /** The results of one request, answered together in their order. */
 export class ResultGroup {
+  readonly #reply: Reply;
+  readonly #ownerSubject: string | undefined;
+  readonly #shared: boolean;
+  readonly #answered: () => void;
   readonly #outcomes: string[];
   #open: number;
   #dropped = false;
 
   constructor(
     count: number,
-    private readonly reply: Reply,
+    reply: Reply,
     /** The subject at which the owner takes results of all its partitions. The sender is told. */
-    private readonly ownerSubject?: string,
+    ownerSubject?: string,
     /** The request came to that subject, so its sender can ask the partition about results without a certain answer. */
-    private readonly shared = false,
+    shared = false,
     /** Called when all of them are answered. */
-    private readonly answered: () => void = () => undefined,
+    answered: () => void = () => undefined,
   ) {
+    this.#reply = reply;
+    this.#ownerSubject = ownerSubject;
+    this.#shared = shared;
+    this.#answered = answered;
     this.#outcomes = Array.from({ length: count }, () => '');
     this.#open = count;
   }
 
   settle(place: number, outcome: 'recorded' | 'stale' | 'unknown_execution' | undefined): void {
     if (outcome !== undefined) this.#outcomes[place] = outcome;
-    else if (this.shared) this.#outcomes[place] = 'elsewhere';
+    else if (this.#shared) this.#outcomes[place] = 'elsewhere';
     else this.#dropped = true;
     this.#open -= 1;
-    if (this.#open > 0 || this.#dropped || this.reply === undefined) return;
-    const owner = this.ownerSubject === undefined ? '' : `,"ownerSubject":"${this.ownerSubject}"`;
-    this.reply(`{"replies":[${this.#outcomes.map((item) => `{"outcome":"${item}"}`).join(',')}]${owner}}`);
-    this.answered();
+    if (this.#open > 0 || this.#dropped || this.#reply === undefined) return;
+    const owner = this.#ownerSubject === undefined ? '' : `,"ownerSubject":"${this.#ownerSubject}"`;
+    this.#reply(`{"replies":[${this.#outcomes.map((item) => `{"outcome":"${item}"}`).join(',')}]${owner}}`);
+    this.#answered();
   }
 }
 

@@ -35,6 +35,7 @@ const WAITING_FOR_ONE = 1_000;
  * wait for their own commit, and outcomes are handled in the order of sending.
  */
 export class Lane {
+  readonly #parts: LaneParts;
   #open = new Batch();
   /** Commits in flight, in the order of sending. */
   readonly #sent: Batch[] = [];
@@ -47,7 +48,8 @@ export class Lane {
   readonly #recovery: CommitRecovery;
   readonly #idleListeners: (() => void)[] = [];
 
-  constructor(private readonly parts: LaneParts) {
+  constructor(parts: LaneParts) {
+    this.#parts = parts;
     this.#recovery = new CommitRecovery(parts, {
       closed: () => this.#state.closed,
       takeOpen: () => this.#takeOpen(),
@@ -73,15 +75,15 @@ export class Lane {
   async close(): Promise<void> {
     this.#state.to('closed');
     this.#dropWaiting();
-    await this.parts.commits.close();
+    await this.#parts.commits.close();
   }
 
   /** Takes an input of a partition that this process owns. It is answered later, or dropped. */
   submit(partition: Partition, input: Input): void {
     if (!partition.owned || this.#state.closed) return this.#drop(input);
-    this.parts.counters.inputs += 1;
+    this.#parts.counters.inputs += 1;
     if (!this.#state.decides || this.#waiting.length > 0 || this.#fills(1)) {
-      if (this.#waiting.length >= this.parts.limits.waitingInputs) return this.#drop(input);
+      if (this.#waiting.length >= this.#parts.limits.waitingInputs) return this.#drop(input);
       this.#waiting.push({ partition: partition.id, input });
       return;
     }
@@ -93,7 +95,7 @@ export class Lane {
   }
 
   #drop(input: Input): void {
-    this.parts.counters.droppedInputs += 1;
+    this.#parts.counters.droppedInputs += 1;
     settle(input, DROPPED);
   }
 
@@ -117,7 +119,7 @@ export class Lane {
   /** Reads the execution from the log while its inputs wait. Returns false when only another version can read it. */
   async #load(execution: HotStream): Promise<boolean> {
     execution.reading = true;
-    const { loader, log, clock, counters } = this.parts;
+    const { loader, log, clock, counters } = this.#parts;
     for (let attempt = 1; execution.partition.owned && !this.#state.closed; attempt++) {
       try {
         const loaded = await loader.load(execution.id);
@@ -135,7 +137,7 @@ export class Lane {
           execution.committedLink = loaded.link ?? '';
           execution.currentLink = execution.committedLink;
         }
-        this.parts.owner.changed(execution);
+        this.#parts.owner.changed(execution);
         this.#release(execution);
         return true;
       } catch (error) {
@@ -216,7 +218,7 @@ export class Lane {
       const refused = refusedAtTheDoor(input, execution.current);
       if (refused !== undefined) return this.#answer(partition, input, refused);
     }
-    const { clock, random, log } = this.parts;
+    const { clock, random, log } = this.#parts;
     const kind = kindOf(base);
     // Results in transit during a change of owner or a stall come before the deadlines that they keep.
     if (input.kind === 'wake' && kind.awaitsResults(base) && partition.graceUntil > clock.elapsed()) return;
@@ -250,11 +252,11 @@ export class Lane {
     if (input.kind === 'command' && input.request.schedule?.create !== undefined) return NO_SCHEDULE;
     const start = input.kind === 'command' ? input.request.start : undefined;
     if (start === undefined) return undefined;
-    const config = this.parts.configs.cached(start.configId, start.configVersion);
+    const config = this.#parts.configs.cached(start.configId, start.configVersion);
     if (config !== undefined) return initialState(config);
     execution.reading = true;
     this.#waitingFor(execution).push(input);
-    void this.parts.configs.find(start.configId, start.configVersion).then((found) => {
+    void this.#parts.configs.find(start.configId, start.configVersion).then((found) => {
       if (found.kind === 'found') return this.#release(execution);
       const waiting = this.#endReading(execution);
       const rejection =
@@ -288,7 +290,7 @@ export class Lane {
     switch (input.kind) {
       case 'wake': {
         // The row says that it is due, but the state does not. The row is updated.
-        const due = input.rowWakeAt !== undefined && input.rowWakeAt <= this.parts.clock.now();
+        const due = input.rowWakeAt !== undefined && input.rowWakeAt <= this.#parts.clock.now();
         if (due && execution.uncommitted === 0) {
           execution.currentWake = input.rowWakeAt;
           this.#open.changesOf(execution, base, base).touched = true;
@@ -356,7 +358,7 @@ export class Lane {
 
   /** Whether the decided events make up this share of the largest commit. */
   #fills(share: number): boolean {
-    const { commitEvents, commitBytes } = this.parts.limits;
+    const { commitEvents, commitBytes } = this.#parts.limits;
     return this.#open.events.length >= commitEvents * share || this.#open.bytes >= commitBytes * share;
   }
 
@@ -369,8 +371,8 @@ export class Lane {
       // It may have been sent already, because a lane that continues after a failure does not wait for more inputs.
       if (this.#state.phase === 'gathering') this.#goOn();
     };
-    if (this.#single) this.parts.clock.next(flush);
-    else this.parts.clock.soon(flush);
+    if (this.#single) this.#parts.clock.next(flush);
+    else this.#parts.clock.soon(flush);
   }
 
   #flush(): void {
@@ -391,7 +393,7 @@ export class Lane {
   }
 
   async #send(batch: Batch): Promise<CommitOutcome> {
-    const { commits, counters, clock, busyPoll } = this.parts;
+    const { commits, counters, clock, busyPoll } = this.#parts;
     const partitions = [...batch.partitions.values()]
       .filter((partition) => partition.owned)
       .sort((a, b) => a.id - b.id)
@@ -467,7 +469,7 @@ export class Lane {
   }
 
   #committed(batch: Batch, held: ReadonlyMap<number, number>): void {
-    const { counters, owner } = this.parts;
+    const { counters, owner } = this.#parts;
     this.#recovery.commitSucceeded();
     const kept: StreamChanges[] = [];
     for (const partition of batch.partitions.values()) {
@@ -523,7 +525,7 @@ export class Lane {
   }
 
   #drainWaiting(): void {
-    const { owner } = this.parts;
+    const { owner } = this.#parts;
     while (this.#state.decides && this.#waiting.length > 0) {
       if (this.#fills(1)) return;
       const next = this.#waiting.shift();

@@ -137,6 +137,7 @@ function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
 
 /** The engine's bus over NATS. One inbox receives the acknowledgements of tasks, with many in flight. */
 export class NatsBus implements Bus, TaskQueue {
+  readonly #options: NatsBusOptions;
   readonly #inbox: string;
   readonly #pending = new SlotMap<number, Pending>();
   #next = 0;
@@ -159,7 +160,8 @@ export class NatsBus implements Bus, TaskQueue {
   /** Knows which runner has which task, even when every task goes through the work queue. */
   readonly direct: DirectDispatch;
 
-  constructor(private readonly options: NatsBusOptions) {
+  constructor(options: NatsBusOptions) {
+    this.#options = options;
     const { connection } = options;
     this.#jetStream = options.jetStream ?? connection;
     this.#inbox = newInbox(this.#jetStream);
@@ -197,7 +199,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   #openDirect(): DirectDispatch {
-    const { connection, counters, logger } = this.options;
+    const { connection, counters, logger } = this.#options;
     const mux = requestMux(connection);
     const direct = new DirectDispatch({
       clock: systemClock,
@@ -213,15 +215,15 @@ export class NatsBus implements Bus, TaskQueue {
         });
       },
       enqueue: (task, done) => this.#enqueue(task, done),
-      direct: this.options.direct !== false,
-      ...(this.options.terms === undefined ? {} : { terms: this.options.terms }),
+      direct: this.#options.direct !== false,
+      ...(this.#options.terms === undefined ? {} : { terms: this.#options.terms }),
       taken: (pool) => this.#takenOf(pool),
     });
     return direct;
   }
 
   #hearBeats(): void {
-    const { connection, counters, logger } = this.options;
+    const { connection, counters, logger } = this.#options;
     connection.subscribe(subjects.runnerBeat('*'), {
       callback: (error, message) => {
         if (error !== null) return logger.error({ err: error }, 'beats of runners cannot be received');
@@ -247,7 +249,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   serve(partition: number, handler: (request: PartitionRequest) => void): () => void {
-    const { connection, counters, logger } = this.options;
+    const { connection, counters, logger } = this.#options;
     const subscription = connection.subscribe(`batuta.execution.${partition}.*`, {
       callback: (error, message) => {
         if (error !== null) return logger.error({ err: error, partition }, 'a request cannot be received');
@@ -270,7 +272,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   async askOwner(partition: number, kind: 'command' | 'message', text: string): Promise<string | undefined> {
-    const { connection, counters } = this.options;
+    const { connection, counters } = this.#options;
     if (connection.isClosed()) return undefined;
     counters.natsOut += 1;
     try {
@@ -285,7 +287,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   serveOwner(handler: (request: PartitionRequest) => void): { subject: string; stop: () => void } {
-    const { connection, counters, logger } = this.options;
+    const { connection, counters, logger } = this.#options;
     const subject = subjects.ownerResult(nuid.next());
     const subscription = connection.subscribe(subject, {
       callback: (error, message) => {
@@ -338,7 +340,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   #enqueue(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
-    const { counters, publishTimeoutMs = 2_000 } = this.options;
+    const { counters, publishTimeoutMs = 2_000 } = this.#options;
     const connection = this.#jetStream;
     const { tenantId, traceparent } = task.task;
     const text = JSON.stringify(task.task);
@@ -371,20 +373,20 @@ export class NatsBus implements Bus, TaskQueue {
     try {
       this.#followed.heard(text);
     } catch (error) {
-      this.options.logger.warn({ err: error }, 'what a follower wants cannot be read');
+      this.#options.logger.warn({ err: error }, 'what a follower wants cannot be read');
     }
   }
 
   #tellWaiting(): void {
     const text = this.#elsewhere.notice(this.direct.waitingByPool(), this.direct.runningByTenant());
-    if (text !== undefined && !this.options.connection.isClosed()) this.#publish(subjects.waiting, text);
+    if (text !== undefined && !this.#options.connection.isClosed()) this.#publish(subjects.waiting, text);
   }
 
   #heardWaiting(text: string): void {
     try {
       this.#elsewhere.heard(text);
     } catch (error) {
-      this.options.logger.warn({ err: error }, 'what waits elsewhere cannot be read');
+      this.#options.logger.warn({ err: error }, 'what waits elsewhere cannot be read');
     }
   }
 
@@ -393,11 +395,11 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   publishOutput(executionId: string, text: string): void {
-    if (!this.options.connection.isClosed()) this.#publish(subjects.outputOf(executionId), text);
+    if (!this.#options.connection.isClosed()) this.#publish(subjects.outputOf(executionId), text);
   }
 
   publishEnd(subject: string, text: string): void {
-    const local = localHandler(this.options.connection, subject);
+    const local = localHandler(this.#options.connection, subject);
     if (local === undefined) this.#publish(subject, text);
     else local({ payload: text, headers: undefined, reply: undefined });
   }
@@ -438,10 +440,10 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   async ensureStreams(): Promise<void> {
-    const { logger, replicas } = this.options;
+    const { logger, replicas } = this.#options;
     const connection = this.#jetStream;
     const settings = { logger, ...(replicas === undefined ? {} : { replicas }) };
-    const { stepsBytes } = this.options;
+    const { stepsBytes } = this.#options;
     // Tasks beyond the limit are refused and offered again, because the log has them.
     const room = stepsBytes === undefined ? {} : { maxBytes: stepsBytes === 0 ? -1 : stepsBytes };
     await ensureStepsStream(connection, { ...settings, ...room });
@@ -527,16 +529,16 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   announceRelease(): void {
-    if (!this.options.connection.isClosed()) this.#publish(subjects.released, '');
+    if (!this.#options.connection.isClosed()) this.#publish(subjects.released, '');
   }
 
   onRelease(listener: () => void): () => void {
-    const subscription = this.options.connection.subscribe(subjects.released, { callback: () => listener() });
+    const subscription = this.#options.connection.subscribe(subjects.released, { callback: () => listener() });
     return () => subscription.unsubscribe();
   }
 
   onReconnect(listener: () => void): () => void {
-    return onReconnect(this.options.connection, listener);
+    return onReconnect(this.#options.connection, listener);
   }
 
   cutOffMs(): number | undefined {
@@ -575,19 +577,19 @@ export class NatsBus implements Bus, TaskQueue {
     // One log line in a while, because every task is refused again and again.
     if (now - this.#refused.toldAt < REFUSAL_TOLD_MS) return;
     this.#refused.toldAt = now;
-    this.options.logger.warn({ reason }, 'the work queue does not take a task');
+    this.#options.logger.warn({ reason }, 'the work queue does not take a task');
   }
 
   async flush(): Promise<void> {
     this.#sendWakeUps();
-    const connections = new Set([this.options.connection, this.#jetStream]);
+    const connections = new Set([this.#options.connection, this.#jetStream]);
     await Promise.all([...connections].filter((nc) => !nc.isClosed()).map((nc) => nc.flush()));
   }
 
   #replyTo(message: Msg): PartitionRequest['reply'] {
     const { reply } = message;
     if (reply === undefined || reply === '') return undefined;
-    const { connection, counters } = this.options;
+    const { connection, counters } = this.#options;
     return (text, problem) => {
       if (connection.isClosed()) return;
       counters.natsOut += 1;
@@ -603,14 +605,14 @@ export class NatsBus implements Bus, TaskQueue {
     };
   }
 
-  #publish(subject: string, text: string, connection = this.options.connection): void {
+  #publish(subject: string, text: string, connection = this.#options.connection): void {
     if (connection.isClosed()) return;
-    this.options.counters.natsOut += 1;
+    this.#options.counters.natsOut += 1;
     connection.publish(subject, text);
   }
 
   async #api<T>(operation: string, body: string): Promise<T | { readonly error: ApiError }> {
-    const { counters } = this.options;
+    const { counters } = this.#options;
     counters.natsOut += 1;
     const answer = await this.#jetStream.request(`$JS.API.${operation}`, body, { timeout: API_TIMEOUT_MS });
     counters.natsIn += 1;
@@ -619,7 +621,7 @@ export class NatsBus implements Bus, TaskQueue {
 
   #acknowledged(error: Error | null, message: Msg): void {
     if (error !== null) return;
-    this.options.counters.natsIn += 1;
+    this.#options.counters.natsIn += 1;
     const id = Number(message.subject.slice(this.#inbox.length + 1));
     const pending = this.#pending.get(id);
     if (pending === undefined) return;

@@ -28,13 +28,16 @@ export interface OutputCheckParts {
  * it again.
  */
 export class OutputCheck {
+  readonly #parts: OutputCheckParts;
   #checking = 0;
 
-  constructor(private readonly parts: OutputCheckParts) {}
+  constructor(parts: OutputCheckParts) {
+    this.#parts = parts;
+  }
 
   /** Submits a result, at once unless its agent has an output_schema. */
   take(partition: Partition, input: ResultInput): void {
-    const { submit } = this.parts;
+    const { submit } = this.#parts;
     if (!input.result.ok) return submit(partition, input);
     const hot = partition.executions.get(input.executionId);
     const execution = hot === undefined ? undefined : asExecution(hot);
@@ -60,7 +63,7 @@ export class OutputCheck {
   }
 
   #take(partition: Partition, input: ResultInput, state: State, committed: State | undefined): void {
-    const { agents, submit, limit } = this.parts;
+    const { agents, submit, limit } = this.#parts;
     const { stepId, attempt } = input.result;
     const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
     if (unit === undefined) return submit(partition, input);
@@ -76,7 +79,7 @@ export class OutputCheck {
   }
 
   async #check(partition: Partition, input: ResultInput, tenantId: string, agent: string): Promise<void> {
-    const { agents, evaluator, log, submit } = this.parts;
+    const { agents, evaluator, log, submit } = this.#parts;
     try {
       const schema = (await agents.agent(tenantId, agent))?.outputSchema;
       if (schema !== undefined) {
@@ -106,7 +109,7 @@ export class OutputCheck {
   }
 
   #drop(input: ResultInput): void {
-    this.parts.counters.droppedInputs += 1;
+    this.#parts.counters.droppedInputs += 1;
     settle(input, { kind: 'dropped' });
   }
 }

@@ -38,6 +38,7 @@ const LONGEST_LOOK_MS = 500;
  * that are free or whose owner's lease has ended, and releases the surplus.
  */
 export class Ownership {
+  readonly #parts: OwnershipParts;
   #running: Promise<void> | undefined;
   #again = false;
   #cancel: (() => void) | undefined;
@@ -49,17 +50,18 @@ export class Ownership {
   #othersServe = false;
   #unowned = 0;
 
-  constructor(private readonly parts: OwnershipParts) {
+  constructor(parts: OwnershipParts) {
+    this.#parts = parts;
     this.#lastBeat = parts.clock.elapsed();
   }
 
   /** Registers and takes the first partitions. Throws when the store cannot be reached. */
   async start(): Promise<void> {
-    const { store, settings, incarnation, bus } = this.parts;
+    const { store, settings, incarnation, bus } = this.#parts;
     await store.register(settings.name, incarnation, settings.leaseMs);
     this.#forgetHint = bus.onRelease(() => this.check());
     this.#forgetCutOff = bus.onCutOff?.(() => this.check());
-    this.#lastBeat = this.parts.clock.elapsed();
+    this.#lastBeat = this.#parts.clock.elapsed();
     await this.#round();
     this.#schedule();
     this.#beat();
@@ -70,7 +72,7 @@ export class Ownership {
    * off.
    */
   get cutOffAloneMs(): number | undefined {
-    return this.#othersServe ? this.parts.bus.cutOffMs?.() : undefined;
+    return this.#othersServe ? this.#parts.bus.cutOffMs?.() : undefined;
   }
 
   /** How many partitions had no owner with a valid lease at the last check. */
@@ -87,7 +89,7 @@ export class Ownership {
     }
     this.#cancel?.();
     this.#running = this.#round()
-      .catch((error: unknown) => this.parts.log.warn({ err: error }, 'partitions cannot be looked at now'))
+      .catch((error: unknown) => this.#parts.log.warn({ err: error }, 'partitions cannot be looked at now'))
       .then(() => {
         this.#running = undefined;
         if (this.#again) {
@@ -101,7 +103,7 @@ export class Ownership {
 
   /** Takes partitions again under a higher epoch. Another process owns those that are not returned. */
   async reclaim(partitions: readonly Partition[]): Promise<PartitionRecord[]> {
-    const { store, settings, incarnation } = this.parts;
+    const { store, settings, incarnation } = this.#parts;
     // The cause of the failed commit may have lasted longer than the lease.
     await store.renew(settings.name, incarnation, settings.leaseMs);
     return store.claim(
@@ -119,27 +121,27 @@ export class Ownership {
     this.#forgetHint?.();
     this.#forgetCutOff?.();
     await this.#running;
-    await this.#release(this.parts.owned());
-    await this.parts.store.resign(this.parts.settings.name, this.parts.incarnation);
-    this.parts.bus.announceRelease();
+    await this.#release(this.#parts.owned());
+    await this.#parts.store.resign(this.#parts.settings.name, this.#parts.incarnation);
+    this.#parts.bus.announceRelease();
   }
 
   #schedule(): void {
     if (this.#stopped) return;
-    this.#cancel = this.parts.clock.after(this.parts.settings.renewMs, () => this.check());
+    this.#cancel = this.#parts.clock.after(this.#parts.settings.renewMs, () => this.check());
   }
 
   /** Notices that the process stalled. Timers of the process itself cannot tell it. */
   #beat(): void {
     if (this.#stopped) return;
-    const { clock, settings } = this.parts;
+    const { clock, settings } = this.#parts;
     const interval = Math.max(50, settings.renewMs / 6);
     this.#cancelBeat = clock.after(interval, () => {
       const gap = clock.elapsed() - this.#lastBeat - interval;
       this.#lastBeat = clock.elapsed();
       if (this.#stopped) return;
       if (gap > settings.renewMs / 2) {
-        this.parts.stalled(gap);
+        this.#parts.stalled(gap);
         this.check();
       }
       this.#beat();
@@ -147,12 +149,12 @@ export class Ownership {
   }
 
   async #round(): Promise<void> {
-    const { store, settings, incarnation, bus } = this.parts;
+    const { store, settings, incarnation, bus } = this.#parts;
     const cutOffMs = bus.cutOffMs?.();
     if (cutOffMs !== undefined) await this.#standBack(cutOffMs);
     if (!(await store.renew(settings.name, incarnation, cutOffMs === undefined ? settings.leaseMs : 0))) {
-      for (const partition of this.parts.owned()) this.parts.lost(partition, 'another process has its owner’s name');
-      this.parts.superseded();
+      for (const partition of this.#parts.owned()) this.#parts.lost(partition, 'another process has its owner’s name');
+      this.#parts.superseded();
       return;
     }
     if (cutOffMs !== undefined) {
@@ -166,19 +168,19 @@ export class Ownership {
     const view = await store.view();
     this.#unowned = view.partitions.filter(({ ownerAlive }) => !ownerAlive).length;
     const records = new Map(view.partitions.map((record) => [record.partition, record]));
-    for (const partition of this.parts.owned()) {
+    for (const partition of this.#parts.owned()) {
       const record = records.get(partition.id);
       // A concurrent claim of our own has a higher epoch than the view.
       if (record !== undefined && (record.epoch > partition.epoch || record.owner !== settings.name)) {
-        this.parts.lost(partition, `it belongs to ${record.owner ?? 'nobody'} now`);
+        this.#parts.lost(partition, `it belongs to ${record.owner ?? 'nobody'} now`);
       }
     }
     const owners = new Set([...view.liveOwners, settings.name]).size;
     const share = Math.ceil(view.partitions.length / owners);
-    const owned = this.parts.owned();
+    const owned = this.#parts.owned();
     if (owned.length > share) {
       await this.#release(owned.slice(share));
-      this.parts.bus.announceRelease();
+      this.#parts.bus.announceRelease();
     } else if (!this.#stopped) {
       await this.#claim(view.partitions, share - owned.length);
     }
@@ -195,7 +197,7 @@ export class Ownership {
   }
 
   async #readTime(): Promise<void> {
-    const { clock, store, onStoreTime } = this.parts;
+    const { clock, store, onStoreTime } = this.#parts;
     if (onStoreTime === undefined) return;
     const sent = clock.elapsed();
     const time = await store.time();
@@ -208,9 +210,9 @@ export class Ownership {
    * Releases partitions for which no client can reach this process. Its lease ends too, but its name stays reserved.
    */
   async #standBack(cutOffMs: number): Promise<void> {
-    const owned = this.parts.owned();
+    const owned = this.#parts.owned();
     if (owned.length === 0) return;
-    this.parts.log.error(
+    this.#parts.log.error(
       { ms: Math.round(cutOffMs), partitions: owned.length },
       'cut off from NATS: the partitions are given up, for others to take',
     );
@@ -218,8 +220,8 @@ export class Ownership {
   }
 
   async #claim(partitions: readonly PartitionRecord[], count: number): Promise<void> {
-    const { settings, store, incarnation } = this.parts;
-    const inMemory = new Set(this.parts.owned().map((partition) => partition.id));
+    const { settings, store, incarnation } = this.#parts;
+    const inMemory = new Set(this.#parts.owned().map((partition) => partition.id));
     const free = partitions
       .filter((record) => !inMemory.has(record.partition))
       .filter((record) => record.owner === settings.name || !record.ownerAlive)
@@ -227,16 +229,16 @@ export class Ownership {
       .sort((a, b) => Number(b.owner === settings.name) - Number(a.owner === settings.name));
     const wanted = free.slice(0, count);
     if (wanted.length === 0) return;
-    for (const record of await store.claim(settings.name, incarnation, wanted)) this.parts.opened(record);
+    for (const record of await store.claim(settings.name, incarnation, wanted)) this.#parts.opened(record);
   }
 
   async #release(partitions: readonly Partition[]): Promise<void> {
     if (partitions.length === 0) return;
-    await this.parts.drain(partitions);
+    await this.#parts.drain(partitions);
     const still = partitions.filter((partition) => partition.owned);
     try {
-      await this.parts.store.release(
-        this.parts.settings.name,
+      await this.#parts.store.release(
+        this.#parts.settings.name,
         still.map((partition) => ({
           partition: partition.id,
           epoch: partition.epoch,
@@ -246,7 +248,7 @@ export class Ownership {
     } finally {
       // No client is served any more, whether or not the release was received. Partitions that still have this name are
       // checked again later.
-      for (const partition of still) this.parts.lost(partition, 'released');
+      for (const partition of still) this.#parts.lost(partition, 'released');
     }
   }
 }

@@ -172,6 +172,7 @@ export class Share {
  * used them recently, so that these do not have to wait for the end of another tenant's long attempt.
  */
 export class PoolQueue {
+  readonly #tenant: (tenantId: string) => TenantUse;
   readonly #shares = new Map<string, Share>();
   #last: Share | undefined;
   #turns = 0;
@@ -186,8 +187,10 @@ export class PoolQueue {
 
   constructor(
     readonly name: string,
-    private readonly tenant: (tenantId: string) => TenantUse,
-  ) {}
+    tenant: (tenantId: string) => TenantUse,
+  ) {
+    this.#tenant = tenant;
+  }
 
   get shares(): Iterable<Share> {
     return this.#shares.values();
@@ -225,7 +228,7 @@ export class PoolQueue {
     if (this.#last?.tenant.id === tenantId) return this.#last;
     let share = this.#shares.get(tenantId);
     if (share === undefined) {
-      const tenant = this.tenant(tenantId);
+      const tenant = this.#tenant(tenantId);
       tenant.shares += 1;
       share = new Share(tenant);
       this.#shares.set(tenantId, share);

@@ -47,6 +47,7 @@ const WORTH_TELLING_MS = 3_000;
  * tasks again if they are still wanted.
  */
 export class QueueWatch {
+  readonly #parts: QueueWatchParts;
   #identity: StreamIdentity | undefined;
   #started = false;
   #stopped = false;
@@ -60,19 +61,21 @@ export class QueueWatch {
   #toldAt: number | undefined;
   #cursor: { partition: number; after: string | undefined } = { partition: -1, after: undefined };
 
-  constructor(private readonly parts: QueueWatchParts) {}
+  constructor(parts: QueueWatchParts) {
+    this.#parts = parts;
+  }
 
   /** Makes the streams and begins to watch them. */
   async start(): Promise<void> {
-    await this.parts.bus.ensureStreams();
-    this.#forgetReconnect = this.parts.bus.onReconnect(() => void this.#look());
-    this.parts.bus.onTasksLost?.((lost) => {
+    await this.#parts.bus.ensureStreams();
+    this.#forgetReconnect = this.#parts.bus.onReconnect(() => void this.#look());
+    this.#parts.bus.onTasksLost?.((lost) => {
       for (const task of lost) void this.#dispatchAgain(task);
     });
-    this.parts.bus.onTasksDoubted?.((attemptKey, answer) => void this.#isWanted(attemptKey, answer));
+    this.#parts.bus.onTasksDoubted?.((attemptKey, answer) => void this.#isWanted(attemptKey, answer));
     await this.#look();
-    this.#every(this.parts.settings.watchMs, () => this.#look());
-    this.#every(this.parts.settings.auditMs, () => this.#audit());
+    this.#every(this.#parts.settings.watchMs, () => this.#look());
+    this.#every(this.#parts.settings.auditMs, () => this.#audit());
     this.#every(TELL_MS, () => this.#tell());
   }
 
@@ -85,7 +88,7 @@ export class QueueWatch {
 
   #every(ms: number, work: () => Promise<void>): void {
     if (this.#stopped) return;
-    const cancel = this.parts.clock.after(ms, () => {
+    const cancel = this.#parts.clock.after(ms, () => {
       this.#cancels.delete(cancel);
       void work().then(() => this.#every(ms, work));
     });
@@ -99,7 +102,7 @@ export class QueueWatch {
       return;
     }
     this.#looking = true;
-    const { bus, log } = this.parts;
+    const { bus, log } = this.#parts;
     try {
       let identity = await bus.streamIdentity();
       if (identity === undefined) {
@@ -139,13 +142,13 @@ export class QueueWatch {
    * until it is restarted. The stream can be replaced, because all of its tasks are dispatched again.
    */
   #takesNothing(): boolean {
-    const { bus, effects } = this.parts;
+    const { bus, effects } = this.#parts;
     return effects.undispatched.oldestMs > TAKES_NOTHING_MS && (bus.unansweredMs?.() ?? 0) > TAKES_NOTHING_MS;
   }
 
   /** Logs that tasks cannot be dispatched, repeats this while it lasts, and logs the end. */
   #tell(): Promise<void> {
-    const { clock, effects, bus, log } = this.parts;
+    const { clock, effects, bus, log } = this.#parts;
     const { tasks, oldestMs } = effects.undispatched;
     const now = clock.elapsed();
     if (tasks === 0 || oldestMs < WORTH_TELLING_MS) {
@@ -168,10 +171,10 @@ export class QueueWatch {
     }
     this.#redoing = this.#redo()
       .catch((error: unknown) => {
-        this.parts.log.warn({ err: error }, 'not all could be dispatched again, trying once more');
+        this.#parts.log.warn({ err: error }, 'not all could be dispatched again, trying once more');
         this.#redoAgain = true;
         return new Promise<void>((resolve) => {
-          this.parts.clock.after(this.parts.settings.watchMs, resolve);
+          this.#parts.clock.after(this.#parts.settings.watchMs, resolve);
         });
       })
       .then(() => {
@@ -184,13 +187,13 @@ export class QueueWatch {
   }
 
   async #redo(): Promise<void> {
-    for (const partition of this.parts.partitions()) {
+    for (const partition of this.#parts.partitions()) {
       let after: string | undefined;
       for (;;) {
         if (this.#stopped || !partition.owned) break;
-        const ids = await this.parts.reader.readUnfinished(partition.id, after, PAGE);
+        const ids = await this.#parts.reader.readUnfinished(partition.id, after, PAGE);
         await Promise.all(
-          ids.map((id) => this.#visit(partition, id, (execution) => this.parts.effects.redo(execution, undefined))),
+          ids.map((id) => this.#visit(partition, id, (execution) => this.#parts.effects.redo(execution, undefined))),
         );
         if (ids.length < PAGE) break;
         after = ids.at(-1);
@@ -200,25 +203,25 @@ export class QueueWatch {
 
   /** Dispatches a task again that was lost with its runner, if the execution belongs to this owner. */
   async #dispatchAgain({ executionId, stepId, attempt, lostRunners, pools }: LostTask): Promise<void> {
-    const partition = this.parts.partitionOf(executionId);
+    const partition = this.#parts.partitionOf(executionId);
     if (partition === undefined || this.#stopped) return;
     const found: HotExecution[] = [];
     await this.#visit(partition, executionId, (execution) => {
-      if (pools === undefined) this.parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners);
+      if (pools === undefined) this.#parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners);
       else found.push(execution);
     });
     for (const execution of found) {
       // When the pool is unknown now, the audit finds the attempt.
       const pool = await this.#poolOf(execution, stepId).catch(() => undefined);
       if (pool === undefined || !pools?.includes(pool) || !execution.partition.owned || this.#stopped) continue;
-      this.parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners);
+      this.#parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners);
     }
   }
 
   /** Answers whether an attempt is still outstanding here. Does not answer for attempts of other owners. */
   async #isWanted(attemptKey: string, answer: (wanted: boolean) => void): Promise<void> {
     const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
-    const partition = this.parts.partitionOf(executionId);
+    const partition = this.#parts.partitionOf(executionId);
     let wanted = false;
     if (partition !== undefined && !this.#stopped) {
       await this.#visit(partition, executionId, ({ committed }) => {
@@ -231,14 +234,14 @@ export class QueueWatch {
   /** The pool that serves a step's agent. Undefined when there is none. Throws when it is unknown now. */
   async #poolOf({ committed }: HotExecution, stepId: string): Promise<string | undefined> {
     const unit = committed?.config.units[committed.config.unitIndex.get(stepId) ?? -1];
-    return unit === undefined ? undefined : this.parts.effects.pool(committed?.started?.tenantId ?? '', unit.agent);
+    return unit === undefined ? undefined : this.#parts.effects.pool(committed?.started?.tenantId ?? '', unit.agent);
   }
 
   /** Resolves when the execution was visited, or cannot be visited any more. */
   #visit(partition: Partition, id: string, visit: (execution: HotExecution) => void): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void =>
-        this.parts.submit(partition, {
+        this.#parts.submit(partition, {
           kind: 'visit',
           executionId: id,
           visit: (stream) => {
@@ -247,7 +250,7 @@ export class QueueWatch {
             resolve();
           },
           missed: (dropped) => {
-            if (dropped && partition.owned && !this.#stopped) this.parts.clock.after(VISIT_PAUSE_MS, look);
+            if (dropped && partition.owned && !this.#stopped) this.#parts.clock.after(VISIT_PAUSE_MS, look);
             else resolve();
           },
         });
@@ -257,20 +260,20 @@ export class QueueWatch {
 
   async #audit(): Promise<void> {
     try {
-      let left = this.parts.settings.auditBatch;
-      for (let looked = 0; left > 0 && looked <= this.parts.partitions().length && !this.#stopped; looked++) {
+      let left = this.#parts.settings.auditBatch;
+      for (let looked = 0; left > 0 && looked <= this.#parts.partitions().length && !this.#stopped; looked++) {
         const { visited, lost } = await this.#auditPage(left);
         // Where one task is lost, more may be, for example tasks that waited for their turn in a process that ended.
         left -= lost > 0 ? Math.ceil(visited / 10) : visited;
       }
     } catch (error) {
-      this.parts.log.warn({ err: error }, 'dispatches cannot be audited now');
+      this.#parts.log.warn({ err: error }, 'dispatches cannot be audited now');
     }
   }
 
   /** Reads the next executions after the cursor. The end of a partition moves the cursor to the next one. */
   async #auditPage(limit: number): Promise<{ readonly visited: number; readonly lost: number }> {
-    const partitions = this.parts.partitions();
+    const partitions = this.#parts.partitions();
     const partition =
       partitions.find((item) => item.id === this.#cursor.partition) ??
       partitions.find((item) => item.id > this.#cursor.partition) ??
@@ -278,7 +281,7 @@ export class QueueWatch {
     if (partition === undefined) return { visited: 0, lost: 0 };
     const after = partition.id === this.#cursor.partition ? this.#cursor.after : undefined;
     const size = Math.min(limit, PAGE);
-    const ids = await this.parts.reader.readUnfinished(partition.id, after, size);
+    const ids = await this.#parts.reader.readUnfinished(partition.id, after, size);
     const following = partitions.find((item) => item.id > partition.id) ?? partitions[0];
     this.#cursor =
       ids.length < size
@@ -298,7 +301,7 @@ export class QueueWatch {
     const { committed } = execution;
     // An effect that is still being sent is not lost.
     if (committed === undefined || committed.running === 0 || execution.pendingEffects > 0) return [];
-    const before = this.parts.clock.now() - this.parts.settings.auditAgeMs;
+    const before = this.#parts.clock.now() - this.#parts.settings.auditAgeMs;
     return wantedEffects(committed).flatMap((effect) => {
       if (effect.type !== 'dispatch') return [];
       const unit = unitState(committed, committed.config.unitIndex.get(effect.stepId) ?? 0);
@@ -312,14 +315,14 @@ export class QueueWatch {
     if (committed === undefined || !execution.partition.owned) return false;
     const pool = await this.#poolOf(execution, stepId);
     const subject = pool === undefined ? undefined : taskSubject(committed, stepId, pool);
-    if (subject === undefined || (await this.parts.bus.holdsTask(subject, `${execution.id}/${stepId}/${attempt}`)))
+    if (subject === undefined || (await this.#parts.bus.holdsTask(subject, `${execution.id}/${stepId}/${attempt}`)))
       return false;
     if (!execution.partition.owned) return false;
-    this.parts.log.warn(
+    this.#parts.log.warn(
       { ...execution.named, step_id: stepId, attempt },
       'the work queue lost a task, dispatching it again',
     );
-    this.parts.effects.dispatchAgain(execution, stepId, attempt);
+    this.#parts.effects.dispatchAgain(execution, stepId, attempt);
     return true;
   }
 }

@@ -18,15 +18,17 @@ const MOST_WAITING = 1_000;
  * the log of the platform's tenant.
  */
 export class RefusedReports {
+  readonly #control: Pick<ControlClient, 'request'>;
+  readonly #log: EngineLog;
   #waiting: NewAuditEntry[] = [];
   #recorded = 0;
   #more = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    private readonly control: Pick<ControlClient, 'request'>,
-    private readonly log: EngineLog,
-  ) {}
+  constructor(control: Pick<ControlClient, 'request'>, log: EngineLog) {
+    this.#control = control;
+    this.#log = log;
+  }
 
   record(executionId: string, stepId: string, attempt: number): void {
     if (this.#recorded >= EACH) this.#more += 1;
@@ -54,14 +56,14 @@ export class RefusedReports {
     const entries = this.#waiting;
     try {
       const options = { timeoutMs: ANSWER_MS };
-      await this.control.request<AppendAuditReply>(
+      await this.#control.request<AppendAuditReply>(
         operations.audit.append.subject,
         { entries: entries.slice(0, 500) },
         options,
       );
       this.#waiting = this.#waiting.slice(Math.min(500, entries.length));
     } catch (error) {
-      this.log.warn({ err: error, entries: entries.length }, 'the audit log takes no entries');
+      this.#log.warn({ err: error, entries: entries.length }, 'the audit log takes no entries');
     }
     this.#timer = undefined;
     if (this.#waiting.length > 0) this.#timer = setTimeout(() => void this.#store(), GATHER_MS).unref();

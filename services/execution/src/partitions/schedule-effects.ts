@@ -52,7 +52,11 @@ const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
 
 /** Performs the effects of schedules: starts and stops of executions, on any owner. */
 export class ScheduleEffects {
-  constructor(private readonly parts: ScheduleEffectParts) {}
+  readonly #parts: ScheduleEffectParts;
+
+  constructor(parts: ScheduleEffectParts) {
+    this.#parts = parts;
+  }
 
   /** Performs the effects of one schedule's events in a commit. */
   committed(changes: StreamChanges<ScheduleState>, ticket: EffectTicket): void {
@@ -96,14 +100,14 @@ export class ScheduleEffects {
    */
   #record(stream: HotSchedule, effect: ScheduleEffect, start: Start | undefined, done: () => void): void {
     if (start === undefined || !this.#wanted(stream, effect)) return done();
-    this.parts.submit(stream.partition, {
+    this.#parts.submit(stream.partition, {
       kind: 'start_answer',
       executionId: stream.id,
       startedId: effect.executionId,
       ...start,
       settled: (answer: Answer) => {
         if (answer.kind !== 'dropped' || !stream.partition.owned) return done();
-        this.parts.clock.after(RETRY_FIRST_MS, () => this.#record(stream, effect, start, done));
+        this.#parts.clock.after(RETRY_FIRST_MS, () => this.#record(stream, effect, start, done));
       },
     });
   }
@@ -119,8 +123,8 @@ export class ScheduleEffects {
       }
       if (tried === undefined || !('unavailable' in tried)) return tried;
       const fields = { schedule_id: stream.id, execution_id: effect.executionId, reason: tried.unavailable };
-      this.parts.log.warn(fields, 'an execution of a schedule cannot be started now');
-      await this.parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+      this.#parts.log.warn(fields, 'an execution of a schedule cannot be started now');
+      await this.#parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
     }
     return undefined;
   }
@@ -156,10 +160,10 @@ export class ScheduleEffects {
     const command = { commandId: uuidV5(executionId, 'start'), executionId, principal: principalOf(state), start };
     if (!run.started) {
       // From the time at which it fired: an owner that takes over does not begin to wait anew.
-      const waitMs = Math.max(0, run.heardAt + LIMITED_MS - this.parts.clock.now());
+      const waitMs = Math.max(0, run.heardAt + LIMITED_MS - this.#parts.clock.now());
       const { tenantId } = state;
       const asked = { tenantId, commandId: command.commandId, executionId, input, child: false, waitMs };
-      const refusal = await this.parts.starts?.admitted({ ...asked, wanted: () => this.#wanted(stream, effect) });
+      const refusal = await this.#parts.starts?.admitted({ ...asked, wanted: () => this.#wanted(stream, effect) });
       if (refusal === 'unwanted') return undefined;
       if (refusal !== undefined) return { outcome: 'refused', refusal };
     }
@@ -188,7 +192,7 @@ export class ScheduleEffects {
     | { readonly refusal: Refusal }
     | Unavailable
   > {
-    const { startable } = this.parts;
+    const { startable } = this.#parts;
     const found = await startable.resolve(tenantId, definition.config, definition.config_version);
     if (!('config' in found)) return found;
     const mapped = await this.#inputOf(tenantId, definition, about);
@@ -210,7 +214,7 @@ export class ScheduleEffects {
     const expressions = sandboxed(template).map(({ source }) => source);
     let answers: readonly JsonValue[] | undefined;
     if (expressions.length > 0) {
-      const outcome = await this.parts.evaluator.evaluate({ tenantId, expressions, scope: about });
+      const outcome = await this.#parts.evaluator.evaluate({ tenantId, expressions, scope: about });
       if ('unavailable' in outcome) return outcome;
       if ('failure' in outcome) {
         const message = storableJson(`The input cannot be made: ${outcome.failure.message}`).slice(0, 2_000);
@@ -238,7 +242,7 @@ export class ScheduleEffects {
       // Its start may still be in transit.
       const early = reply?.rejected?.code === 'not_found' || TRANSIENT.has(reply?.rejected?.code ?? '');
       if (reply === undefined || !early) return;
-      await this.parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+      await this.#parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
     }
   }
 
@@ -248,7 +252,7 @@ export class ScheduleEffects {
     command: CommandRequest,
   ): Promise<CommandReply | undefined> {
     const wanted = (): boolean => this.#wanted(stream, effect);
-    const text = await this.parts.sender.deliver('command', command.executionId, command, wanted);
+    const text = await this.#parts.sender.deliver('command', command.executionId, command, wanted);
     return text === undefined ? undefined : (JSON.parse(text) as CommandReply);
   }
 }

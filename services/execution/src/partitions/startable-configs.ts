@@ -29,10 +29,13 @@ const MOST_NEWEST = 1_000;
  * an input fits.
  */
 export class StartableConfigs {
+  readonly #parts: StartableConfigsParts;
   readonly #newest = new Map<string, { readonly found: NewestConfig; readonly until: number }>();
   readonly #asked = new Map<string, Promise<NewestConfig>>();
 
-  constructor(private readonly parts: StartableConfigsParts) {}
+  constructor(parts: StartableConfigsParts) {
+    this.#parts = parts;
+  }
 
   /** The version to start: the requested one, else the newest that the tenant may start. `asked` is a name or an id. */
   async resolve(tenantId: string, asked: string, version: number | undefined): Promise<StartableConfig> {
@@ -44,7 +47,7 @@ export class StartableConfigs {
 
   /** One version by its config's id. */
   async version(configId: string, version: number, called: string): Promise<StartableConfig> {
-    const compiled = await this.parts.registry.find(configId, version);
+    const compiled = await this.#parts.registry.find(configId, version);
     if (compiled.kind === 'unavailable') return { unavailable: compiled.message };
     if (compiled.kind === 'missing') {
       return { refusal: { code: 'not_found', message: `There is no version ${version} of config ${called}.` } };
@@ -62,11 +65,11 @@ export class StartableConfigs {
     called: string,
     input: JsonValue | undefined,
   ): Promise<{ readonly refusal: Refusal } | Unavailable | undefined> {
-    const compiled = await this.parts.registry.find(configId, version);
+    const compiled = await this.#parts.registry.find(configId, version);
     if (compiled.kind !== 'found') return { unavailable: 'the config cannot be read now' };
     const schema = compiled.config.definition.input_schema;
     if (schema === undefined) return undefined;
-    const outcome = await this.parts.evaluator.validate({ tenantId, schema, value: input ?? null });
+    const outcome = await this.#parts.evaluator.validate({ tenantId, schema, value: input ?? null });
     if ('unavailable' in outcome) return outcome;
     const problem = misfit('input', called, outcome);
     if (problem === undefined) return undefined;
@@ -76,7 +79,7 @@ export class StartableConfigs {
 
   /** During its lease one answer serves all callers. Concurrent callers share a request. */
   #newestOf(tenantId: string, config: string, pinned: number | undefined): Promise<NewestConfig> {
-    const { clock, configs } = this.parts;
+    const { clock, configs } = this.#parts;
     const key = `${tenantId}/${config}/${pinned ?? ''}`;
     const known = this.#newest.get(key);
     if (known !== undefined && known.until > clock.elapsed()) return Promise.resolve(known.found);

@@ -10,12 +10,15 @@ const TOLD_MS = 1_000;
  * others, even when its machine's clock is wrong. Differences below 100 ms are ignored.
  */
 export class StoreClock implements Clock {
+  readonly #log: Pick<EngineLog, 'warn' | 'info'>;
   /** How far the machine's clock is ahead, in milliseconds. */
   #ahead = 0;
   #measured = 0;
   #told = 0;
 
-  constructor(private readonly log: Pick<EngineLog, 'warn' | 'info'>) {}
+  constructor(log: Pick<EngineLog, 'warn' | 'info'>) {
+    this.#log = log;
+  }
 
   /** How far the machine's clock was ahead of the store's at the last check, in milliseconds. */
   get skewMs(): number {
@@ -32,9 +35,9 @@ export class StoreClock implements Clock {
     }
     if (Math.abs(aheadMs - this.#told) < TOLD_MS) return;
     this.#told = Math.abs(aheadMs) < TOLD_MS ? 0 : aheadMs;
-    if (this.#told === 0) this.log.info({ ms: Math.round(aheadMs) }, 'this machine’s clock is right again');
+    if (this.#told === 0) this.#log.info({ ms: Math.round(aheadMs) }, 'this machine’s clock is right again');
     else
-      this.log.warn({ ms: Math.round(aheadMs) }, 'this machine’s clock differs from PostgreSQL’s, whose time is used');
+      this.#log.warn({ ms: Math.round(aheadMs) }, 'this machine’s clock differs from PostgreSQL’s, whose time is used');
   }
 
   now(): number {

@@ -20,7 +20,11 @@ const ANSWER_MS = 5_000;
  * The message may arrive more than once. So its id is derived from its event, and a repeat is answered from the log.
  */
 export class StreamSender {
-  constructor(private readonly parts: StreamSenderParts) {}
+  readonly #parts: StreamSenderParts;
+
+  constructor(parts: StreamSenderParts) {
+    this.#parts = parts;
+  }
 
   /** The answer. Undefined when it was not `wanted` any more before an answer came. Never rejects. */
   async deliver(
@@ -29,7 +33,7 @@ export class StreamSender {
     body: object,
     wanted: () => boolean,
   ): Promise<string | undefined> {
-    const partition = partitionOf(streamId, this.parts.partitionCount());
+    const partition = partitionOf(streamId, this.#parts.partitionCount());
     const text = JSON.stringify(body);
     for (let attempt = 0; wanted(); attempt++) {
       const answer = await this.#once(kind, partition, text);
@@ -51,12 +55,12 @@ export class StreamSender {
 
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.parts.clock.after(ms, resolve);
+      this.#parts.clock.after(ms, resolve);
     });
   }
 
   #once(kind: 'command' | 'message', partition: number, text: string): Promise<string | undefined> {
-    const { bus, clock, own } = this.parts;
+    const { bus, clock, own } = this.#parts;
     return new Promise((resolve) => {
       const cancel = clock.after(ANSWER_MS, () => resolve(undefined));
       const answered = (answer: string | undefined): void => {

@@ -13,9 +13,12 @@ const MOST_KNOWN = 10_000;
 
 /** Executions that this version cannot read, because their logs have unknown events. Each is logged once. */
 export class UnreadableExecutions {
+  readonly #parts: { readonly clock: Pick<Clock, 'elapsed'>; readonly log: EngineLog };
   readonly #entries = new Map<string, Entry>();
 
-  constructor(private readonly parts: { readonly clock: Pick<Clock, 'elapsed'>; readonly log: EngineLog }) {}
+  constructor(parts: { readonly clock: Pick<Clock, 'elapsed'>; readonly log: EngineLog }) {
+    this.#parts = parts;
+  }
 
   get count(): number {
     return this.#entries.size;
@@ -28,11 +31,11 @@ export class UnreadableExecutions {
   /** Why it could not be read a moment ago. */
   lately(id: string): UnreadableEventError | undefined {
     const entry = this.#entries.get(id);
-    return entry !== undefined && entry.until > this.parts.clock.elapsed() ? entry.error : undefined;
+    return entry !== undefined && entry.until > this.#parts.clock.elapsed() ? entry.error : undefined;
   }
 
   found(id: string, error: UnreadableEventError): void {
-    const until = this.parts.clock.elapsed() + AGAIN_MS;
+    const until = this.#parts.clock.elapsed() + AGAIN_MS;
     const entry = this.#entries.get(id);
     if (entry !== undefined) {
       entry.until = until;
@@ -40,7 +43,7 @@ export class UnreadableExecutions {
     }
     if (this.#entries.size >= MOST_KNOWN) return;
     this.#entries.set(id, { error, until });
-    this.parts.log.error(
+    this.#parts.log.error(
       { err: error, execution_id: id, count: this.#entries.size },
       'an execution has events of a newer version, and stands still until a process of that version has its partition',
     );

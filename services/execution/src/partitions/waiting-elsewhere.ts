@@ -12,13 +12,15 @@ interface Owner {
 
 /** How many tasks wait with the other owners and how many attempts of each tenant they run, as they tell it a few times a second. */
 export class WaitingElsewhere {
+  readonly #clock: Pick<Clock, 'elapsed'>;
+  readonly #self: string;
   readonly #owners = new Map<string, Owner>();
   #saidNothing = true;
 
-  constructor(
-    private readonly clock: Pick<Clock, 'elapsed'>,
-    private readonly self: string,
-  ) {}
+  constructor(clock: Pick<Clock, 'elapsed'>, self: string) {
+    this.#clock = clock;
+    this.#self = self;
+  }
 
   /** What to tell the others; undefined when they know that nothing waits here. */
   notice(waiting: Iterable<[string, number]>, running: Iterable<[string, number]> = []): string | undefined {
@@ -29,7 +31,7 @@ export class WaitingElsewhere {
     this.#saidNothing = nothing;
     if (nothingNew) return undefined;
     return JSON.stringify({
-      owner: this.self,
+      owner: this.#self,
       pools: Object.fromEntries(pools),
       running: Object.fromEntries(tenants),
     });
@@ -40,8 +42,8 @@ export class WaitingElsewhere {
     const { owner, pools, running = {} } = JSON.parse(text) as { owner: unknown; pools: unknown; running?: unknown };
     if (typeof owner !== 'string' || !TOKEN.test(owner) || typeof pools !== 'object' || pools === null)
       throw new Error('it names no owner or no pools');
-    if (owner === this.self) return;
-    const said = { at: this.clock.elapsed(), pools: countsOf(pools), running: countsOf(running) };
+    if (owner === this.#self) return;
+    const said = { at: this.#clock.elapsed(), pools: countsOf(pools), running: countsOf(running) };
     if (said.pools.size + said.running.size === 0) this.#owners.delete(owner);
     else this.#owners.set(owner, said);
   }
@@ -59,7 +61,7 @@ export class WaitingElsewhere {
   #sum(countOf: (owner: Owner) => number | undefined): number {
     let sum = 0;
     for (const [name, owner] of this.#owners) {
-      if (this.clock.elapsed() - owner.at > SILENT_MS) this.#owners.delete(name);
+      if (this.#clock.elapsed() - owner.at > SILENT_MS) this.#owners.delete(name);
       else sum += countOf(owner) ?? 0;
     }
     return sum;

@@ -34,6 +34,7 @@ type Entry =
  * is never later. Waking too early does nothing.
  */
 export class Waker {
+  readonly #parts: WakerParts;
   readonly #heap = new TimeHeap<Entry>();
   readonly #fromRows = new Set<string>();
   #cancelTimer: (() => void) | undefined;
@@ -41,7 +42,9 @@ export class Waker {
   #cancelScan: (() => void) | undefined;
   #stopped = false;
 
-  constructor(private readonly parts: WakerParts) {}
+  constructor(parts: WakerParts) {
+    this.#parts = parts;
+  }
 
   start(): void {
     this.#scheduleScan(0);
@@ -58,7 +61,7 @@ export class Waker {
     const { committed } = execution;
     if (committed === undefined || this.#stopped) return;
     const at = kindOf(committed).nextWake(committed);
-    if (at === undefined || at >= execution.wakeEntry || at > this.parts.clock.now() + HORIZON_MS) return;
+    if (at === undefined || at >= execution.wakeEntry || at > this.#parts.clock.now() + HORIZON_MS) return;
     execution.wakeEntry = at;
     this.#add({ kind: 'hot', execution, at });
   }
@@ -73,8 +76,8 @@ export class Waker {
     this.#cancelTimer = undefined;
     this.#timerAt = this.#heap.firstAt ?? Infinity;
     if (this.#timerAt === Infinity || this.#stopped) return;
-    const wait = Math.max(0, this.#timerAt - this.parts.clock.now());
-    this.#cancelTimer = this.parts.clock.after(wait, () => {
+    const wait = Math.max(0, this.#timerAt - this.#parts.clock.now());
+    this.#cancelTimer = this.#parts.clock.after(wait, () => {
       this.#cancelTimer = undefined;
       this.#timerAt = Infinity;
       this.#fire();
@@ -82,13 +85,13 @@ export class Waker {
   }
 
   #fire(): void {
-    const now = this.parts.clock.now();
+    const now = this.#parts.clock.now();
     for (let entry = this.#heap.popDue(now); entry !== undefined; entry = this.#heap.popDue(now)) {
       if (entry.kind === 'row') {
         this.#fromRows.delete(entry.id);
-        const partition = this.parts.partition(entry.partition);
+        const partition = this.#parts.partition(entry.partition);
         if (partition === undefined) continue;
-        this.parts.submit(partition, { kind: 'wake', executionId: entry.id, rowWakeAt: entry.at });
+        this.#parts.submit(partition, { kind: 'wake', executionId: entry.id, rowWakeAt: entry.at });
         continue;
       }
       const { execution } = entry;
@@ -97,23 +100,23 @@ export class Waker {
       const next = kindOf(execution.committed).nextWake(execution.committed);
       if (next === undefined) continue;
       if (next > now) this.note(execution);
-      else this.parts.submit(execution.partition, { kind: 'wake', executionId: execution.id, rowWakeAt: undefined });
+      else this.#parts.submit(execution.partition, { kind: 'wake', executionId: execution.id, rowWakeAt: undefined });
     }
     this.#arm();
   }
 
   #scheduleScan(wait: number): void {
     if (this.#stopped) return;
-    this.#cancelScan = this.parts.clock.after(wait, () => {
+    this.#cancelScan = this.#parts.clock.after(wait, () => {
       void this.#scan();
     });
   }
 
   async #scan(): Promise<void> {
-    const { clock, reader, settings, log } = this.parts;
+    const { clock, reader, settings, log } = this.#parts;
     let full = false;
     try {
-      const ids = this.parts.partitions().map((partition) => partition.id);
+      const ids = this.#parts.partitions().map((partition) => partition.id);
       const due = ids.length === 0 ? [] : await reader.readDue(ids, clock.now() + settings.scanMs, settings.scanLimit);
       full = due.length === settings.scanLimit;
       for (const { id, partition, wakeAt } of due) {

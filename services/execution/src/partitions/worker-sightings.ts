@@ -16,9 +16,12 @@ interface Sighting {
 
 /** Remembers the newest beat of each run of a worker, for those who ask which workers there are. */
 export class WorkerSightings {
+  readonly #clock: Pick<Clock, 'elapsed'>;
   readonly #sightings = new Map<string, Sighting>();
 
-  constructor(private readonly clock: Pick<Clock, 'elapsed'>) {}
+  constructor(clock: Pick<Clock, 'elapsed'>) {
+    this.#clock = clock;
+  }
 
   heard({ runnerId, incarnation, pools, held, expiresMs }: RunnerBeat): void {
     const isNew = !this.#sightings.has(incarnation);
@@ -27,7 +30,7 @@ export class WorkerSightings {
       pools,
       held: held.length,
       expiresMs,
-      seen: this.clock.elapsed(),
+      seen: this.#clock.elapsed(),
     });
     // Runs come and go seldom: what is old is forgotten then.
     if (isNew) this.#forgetOld();
@@ -35,7 +38,7 @@ export class WorkerSightings {
 
   pool(name: string): SeenPool {
     this.#forgetOld();
-    const now = this.clock.elapsed();
+    const now = this.#clock.elapsed();
     const workers = new Set<string>();
     let slots = 0;
     let free = 0;
@@ -53,7 +56,7 @@ export class WorkerSightings {
   }
 
   #forgetOld(): void {
-    const before = this.clock.elapsed() - SEEN_MS;
+    const before = this.#clock.elapsed() - SEEN_MS;
     for (const [incarnation, { seen }] of this.#sightings) {
       if (seen < before) this.#sightings.delete(incarnation);
     }

@@ -21,17 +21,20 @@ const PAUSE_AFTER_FAILURE_MS = 2_000;
 
 /** Stores the states of long executions, one at a time, so that writing never delays the commit loop for long. */
 export class SnapshotWriter {
+  readonly #parts: SnapshotWriterParts;
   readonly #pending = new SlotMap<string, StreamState>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #idle = true;
   #stopped = false;
 
-  constructor(private readonly parts: SnapshotWriterParts) {}
+  constructor(parts: SnapshotWriterParts) {
+    this.#parts = parts;
+  }
 
   /** Called for each successful commit. */
   committed({ base, state, execution }: StreamChanges): void {
-    const { everyEvents } = this.parts;
+    const { everyEvents } = this.#parts;
     if (isExecution(state) && state.deleted !== undefined) return void this.#pending.delete(execution.id);
     const before = base?.version ?? 0;
     if (Math.floor(before / everyEvents) === Math.floor(state.version / everyEvents)) return;
@@ -51,7 +54,7 @@ export class SnapshotWriter {
   #schedule(ms: number): void {
     this.#idle = this.#stopped;
     if (this.#stopped) return;
-    this.#cancel = this.parts.clock.after(ms, () => {
+    this.#cancel = this.#parts.clock.after(ms, () => {
       this.#running = this.#next();
     });
   }
@@ -66,7 +69,7 @@ export class SnapshotWriter {
         await this.#write(executionId, state);
       } catch (error) {
         pause = PAUSE_AFTER_FAILURE_MS;
-        this.parts.log.warn(
+        this.#parts.log.warn(
           { err: error, execution: executionId },
           'a snapshot cannot be written; loading takes longer',
         );
@@ -79,7 +82,7 @@ export class SnapshotWriter {
 
   async #write(executionId: string, state: StreamState): Promise<void> {
     if (!isExecution(state)) {
-      await this.parts.snapshots.writeSnapshot({
+      await this.#parts.snapshots.writeSnapshot({
         executionId,
         version: state.version,
         reducerVersion: REDUCER_VERSION,
@@ -91,7 +94,7 @@ export class SnapshotWriter {
     }
     if (state.started === undefined) return;
     const { configId, configVersion } = state.started;
-    await this.parts.snapshots.writeSnapshot({
+    await this.#parts.snapshots.writeSnapshot({
       executionId,
       version: state.version,
       reducerVersion: REDUCER_VERSION,

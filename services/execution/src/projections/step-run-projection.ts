@@ -60,6 +60,7 @@ const MOST_PENDING = 20_000;
  * end of the log are read.
  */
 export class StepRunProjection {
+  readonly #parts: StepRunProjectionParts;
   readonly #pending = new SlotMap<string, Pending>();
   /** Partitions whose log is read first, up to a position. Their cursors do not move meanwhile. */
   readonly #behind = new Map<Partition, number>();
@@ -72,7 +73,9 @@ export class StepRunProjection {
   #round = 0;
   readonly #written = new Map<Partition, number>();
 
-  constructor(private readonly parts: StepRunProjectionParts) {}
+  constructor(parts: StepRunProjectionParts) {
+    this.#parts = parts;
+  }
 
   start(): void {
     this.#schedule();
@@ -81,7 +84,7 @@ export class StepRunProjection {
   /** Committed events of owned partitions that the stored cursors do not cover. */
   get lag(): number {
     let lag = 0;
-    for (const partition of this.parts.partitions()) {
+    for (const partition of this.#parts.partitions()) {
       const written = this.#written.get(partition);
       if (written !== undefined) lag += Math.max(0, partition.committedPosition - written);
     }
@@ -114,7 +117,7 @@ export class StepRunProjection {
     } else if (this.#pending.size >= MOST_PENDING) {
       this.#pending.clear();
       this.#ended = 0;
-      for (const partition of this.parts.partitions()) this.#behind.set(partition, Infinity);
+      for (const partition of this.#parts.partitions()) this.#behind.set(partition, Infinity);
       return;
     } else {
       const { base, state, events } = changes;
@@ -136,7 +139,7 @@ export class StepRunProjection {
         this.#ended = 0;
         await this.#writeAll(ended, []);
       })
-      .catch((error: unknown) => this.parts.log.warn({ err: error }, CANNOT_PROJECT))
+      .catch((error: unknown) => this.#parts.log.warn({ err: error }, CANNOT_PROJECT))
       .finally(() => {
         this.#writingEnded = false;
       });
@@ -144,7 +147,7 @@ export class StepRunProjection {
 
   #schedule(): void {
     if (this.#stopped) return;
-    this.#cancel = this.parts.clock.after(this.parts.intervalMs, () => {
+    this.#cancel = this.#parts.clock.after(this.#parts.intervalMs, () => {
       this.#running = this.#running.then(() => this.#pass()).then(() => this.#schedule());
     });
   }
@@ -156,7 +159,7 @@ export class StepRunProjection {
       this.#round += 1;
       await this.#flush(({ state, round: since }) => since < round || isTerminal(state.status));
     } catch (error) {
-      this.parts.log.warn({ err: error }, CANNOT_PROJECT);
+      this.#parts.log.warn({ err: error }, CANNOT_PROJECT);
     }
   }
 
@@ -186,7 +189,7 @@ export class StepRunProjection {
     for (const [, { partition, since }] of this.#pending) {
       pendingFrom.set(partition, Math.min(since, pendingFrom.get(partition) ?? Infinity));
     }
-    return this.parts
+    return this.#parts
       .partitions()
       .filter((partition) => !this.#behind.has(partition))
       .map((partition) => {
@@ -220,7 +223,7 @@ export class StepRunProjection {
   async #add(entries: readonly Entry[]): Promise<void> {
     const { values } = columnsOf(entries);
     try {
-      await this.parts.pool.query({ name: 'add-step-runs', text: ADD_STEP_RUNS, values });
+      await this.#parts.pool.query({ name: 'add-step-runs', text: ADD_STEP_RUNS, values });
     } catch (error) {
       // An earlier write had an unknown outcome, or another process owned the partition in between.
       if (!(error instanceof pg.DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;
@@ -229,7 +232,7 @@ export class StepRunProjection {
   }
 
   async #write(entries: readonly (readonly [string, Projected])[], cursors: Cursors): Promise<void> {
-    await this.parts.pool.query({
+    await this.#parts.pool.query({
       name: 'project-step-runs',
       text: PROJECT_STEP_RUNS,
       values: [
@@ -247,16 +250,16 @@ export class StepRunProjection {
       this.#written.delete(partition);
       return;
     }
-    const { rows } = await this.parts.pool.query<{ position: string }>(READ_CURSOR, [partition.id]);
+    const { rows } = await this.#parts.pool.query<{ position: string }>(READ_CURSOR, [partition.id]);
     let after = Number(rows[0]?.position ?? 0);
     await this.#tryUnprojected(partition);
     while (after < Math.min(end, partition.committedPosition)) {
-      const page = await this.parts.reader.executionsAfter(partition.id, after, CATCH_UP_PAGE);
+      const page = await this.#parts.reader.executionsAfter(partition.id, after, CATCH_UP_PAGE);
       const due = page.filter(({ position }) => position <= end).map(({ id }) => id);
       const { entries, unreadable } = await this.#loadAll(due);
       if (entries.length > 0) await this.#write(entries, []);
       // The cursor passes unreadable executions, so that one of them does not delay all others.
-      if (unreadable.length > 0) await this.parts.pool.query(ADD_UNPROJECTED, [unreadable, partition.id]);
+      if (unreadable.length > 0) await this.#parts.pool.query(ADD_UNPROJECTED, [unreadable, partition.id]);
       if (page.length < CATCH_UP_PAGE || due.length < page.length) break;
       after = page.at(-1)?.position ?? after;
     }
@@ -267,7 +270,7 @@ export class StepRunProjection {
   /** Writes executions that were unreadable before and are readable now. */
   async #tryUnprojected(partition: Partition): Promise<void> {
     for (let after: string | null = null; ;) {
-      const { rows }: { rows: { id: string }[] } = await this.parts.pool.query(READ_UNPROJECTED, [
+      const { rows }: { rows: { id: string }[] } = await this.#parts.pool.query(READ_UNPROJECTED, [
         partition.id,
         after,
         CATCH_UP_PAGE,
@@ -275,7 +278,7 @@ export class StepRunProjection {
       const { entries } = await this.#loadAll(rows.map(({ id }) => id));
       if (entries.length > 0) {
         await this.#write(entries, []);
-        await this.parts.pool.query(REMOVE_UNPROJECTED, [entries.map(([id]) => id)]);
+        await this.#parts.pool.query(REMOVE_UNPROJECTED, [entries.map(([id]) => id)]);
       }
       if (rows.length < CATCH_UP_PAGE) return;
       after = rows.at(-1)?.id ?? null;
@@ -288,7 +291,7 @@ export class StepRunProjection {
     await Promise.all(
       ids.map(async (id) => {
         try {
-          const loaded = await this.parts.load(id);
+          const loaded = await this.#parts.load(id);
           // A deleted execution has no rows, and its state does not have its original config.
           if (loaded !== undefined && loaded.state.deleted === undefined)
             entries.push([id, { base: undefined, state: loaded.state }]);

@@ -153,24 +153,27 @@ export async function verifyExecutions(
 }
 
 class Verifier {
+  readonly #pool: pg.Pool;
+  readonly #configs: ConfigRegistry;
+  readonly #report: (difference: Difference) => void;
   readonly #counts = { executions: 0, events: 0, snapshots: 0, unlinked: 0, checkpoints: 0, different: 0, behind: 0 };
 
-  constructor(
-    private readonly pool: pg.Pool,
-    private readonly configs: ConfigRegistry,
-    private readonly report: (difference: Difference) => void,
-  ) {}
+  constructor(pool: pg.Pool, configs: ConfigRegistry, report: (difference: Difference) => void) {
+    this.#pool = pool;
+    this.#configs = configs;
+    this.#report = report;
+  }
 
   get summary(): VerifySummary {
     return { ...this.#counts };
   }
 
   async checkpoints(keys: SealKeys): Promise<void> {
-    const { rows } = await this.pool.query<{ id: number }>(PARTITIONS);
+    const { rows } = await this.#pool.query<{ id: number }>(PARTITIONS);
     const partitions = rows.map(({ id }) => id);
-    this.#counts.checkpoints = await verifyCheckpoints(this.pool, partitions, keys, (_partition, what) => {
+    this.#counts.checkpoints = await verifyCheckpoints(this.#pool, partitions, keys, (_partition, what) => {
       this.#counts.different += 1;
-      this.report({ executionId: '', where: 'checkpoint', what });
+      this.#report({ executionId: '', where: 'checkpoint', what });
     });
   }
 
@@ -192,7 +195,7 @@ class Verifier {
         this.#counts.behind += behind ? 1 : 0;
         if (difference !== undefined) {
           this.#counts.different += 1;
-          this.report(difference);
+          this.#report(difference);
         }
       }
       open = lagging;
@@ -202,7 +205,7 @@ class Verifier {
 
   /** Reads one consistent view: rows and events of a commit are all visible or none. */
   async #read(ids: readonly string[]): Promise<Stored> {
-    const client = await this.pool.connect();
+    const client = await this.#pool.connect();
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       const events = await client.query<EventRow>(EVENTS_OF, [ids]);
@@ -294,7 +297,7 @@ class Verifier {
     const data = first.data as { configId?: string; configVersion?: number } | null;
     if (isTombstone(first)) return tombstoneOf(rows);
     if (first.type !== 'ExecutionStarted') return `its first event is ${first.type}, not ExecutionStarted`;
-    const found = await this.configs.find(data?.configId ?? '', data?.configVersion ?? 0);
+    const found = await this.#configs.find(data?.configId ?? '', data?.configVersion ?? 0);
     if (found.kind !== 'found') {
       return `the copy of its config ${data?.configId ?? ''} version ${data?.configVersion ?? 0} is ${found.kind}`;
     }
@@ -321,7 +324,7 @@ class Verifier {
     if (removed === true) return row === undefined ? undefined : 'there is a row of what is deleted and removed';
     if (row === undefined) return 'the row is missing';
     const wake = isTerminal(newest.status) ? null : Math.floor(nextWake(newest) ?? newest.deadlineAt);
-    const { rows } = await this.pool.query<{ row: Columns }>(AS_EXECUTIONS, [
+    const { rows } = await this.#pool.query<{ row: Columns }>(AS_EXECUTIONS, [
       encodeExecutionRows([rowOf(id, partition, newest, wake)]),
     ]);
     const difference = firstDifference(without(rows[0]?.row ?? {}), without(row));
@@ -341,7 +344,7 @@ class Verifier {
     states.set(newest.version, newest);
     const columns = new StepRunColumns();
     for (const state of states.values()) columns.add(undefined, state);
-    const { rows } = await this.pool.query<{ row: Columns }>(AS_STEP_RUNS, columns.values);
+    const { rows } = await this.#pool.query<{ row: Columns }>(AS_STEP_RUNS, columns.values);
     for (const { row } of rows) expected.set(`${Number(row['step_index'])}/${Number(row['version'])}`, row);
     for (const row of stored) {
       const step = Number(row['step_index']);

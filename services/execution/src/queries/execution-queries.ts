@@ -212,20 +212,31 @@ export interface QueryPools {
 
 /** Answers queries about executions from PostgreSQL alone, so any replica can. */
 export class ExecutionQueries {
+  readonly #source: ExecutionSource;
+  readonly #sourceOf: (tenantId: string) => ExecutionSource;
+  readonly #connections: QueryPools;
+  readonly #partitions: number;
+  readonly #queues: Pick<Queues, 'marked' | 'pools'>;
   /** For each tenant that asks now: concurrent queries are read with one statement, which sees one tenant's rows. */
   readonly #loaders = new Map<string, { readonly loader: StreamLoader; asking: number }>();
 
   /** `source` sees all tenants' executions. The loader for one tenant sees only that tenant's. */
   constructor(
-    private readonly source: ExecutionSource,
-    private readonly sourceOf: (tenantId: string) => ExecutionSource,
-    private readonly connections: QueryPools,
-    private readonly partitions: number,
-    private readonly queues: Pick<Queues, 'marked' | 'pools'>,
-  ) {}
+    source: ExecutionSource,
+    sourceOf: (tenantId: string) => ExecutionSource,
+    connections: QueryPools,
+    partitions: number,
+    queues: Pick<Queues, 'marked' | 'pools'>,
+  ) {
+    this.#source = source;
+    this.#sourceOf = sourceOf;
+    this.#connections = connections;
+    this.#partitions = partitions;
+    this.#queues = queues;
+  }
 
   get topology(): { partitions: number } {
-    return { partitions: this.partitions };
+    return { partitions: this.#partitions };
   }
 
   /** One execution, computed from its events, so it is never outdated. */
@@ -238,7 +249,7 @@ export class ExecutionQueries {
     const state =
       version === undefined
         ? await this.#state(request.tenantId, id)
-        : await readExecution(this.sourceOf(request.tenantId), id, version);
+        : await readExecution(this.#sourceOf(request.tenantId), id, version);
     if (state === undefined) return (await this.#deleted(request.tenantId, id)) ?? notFound;
     if (state?.started?.tenantId !== request.tenantId) return notFound;
     // An earlier state of a deleted execution is not available either.
@@ -251,7 +262,7 @@ export class ExecutionQueries {
     const shown = wanted(view(state), payloads);
     // Only the current state shows where tasks wait now.
     const live = version === undefined && (payloads === undefined || !WITHOUT_QUEUE.has(payloads));
-    const steps = live ? await this.queues.marked(state, shown.steps) : shown.steps;
+    const steps = live ? await this.#queues.marked(state, shown.steps) : shown.steps;
     return { execution: payloads === 'listed' ? listedView(shown) : fitView({ ...shown, steps }, REPLY_BYTES) };
   }
 
@@ -259,7 +270,7 @@ export class ExecutionQueries {
   async #state(tenantId: string, id: string): Promise<State | undefined> {
     let entry = this.#loaders.get(tenantId);
     if (entry === undefined) {
-      const loader = new StreamLoader(this.sourceOf(tenantId), setImmediate, READ_TOGETHER, 2, false);
+      const loader = new StreamLoader(this.#sourceOf(tenantId), setImmediate, READ_TOGETHER, 2, false);
       this.#loaders.set(tenantId, (entry = { loader, asking: 0 }));
     }
     entry.asking += 1;
@@ -276,7 +287,7 @@ export class ExecutionQueries {
   /** One step with its agent's input, computed from the log, and every attempt. */
   async step(request: GetStepRequest): Promise<GetStepReply> {
     const { executionId, stepId } = request;
-    const source = this.sourceOf(request.tenantId);
+    const source = this.#sourceOf(request.tenantId);
     const state = UUID.test(executionId) ? await this.#state(request.tenantId, executionId) : undefined;
     if (state?.started?.tenantId !== request.tenantId) return refused('not_found', 'There is no such execution.');
     const gone = deletedRejection(state);
@@ -292,7 +303,7 @@ export class ExecutionQueries {
     const inputBytes = input === undefined ? 0 : jsonBytes(input);
     const fits = inputBytes <= LARGEST_INLINE_INPUT;
     const plain = stepView(state, unit);
-    const [step = plain] = await this.queues.marked(state, [plain]);
+    const [step = plain] = await this.#queues.marked(state, [plain]);
     return {
       status: state.status,
       version: state.version,
@@ -312,7 +323,7 @@ export class ExecutionQueries {
     }
     const gone = deletedRejection(state);
     if (gone !== undefined) return { ...nothing, refused: gone };
-    const queries = this.connections.lookUps.seen({ tenantId });
+    const queries = this.#connections.lookUps.seen({ tenantId });
     if (stepId === '') return stepsWithOutput(state, queries);
     const unknown = refused('step_not_found', `The execution has no step "${stepId}".`);
     return (await readStream(state, request, queries)) ?? { ...nothing, ...unknown };
@@ -320,7 +331,7 @@ export class ExecutionQueries {
 
   async pools({ pools }: ListPoolsRequest): Promise<ListPoolsReply> {
     const names = [...new Set(pools)].filter((name) => TOKEN.test(name)).slice(0, MOST_POOLS);
-    return { pools: await this.queues.pools(names) };
+    return { pools: await this.#queues.pools(names) };
   }
 
   /** A part of one payload, for payloads that are too large for a message. */
@@ -340,7 +351,7 @@ export class ExecutionQueries {
     } else {
       const gone = await this.#deleted(request.tenantId, executionId);
       if (gone !== undefined) return gone;
-      const source = this.sourceOf(request.tenantId);
+      const source = this.#sourceOf(request.tenantId);
       const state = await readExecution(source, executionId, version);
       if (state?.started?.tenantId !== request.tenantId) return notFound;
       value = await this.#payload(source, state, stepId ?? '', payload);
@@ -353,7 +364,7 @@ export class ExecutionQueries {
 
   /** The refusal for a tenant's deleted execution, whether its events are removed already or not. */
   async #deleted(tenantId: string, executionId: string): Promise<{ refused: Refusal } | undefined> {
-    const { reader } = this.sourceOf(tenantId);
+    const { reader } = this.#sourceOf(tenantId);
     const [newest] = await reader.readNewest([executionId]);
     if (newest?.type !== 'ExecutionDeleted') return undefined;
     const [event] = await reader.readEvents(executionId, newest.version, 1);
@@ -365,7 +376,7 @@ export class ExecutionQueries {
 
   /** One event of the tenant's execution. Undefined when there is no such execution. */
   async #event(tenantId: string, executionId: string, version: number): Promise<Event | 'none' | undefined> {
-    const { reader } = this.sourceOf(tenantId);
+    const { reader } = this.#sourceOf(tenantId);
     const [[first], [event]] = await Promise.all([
       reader.readEvents(executionId, 1, 1),
       reader.readEvents(executionId, version, 1),
@@ -410,7 +421,7 @@ export class ExecutionQueries {
     if (!UUID.test(request.executionId)) return notFound;
     const limit = clamp(request.limit, 1_000, 1_000);
     const from = clamp(request.fromVersion, 1, Number.MAX_SAFE_INTEGER);
-    const { reader } = this.sourceOf(request.tenantId);
+    const { reader } = this.#sourceOf(request.tenantId);
     const [[first], events, gone] = await Promise.all([
       reader.readEvents(request.executionId, 1, 1),
       reader.readEvents(request.executionId, from, limit),
@@ -428,7 +439,7 @@ export class ExecutionQueries {
   async versions(request: GetVersionsRequest): Promise<GetVersionsReply> {
     const asked = request.executionIds.slice(0, MOST_VERSIONS);
     const ids = asked.filter((id) => UUID.test(id));
-    const newest = ids.length === 0 ? [] : await this.source.reader.readNewest(ids);
+    const newest = ids.length === 0 ? [] : await this.#source.reader.readNewest(ids);
     const found = new Map(ids.map((id, place) => [id, newest[place]]));
     return {
       versions: asked.map((id) => found.get(id)?.version ?? 0),
@@ -445,7 +456,7 @@ export class ExecutionQueries {
    */
   async starts({ executionIds }: GetStartsRequest): Promise<GetStartsReply> {
     if (executionIds.length > MOST_STARTS) throw new RangeError(`at most ${MOST_STARTS} starts may be read at once`);
-    const found = await this.source.reader.readStarts(executionIds.filter((id) => UUID.test(id)));
+    const found = await this.#source.reader.readStarts(executionIds.filter((id) => UUID.test(id)));
     return {
       starts: [...found].map(([executionId, start]) => ({
         executionId,
@@ -491,7 +502,7 @@ export class ExecutionQueries {
       offset: clamp(request.offset, 0, MAX_OFFSET),
     };
     const { tenantId } = request;
-    const { rows } = await this.connections.lists.seen({ tenantId }).query<SummaryRow>(listExecutions(filters));
+    const { rows } = await this.#connections.lists.seen({ tenantId }).query<SummaryRow>(listExecutions(filters));
     const total = request.withTotal === true ? await this.#total(filters) : {};
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -514,7 +525,7 @@ export class ExecutionQueries {
 
   async #total(filters: ExecutionFilters): Promise<{ total: number }> {
     const { tenantId } = filters;
-    const lists = this.connections.lists.seen({ tenantId });
+    const lists = this.#connections.lists.seen({ tenantId });
     const { rows } = await lists.query<{ total: number }>(countExecutions(filters));
     return { total: rows[0]?.total ?? 0 };
   }
@@ -531,10 +542,10 @@ export class ExecutionQueries {
     if (request.executionId && !UUID.test(request.executionId)) return { approvals: [] };
     const limit = clamp(request.limit, 50, 200);
     const { tenantId } = request;
-    const lists = this.connections.lists.seen({ tenantId });
+    const lists = this.#connections.lists.seen({ tenantId });
     // Row level security would prevent the use of the index of approvers. So rows are found as for all tenants, and
     // then read as the tenant sees them.
-    const searched = request.approver ? this.connections.lists.seen('everybody') : lists;
+    const searched = request.approver ? this.#connections.lists.seen('everybody') : lists;
     const found = await searched.query<ApprovalRow>(
       listApprovals({
         tenantId,
@@ -566,7 +577,7 @@ export class ExecutionQueries {
     const asked = request.cursors ?? [{ partition: request.partition ?? 0, afterPosition: request.afterPosition ?? 0 }];
     if (asked.length > MOST_CURSORS) throw new RangeError(`at most ${MOST_CURSORS} cursors may be read at once`);
     const cursors = asked.map(({ partition, afterPosition }) => ({ partition, after: Math.max(0, afterPosition) }));
-    const found = await this.source.reader.readLogs(cursors, limit, types, request.onlyCalledBackStarts === true);
+    const found = await this.#source.reader.readLogs(cursors, limit, types, request.onlyCalledBackStarts === true);
     let room = REPLY_BYTES;
     const pages = found.map((page, place): LogPage => {
       const kept = fitting(page.events, room);
@@ -584,14 +595,14 @@ export class ExecutionQueries {
     if (request.executionId) return UUID.test(request.executionId) ? request.executionId : undefined;
     if (!request.traceId) return undefined;
     const { tenantId } = request;
-    const { rows } = await this.connections.lookUps.seen({ tenantId }).query<{ id: string }>({
+    const { rows } = await this.#connections.lookUps.seen({ tenantId }).query<{ id: string }>({
       name: 'execution-by-trace',
       text: EXECUTION_BY_TRACE,
       values: [request.tenantId, request.traceId],
     });
     if (rows[0] !== undefined) return rows[0].id;
     // Row level security prevents the use of this index. The answer itself is then read with the tenant's rights.
-    const deleted = await this.connections.lookUps.seen('everybody').query<{ id: string }>({
+    const deleted = await this.#connections.lookUps.seen('everybody').query<{ id: string }>({
       name: 'deleted-by-trace',
       text: DELETED_BY_TRACE,
       values: [request.tenantId, request.traceId],

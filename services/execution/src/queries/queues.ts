@@ -21,7 +21,11 @@ const ON_ITS_WAY_MS = 1_000;
 
 /** Where tasks wait, queried at the time of reading. No event records it, and no commit pays for it. */
 export class Queues {
-  constructor(private readonly options: QueuesOptions) {}
+  readonly #options: QueuesOptions;
+
+  constructor(options: QueuesOptions) {
+    this.#options = options;
+  }
 
   /**
    * The steps, with the state of the queue for each that no worker has taken. Without this state while the queue does
@@ -42,7 +46,7 @@ export class Queues {
     return Promise.all(
       names.map(async (pool) => {
         const { backlog, taken, requests } = await this.#inQueue(pool);
-        const { workers, slots, free } = knownOf(this.options.queue.seen(pool), { requests, taken });
+        const { workers, slots, free } = knownOf(this.#options.queue.seen(pool), { requests, taken });
         return { pool, workers, slots, free, backlog, taken };
       }),
     );
@@ -54,12 +58,12 @@ export class Queues {
    */
   async demand(pool: string): Promise<{ readonly waiting: number; readonly running: number }> {
     const { backlog, taken } = await this.#inQueue(pool);
-    return { waiting: backlog, running: taken + this.options.queue.seen(pool).direct };
+    return { waiting: backlog, running: taken + this.#options.queue.seen(pool).direct };
   }
 
   async #inQueue(pool: string): Promise<{ backlog: number; taken: number; requests: number }> {
-    const consumers = await Promise.all(PRIORITIES.map((priority) => this.options.queue.consumer(pool, priority)));
-    const sum = { backlog: this.options.queue.waitingIn(pool), taken: 0, requests: 0 };
+    const consumers = await Promise.all(PRIORITIES.map((priority) => this.#options.queue.consumer(pool, priority)));
+    const sum = { backlog: this.#options.queue.waitingIn(pool), taken: 0, requests: 0 };
     for (const consumer of consumers) {
       sum.backlog += consumer?.waiting ?? 0;
       sum.taken += consumer?.taken ?? 0;
@@ -69,7 +73,7 @@ export class Queues {
   }
 
   async #queuedOf(state: State, steps: readonly StepView[]): Promise<Map<string, QueuedView>> {
-    const { queue, poolOf, now } = this.options;
+    const { queue, poolOf, now } = this.#options;
     const priority = priorityOf(state);
     const tenantId = state.started?.tenantId ?? '';
     const consumers = new Map<string, Promise<PoolConsumerState | undefined>>();

@@ -25,10 +25,13 @@ const refused = (code: Refusal['code'], message: string): { refused: Refusal } =
 
 /** Answers queries about schedules from their rows, which are written together with their events. */
 export class ScheduleQueries {
-  constructor(
-    private readonly readerOf: (tenantId: string) => Pick<LogReader, 'readEvents'>,
-    private readonly pool: Pick<TenantPool, 'seen'>,
-  ) {}
+  readonly #readerOf: (tenantId: string) => Pick<LogReader, 'readEvents'>;
+  readonly #pool: Pick<TenantPool, 'seen'>;
+
+  constructor(readerOf: (tenantId: string) => Pick<LogReader, 'readEvents'>, pool: Pick<TenantPool, 'seen'>) {
+    this.#readerOf = readerOf;
+    this.#pool = pool;
+  }
 
   async get({ tenantId, scheduleId }: GetScheduleRequest): Promise<GetScheduleReply> {
     const schedule = await this.#schedule(tenantId, scheduleId);
@@ -43,7 +46,7 @@ export class ScheduleQueries {
       return { schedules: [], ...badCursor };
     }
     const size = limit === 0 ? DEFAULT_LIMIT : Math.min(limit, MOST);
-    const { rows } = await this.pool
+    const { rows } = await this.#pool
       .seen({ tenantId })
       .query<{ id: string; created_at: string; view: ScheduleView }>(LIST_SCHEDULES, [
         tenantId,
@@ -67,7 +70,7 @@ export class ScheduleQueries {
   async history(request: ListScheduleEventsRequest): Promise<ListScheduleEventsReply> {
     const { tenantId, scheduleId, fromVersion, limit } = request;
     if ((await this.#schedule(tenantId, scheduleId)) === undefined) return { events: [], ...NOT_FOUND };
-    const events = await this.readerOf(tenantId).readEvents(
+    const events = await this.#readerOf(tenantId).readEvents(
       scheduleId,
       fromVersion,
       Math.min(limit || DEFAULT_LIMIT, MOST),
@@ -86,7 +89,7 @@ export class ScheduleQueries {
 
   async #schedule(tenantId: string, id: string): Promise<ScheduleView | undefined> {
     if (!UUID.test(id)) return undefined;
-    const { rows } = await this.pool.seen({ tenantId }).query<{ view: ScheduleView }>(READ_SCHEDULE, [id, tenantId]);
+    const { rows } = await this.#pool.seen({ tenantId }).query<{ view: ScheduleView }>(READ_SCHEDULE, [id, tenantId]);
     return rows[0]?.view;
   }
 }

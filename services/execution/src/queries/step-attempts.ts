@@ -5,11 +5,14 @@ type WritableAttempt = { -readonly [K in keyof StepAttempt]: StepAttempt[K] };
 
 /** The attempts of one step, collected from its execution's events in order. */
 export class StepAttempts {
+  readonly #stepId: string;
   readonly #attempts: WritableAttempt[] = [];
   /** Version of the event that scheduled the newest attempt; 0 before the first. */
   scheduledVersion = 0;
 
-  constructor(private readonly stepId: string) {}
+  constructor(stepId: string) {
+    this.#stepId = stepId;
+  }
 
   get all(): readonly StepAttempt[] {
     return this.#attempts;
@@ -18,7 +21,7 @@ export class StepAttempts {
   add(event: Event): void {
     switch (event.type) {
       case 'StepScheduled':
-        if (event.data.stepId !== this.stepId) return;
+        if (event.data.stepId !== this.#stepId) return;
         this.scheduledVersion = event.version;
         this.#attempts.push({ attempt: event.data.attempt, status: 'running', scheduledAt: event.at });
         return;
@@ -59,7 +62,7 @@ export class StepAttempts {
         return;
       }
       case 'StepSkipped':
-        if (event.data.stepId === this.stepId) this.#stop(event.at);
+        if (event.data.stepId === this.#stepId) this.#stop(event.at);
         return;
       case 'ExecutionPaused':
         if (event.data.now === true) this.#stop(event.at);
@@ -70,7 +73,7 @@ export class StepAttempts {
   }
 
   #open(stepId: string, attempt: number): WritableAttempt | undefined {
-    if (stepId !== this.stepId) return undefined;
+    if (stepId !== this.#stepId) return undefined;
     return this.#attempts.findLast((each) => each.attempt === attempt && each.status === 'running');
   }
 

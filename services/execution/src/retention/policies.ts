@@ -32,22 +32,28 @@ const NOT_FOUND: Refusal = { code: 'not_found', message: 'There is no such reten
 
 /** Retention policies, which admins of the tenants maintain. */
 export class RetentionPolicies {
+  readonly #pool: Pick<TenantPool, 'seen'>;
+  readonly #archives: boolean;
+
   constructor(
-    private readonly pool: Pick<TenantPool, 'seen'>,
+    pool: Pick<TenantPool, 'seen'>,
     /** Whether the platform has an archive. */
-    private readonly archives: boolean,
-  ) {}
+    archives: boolean,
+  ) {
+    this.#pool = pool;
+    this.#archives = archives;
+  }
 
   /** The policies of every tenant that has any. */
   async all(): Promise<ReadonlyMap<string, readonly RetentionPolicy[]>> {
-    const { rows } = await this.pool.seen('everybody').query<PolicyRow>(ALL_POLICIES);
+    const { rows } = await this.#pool.seen('everybody').query<PolicyRow>(ALL_POLICIES);
     const found = new Map<string, RetentionPolicy[]>();
     for (const row of rows) found.set(row.tenantId, [...(found.get(row.tenantId) ?? []), policyOf(row)]);
     return found;
   }
 
   async list(principal: Principal): Promise<ListRetentionPoliciesReply> {
-    const { rows } = await this.pool
+    const { rows } = await this.#pool
       .seen({ tenantId: principal.tenantId })
       .query<PolicyRow>(POLICIES_OF, [principal.tenantId]);
     return { policies: rows.map(policyOf) };
@@ -67,7 +73,7 @@ export class RetentionPolicies {
   ): Promise<RetentionPolicyReply> {
     const read = readPolicy(body);
     const violations = 'violations' in read ? [...read.violations] : [];
-    if (!('violations' in read) && read.action === 'archive' && !this.archives) {
+    if (!('violations' in read) && read.action === 'archive' && !this.#archives) {
       const message = 'cannot be archive here: the platform has no archive (BATUTA_ARCHIVE_URL is not set)';
       violations.push({ path: '/action', code: 'not_allowed', message });
     }
@@ -116,7 +122,7 @@ export class RetentionPolicies {
     preconditions: Preconditions | undefined,
     change: (client: PoolClient, known: boolean) => Promise<RetentionPolicyReply>,
   ): Promise<RetentionPolicyReply> {
-    const client = await this.pool.seen({ tenantId }).connect();
+    const client = await this.#pool.seen({ tenantId }).connect();
     try {
       await client.query('BEGIN');
       const { rows } = await client.query<PolicyRow>(LOCK_POLICY, [tenantId, name]);

@@ -72,6 +72,7 @@ interface Due extends Ended {
  * executions in the archive before. A new owner of the partition starts from the beginning, and nothing is stored.
  */
 export class RetentionJob {
+  readonly #parts: RetentionJobParts;
   readonly figures: RetentionFigures = {
     deleted: 0,
     failures: 0,
@@ -94,7 +95,9 @@ export class RetentionJob {
     this.#end = () => resolve('stopped');
   });
 
-  constructor(private readonly parts: RetentionJobParts) {}
+  constructor(parts: RetentionJobParts) {
+    this.#parts = parts;
+  }
 
   start(): void {
     this.#running = this.#run();
@@ -111,7 +114,7 @@ export class RetentionJob {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
-      let pause = this.parts.everyMs;
+      let pause = this.#parts.everyMs;
       try {
         this.#oldest = 0;
         this.#archiveFailed = false;
@@ -119,7 +122,7 @@ export class RetentionJob {
         this.figures.oldestWaitingMs = this.#oldest;
       } catch (error) {
         this.figures.failures += 1;
-        this.parts.log.warn({ err: error }, 'retention policies cannot be applied now; the next look tries again');
+        this.#parts.log.warn({ err: error }, 'retention policies cannot be applied now; the next look tries again');
         pause = Math.max(pause, PAUSE_AFTER_FAILURE_MS);
       }
       await this.#pause(pause);
@@ -130,19 +133,19 @@ export class RetentionJob {
     if (this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = resolve;
-      this.#cancel = this.parts.clock.after(ms, resolve);
+      this.#cancel = this.#parts.clock.after(ms, resolve);
     });
   }
 
   async #walk(): Promise<void> {
-    const { platformDefault } = this.parts;
-    const policies = await this.parts.policies();
+    const { platformDefault } = this.#parts;
+    const policies = await this.#parts.policies();
     if (platformDefault === undefined) {
       for (const [tenantId, own] of policies) await this.#tenant(tenantId, own);
       return;
     }
     for (let after = ''; !this.#stopped;) {
-      const { rows } = await this.parts.pool.query<{ tenant: string }>(TENANTS_AFTER, [after, MOST_TENANTS]);
+      const { rows } = await this.#parts.pool.query<{ tenant: string }>(TENANTS_AFTER, [after, MOST_TENANTS]);
       for (const { tenant } of rows) {
         const own = policies.get(tenant) ?? [];
         const general = own.some(({ configId }) => configId === undefined) ? [] : [platformDefault];
@@ -154,12 +157,12 @@ export class RetentionJob {
   }
 
   async #tenant(tenantId: string, policies: readonly RetentionPolicy[]): Promise<void> {
-    const { clock, pool } = this.parts;
+    const { clock, pool } = this.#parts;
     const measured: Measured[] = [];
     for (const policy of policies) measured.push({ policy, beyond: await this.#beyond(tenantId, policy) });
     let after = { createdAt: 0, id: '00000000-0000-0000-0000-000000000000' };
     while (!this.#stopped) {
-      const owned = this.parts.partitions().map(({ id }) => id);
+      const owned = this.#parts.partitions().map(({ id }) => id);
       if (owned.length === 0) return;
       const until = youngest(measured, clock.now());
       const { rows } = await pool.query<EndedRow>(ENDED_AFTER, [tenantId, after.createdAt, after.id, until, PAGE]);
@@ -181,7 +184,7 @@ export class RetentionJob {
   async #beyond(tenantId: string, policy: RetentionPolicy): Promise<Measured['beyond']> {
     const { keepNewest, configId, statuses = [] } = policy;
     if (keepNewest === undefined) return undefined;
-    const { rows } = await this.parts.pool.query<{ id: string; createdAt: string }>(BEYOND_NEWEST, [
+    const { rows } = await this.#parts.pool.query<{ id: string; createdAt: string }>(BEYOND_NEWEST, [
       tenantId,
       configId ?? null,
       statuses.length === 0 ? null : statuses,
@@ -193,7 +196,7 @@ export class RetentionJob {
 
   #judge(measured: readonly Measured[], row: EndedRow): Due[] {
     const execution = { ...row, createdAt: Number(row.createdAt), endedAt: Number(row.endedAt) };
-    const found = judged(measured, execution, this.parts.clock.now());
+    const found = judged(measured, execution, this.#parts.clock.now());
     return found === undefined ? [] : [{ ...execution, ...found }];
   }
 
@@ -202,7 +205,7 @@ export class RetentionJob {
    * that the archive did not give back as it was committed. Never rejects for a failure of the archive.
    */
   async #archive(tenantId: string, due: readonly Due[]): Promise<void> {
-    const { archiver, clock, log } = this.parts;
+    const { archiver, clock, log } = this.#parts;
     for (const { since } of due) this.#waits(clock.now() - since);
     for (let left = due; left.length > 0 && !this.#stopped && !this.#archiveFailed;) {
       try {
@@ -227,7 +230,7 @@ export class RetentionJob {
   ): Promise<void> {
     for (const [id, problem] of broken) {
       this.figures.archiveFailures += 1;
-      this.parts.log.error(
+      this.#parts.log.error(
         { execution_id: id, problem },
         'the events of an execution are not those that were committed: it is neither archived nor deleted',
       );
@@ -247,7 +250,7 @@ export class RetentionJob {
 
   /** Deletes a few at a time, within the rate, so that other work comes first. */
   async #delete(tenantId: string, due: readonly Due[], archive?: string): Promise<void> {
-    const { clock, rate } = this.parts;
+    const { clock, rate } = this.#parts;
     this.#unanswered = false;
     for (let from = 0; from < due.length && !this.#stopped; from += AT_ONCE) {
       const some = due.slice(from, from + AT_ONCE);
@@ -265,18 +268,18 @@ export class RetentionJob {
 
   async #deleteOne(tenantId: string, { id, version, policy }: Due, archive?: string): Promise<void> {
     const request: CommandRequest = {
-      commandId: this.parts.newId(),
+      commandId: this.#parts.newId(),
       executionId: id,
       principal: { tenantId, userId: '', role: 'admin', keyId: '' },
       deleteExecution: { policy: policy.name, ifVersion: version, ...(archive === undefined ? {} : { archive }) },
     };
-    const reply = await Promise.race([this.parts.command(request), this.#ended]);
+    const reply = await Promise.race([this.#parts.command(request), this.#ended]);
     if (reply === 'stopped' || reply === undefined) this.#unanswered = true;
     if (reply === 'stopped') return;
     if (reply?.accepted !== undefined) this.figures.deleted += 1;
     else if (!LEFT_ALONE.has(reply?.rejected?.code ?? '')) {
       this.figures.failures += 1;
-      this.parts.log.warn(
+      this.#parts.log.warn(
         { execution_id: id, policy: policy.name, refused: reply?.rejected?.code ?? 'no answer' },
         'an execution that a retention policy wants gone could not be deleted; the next look tries again',
       );

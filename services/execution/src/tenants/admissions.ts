@@ -35,13 +35,18 @@ interface AdmitRow {
  * engine. Tenants without limits are not checked.
  */
 export class Admissions {
+  readonly #pool: Pick<TenantPool, 'seen'>;
+  readonly #runningOf: (tenantId: string) => number;
   readonly #measured = new Map<string, Measured>();
 
   constructor(
-    private readonly pool: Pick<TenantPool, 'seen'>,
+    pool: Pick<TenantPool, 'seen'>,
     /** Running attempts of a tenant, on all engines. */
-    private readonly runningOf: (tenantId: string) => number,
-  ) {}
+    runningOf: (tenantId: string) => number,
+  ) {
+    this.#pool = pool;
+    this.#runningOf = runningOf;
+  }
 
   async admit(request: AdmitRequest): Promise<AdmitReply> {
     const { tenantId, commandId, executionId, start, startsPerSecond, unfinishedExecutions, executionBytes } = request;
@@ -54,7 +59,7 @@ export class Admissions {
       // Its input counts at once. Later data count at the next measurement.
       measured.bytes += request.bytes;
     }
-    const { rows } = await this.pool.seen({ tenantId }).query<AdmitRow>({
+    const { rows } = await this.#pool.seen({ tenantId }).query<AdmitRow>({
       ...ADMIT,
       values: [tenantId, commandId, executionId, start, startsPerSecond, unfinishedExecutions, request.holdsMs],
     });
@@ -76,7 +81,7 @@ export class Admissions {
   }
 
   async sockets({ gateway, tenantId, sockets, most }: SocketsRequest): Promise<SocketsReply> {
-    const { rows } = await this.pool.seen({ tenantId }).query<{ others: number }>({
+    const { rows } = await this.#pool.seen({ tenantId }).query<{ others: number }>({
       ...ADMIT_SOCKETS,
       values: [tenantId, gateway, sockets, most, SILENT_MS],
     });
@@ -86,14 +91,14 @@ export class Admissions {
 
   async use({ tenantId }: GetTenantUseRequest): Promise<GetTenantUseReply> {
     const [{ rows }, { bytes }] = await Promise.all([
-      this.pool
+      this.#pool
         .seen({ tenantId })
         .query<{ unfinished: number; starts: number; sockets: number | null }>(USE, [tenantId, SILENT_MS]),
       this.#bytesOf(tenantId),
     ]);
     const { unfinished = 0, starts = 0, sockets = null } = rows[0] ?? {};
     return {
-      runningAttempts: this.runningOf(tenantId),
+      runningAttempts: this.#runningOf(tenantId),
       startsPerSecond: starts,
       unfinishedExecutions: unfinished,
       ...(sockets === null ? {} : { websockets: sockets }),
@@ -121,7 +126,7 @@ export class Admissions {
     const began = performance.now();
     try {
       // A sum over all events of the tenant, because checking the tenant of each event takes longer than adding them.
-      const { rows } = await this.pool.seen('everybody').query<{ bytes: number }>(BYTES_OF_EXECUTIONS, [tenantId]);
+      const { rows } = await this.#pool.seen('everybody').query<{ bytes: number }>(BYTES_OF_EXECUTIONS, [tenantId]);
       measured.bytes = rows[0]?.bytes ?? 0;
       measured.at = began;
       measured.tookMs = performance.now() - began;

@@ -40,16 +40,19 @@ const AGAIN_MOST_MS = 2_000;
  * of which asks, so that a tenant that starts much asks no more than one that starts little.
  */
 export class StreamStarts implements OwnStarts {
+  readonly #parts: StreamStartsParts;
   readonly #lines = new Map<string, Line>();
 
-  constructor(private readonly parts: StreamStartsParts) {}
+  constructor(parts: StreamStartsParts) {
+    this.#parts = parts;
+  }
 
   async admitted(start: OwnStart): Promise<Refusal | 'unwanted' | undefined> {
     const {
       startsPerSecond = 0,
       unfinishedExecutions = 0,
       executionBytes = 0,
-    } = this.parts.limitsOf(start.tenantId) ?? {};
+    } = this.#parts.limitsOf(start.tenantId) ?? {};
     if (startsPerSecond + unfinishedExecutions + executionBytes === 0) return undefined;
     // A line each, since children may have a place when other starts have none.
     const key = `${start.child ? 'child' : 'start'}/${start.tenantId}`;
@@ -67,7 +70,7 @@ export class StreamStarts implements OwnStarts {
       return limitReached(limit, most, `${MOST_WAITING} executions wait already for the limits of the tenant.`);
     }
     const { promise, resolve, reject } = withResolvers<Refusal | 'unwanted' | undefined>();
-    const until = this.parts.clock.elapsed() + start.waitMs;
+    const until = this.#parts.clock.elapsed() + start.waitMs;
     line.waiting.push({ start, outcome: promise, until, resolve, reject });
     if (line.waiting.length === 1) {
       this.#lines.set(key, line);
@@ -107,8 +110,8 @@ export class StreamStarts implements OwnStarts {
   async #ask(start: OwnStart, factor: number): Promise<Refusal | undefined> {
     const { tenantId, commandId, executionId, input } = start;
     // Anew each time: limits may have been changed while it waited.
-    const { startsPerSecond = 0, unfinishedExecutions = 0, executionBytes = 0 } = this.parts.limitsOf(tenantId) ?? {};
-    const { refused } = await this.parts.admit({
+    const { startsPerSecond = 0, unfinishedExecutions = 0, executionBytes = 0 } = this.#parts.limitsOf(tenantId) ?? {};
+    const { refused } = await this.#parts.admit({
       tenantId,
       commandId,
       executionId,
@@ -124,7 +127,7 @@ export class StreamStarts implements OwnStarts {
 
   /** Refuses those that have waited long enough. Bytes come free by deletions only, so nobody waits for them. */
   #giveUp(waiting: Waiting[], refused: Refusal): void {
-    const now = this.parts.clock.elapsed();
+    const now = this.#parts.clock.elapsed();
     const never = refused.details?.['limit'] === 'execution_bytes';
     const left = never ? waiting.slice(1) : waiting.filter(({ until }) => until > now);
     const gone = never ? waiting.slice(0, 1) : waiting.filter(({ until }) => until <= now);
@@ -136,7 +139,7 @@ export class StreamStarts implements OwnStarts {
     const told = details?.['retry_after_ms'];
     const ms = Math.min(AGAIN_MOST_MS, Math.max(AGAIN_LEAST_MS, typeof told === 'number' ? told : 0));
     return new Promise((resolve) => {
-      this.parts.clock.after(ms, resolve);
+      this.#parts.clock.after(ms, resolve);
     });
   }
 }

@@ -53,6 +53,7 @@ export function commandSpanId(traceId: string, commandId: string, at: number): s
  * follow from the events alone, so another process computes the same spans.
  */
 export class ExecutionTrace {
+  readonly #config: CompiledConfig;
   readonly executionId: string;
   readonly traceId: string;
   #version = 0;
@@ -75,10 +76,8 @@ export class ExecutionTrace {
   #cost = 0;
   #noted: Attributes = {};
 
-  constructor(
-    started: Extract<Event, { type: 'ExecutionStarted' }>,
-    private readonly config: CompiledConfig,
-  ) {
+  constructor(started: Extract<Event, { type: 'ExecutionStarted' }>, config: CompiledConfig) {
+    this.#config = config;
     const { data } = started;
     this.executionId = started.executionId;
     this.traceId = data.traceId;
@@ -268,11 +267,11 @@ export class ExecutionTrace {
   }
 
   #unit(stepId: string): Unit | undefined {
-    return this.config.units[this.config.unitIndex.get(stepId) ?? -1];
+    return this.#config.units[this.#config.unitIndex.get(stepId) ?? -1];
   }
 
   #nodeName(node: number): string | undefined {
-    const { units, groups } = this.config;
+    const { units, groups } = this.#config;
     return node < 0 ? undefined : node < units.length ? units[node]?.id : groups[node - units.length]?.id;
   }
 
@@ -315,7 +314,7 @@ export class ExecutionTrace {
     const caller = unit?.kind === 'tool' ? this.#nodeName(unit.caller) : undefined;
     if (caller !== undefined) return this.#openStep(caller, at).spanId;
     if (unit?.kind === 'compensation' && this.#compensation !== undefined) return this.#compensation.spanId;
-    const group = unit === undefined ? undefined : this.config.groups[unit.group];
+    const group = unit === undefined ? undefined : this.#config.groups[unit.group];
     if (group === undefined) return this.#phase.spanId;
     // The outcome may come before the last members end. They stay under the group's span.
     return this.#ended.get(group.id) ?? this.#openGroup(group.id, at).spanId;
@@ -363,7 +362,7 @@ export class ExecutionTrace {
     spans: FinishedSpan[],
     attributes: Attributes = {},
   ): void {
-    if (!this.config.groupIndex.has(id)) return this.#endStep(id, at, status, failure, spans, attributes);
+    if (!this.#config.groupIndex.has(id)) return this.#endStep(id, at, status, failure, spans, attributes);
     this.#endGroup(id, at, { 'batuta.step.status': status, ...attributes }, spans, failure);
   }
 

@@ -37,6 +37,7 @@ const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
  * cursor. After a crash in between, the same spans are exported again with the same ids.
  */
 export class TraceProjection {
+  readonly #parts: TraceProjectionParts;
   readonly #cursors = new Map<Partition, number>();
   /** Partitions whose cursor is not read yet, with their last position at the takeover. */
   readonly #unread = new Map<Partition, number>();
@@ -47,7 +48,9 @@ export class TraceProjection {
   #stopped = false;
   #failures = 0;
 
-  constructor(private readonly parts: TraceProjectionParts) {}
+  constructor(parts: TraceProjectionParts) {
+    this.#parts = parts;
+  }
 
   start(): void {
     this.#schedule(0);
@@ -62,7 +65,7 @@ export class TraceProjection {
     try {
       while (await this.#export());
     } catch (error) {
-      this.parts.log.warn({ err: error }, 'the last traces are left to the next owner');
+      this.#parts.log.warn({ err: error }, 'the last traces are left to the next owner');
     }
   }
 
@@ -74,7 +77,7 @@ export class TraceProjection {
   /** Committed events of owned partitions whose spans are not exported yet. */
   get lag(): number {
     let lag = 0;
-    for (const partition of this.parts.partitions()) {
+    for (const partition of this.#parts.partitions()) {
       const cursor = this.#cursors.get(partition);
       if (cursor !== undefined) lag += Math.max(0, partition.committedPosition - cursor);
     }
@@ -83,14 +86,14 @@ export class TraceProjection {
 
   #schedule(ms: number): void {
     if (this.#stopped) return;
-    this.#cancel = this.parts.clock.after(ms, () => {
+    this.#cancel = this.#parts.clock.after(ms, () => {
       this.#running = this.#round().then((pause) => this.#schedule(pause));
     });
   }
 
   /** Returns the milliseconds until the next round. */
   async #round(): Promise<number> {
-    const { intervalMs, log } = this.parts;
+    const { intervalMs, log } = this.#parts;
     try {
       await this.#openCursors();
       const full = await this.#export();
@@ -112,7 +115,7 @@ export class TraceProjection {
     }
     if (this.#unread.size === 0) return;
     const wanted = [...this.#unread];
-    const { rows } = await this.parts.pool.query<{ partition: number; position: string }>(OPEN_CURSORS, [
+    const { rows } = await this.#parts.pool.query<{ partition: number; position: string }>(OPEN_CURSORS, [
       wanted.map(([partition]) => partition.id),
       wanted.map(([, position]) => position),
     ]);
@@ -129,7 +132,7 @@ export class TraceProjection {
     if (behind.length === 0) return false;
     const limit = Math.min(PAGE, Math.ceil(ROUND / behind.length));
     const cursors = behind.map(([{ id }, after]) => ({ partition: id, after }));
-    const pages = await this.parts.reader.readLogs(cursors, limit, []);
+    const pages = await this.#parts.reader.readLogs(cursors, limit, []);
     const spans: FinishedSpan[] = [];
     for (const { events, unreadable = [] } of pages) {
       // Events of a newer version have no span here. The trace continues when they can be read.
@@ -137,12 +140,12 @@ export class TraceProjection {
       spans.push(...(await this.#spansOf(events)));
     }
     try {
-      await this.parts.tracing.export(spans);
+      await this.#parts.tracing.export(spans);
     } catch (error) {
       if (!(error instanceof SpansRefusedError)) throw error;
-      this.parts.log.error({ err: error, spans: spans.length }, 'spans were refused for good and are lost');
+      this.#parts.log.error({ err: error, spans: spans.length }, 'spans were refused for good and are lost');
     }
-    await this.parts.pool.query(MOVE_CURSORS, [
+    await this.#parts.pool.query(MOVE_CURSORS, [
       cursors.map(({ partition }) => partition),
       pages.map(({ position }) => position),
     ]);
@@ -178,7 +181,7 @@ export class TraceProjection {
   async #historiesOf(ids: readonly string[]): Promise<Map<string, Event[]>> {
     if (ids.length === 0) return new Map();
     try {
-      return await this.parts.reader.readExecutions(ids);
+      return await this.#parts.reader.readExecutions(ids);
     } catch (error) {
       if (!(error instanceof UnreadableEventError)) throw error;
       return this.#historiesOf(ids.filter((id) => id !== error.executionId));
@@ -198,11 +201,11 @@ export class TraceProjection {
       const [started] = before;
       if (started?.type !== 'ExecutionStarted') continue;
       const { traceId, configId, configVersion } = started.data;
-      if (!TRACE_ID.test(traceId) || !this.parts.tracing.sampled(traceId)) {
+      if (!TRACE_ID.test(traceId) || !this.#parts.tracing.sampled(traceId)) {
         this.#traces.set(id, null);
         continue;
       }
-      const found = await this.parts.configs.find(configId, configVersion);
+      const found = await this.#parts.configs.find(configId, configVersion);
       if (found.kind === 'unavailable') throw new Error(`config ${configId} cannot be read: ${found.message}`);
       if (found.kind === 'missing') continue;
       const trace = new ExecutionTrace(started, found.config);

@@ -35,6 +35,11 @@ const LEAST_ENDED = 2;
 
 /** Checks every commit and every answer, in each step, and reports the first rule that is broken. */
 export class Checker implements BusObserver, CommitObserver {
+  readonly #world: World;
+  readonly #memory: () => MemoryEventStore;
+  readonly #definitions: Definitions;
+  readonly #partitions: number;
+  readonly #letThrough: ReadonlySet<string> | undefined;
   /** Everything committed, as this checker has seen it. */
   readonly histories = new Map<string, History>();
   readonly schedules: ScheduleChecker;
@@ -48,13 +53,18 @@ export class Checker implements BusObserver, CommitObserver {
   readonly #ended = new Map<string, number>();
 
   constructor(
-    private readonly world: World,
-    private readonly memory: () => MemoryEventStore,
-    private readonly definitions: Definitions,
-    private readonly partitions: number,
+    world: World,
+    memory: () => MemoryEventStore,
+    definitions: Definitions,
+    partitions: number,
     /** Starts of streams that limits have let through; undefined when nothing is limited. */
-    private readonly letThrough?: ReadonlySet<string>,
+    letThrough?: ReadonlySet<string>,
   ) {
+    this.#world = world;
+    this.#memory = memory;
+    this.#definitions = definitions;
+    this.#partitions = partitions;
+    this.#letThrough = letThrough;
     this.schedules = new ScheduleChecker(world, memory, partitions);
     this.#published = new PublishedChecker({
       world,
@@ -90,9 +100,9 @@ export class Checker implements BusObserver, CommitObserver {
     for (const { partition, epoch, publishedPosition } of request.partitions) {
       if (held.has(partition)) this.#published.published(partition, publishedPosition);
       const seen = this.#positions.get(partition) ?? { last: 0, epoch: 0 };
-      const events = this.memory().eventsAfter(partition, seen.last);
+      const events = this.#memory().eventsAfter(partition, seen.last);
       if (events.length > 0 && (epochs.get(partition) !== epoch || epoch < seen.epoch)) {
-        this.world.violated(
+        this.#world.violated(
           'nothing under an old epoch',
           `${process.name} appended to partition ${partition} under epoch ${epoch}, which has ${epochs.get(partition)}`,
         );
@@ -100,7 +110,7 @@ export class Checker implements BusObserver, CommitObserver {
       this.#positions.set(partition, { last: seen.last + events.length, epoch: Math.max(epoch, seen.epoch) });
       for (const [index, event] of events.entries()) {
         if (event.position !== seen.last + index + 1) {
-          this.world.violated('positions without gaps', `${event.position} after ${seen.last + index}`);
+          this.#world.violated('positions without gaps', `${event.position} after ${seen.last + index}`);
         }
         touched.add(event.executionId);
         if (isExecutionEvent(event)) {
@@ -124,10 +134,10 @@ export class Checker implements BusObserver, CommitObserver {
   }
 
   #committed(event: Event, partition: number): void {
-    const { world } = this;
+    const world = this.#world;
     const id = event.executionId;
     world.note('log', () => `${short(id)}/${event.version} ${event.type} ${JSON.stringify(event.data)}`);
-    if (event.type === 'ExecutionStarted' && event.data.endTo !== undefined && this.letThrough?.has(id) === false) {
+    if (event.type === 'ExecutionStarted' && event.data.endTo !== undefined && this.#letThrough?.has(id) === false) {
       world.violated('nothing goes past a limit', `${short(id)} was started without being let through`);
     }
     let history = this.histories.get(id);
@@ -136,13 +146,13 @@ export class Checker implements BusObserver, CommitObserver {
         world.violated('first the start', `${id} begins with ${event.type}`);
         return;
       }
-      const definition = this.definitions.get(event.data.configId) as OrchestrationDefinition;
+      const definition = this.#definitions.get(event.data.configId) as OrchestrationDefinition;
       history = new History(world, id, definition);
       this.histories.set(id, history);
       this.#references.set(id, new Reference(id, definition));
       this.#states.set(id, initialState(compile(definition)));
     }
-    if (partitionOf(id, this.partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
+    if (partitionOf(id, this.#partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
     history.add(event);
     this.#children.committed(event);
     this.dependencies.committed(event);
@@ -162,7 +172,7 @@ export class Checker implements BusObserver, CommitObserver {
     reference.apply(event);
     const [difference] = reference.differences;
     if (difference !== undefined)
-      this.world.violated('as the reference', `${short(id)}/${event.version}: ${difference}`);
+      this.#world.violated('as the reference', `${short(id)}/${event.version}: ${difference}`);
   }
 
   /** Compares a finished execution with the reference, which gets its outcomes and commands. */
@@ -172,7 +182,7 @@ export class Checker implements BusObserver, CommitObserver {
     const theirs = view(state);
     const differ = (what: string, found: unknown, expected: unknown): void => {
       if (found === expected) return;
-      this.world.violated(
+      this.#world.violated(
         'as the reference',
         `${short(id)}: ${what} is ${String(found)}, expected ${String(expected)}`,
       );
@@ -192,9 +202,9 @@ export class Checker implements BusObserver, CommitObserver {
 
   /** Checks an execution after a commit that changed it. */
   #settled(id: string): void {
-    const { world } = this;
+    const world = this.#world;
     const state = this.#states.get(id);
-    const row = this.memory().executionRow(id);
+    const row = this.#memory().executionRow(id);
     // A late write for an execution without a history changes nothing.
     if (row === undefined && state?.deleted !== undefined) return;
     if (state === undefined || row === undefined) return world.violated('a row each', `${id} has none`);
@@ -220,13 +230,13 @@ export class Checker implements BusObserver, CommitObserver {
     if (status !== 'running' || config.oneAtATime) return;
     for (const { index, id: stepId, takesSlot } of config.units) {
       if (!takesSlot && units.get(index)?.phase === 'ready') {
-        this.world.violated('an approval needs no slot', `${short(id)}: ${stepId} is not asked for`);
+        this.#world.violated('an approval needs no slot', `${short(id)}: ${stepId} is not asked for`);
       }
     }
   }
 
   asked(process: SimulatedProcess, kind: RequestKind, body: object): (reply: unknown) => void {
-    const { world } = this;
+    const world = this.#world;
     switch (kind) {
       case 'command':
         return this.#command(process, body as CommandRequest);
@@ -257,7 +267,7 @@ export class Checker implements BusObserver, CommitObserver {
           // The answer was decided between question and answer: if the value did not change meanwhile, the answer must
           // equal it.
           if (before !== undefined && before === after && before !== wanted) {
-            this.world.violated(
+            this.#world.violated(
               'answers follow the log',
               `${process.name} says wanted=${wanted} of ${short(executionId)} ${stepId}/${attempt}`,
             );
@@ -276,7 +286,7 @@ export class Checker implements BusObserver, CommitObserver {
     const ended = this.#ended.get(`${executionId}/${stepId}/${attempt}`) ?? 0;
     if (ended >= LEAST_ENDED) return;
     const name = `${short(executionId)} ${stepId}/${attempt}`;
-    this.world.violated(
+    this.#world.violated(
       'lost with runners that ended',
       `${name} is said to be lost, and ${ended} runners ended with it`,
     );
@@ -287,7 +297,7 @@ export class Checker implements BusObserver, CommitObserver {
     outcome: AttemptReply['outcome'] | undefined,
     before: boolean | undefined,
   ): void {
-    const { world } = this;
+    const world = this.#world;
     const history = this.histories.get(result.executionId);
     const name = `${short(result.executionId)} ${result.stepId}/${result.attempt}`;
     switch (outcome) {
@@ -313,7 +323,7 @@ export class Checker implements BusObserver, CommitObserver {
   }
 
   #command(process: SimulatedProcess, request: CommandRequest): (reply: unknown) => void {
-    const { world } = this;
+    const world = this.#world;
     if (request.schedule !== undefined) {
       return (reply) => {
         world.note(process.name, () => `answers ${JSON.stringify(request.schedule)}: ${JSON.stringify(reply)}`);
@@ -387,7 +397,7 @@ export class Checker implements BusObserver, CommitObserver {
     this.#published.dispatched(`${task.executionId}/${task.stepId}/${task.attempt}`);
     const history = this.histories.get(task.executionId);
     if (history?.wasScheduled(task.stepId, task.attempt) !== true) {
-      this.world.violated(
+      this.#world.violated(
         'effects after commit',
         `${process.name} dispatched ${short(task.executionId)} ${task.stepId}/${task.attempt}, which is not scheduled`,
       );
@@ -398,7 +408,7 @@ export class Checker implements BusObserver, CommitObserver {
     if (input === undefined || history?.wanted(task.stepId, task.attempt) !== true) return;
     if (canonical(task.input) !== canonical(input.value)) {
       const expected = canonical(input.value);
-      this.world.violated('as the reference', `${task.stepId} gets ${canonical(task.input)}, expected ${expected}`);
+      this.#world.violated('as the reference', `${task.stepId} gets ${canonical(task.input)}, expected ${expected}`);
     }
   }
 
@@ -408,7 +418,7 @@ export class Checker implements BusObserver, CommitObserver {
     for (const event of events) {
       const logged = history?.at(event.version);
       if (logged === undefined || JSON.stringify(logged) !== JSON.stringify(event)) {
-        this.world.violated(
+        this.#world.violated(
           'effects after commit',
           `${process.name} published ${short(executionId)}/${event.version}, which the log does not have`,
         );
@@ -423,7 +433,7 @@ export class Checker implements BusObserver, CommitObserver {
         history?.version === undefined ||
         (stepId !== undefined && attempt !== undefined && history.wanted(stepId, attempt))
       ) {
-        this.world.violated(
+        this.#world.violated(
           'effects after commit',
           `${process.name} stopped ${short(executionId)} ${stepId}/${attempt}, which is wanted`,
         );
@@ -438,7 +448,7 @@ export class Checker implements BusObserver, CommitObserver {
       partition: number;
     };
     if (position > (this.#positions.get(partition)?.last ?? 0)) {
-      this.world.violated(
+      this.#world.violated(
         'effects after commit',
         `${process.name} told of ${short(executionId)} at position ${position}`,
       );
@@ -450,22 +460,22 @@ export class Checker implements BusObserver, CommitObserver {
     this.schedules.finish((id) => this.#states.get(id));
     this.#children.finish(this.histories.keys());
     this.dependencies.finish(this.histories.keys());
-    const found = await this.memory().readExecutions([...this.histories.keys()]);
+    const found = await this.#memory().readExecutions([...this.histories.keys()]);
     for (const [id, history] of this.histories) {
       const left = found.get(id) ?? [];
-      const last = await this.memory().readLastRemoved(id);
+      const last = await this.#memory().readLastRemoved(id);
       // Of a deleted execution only the last event stays, with the link before it.
       const expected = history.deleted && left.length === 1 ? history.events.slice(-1) : history.events;
       if (JSON.stringify(left) !== JSON.stringify(expected)) {
-        this.world.violated('what is committed stays', `${short(id)} changed`);
+        this.#world.violated('what is committed stays', `${short(id)} changed`);
       }
       const removed = last === undefined ? undefined : { ...last, version: history.events.length - 1 };
       const walk = new ChainWalk(id, removed);
-      for (const event of await this.memory().readChain(id, 1, history.events.length)) walk.add(event);
+      for (const event of await this.#memory().readChain(id, 1, history.events.length)) walk.add(event);
       walk.end(history.events.length);
       const [problem] = walk.problems;
       if (problem !== undefined || walk.unlinked > 0) {
-        this.world.violated('events are chained', `${short(id)}: ${JSON.stringify(problem ?? 'no link')}`);
+        this.#world.violated('events are chained', `${short(id)}: ${JSON.stringify(problem ?? 'no link')}`);
       }
     }
   }

@@ -10,10 +10,13 @@ export type StateOf = (id: string) => State | undefined;
 
 /** Compares parents and children by their logs. */
 export class ChildChecker {
-  constructor(
-    private readonly world: World,
-    private readonly stateOf: StateOf,
-  ) {}
+  readonly #world: World;
+  readonly #stateOf: StateOf;
+
+  constructor(world: World, stateOf: StateOf) {
+    this.#world = world;
+    this.#stateOf = stateOf;
+  }
 
   /** An event of any execution, before it is in the state. */
   committed(event: Event): void {
@@ -40,7 +43,7 @@ export class ChildChecker {
 
   #open(ids: Iterable<string>): (readonly [rule: string, message: string])[] {
     return [...ids].flatMap((id) => {
-      const state = this.stateOf(id);
+      const state = this.#stateOf(id);
       if (state === undefined) return [];
       return state.config.childUnits.flatMap((index) => {
         const problem = this.#finished(id, state, index);
@@ -50,12 +53,12 @@ export class ChildChecker {
   }
 
   #violated(rule: string, message: string): void {
-    this.world.violated(rule, message);
+    this.#world.violated(rule, message);
   }
 
   #started({ executionId, data: { parent, tenantId } }: Extract<Event, { type: 'ExecutionStarted' }>): void {
     if (parent === undefined) return;
-    const above = this.stateOf(parent.executionId);
+    const above = this.#stateOf(parent.executionId);
     const index = above?.config.unitIndex.get(parent.stepId) ?? -1;
     const child = above?.units.get(index)?.child;
     const asked = above !== undefined && child !== undefined && child.number >= 1;
@@ -67,7 +70,7 @@ export class ChildChecker {
   }
 
   #ended({ executionId, data: { childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
-    const child = this.stateOf(childId);
+    const child = this.#stateOf(childId);
     if (status === 'refused') return;
     // A user may have retried it since.
     if (child === undefined) this.#violated('an end is of a child', `${short(executionId)} hears of ${short(childId)}`);
@@ -75,11 +78,11 @@ export class ChildChecker {
 
   /** A step's output is its child's output. */
   #given({ executionId, data: { stepId, output = null } }: Extract<Event, { type: 'StepCompleted' }>): void {
-    const state = this.stateOf(executionId);
+    const state = this.#stateOf(executionId);
     const child = state?.units.get(state.config.unitIndex.get(stepId) ?? -1)?.child;
     if (state === undefined || child === undefined) return;
     if (orchestrationOf(unitOf(state, stepId)) === undefined && child.attempt === undefined) return;
-    const given = this.stateOf(child.id);
+    const given = this.#stateOf(child.id);
     if (given?.status !== 'completed') this.#violated('done by its child', `${stepId} of ${short(executionId)}`);
     else if (canonical(given.output ?? null) !== canonical(output)) {
       this.#violated('a step gives what its child gave', `${stepId} of ${short(executionId)}: ${canonical(output)}`);
@@ -90,7 +93,7 @@ export class ChildChecker {
     const unit = state.units.get(index);
     const child = unit?.child;
     if (unit === undefined || child === undefined || child.ended !== undefined) return undefined;
-    const below = this.stateOf(child.id);
+    const below = this.#stateOf(child.id);
     const named = `${short(child.id)} of ${short(id)}`;
     if (!isTerminal(state.status) && unit.phase === 'awaiting') {
       if (below === undefined) return ['every child is started', named];

@@ -15,22 +15,26 @@ const ENDS: ReadonlySet<string> = new Set([
 
 /** Compares waiting executions with those that they wait for, by their logs. */
 export class DependencyChecker {
-  constructor(
-    private readonly world: World,
-    private readonly stateOf: StateOf,
-    private readonly historyOf: (id: string) => History | undefined,
-  ) {}
+  readonly #world: World;
+  readonly #stateOf: StateOf;
+  readonly #historyOf: (id: string) => History | undefined;
+
+  constructor(world: World, stateOf: StateOf, historyOf: (id: string) => History | undefined) {
+    this.#world = world;
+    this.#stateOf = stateOf;
+    this.#historyOf = historyOf;
+  }
 
   /** An event of any execution. */
   committed(event: Event): void {
     if (event.type !== 'DependencyEnded') return;
     const { executionId, status, version } = event.data;
-    const history = this.historyOf(executionId);
+    const history = this.#historyOf(executionId);
     const end = history?.at(version);
     const said = end === undefined || !ENDS.has(end.type) ? undefined : history?.statusAt(version);
     if (said !== status) {
       const found = `${short(executionId)} is ${said} at version ${version}`;
-      this.world.violated('a dependency has ended so', `${short(event.executionId)} hears ${status}, and ${found}`);
+      this.#world.violated('a dependency has ended so', `${short(event.executionId)} hears ${status}, and ${found}`);
     }
   }
 
@@ -40,14 +44,14 @@ export class DependencyChecker {
   }
 
   finish(ids: Iterable<string>): void {
-    for (const message of this.#lost(ids)) this.world.violated('no end of a dependency is lost', message);
+    for (const message of this.#lost(ids)) this.#world.violated('no end of a dependency is lost', message);
   }
 
   /** Whether it may wait for ever, because the execution that it waits for is paused or missing. */
   mayWait(state: State, depth = 0): boolean {
     if (state.status !== 'pending' || depth > 10) return false;
     return (state.dependencies ?? []).some(({ executionId, ended }) => {
-      const awaited = ended === undefined ? this.stateOf(executionId) : undefined;
+      const awaited = ended === undefined ? this.#stateOf(executionId) : undefined;
       if (ended !== undefined) return false;
       return awaited === undefined || awaited.status === 'paused' || this.mayWait(awaited, depth + 1);
     });
@@ -55,10 +59,10 @@ export class DependencyChecker {
 
   #lost(ids: Iterable<string>): string[] {
     return [...ids].flatMap((id) => {
-      const state = this.stateOf(id);
+      const state = this.#stateOf(id);
       if (state === undefined || isTerminal(state.status)) return [];
       return (state.dependencies ?? []).flatMap(({ executionId, ended }) => {
-        const awaited = this.stateOf(executionId);
+        const awaited = this.#stateOf(executionId);
         const isOver = awaited !== undefined && isTerminal(awaited.status);
         // A deleted execution may have forgotten its waiters together with its events. Then it is asked again, hours
         // later.

@@ -29,30 +29,36 @@ export interface OwnerDirectParts {
  * may be lost, repeated, and delayed together with all later ones.
  */
 class Link {
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #trouble: number;
+  readonly #deliver: (callback: () => void) => void;
   #last = 0;
   readonly #arrived: (() => void)[] = [];
 
-  constructor(
-    private readonly world: World,
-    private readonly random: SeededRandom,
-    private readonly trouble: number,
-    private readonly deliver: (callback: () => void) => void,
-  ) {}
+  constructor(world: World, random: SeededRandom, trouble: number, deliver: (callback: () => void) => void) {
+    this.#world = world;
+    this.#random = random;
+    this.#trouble = trouble;
+    this.#deliver = deliver;
+  }
 
   send(arrive: () => void): void {
     for (const delay of this.#delays()) {
-      const { now } = this.world;
+      const { now } = this.#world;
       this.#last = Math.max(this.#last, now + delay);
-      this.world.after(this.#last - now, () => {
+      this.#world.after(this.#last - now, () => {
         this.#arrived.push(arrive);
         // The oldest one, for whichever message this call was, because a stalled process reads its socket in order.
-        this.deliver(() => this.#arrived.shift()?.());
+        this.#deliver(() => this.#arrived.shift()?.());
       });
     }
   }
 
   #delays(): number[] {
-    const { random, world, trouble } = this;
+    const random = this.#random;
+    const world = this.#world;
+    const trouble = this.#trouble;
     const usual = random.between(0, 3);
     if (!random.chance(trouble) || !world.faults) return [usual];
     switch (random.int(4)) {
@@ -84,15 +90,17 @@ export function ofATenant(task: OutgoingTask): OutgoingTask {
 
 /** An owner process's direct dispatch: the real one, with its messages to and from each runner. */
 export class OwnerDirect {
+  readonly #network: DirectNetwork;
   readonly dispatch: DirectDispatch;
   readonly #links = new Map<string, { readonly to: Link; readonly from: Link }>();
   readonly #asked = new Set<(answer: RunnerAnswer) => void>();
 
   constructor(
     readonly process: SimulatedProcess,
-    private readonly network: DirectNetwork,
+    network: DirectNetwork,
     parts: OwnerDirectParts,
   ) {
+    this.#network = network;
     this.dispatch = new DirectDispatch({
       clock: parts.clock,
       log: parts.log,
@@ -121,8 +129,8 @@ export class OwnerDirect {
     let links = this.#links.get(incarnation);
     if (links === undefined) {
       links = {
-        to: this.network.link((callback) => callback()),
-        from: this.network.link((callback) => this.process.deliver(callback)),
+        to: this.#network.link((callback) => callback()),
+        from: this.#network.link((callback) => this.process.deliver(callback)),
       };
       this.#links.set(incarnation, links);
     }
@@ -140,16 +148,17 @@ export class OwnerDirect {
     const incarnation = subject.split('.')[3] ?? '';
     const { to, from } = this.#linksOf(incarnation);
     to.send(() => {
-      const end = this.network.end(incarnation);
+      const end = this.#network.end(incarnation);
       if (end === undefined) return from.send(() => once('no_responders'));
       end.receive(text, (receipt) => from.send(() => once({ text: receipt })));
     });
-    this.network.world.after(timeoutMs, () => this.process.deliver(() => once('timeout')));
+    this.#network.world.after(timeoutMs, () => this.process.deliver(() => once('timeout')));
   }
 }
 
 /** NATS for direct dispatch: the subjects of runners, their beats, and their connections. */
 export class DirectNetwork {
+  readonly #trouble: number;
   readonly #owners = new Set<OwnerDirect>();
   readonly #ends = new Map<string, RunnerEnd>();
   /** Attempts that a runner has taken, that the queue has acknowledged, or whose result was answered. */
@@ -161,8 +170,10 @@ export class DirectNetwork {
     readonly world: World,
     /** A separate generator, so that seeds without direct dispatch give the same run as before it existed. */
     readonly random: SeededRandom,
-    private readonly trouble: number,
-  ) {}
+    trouble: number,
+  ) {
+    this.#trouble = trouble;
+  }
 
   /** An owner counts a direct task as stored, so some runner must have it. */
   check(process: SimulatedProcess, { attemptKey, messageId }: OutgoingTask): void {
@@ -172,7 +183,7 @@ export class DirectNetwork {
 
   /** No process crashes or stalls in this seed. */
   planNothing(): void {
-    if (this.trouble === 0) this.#ran = new Set();
+    if (this.#trouble === 0) this.#ran = new Set();
   }
 
   /** The agent of a direct attempt begins. It may begin a second time only after a fault. */
@@ -184,7 +195,7 @@ export class DirectNetwork {
   }
 
   link(deliver: (callback: () => void) => void): Link {
-    return new Link(this.world, this.random, this.trouble, deliver);
+    return new Link(this.world, this.random, this.#trouble, deliver);
   }
 
   end(incarnation: string): RunnerEnd | undefined {

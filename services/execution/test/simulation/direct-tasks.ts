@@ -25,25 +25,31 @@ export interface DirectRunner {
 
 /** A direct task until it is settled. */
 export class HeldTask {
+  readonly #settle: (held: HeldTask, givenUp: boolean) => void;
   settled = false;
 
   constructor(
     readonly key: string,
     readonly task: Task,
-    private readonly settle: (held: HeldTask, givenUp: boolean) => void,
-  ) {}
+    settle: (held: HeldTask, givenUp: boolean) => void,
+  ) {
+    this.#settle = settle;
+  }
 
   ack(): void {
-    this.settle(this, false);
+    this.#settle(this, false);
   }
 
   nak(): void {
-    this.settle(this, true);
+    this.#settle(this, true);
   }
 }
 
 /** A model of the step-runner's end of direct dispatch (libs/worker/src/direct-tasks.ts), one for each incarnation. */
 export class DirectTasks implements RunnerEnd {
+  readonly #world: World;
+  readonly #network: DirectNetwork;
+  readonly #runner: DirectRunner;
   readonly #held = new Map<string, HeldTask>();
   #beatSoon = false;
   #leaving = false;
@@ -51,10 +57,13 @@ export class DirectTasks implements RunnerEnd {
 
   constructor(
     readonly incarnation: string,
-    private readonly world: World,
-    private readonly network: DirectNetwork,
-    private readonly runner: DirectRunner,
+    world: World,
+    network: DirectNetwork,
+    runner: DirectRunner,
   ) {
+    this.#world = world;
+    this.#network = network;
+    this.#runner = runner;
     network.join(this);
     this.#beat();
     this.#beatLater();
@@ -94,16 +103,16 @@ export class DirectTasks implements RunnerEnd {
 
   #end(crashed: boolean): void {
     this.#stopped = true;
-    this.network.leave(this.incarnation, crashed);
+    this.#network.leave(this.incarnation, crashed);
   }
 
   get #open(): boolean {
-    return !this.#leaving && !this.runner.closed && this.runner.queueEmpty;
+    return !this.#leaving && !this.#runner.closed && this.#runner.queueEmpty;
   }
 
   #run(callback: () => void): void {
     if (this.#stopped) return;
-    this.runner.run(() => {
+    this.#runner.run(() => {
       if (!this.#stopped) callback();
     });
   }
@@ -113,11 +122,11 @@ export class DirectTasks implements RunnerEnd {
     // Sent again because the receipt was late. If it were refused, it would also run elsewhere, even while this runner
     // stops.
     if (this.#held.has(key)) return true;
-    if (!this.#open || this.runner.free === 0) return false;
+    if (!this.#open || this.#runner.free === 0) return false;
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
-    this.network.sure.add(key);
-    this.runner.take(held);
+    this.#network.sure.add(key);
+    this.#runner.take(held);
     return true;
   }
 
@@ -131,7 +140,7 @@ export class DirectTasks implements RunnerEnd {
   #soon(): void {
     if (this.#beatSoon) return;
     this.#beatSoon = true;
-    this.world.after(0, () =>
+    this.#world.after(0, () =>
       this.#run(() => {
         this.#beatSoon = false;
         this.#beat();
@@ -140,7 +149,7 @@ export class DirectTasks implements RunnerEnd {
   }
 
   #beatLater(): void {
-    this.world.after(BEAT_MS, () =>
+    this.#world.after(BEAT_MS, () =>
       this.#run(() => {
         this.#beat();
         this.#beatLater();
@@ -149,7 +158,7 @@ export class DirectTasks implements RunnerEnd {
   }
 
   #beat(over = false): void {
-    const { name, free, slots, begun } = this.runner;
+    const { name, free, slots, begun } = this.#runner;
     const beat: RunnerBeat = {
       runnerId: name,
       incarnation: this.incarnation,
@@ -159,6 +168,6 @@ export class DirectTasks implements RunnerEnd {
       begun,
       over,
     };
-    this.network.beat(this.incarnation, JSON.stringify(beat));
+    this.#network.beat(this.incarnation, JSON.stringify(beat));
   }
 }

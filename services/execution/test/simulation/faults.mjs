@@ -81,7 +81,7 @@ export const faults = [
       {
         file: `${partitions}/lane.ts`,
         from: '    this.#sent.push(batch);\n',
-        to: '    this.#sent.push(batch);\n    for (const early of batch.executions.values()) this.parts.owner.committed(early);\n',
+        to: '    this.#sent.push(batch);\n    for (const early of batch.executions.values()) this.#parts.owner.committed(early);\n',
       },
     ],
   },
@@ -109,8 +109,8 @@ export const faults = [
       },
       {
         file: `${partitions}/execution-loader.ts`,
-        from: 'if (this.#queue.size === 1) this.soon(() => this.#next());\n    });\n',
-        to: 'if (this.#queue.size === 1) this.soon(() => this.#next());\n    }));\n',
+        from: 'if (this.#queue.size === 1) this.#soon(() => this.#next());\n    });\n',
+        to: 'if (this.#queue.size === 1) this.#soon(() => this.#next());\n    }));\n',
       },
       {
         file: `${partitions}/execution-loader.ts`,
@@ -188,8 +188,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/effects.ts`,
-        from: 'this.parts.submit(execution.partition, inputOf(settled));',
-        to: 'this.parts.submit(execution.partition, inputOf(() => undefined));\n    this.#done(execution, ticket);',
+        from: 'this.#parts.submit(execution.partition, inputOf(settled));',
+        to: 'this.#parts.submit(execution.partition, inputOf(() => undefined));\n    this.#done(execution, ticket);',
       },
     ],
   },
@@ -211,7 +211,11 @@ export const faults = [
     seed: 2,
     patches: [
       { file: `${partitions}/queue-watch.ts`, from: '      if (lost) {\n', to: '      if (lost && this.#stopped) {\n' },
-      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
+      {
+        file: `${partitions}/queue-watch.ts`,
+        from: 'let left = this.#parts.settings.auditBatch;',
+        to: 'let left = 0;',
+      },
     ],
   },
   {
@@ -219,7 +223,11 @@ export const faults = [
     what: 'single tasks that the queue lost are not looked up',
     seed: 59,
     patches: [
-      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
+      {
+        file: `${partitions}/queue-watch.ts`,
+        from: 'let left = this.#parts.settings.auditBatch;',
+        to: 'let left = 0;',
+      },
     ],
   },
   {
@@ -300,8 +308,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/ownership.ts`,
-        from: "} finally {\n      // No client is served any more, whether or not the release was received. Partitions that still have this name are\n      // checked again later.\n      for (const partition of still) this.parts.lost(partition, 'released');\n    }",
-        to: "for (const partition of still) this.parts.lost(partition, 'released');\n    } finally {}",
+        from: "} finally {\n      // No client is served any more, whether or not the release was received. Partitions that still have this name are\n      // checked again later.\n      for (const partition of still) this.#parts.lost(partition, 'released');\n    }",
+        to: "for (const partition of still) this.#parts.lost(partition, 'released');\n    } finally {}",
       },
     ],
   },
@@ -452,7 +460,7 @@ export const faults = [
       {
         file: direct,
         from: '    const run = { pool, incarnation };\n',
-        to: '    const run = { pool, incarnation: `${incarnation}-${this.parts.clock.elapsed()}` };\n',
+        to: '    const run = { pool, incarnation: `${incarnation}-${this.#parts.clock.elapsed()}` };\n',
       },
     ],
   },

@@ -13,6 +13,7 @@ const AFTER_THE_END: ReadonlySet<string> = new Set(['ExecutionRetried', 'Executi
 
 /** One execution's log, and the rules that hold for every config. */
 export class History {
+  readonly #world: World;
   readonly events: Event[] = [];
   readonly #attempts = new Map<string, Attempt>();
   /** The running attempt of each step. */
@@ -52,10 +53,11 @@ export class History {
   #before: ExecutionStatus = 'running';
 
   constructor(
-    private readonly world: World,
+    world: World,
     readonly id: string,
     readonly definition: OrchestrationDefinition,
   ) {
+    this.#world = world;
     const limits = new Map<string, number>();
     for (const step of definition.steps) {
       limits.set(step.id, step.retry?.max_attempts ?? (step.llm === undefined ? 1 : 5));
@@ -191,7 +193,7 @@ export class History {
   }
 
   #violated(rule: string, message: string): void {
-    this.world.violated(rule, `${short(this.id)}: ${message}`);
+    this.#world.violated(rule, `${short(this.id)}: ${message}`);
   }
 
   #apply(event: Event): void {

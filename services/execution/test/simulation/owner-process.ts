@@ -35,6 +35,7 @@ let incarnations = 0;
  * stalls, and nothing of it is left after a crash. Messages that it sent before are in transit.
  */
 export class OwnerProcess implements SimulatedProcess {
+  readonly #parts: OwnerParts;
   alive = true;
   readonly engine: Engine;
   readonly #incarnation: string;
@@ -43,8 +44,9 @@ export class OwnerProcess implements SimulatedProcess {
 
   constructor(
     readonly name: string,
-    private readonly parts: OwnerParts,
+    parts: OwnerParts,
   ) {
+    this.#parts = parts;
     incarnations += 1;
     this.#incarnation = `${name}#${incarnations}`;
     const { world, settings, leaseMs } = parts;
@@ -81,29 +83,29 @@ export class OwnerProcess implements SimulatedProcess {
 
   crash(why: string): void {
     if (!this.alive) return;
-    this.parts.world.note(this.name, () => `crashes ${why}`);
+    this.#parts.world.note(this.name, () => `crashes ${why}`);
     this.alive = false;
     this.#held = undefined;
-    this.parts.crashed(this);
+    this.#parts.crashed(this);
   }
 
   stall(): void {
     if (this.#held !== undefined || !this.alive) return;
-    this.parts.world.note(this.name, () => 'stands still');
+    this.#parts.world.note(this.name, () => 'stands still');
     this.#held = [];
   }
 
   wake(): void {
     const held = this.#held;
     if (held === undefined) return;
-    this.parts.world.note(this.name, () => 'wakes');
+    this.#parts.world.note(this.name, () => 'wakes');
     this.#held = undefined;
-    for (const callback of held) this.parts.world.after(0, () => this.deliver(callback));
+    for (const callback of held) this.#parts.world.after(0, () => this.deliver(callback));
   }
 
   /** Ends the process as SIGTERM does. */
   async stop(): Promise<void> {
-    this.parts.world.note(this.name, () => 'is told to stop');
+    this.#parts.world.note(this.name, () => 'is told to stop');
     try {
       await this.engine.stop();
       this.crash('in peace: it has stopped');
@@ -123,7 +125,7 @@ export class OwnerProcess implements SimulatedProcess {
   }
 
   #clock(): Clock {
-    const { world, skewMs } = this.parts;
+    const { world, skewMs } = this.#parts;
     const soon = (callback: () => void): void => {
       world.after(0, () => this.deliver(callback));
     };
@@ -148,7 +150,7 @@ export class OwnerProcess implements SimulatedProcess {
   }
 
   #configs(): ConfigService {
-    const { configs, world } = this.parts;
+    const { configs, world } = this.#parts;
     const travel = <R>(work: Promise<R>): Promise<R> =>
       new Promise((resolve) => {
         void work.then((value) => world.after(world.random.between(1, 30), () => this.deliver(() => resolve(value))));
@@ -161,7 +163,7 @@ export class OwnerProcess implements SimulatedProcess {
   }
 
   #evaluator(): Evaluator {
-    const { evaluator, world } = this.parts;
+    const { evaluator, world } = this.#parts;
     return {
       evaluate: (request) =>
         new Promise((resolve) => {
@@ -180,7 +182,7 @@ export class OwnerProcess implements SimulatedProcess {
   }
 
   #starts(): OwnStarts | undefined {
-    const { starts } = this.parts;
+    const { starts } = this.#parts;
     if (starts === undefined) return undefined;
     return {
       admitted: (start) =>
@@ -194,7 +196,7 @@ export class OwnerProcess implements SimulatedProcess {
   }
 
   #log(): EngineLog {
-    const { world } = this.parts;
+    const { world } = this.#parts;
     const note =
       (level: string) =>
       (fields: object, message: string): void => {

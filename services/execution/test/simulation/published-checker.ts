@@ -33,10 +33,13 @@ interface Asked {
  * have been sent at least once.
  */
 export class PublishedChecker {
+  readonly #parts: PublishedParts;
   readonly #asked = new Map<number, Map<string, Asked>>();
   readonly #dispatched = new Set<string>();
 
-  constructor(private readonly parts: PublishedParts) {}
+  constructor(parts: PublishedParts) {
+    this.#parts = parts;
+  }
 
   /** A task was sent. */
   dispatched(attemptKey: string): void {
@@ -49,7 +52,7 @@ export class PublishedChecker {
     if (event.type === 'EvaluationRequested') {
       const { key } = event.data;
       return this.#ask(partition, `${id} evaluates ${key}`, event, () => {
-        const state = this.parts.execution(id);
+        const state = this.#parts.execution(id);
         if (state === undefined) return undefined;
         const wanted = wantedEffects(state).some((effect) => effect.type === 'evaluate' && effect.key === key);
         return wanted ? `the evaluation of ${key}` : undefined;
@@ -58,22 +61,22 @@ export class PublishedChecker {
     if (event.type === 'ChildRequested') {
       const { childId, stepId } = event.data;
       return this.#ask(partition, `${id} starts ${childId}`, event, () => {
-        const state = this.parts.execution(id);
+        const state = this.#parts.execution(id);
         const effects = state === undefined ? [] : wantedEffects(state);
         const wanted = effects.some((effect) => effect.type === 'startChild' && effect.childId === childId);
         return wanted ? `the child of ${stepId}` : undefined;
       });
     }
-    const state = this.parts.execution(id);
+    const state = this.#parts.execution(id);
     if (state?.waiters !== undefined && isTerminal(state.status)) {
       for (const waiter of state.waiters) this.#askTold(event, partition, waiter);
     }
     const to = state?.started?.endTo;
     if (to === undefined || state === undefined || !isTerminal(state.status)) return;
     this.#ask(partition, `${id} tells its end`, event, () => {
-      const now = this.parts.execution(id);
+      const now = this.#parts.execution(id);
       if (now === undefined || !isTerminal(now.status)) return undefined;
-      const waits = this.parts.schedule(to)?.running.some(({ executionId }) => executionId === id) === true;
+      const waits = this.#parts.schedule(to)?.running.some(({ executionId }) => executionId === id) === true;
       return waits ? `the message of its end` : undefined;
     });
   }
@@ -81,7 +84,7 @@ export class PublishedChecker {
   #askTold(event: Event, partition: number, waiter: string): void {
     const { executionId: id } = event;
     this.#ask(partition, `${id} tells its end to ${waiter}`, event, () => {
-      const [awaited, now] = [this.parts.execution(id), this.parts.execution(waiter)];
+      const [awaited, now] = [this.#parts.execution(id), this.#parts.execution(waiter)];
       if (awaited === undefined || awaited.deleted !== undefined || !isTerminal(awaited.status)) return undefined;
       if (now === undefined || isTerminal(now.status)) return undefined;
       const open = now.dependencies?.some((each) => each.executionId === id && each.ended === undefined) === true;
@@ -91,14 +94,14 @@ export class PublishedChecker {
 
   #askDispatches(event: Event, partition: number): void {
     const { executionId: id } = event;
-    const state = this.parts.execution(id);
+    const state = this.#parts.execution(id);
     if (state === undefined || !hasEffects(event.type)) return;
     for (const effect of effectsOf(event, state)) {
       if (effect.type !== 'dispatch') continue;
       const { stepId, attempt } = effect;
       const key = `${id}/${stepId}/${attempt}`;
       this.#ask(partition, `${key} is sent`, event, () => {
-        const now = this.parts.execution(id);
+        const now = this.#parts.execution(id);
         const wanted = now !== undefined && isAttemptWanted(now, stepId, attempt);
         return wanted && !this.#dispatched.has(key) ? `the dispatch of ${stepId}/${attempt}` : undefined;
       });
@@ -107,14 +110,14 @@ export class PublishedChecker {
 
   scheduleCommitted(event: ScheduleStreamEvent, partition: number): void {
     const { executionId: id } = event;
-    const state = this.parts.schedule(id);
+    const state = this.#parts.schedule(id);
     if (state === undefined) return;
     for (const { type, executionId } of wantedScheduleEffects(state)) {
       const name = `${id} ${type}s ${executionId}`;
       // The first event after which it is wanted has requested it.
       if (this.#asked.get(partition)?.has(name) === true) continue;
       this.#ask(partition, name, event, () => {
-        const now = this.parts.schedule(id);
+        const now = this.#parts.schedule(id);
         const wanted =
           now !== undefined &&
           wantedScheduleEffects(now).some((effect) => effect.type === type && effect.executionId === executionId);
@@ -133,7 +136,7 @@ export class PublishedChecker {
       if (what === undefined) {
         asked.delete(name);
       } else if (at <= position) {
-        this.parts.world.violated(
+        this.#parts.world.violated(
           'published is done',
           `${short(streamId)}: ${what} of position ${at} is open, and ${position} is published`,
         );
@@ -144,9 +147,9 @@ export class PublishedChecker {
   /** Whether it was stopped, or has ended already. */
   #stopped(schedule: ScheduleState, executionId: string): boolean {
     const how = schedule.running.find((run) => run.executionId === executionId)?.stopping;
-    const execution = this.parts.execution(executionId);
+    const execution = this.#parts.execution(executionId);
     if (how === undefined || execution === undefined) return false;
-    return isTerminal(execution.status) || this.parts.hasCommand(executionId, uuidV5(executionId, how));
+    return isTerminal(execution.status) || this.#parts.hasCommand(executionId, uuidV5(executionId, how));
   }
 
   #ask(

@@ -145,6 +145,8 @@ const BY_TIME = new Set(['schedule_to_close_timeout', 'input_too_large']);
  * plans nothing: the engine's own choices in the log are compared with it, not followed.
  */
 export class Reference {
+  readonly #id: string;
+  readonly #definition: OrchestrationDefinition;
   readonly #nodes = new Map<string, Node>();
   readonly #roots: Node[] = [];
   readonly #completed: Node[] = [];
@@ -180,10 +182,9 @@ export class Reference {
   /** Differences between the log and this reference. */
   readonly differences: string[] = [];
 
-  constructor(
-    private readonly id: string,
-    private readonly definition: OrchestrationDefinition,
-  ) {
+  constructor(id: string, definition: OrchestrationDefinition) {
+    this.#id = id;
+    this.#definition = definition;
     const { steps, consensus_groups: groups = [] } = definition;
     const usual: FailurePolicy = definition.strategy === 'fallback' ? 'fallback' : 'abort';
     // `abort` is the default, and means the same in strategy fallback as an absent value.
@@ -264,7 +265,7 @@ export class Reference {
       case 'ExecutionStarted':
         this.#limits = this.#limitsOf(event.data.budget);
         this.#input = event.data.input ?? null;
-        this.#name = this.definition.name;
+        this.#name = this.#definition.name;
         this.#depth = event.data.parent?.depth ?? 0;
         for (const { executionId, on } of event.data.after ?? []) this.#waitsFor.set(executionId, on);
         this.#starting = true;
@@ -497,7 +498,7 @@ export class Reference {
         node.decided = event;
         const told = event.type === 'ConsensusReached' ? `reached by ${[...event.data.winners].join()}` : 'failed';
         const members = node.members.map((member) => this.#standing(member));
-        const mine = tally(this.definition, node.group as ConsensusGroup, members, this.#judged.get(node.id));
+        const mine = tally(this.#definition, node.group as ConsensusGroup, members, this.#judged.get(node.id));
         const said = typeof mine === 'object' ? `reached by ${mine.winners.join()}` : (mine ?? 'open');
         this.#expect(told === said, `${node.id} ${told}, expected ${said}`);
         if (event.type === 'ConsensusReached') {
@@ -640,7 +641,7 @@ export class Reference {
 
   /** Whether all choices that name a step have chosen it. */
   #chosen(step: StepDefinition): boolean {
-    return this.definition.steps.every(({ id, choice }) => {
+    return this.#definition.steps.every(({ id, choice }) => {
       const named =
         choice === undefined ? [] : [...choice.branches.flatMap(({ steps }) => steps), ...(choice.default ?? [])];
       if (!named.includes(step.id)) return true;
@@ -657,7 +658,7 @@ export class Reference {
     const node = this.#node(stepId);
     const { child } = node;
     this.#expect(config === node.step?.orchestration?.config, `${stepId} wants ${config}`);
-    this.#expect(childId === uuidV5(this.id, `${stepId}/${number}`), `${stepId} has a child of another name`);
+    this.#expect(childId === uuidV5(this.#id, `${stepId}/${number}`), `${stepId} has a child of another name`);
     const given = canonical(this.inputOf(stepId)?.value);
     if (node.waiting) {
       this.#expect(number === (child?.number ?? 0) + 1 && !resumed, `${stepId} has child ${number}`);
@@ -754,7 +755,7 @@ export class Reference {
     const node = this.#node(stepId);
     this.#expect(node.running && config === node.step?.agent, `${stepId} has ${config} make an attempt`);
     this.#expect(configId === `config-${config}`, `${config} is said to be ${configId}`);
-    this.#expect(childId === uuidV5(this.id, `${stepId}/${number}`), `${stepId} has a child of another name`);
+    this.#expect(childId === uuidV5(this.#id, `${stepId}/${number}`), `${stepId} has a child of another name`);
     this.#expect(number === (node.child?.number ?? 0) + 1 && !resumed, `${stepId} has child ${number}`);
     node.child = { id: childId, number, given: '', ended: undefined };
     node.delegated = true;
@@ -861,7 +862,7 @@ export class Reference {
       config === (attempt === undefined ? tool.config : tool.agent),
       `${stepId} has ${config} make its call`,
     );
-    this.#expect(childId === uuidV5(this.id, `${stepId}/${number}`) && !resumed, `${stepId} has another child`);
+    this.#expect(childId === uuidV5(this.#id, `${stepId}/${number}`) && !resumed, `${stepId} has another child`);
     guard.child = childId;
     guard.childEnd = undefined;
   }
@@ -955,7 +956,7 @@ export class Reference {
   }
 
   #limitsOf(own: { readonly maxTokens?: number; readonly maxCost?: number } | undefined) {
-    const { max_tokens: tokens, max_cost: cost } = this.definition.settings?.budget ?? {};
+    const { max_tokens: tokens, max_cost: cost } = this.#definition.settings?.budget ?? {};
     return {
       tokens: Math.min(tokens ?? Infinity, own?.maxTokens ?? Infinity),
       cost: Math.min(cost ?? Infinity, own?.maxCost ?? Infinity),
@@ -1043,7 +1044,7 @@ export class Reference {
       if (node.members.some((member) => !this.#heard(member) || this.#evaluating.has(`vote:${member.id}`)))
         return false;
       const members = node.members.map((member) => this.#standing(member));
-      return tally(this.definition, node.group, members, this.#judged.get(node.id)) !== 'judge';
+      return tally(this.#definition, node.group, members, this.#judged.get(node.id)) !== 'judge';
     });
     this.#expect(decidable === undefined, `the budget ends it, and ${decidable?.id} can be decided`);
     if (this.#cause === undefined && this.#status === 'running') {
@@ -1547,7 +1548,7 @@ export class Reference {
 
   #scope(node: Node): JsonValue {
     const outputs = Object.fromEntries([...this.#ancestors(node)].map((above) => [above.key, this.#outputOf(above)]));
-    const scope = { input: this.#input, outputs, execution: { id: this.id, name: this.#name } };
+    const scope = { input: this.#input, outputs, execution: { id: this.#id, name: this.#name } };
     if (node.step?.repeat === undefined) return scope;
     const { done, between, results } = node.loop ?? { done: 0, between: false, results: [] };
     return { ...scope, iteration: between ? done : done + 1, result: results.at(-1) ?? null, results: [...results] };
@@ -1572,7 +1573,7 @@ export class Reference {
     if (node.dependencies.length === 0) return { value: this.#input };
     const base = typeof this.#input === 'object' && this.#input !== null && !Array.isArray(this.#input);
     const fields = base ? (this.#input as { [key: string]: JsonValue }) : { input: this.#input };
-    if (this.definition.settings?.default_input === 'merged') {
+    if (this.#definition.settings?.default_input === 'merged') {
       const merged: { [key: string]: JsonValue } = { ...fields };
       for (const id of node.dependencies) {
         const from = this.#node(id);
@@ -1645,7 +1646,7 @@ export class Reference {
   }
 
   #finish(): void {
-    const { output } = this.definition;
+    const { output } = this.#definition;
     if (output === undefined) {
       const needed = new Set([...this.#nodes.values()].flatMap((node) => node.dependencies));
       const sinks = this.#roots.filter((node) => !needed.has(node.id));
@@ -1662,7 +1663,7 @@ export class Reference {
         .filter((node) => node.servesFor === undefined)
         .map((node) => [node.key, this.#outputOf(node)]),
     );
-    const scope = { input: this.#input, outputs: all, execution: { id: this.id, name: this.#name } };
+    const scope = { input: this.#input, outputs: all, execution: { id: this.#id, name: this.#name } };
     const mapped = attempt(() => map(output, (text) => evaluateExpression(text, scope) ?? null));
     // The sandbox's refusal is in the log. Until then the execution runs.
     if (mapped === undefined) return;

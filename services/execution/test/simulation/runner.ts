@@ -60,6 +60,11 @@ function keyOf({ executionId, stepId, attempt }: Task): string {
 
 /** A step-runner with agents that succeed, fail, hang, answer late or answer twice. */
 export class Runner {
+  readonly #world: World;
+  readonly #queue: TaskQueue;
+  readonly #bus: SimulatedBus;
+  readonly #habits: AgentHabits;
+  readonly #part: DirectPart | undefined;
   alive = true;
   #stalled: (() => void)[] | undefined;
   readonly #held = new Set<Held>();
@@ -71,13 +76,18 @@ export class Runner {
 
   constructor(
     readonly name: string,
-    private readonly world: World,
-    private readonly queue: TaskQueue,
-    private readonly bus: SimulatedBus,
-    private readonly habits: AgentHabits,
+    world: World,
+    queue: TaskQueue,
+    bus: SimulatedBus,
+    habits: AgentHabits,
     /** Undefined: it takes tasks only from the queue. */
-    private readonly part: DirectPart | undefined,
+    part: DirectPart | undefined,
   ) {
+    this.#world = world;
+    this.#queue = queue;
+    this.#bus = bus;
+    this.#habits = habits;
+    this.#part = part;
     if (part !== undefined) world.after(0, () => this.#open(part));
     bus.stopListeners.push((text) => this.#run(() => this.#stop(JSON.parse(text) as StopAttempts)));
   }
@@ -85,14 +95,14 @@ export class Runner {
   /** Takes as many tasks as it has room for. */
   pull(): void {
     while (this.alive && this.#stalled === undefined && !this.#leaving && this.#hasRoom()) {
-      const message = this.queue.take();
+      const message = this.#queue.take();
       if (message === undefined) return;
       this.#take(message, structuredClone(message.task.task), message.deliveries);
     }
   }
 
   #hasRoom(): boolean {
-    return this.part === undefined ? this.#held.size < SLOTS : this.#free(this.part) > 0;
+    return this.#part === undefined ? this.#held.size < SLOTS : this.#free(this.#part) > 0;
   }
 
   #free({ slots }: DirectPart): number {
@@ -122,11 +132,11 @@ export class Runner {
   #open(part: DirectPart): void {
     if (!this.alive) return;
     this.#incarnations += 1;
-    const { queue } = this;
+    const queue = this.#queue;
     const free = (): number => this.#free(part);
     const closed = (): boolean => this.#closed;
     const begun = (): string[] => this.#begun();
-    this.#direct = new DirectTasks(this.#incarnation, this.world, part.network, {
+    this.#direct = new DirectTasks(this.#incarnation, this.#world, part.network, {
       name: this.name,
       slots: part.slots,
       get free() {
@@ -153,27 +163,27 @@ export class Runner {
   leave(graceMs: number, downMs: number): void {
     const direct = this.#direct;
     if (!this.alive || this.#stalled !== undefined || this.#leaving || direct === undefined) return;
-    this.world.note(this.name, () => 'is told to stop');
+    this.#world.note(this.name, () => 'is told to stop');
     this.#leaving = true;
     direct.leave();
-    this.world.after(graceMs, () =>
+    this.#world.after(graceMs, () =>
       this.#run(() => {
         if (this.#direct !== direct) return;
         for (const held of this.#held) this.#settle(held, true);
         direct.stop();
         this.#direct = undefined;
         this.crash();
-        this.world.after(downMs, () => this.restart());
+        this.#world.after(downMs, () => this.restart());
       }),
     );
   }
 
   crash(): void {
     if (!this.alive) return;
-    this.world.note(this.name, () => 'crashes');
+    this.#world.note(this.name, () => 'crashes');
     this.alive = false;
     this.#stalled = undefined;
-    if (!this.#leaving) for (const { task } of this.#held) this.bus.endedWith(keyOf(task));
+    if (!this.#leaving) for (const { task } of this.#held) this.#bus.endedWith(keyOf(task));
     this.#held.clear();
     this.#leaving = false;
     this.#direct?.crash();
@@ -183,18 +193,18 @@ export class Runner {
   restart(): void {
     // A live runner keeps its plans, even while it stalls.
     if (this.alive) return;
-    this.world.note(this.name, () => 'starts');
+    this.#world.note(this.name, () => 'starts');
     this.alive = true;
-    if (this.part !== undefined) this.#open(this.part);
+    if (this.#part !== undefined) this.#open(this.#part);
     this.pull();
   }
 
   stall(ms: number): void {
     if (!this.alive || this.#stalled !== undefined) return;
-    this.world.note(this.name, () => `stands still for ${ms} ms`);
+    this.#world.note(this.name, () => `stands still for ${ms} ms`);
     const waiting: (() => void)[] = [];
     this.#stalled = waiting;
-    this.world.after(ms, () => {
+    this.#world.after(ms, () => {
       // It crashed meanwhile, so its plans are gone.
       if (this.#stalled !== waiting) return;
       this.#stalled = undefined;
@@ -211,7 +221,7 @@ export class Runner {
 
   /** Later, unless this runner crashes in between. */
   #after(ms: number, held: Held, callback: () => void): void {
-    this.world.after(ms, () =>
+    this.#world.after(ms, () =>
       this.#run(() => {
         if (this.#held.has(held)) callback();
       }),
@@ -223,7 +233,7 @@ export class Runner {
     const delivery: Delivery = { from, held };
     held.deliveries.push(delivery);
     this.#held.add(held);
-    this.world.note(
+    this.#world.note(
       this.name,
       () =>
         `takes ${short(task.executionId)} ${task.stepId}/${task.attempt} (dispatch ${task.dispatch}, ${from instanceof HeldTask ? `direct, lost ${task.lostRunners ?? 0}` : `delivery ${deliveries}`})`,
@@ -238,10 +248,10 @@ export class Runner {
   }
 
   #keep(delivery: Delivery, sequence: number): void {
-    this.world.after(WORKING_MS, () =>
+    this.#world.after(WORKING_MS, () =>
       this.#run(() => {
         if (!this.#held.has(delivery.held)) return;
-        if (!this.world.strikes(0.05)) this.queue.extend(sequence);
+        if (!this.#world.strikes(0.05)) this.#queue.extend(sequence);
         this.#keep(delivery, sequence);
       }),
     );
@@ -252,7 +262,7 @@ export class Runner {
    * others.
    */
   #joins(held: Held): boolean {
-    if (this.part === undefined) return false;
+    if (this.#part === undefined) return false;
     const { executionId, stepId, attempt } = held.task;
     for (const other of this.#held) {
       const { task } = other;
@@ -269,7 +279,7 @@ export class Runner {
   #release(held: Held): void {
     if (!this.#held.has(held)) return;
     this.#settle(held, false);
-    this.world.after(0, () => this.pull());
+    this.#world.after(0, () => this.pull());
   }
 
   #settle(held: Held, handBack: boolean): void {
@@ -279,9 +289,9 @@ export class Runner {
         if (handBack) from.nak();
         else from.ack();
       } else {
-        this.bus.travel(() => {
-          if (handBack) this.queue.nak(from.sequence);
-          else this.queue.ack(from.sequence);
+        this.#bus.travel(() => {
+          if (handBack) this.#queue.nak(from.sequence);
+          else this.#queue.ack(from.sequence);
         });
       }
     }
@@ -290,11 +300,11 @@ export class Runner {
   /** `known`: how many runners ended with it, according to its task. */
   #check(held: Held, redelivered: boolean, known: number, alone = false): void {
     const { executionId, ...attempt } = attemptOf(held.task);
-    const incarnation = this.part === undefined ? {} : { incarnation: this.#incarnation, redelivered, alone };
+    const incarnation = this.#part === undefined ? {} : { incarnation: this.#incarnation, redelivered, alone };
     let answered = false;
     const ask = (): void => {
       if (answered) return;
-      this.bus.ask('check', executionId, { executionId, ...attempt, ...incarnation }, (reply) =>
+      this.#bus.ask('check', executionId, { executionId, ...attempt, ...incarnation }, (reply) =>
         this.#run(() => {
           if (answered || !this.#held.has(held)) return;
           answered = true;
@@ -322,9 +332,9 @@ export class Runner {
     if (direct) return this.#after(HELD_PAUSE_MS, held, () => this.#settle(held, true));
     this.#held.delete(held);
     for (const { from } of held.deliveries) {
-      if (!(from instanceof HeldTask)) this.bus.travel(() => this.queue.nak(from.sequence, HELD_PAUSE_MS));
+      if (!(from instanceof HeldTask)) this.#bus.travel(() => this.#queue.nak(from.sequence, HELD_PAUSE_MS));
     }
-    this.world.after(0, () => this.pull());
+    this.#world.after(0, () => this.pull());
   }
 
   /** Begins, unless another task runs alone here or waits to. */
@@ -352,7 +362,7 @@ export class Runner {
         if (attempt !== undefined && attempt !== 0 && task.attempt !== attempt) continue;
         if (held.stopped) continue;
         held.stopped = true;
-        this.world.note(this.name, () => `stops ${short(executionId)} ${task.stepId}/${task.attempt}`);
+        this.#world.note(this.name, () => `stops ${short(executionId)} ${task.stepId}/${task.attempt}`);
         this.#release(held);
       }
     }
@@ -361,12 +371,12 @@ export class Runner {
   #runAgent(held: Held): void {
     if (this.#joins(held)) return;
     held.running = true;
-    for (const { from } of held.deliveries) if (from instanceof HeldTask) this.part?.network.began(from.key);
-    const { random } = this.world;
+    for (const { from } of held.deliveries) if (from instanceof HeldTask) this.#part?.network.began(from.key);
+    const { random } = this.#world;
     const { task } = held;
     const timeout = task.timeoutMs ?? ATTEMPT_LIMIT_MS;
-    const { failing, hanging, late, twice } = this.habits;
-    const startedAt = this.world.now;
+    const { failing, hanging, late, twice } = this.#habits;
+    const startedAt = this.#world.now;
     const takes = random.between(1, random.chance(0.2) ? timeout + 500 : 300);
     const hangs = takes > timeout || random.chance(hanging);
     if (task.heartbeatMs !== undefined && task.heartbeatMs > 0) this.#beat(held, task.heartbeatMs, takes);
@@ -387,7 +397,7 @@ export class Runner {
   }
 
   #succeed(held: Held): Pick<AttemptResult, 'ok' | 'output'> {
-    const { random } = this.world;
+    const { random } = this.#world;
     const { task } = held;
     if (task.agent === 'ask_model') return { ok: true, output: { ...this.#answer(task), ...this.#spent(held) } };
     if (task.stepId.endsWith(':judge')) return { ok: true, output: this.#judgement(task) };
@@ -404,7 +414,7 @@ export class Runner {
 
   /** A model's answer: text, or calls of tools that exist, do not exist, or are malformed. */
   #answer(task: Task): { [key: string]: JsonValue } {
-    const { random } = this.world;
+    const { random } = this.#world;
     const { tools = [], tool_choice: choice } = task.input as { tools?: { name: string }[]; tool_choice?: string };
     const text = random.pick(['yes', 'no']);
     if (tools.length > 0 && (random.chance(0.6) || (choice === 'none' && random.chance(0.1)))) {
@@ -421,14 +431,14 @@ export class Runner {
   }
 
   #judgement(task: Task): JsonValue {
-    const { random } = this.world;
+    const { random } = this.#world;
     const candidates = JSON.stringify(task.input).match(/"s\d+"/g) ?? [];
     if (candidates.length === 0 || random.chance(0.1)) return { winner: 'nobody' };
     return { winner: JSON.parse(random.pick(candidates)) as string };
   }
 
   #fail(held: Held): Pick<AttemptResult, 'ok' | 'failure'> {
-    const code = this.world.random.pick(['agent_error', 'busy', 'fatal', 'timeout']);
+    const code = this.#world.random.pick(['agent_error', 'busy', 'fatal', 'timeout']);
     const details = this.#spent(held);
     return { ok: false, failure: { code, message: `${code} happened`, retryable: code !== 'fatal', details } };
   }
@@ -438,13 +448,13 @@ export class Runner {
   }
 
   #beat(held: Held, every: number, takes: number): void {
-    const { random } = this.world;
-    const until = this.world.now + (random.chance(0.3) ? random.int(takes + 1) : takes);
+    const { random } = this.#world;
+    const until = this.#world.now + (random.chance(0.3) ? random.int(takes + 1) : takes);
     const beat = (): void => {
-      if (this.world.now > until) return;
+      if (this.#world.now > until) return;
       const { executionId } = held.task;
       const body = { ...attemptOf(held.task), progress: random.int(101) / 100 };
-      this.bus.ask('heartbeat', executionId, body, () => undefined);
+      this.#bus.ask('heartbeat', executionId, body, () => undefined);
       this.#after(Math.max(1, Math.floor(every / 2)), held, beat);
     };
     beat();
@@ -453,15 +463,15 @@ export class Runner {
   /** Repeats a result until it is answered, then releases the task. */
   #report(held: Held, outcome: Pick<AttemptResult, 'ok' | 'output' | 'failure'>, startedAt: number): void {
     const results = [this.#result(held, outcome, startedAt)];
-    if (this.part !== undefined && held.inSlot) {
+    if (this.#part !== undefined && held.inSlot) {
       held.inSlot = false;
-      this.world.after(0, () => this.pull());
+      this.#world.after(0, () => this.pull());
     }
     let answered = false;
     let wait = 1_000;
     const ask = (): void => {
       if (answered) return;
-      this.bus.ask('result', held.task.executionId, { results }, () =>
+      this.#bus.ask('result', held.task.executionId, { results }, () =>
         this.#run(() => {
           if (answered) return;
           answered = true;
@@ -476,9 +486,9 @@ export class Runner {
 
   /** Sends a result once and forgets it. */
   #send(ms: number, held: Held, outcome: Pick<AttemptResult, 'ok' | 'output' | 'failure'>, startedAt: number): void {
-    this.world.after(ms, () => {
+    this.#world.after(ms, () => {
       const results = [this.#result(held, outcome, startedAt)];
-      this.bus.ask('result', held.task.executionId, { results }, () => undefined);
+      this.#bus.ask('result', held.task.executionId, { results }, () => undefined);
     });
   }
 
@@ -486,8 +496,8 @@ export class Runner {
     return {
       ...attemptOf(held.task),
       ...outcome,
-      startedAt: startedAt === 0 ? this.world.now : startedAt,
-      finishedAt: this.world.now,
+      startedAt: startedAt === 0 ? this.#world.now : startedAt,
+      finishedAt: this.#world.now,
       workerId: this.name,
     };
   }

@@ -19,19 +19,22 @@ const isOwnTurn = (cause: FiringCause): boolean => cause === 'schedule' || cause
 
 /** Checks schedules against their rules: each time is handled once, and none is left out without an event. */
 export class ScheduleChecker {
+  readonly #world: World;
+  readonly #memory: () => MemoryEventStore;
+  readonly #partitions: number;
   readonly schedules = new Map<string, Dealt>();
 
-  constructor(
-    private readonly world: World,
-    private readonly memory: () => MemoryEventStore,
-    private readonly partitions: number,
-  ) {}
+  constructor(world: World, memory: () => MemoryEventStore, partitions: number) {
+    this.#world = world;
+    this.#memory = memory;
+    this.#partitions = partitions;
+  }
 
   committed(event: ScheduleStreamEvent, partition: number): void {
-    const { world } = this;
+    const world = this.#world;
     const id = event.executionId;
     world.note('log', () => `${short(id)}/${event.version} ${event.type} ${JSON.stringify(event.data)}`);
-    if (partitionOf(id, this.partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
+    if (partitionOf(id, this.#partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
     let dealt = this.schedules.get(id);
     if (dealt === undefined) {
       dealt = { state: NO_SCHEDULE, until: event.at, fired: new Map() };
@@ -48,12 +51,13 @@ export class ScheduleChecker {
   /** Checks a schedule after a commit that changed it. */
   settled(id: string): void {
     const { state } = this.schedules.get(id) ?? { state: NO_SCHEDULE };
-    const row = this.memory().streamRow(id);
-    if (row?.version !== state.version) this.world.violated('the row follows the log', `${short(id)}: ${row?.version}`);
+    const row = this.#memory().streamRow(id);
+    if (row?.version !== state.version)
+      this.#world.violated('the row follows the log', `${short(id)}: ${row?.version}`);
     const next = isScheduleOver(state) ? undefined : nextScheduleWake(state);
     const wakes = row?.wakeAt ?? Infinity;
     if (next !== undefined && wakes > next) {
-      this.world.violated('wake_at is a lower bound', `${short(id)}: ${wakes} but next is ${next}`);
+      this.#world.violated('wake_at is a lower bound', `${short(id)}: ${wakes} but next is ${next}`);
     }
   }
 
@@ -67,23 +71,23 @@ export class ScheduleChecker {
       if (!isScheduleOver(state)) {
         const { status, running, waiting } = state;
         const left = `${running.length} running and ${waiting.length} waiting`;
-        this.world.violated('no schedule hangs', `${short(id)} is ${status} with ${left}`);
+        this.#world.violated('no schedule hangs', `${short(id)} is ${status} with ${left}`);
       }
       const { timetable } = state.definition ?? { timetable: {} };
       const left = timetableOf(timetable).next(until);
       // A schedule that has reached max_runs ignores later times.
       if (left !== undefined && state.definition?.max_runs === undefined)
-        this.world.violated('no time is lost', `${short(id)}: ${left} was not dealt with`);
+        this.#world.violated('no time is lost', `${short(id)}: ${left} was not dealt with`);
       for (const [executionId, heard] of fired) {
         const execution = executionOf(executionId);
         if ((heard === 'refused') !== (execution === undefined)) {
-          this.world.violated(
+          this.#world.violated(
             'a firing is one execution',
             `${short(executionId)} is ${heard} and ${execution?.status}`,
           );
         }
         if (execution !== undefined && execution.started?.endTo !== id) {
-          this.world.violated('a firing is one execution', `${short(executionId)} tells its end to somebody else`);
+          this.#world.violated('a firing is one execution', `${short(executionId)} tells its end to somebody else`);
         }
       }
     }
@@ -94,10 +98,10 @@ export class ScheduleChecker {
       case 'ScheduleFired': {
         const { executionId, nominalAt, cause } = event.data;
         if (dealt.fired.has(executionId)) {
-          this.world.violated('a time fires once', `${short(id)} fires ${nominalAt} again`);
+          this.#world.violated('a time fires once', `${short(id)} fires ${nominalAt} again`);
         }
         if (executionId !== uuidV5(id, String(nominalAt))) {
-          this.world.violated('a time fires once', `the execution of ${nominalAt} has another id`);
+          this.#world.violated('a time fires once', `the execution of ${nominalAt} has another id`);
         }
         dealt.fired.set(executionId, undefined);
         const waited = dealt.state.waiting.some((item) => item.nominalAt === nominalAt);
@@ -127,7 +131,7 @@ export class ScheduleChecker {
     if (!isOwnTurn(cause)) return;
     const { timetable } = dealt.state.definition ?? { timetable: {} };
     const next = timetableOf(timetable).next(dealt.until);
-    if (first !== next) this.world.violated('no time is lost', `${short(id)}: ${first} follows, but ${next} is due`);
+    if (first !== next) this.#world.violated('no time is lost', `${short(id)}: ${first} follows, but ${next} is due`);
     dealt.until = last;
   }
 }

@@ -37,6 +37,12 @@ const encoder = new TextEncoder();
 
 /** NATS: requests to the owners of partitions, the work queue, and publications. All of it may be lost. */
 export class SimulatedBus {
+  readonly #world: World;
+  readonly #queue: TaskQueue;
+  readonly #partitions: number;
+  readonly #trouble: number;
+  readonly #observer: BusObserver;
+  readonly #direct: DirectNetwork | undefined;
   readonly #servers = new Map<number, Set<Server>>();
   readonly #releaseListeners = new Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>();
   readonly #reconnectListeners = new Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>();
@@ -44,19 +50,27 @@ export class SimulatedBus {
   readonly stopListeners: ((text: string) => void)[] = [];
 
   constructor(
-    private readonly world: World,
-    private readonly queue: TaskQueue,
-    private readonly partitions: number,
+    world: World,
+    queue: TaskQueue,
+    partitions: number,
     /** Probability that a message is lost, repeated or late. */
-    private readonly trouble: number,
-    private readonly observer: BusObserver,
+    trouble: number,
+    observer: BusObserver,
     /** Undefined: every task goes through the work queue. */
-    private readonly direct: DirectNetwork | undefined,
-  ) {}
+    direct: DirectNetwork | undefined,
+  ) {
+    this.#world = world;
+    this.#queue = queue;
+    this.#partitions = partitions;
+    this.#trouble = trouble;
+    this.#observer = observer;
+    this.#direct = direct;
+  }
 
   /** How long one message is in transit. Undefined: for ever. */
   #delays(): number[] {
-    const { world, trouble } = this;
+    const world = this.#world;
+    const trouble = this.#trouble;
     const usual = world.random.between(0, 3);
     if (!world.strikes(trouble)) return [usual];
     switch (world.random.int(4)) {
@@ -71,12 +85,12 @@ export class SimulatedBus {
 
   /** A message to somebody: it comes never, once or twice, and may overtake others. */
   travel(arrive: () => void): void {
-    for (const delay of this.#delays()) this.world.after(delay, arrive);
+    for (const delay of this.#delays()) this.#world.after(delay, arrive);
   }
 
   /** One request to the owner of a stream; `answered` is called for each answer that comes back. */
   ask(kind: RequestKind, streamId: string, body: object, answered: (reply: unknown) => void): void {
-    const partition = partitionOf(streamId, this.partitions);
+    const partition = partitionOf(streamId, this.#partitions);
     this.#askOwners(partition, kind, JSON.stringify(body), (text) => answered(JSON.parse(text) as unknown));
   }
 
@@ -86,7 +100,7 @@ export class SimulatedBus {
     this.travel(() => {
       for (const { process, handler } of this.#servers.get(partition) ?? []) {
         process.deliver(() => {
-          const replied = this.observer.asked(process, kind, body);
+          const replied = this.#observer.asked(process, kind, body);
           handler({
             kind,
             payload,
@@ -103,30 +117,32 @@ export class SimulatedBus {
 
   /** A runner ended while it had the attempt. */
   endedWith(attemptKey: string): void {
-    this.observer.ended(attemptKey);
+    this.#observer.ended(attemptKey);
   }
 
   wipe(remake: boolean): void {
-    this.queue.wipe(remake);
-    this.direct?.restarted();
+    this.#queue.wipe(remake);
+    this.#direct?.restarted();
     // The server was restarted for it: every client notices, unless it is slow.
     for (const { process, listener } of this.#reconnectListeners) {
-      if (this.world.random.chance(0.7))
-        this.world.after(this.world.random.between(10, 500), () => process.deliver(listener));
+      if (this.#world.random.chance(0.7))
+        this.#world.after(this.#world.random.between(10, 500), () => process.deliver(listener));
     }
   }
 
   portOf(process: SimulatedProcess, clock: Clock, log: EngineLog): Bus {
-    const { world, queue, observer } = this;
+    const world = this.#world;
+    const queue = this.#queue;
+    const observer = this.#observer;
     const enqueue = (task: OutgoingTask, done: (outcome: PublishOutcome) => void): void =>
       this.#publishTask(process, task, (outcome) => {
-        if (outcome === 'stored') this.direct?.sure.add(task.attemptKey);
+        if (outcome === 'stored') this.#direct?.sure.add(task.attemptKey);
         done(outcome);
       });
     const api = <R>(work: () => R): Promise<R> =>
       new Promise((resolve, reject) => {
         if (!process.alive) return;
-        const lost = world.strikes(this.trouble / 2);
+        const lost = world.strikes(this.#trouble / 2);
         world.after(world.random.between(1, 4), () => {
           const value = work();
           world.after(lost ? 2_000 : world.random.between(1, 4), () =>
@@ -136,7 +152,7 @@ export class SimulatedBus {
       });
     // As NatsBus uses it.
     const taken = (): Promise<number> => api(() => queue.taken);
-    const own = this.direct?.open(process, { clock, log, enqueue, taken });
+    const own = this.#direct?.open(process, { clock, log, enqueue, taken });
     const direct = own?.dispatch;
     const listen = (
       listeners: Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>,
@@ -182,7 +198,7 @@ export class SimulatedBus {
         if (direct !== undefined) {
           if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => once('stored'));
           return direct.dispatch(ofATenant(task), (outcome) => {
-            if (outcome === 'stored') this.direct?.check(process, task);
+            if (outcome === 'stored') this.#direct?.check(process, task);
             once(outcome);
           });
         }
@@ -190,7 +206,7 @@ export class SimulatedBus {
       },
       taskReported: (attemptKey) => direct?.reported(attemptKey),
       taskAnswered: (attemptKey) => {
-        this.direct?.sure.add(attemptKey);
+        this.#direct?.sure.add(attemptKey);
         direct?.answered(attemptKey);
       },
       taskBegins: (beginning) => direct?.begins(beginning) ?? { held: false, lostRunners: 0 },
@@ -241,7 +257,7 @@ export class SimulatedBus {
     let said: PublishOutcome | undefined;
     return (outcome) => {
       if (said !== undefined) {
-        this.world.violated('one answer a dispatch', `${task.messageId} is ${said} and then ${outcome}`);
+        this.#world.violated('one answer a dispatch', `${task.messageId} is ${said} and then ${outcome}`);
       }
       said = outcome;
       done(outcome);
@@ -249,7 +265,8 @@ export class SimulatedBus {
   }
 
   #publishTask(process: SimulatedProcess, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
-    const { world, queue } = this;
+    const world = this.#world;
+    const queue = this.#queue;
     let open = true;
     const answer = (outcome: PublishOutcome): void =>
       process.deliver(() => {
@@ -259,13 +276,13 @@ export class SimulatedBus {
       });
     this.travel(() => {
       // Acknowledged and lost: what JetStream may do before it fsyncs.
-      if (world.strikes(this.trouble / 8)) {
+      if (world.strikes(this.#trouble / 8)) {
         world.note('queue', () => `acknowledges ${task.messageId} and loses it`);
         queue.lastSequence += 1;
         answer('stored');
         return;
       }
-      const outcome = world.strikes(this.trouble / 8) ? 'retry' : queue.publish(task);
+      const outcome = world.strikes(this.#trouble / 8) ? 'retry' : queue.publish(task);
       this.travel(() => answer(outcome));
     });
     world.after(PUBLISH_TIMEOUT_MS, () => answer('retry'));

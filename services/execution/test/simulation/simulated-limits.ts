@@ -8,17 +8,20 @@ const LONGEST_MS = 8_000;
 
 /** The limits of the tenant: starts of streams wait for them now and then, and a schedule's may wait in vain. */
 export class SimulatedLimits implements OwnStarts {
+  readonly #world: World;
+  readonly #random: SeededRandom;
   /** What was let through; it stays so, as a repeated start begins nothing. */
   readonly through = new Set<string>();
   readonly #refused = new Set<string>();
 
-  constructor(
-    private readonly world: World,
-    private readonly random: SeededRandom,
-  ) {}
+  constructor(world: World, random: SeededRandom) {
+    this.#world = world;
+    this.#random = random;
+  }
 
   admitted(start: OwnStart): Promise<Refusal | 'unwanted' | undefined> {
-    const { world, random } = this;
+    const world = this.#world;
+    const random = this.#random;
     const { executionId, child } = start;
     if (random.chance(0.05)) return Promise.reject(new Error('nobody counts now'));
     const waits = random.chance(0.5) ? random.int(20) : random.int(Math.min(LONGEST_MS, start.waitMs) + 1);

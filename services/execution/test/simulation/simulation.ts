@@ -142,6 +142,7 @@ export async function simulate(seed: number, traced = false): Promise<Simulation
 }
 
 class Simulation {
+  readonly #seed: number;
   readonly #world: World;
   readonly #checker: Checker;
   readonly #database: SimulatedDatabase;
@@ -178,10 +179,8 @@ class Simulation {
   readonly #settings: Omit<EngineSettings, 'ownership'>;
   readonly #names: readonly string[];
 
-  constructor(
-    private readonly seed: number,
-    traced: boolean,
-  ) {
+  constructor(seed: number, traced: boolean) {
+    this.#seed = seed;
     const random = new SeededRandom(seed);
     const world = new World(random, traced);
     this.#world = world;
@@ -256,7 +255,7 @@ class Simulation {
   #result(violation: Violation | undefined): SimulationResult {
     const histories = [...this.#checker.histories.values()];
     return {
-      seed: this.seed,
+      seed: this.#seed,
       violation: violation === undefined ? undefined : { rule: violation.rule, message: violation.message },
       timeline: this.#world.timeline,
       steps: this.#world.steps,
@@ -315,19 +314,19 @@ class Simulation {
     this.#planFaults();
     if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
     if (this.#signals !== undefined) this.#lookForSignals(this.#signals);
-    this.#lookForUndone(new SeededRandom(textHash(`undone ${this.seed}`)));
-    const deleting = new SeededRandom(textHash(`deleted ${this.seed}`));
+    this.#lookForUndone(new SeededRandom(textHash(`undone ${this.#seed}`)));
+    const deleting = new SeededRandom(textHash(`deleted ${this.#seed}`));
     if (deleting.chance(0.4)) this.#deleteNowAndThen(deleting);
   }
 
   /** Executions that wait for others: for those that run, for each other, and for some that begin later or never. */
   #planDependents(): void {
     const world = this.#world;
-    const random = new SeededRandom(this.seed + DEPENDENCY_SALT * 2 ** 32);
+    const random = new SeededRandom(this.#seed + DEPENDENCY_SALT * 2 ** 32);
     if (!random.chance(DEPENDENCY_SHARE)) return;
     this.#definitions.set('config-dependent', DEPENDENT);
     const ids = Array.from({ length: random.between(2, 5) }, (_, index) =>
-      uuidV5('0190a5b4-0000-7000-8000-000000000002', `dependent ${index} of ${this.seed}`),
+      uuidV5('0190a5b4-0000-7000-8000-000000000002', `dependent ${index} of ${this.#seed}`),
     );
     const waiters = new Map<string, string>();
     for (const [index, executionId] of ids.entries()) {
@@ -378,10 +377,10 @@ class Simulation {
   /** A schedule of a few times, and its triggers by hand. */
   #planSchedule(): void {
     const world = this.#world;
-    const random = new SeededRandom(this.seed + SCHEDULE_SALT * 2 ** 32);
+    const random = new SeededRandom(this.#seed + SCHEDULE_SALT * 2 ** 32);
     if (!random.chance(0.25)) return;
     this.#definitions.set('config-scheduled', SCHEDULED);
-    const executionId = uuidV5('0190a5b4-0000-7000-8000-000000000001', `schedule of ${this.seed}`);
+    const executionId = uuidV5('0190a5b4-0000-7000-8000-000000000001', `schedule of ${this.#seed}`);
     const every = random.between(2_000, 6_000);
     const from = random.int(5_000);
     const definition: ScheduleDefinition = {

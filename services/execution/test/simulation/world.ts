@@ -25,6 +25,7 @@ interface Task {
 
 /** Virtual time, what happens in it, and what went wrong. Everything in a simulation happens in one of its steps. */
 export class World {
+  readonly #traced: boolean;
   now = BEGIN;
   /** While true, messages are lost, commits fail, and processes die. */
   faults = true;
@@ -37,8 +38,10 @@ export class World {
 
   constructor(
     readonly random: SeededRandom,
-    private readonly traced: boolean,
-  ) {}
+    traced: boolean,
+  ) {
+    this.#traced = traced;
+  }
 
   get elapsed(): number {
     return this.now - BEGIN;
@@ -60,7 +63,7 @@ export class World {
   }
 
   note(who: string, what: () => string): void {
-    if (!this.traced) return;
+    if (!this.#traced) return;
     this.#timeline.push(`${(this.elapsed / 1000).toFixed(3).padStart(9)} s  ${who.padEnd(12)} ${what()}`);
   }
 

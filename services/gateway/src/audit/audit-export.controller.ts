@@ -15,7 +15,11 @@ import { parseQuery } from '../http/query.js';
 @ApiBearerAuth()
 @Controller('api/v1/audit')
 export class AuditExportController {
-  constructor(private readonly backend: Backend) {}
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
 
   @Get('export')
   @Needs(operations.audit.list.role)
@@ -51,7 +55,9 @@ export class AuditExportController {
         oldestFirst: true,
         cursor,
       };
-      return accepted(await this.backend.ask<ListAuditReply>(operations.audit.list.subject, asked as ListAuditRequest));
+      return accepted(
+        await this.#backend.ask<ListAuditReply>(operations.audit.list.subject, asked as ListAuditRequest),
+      );
     };
     // Read the first page now, because a refusal must come before the status line is sent.
     const first = await page();

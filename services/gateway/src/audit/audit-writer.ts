@@ -36,6 +36,7 @@ const waiting = gauge('batuta_gateway_audit_waiting', 'Entries of the audit log 
  * (ADR 0038).
  */
 export class AuditWriter {
+  readonly #options: AuditWriterOptions;
   readonly #waiting: NewAuditEntry[] = [];
   /** How many of the waiting entries come from requests without a valid key. */
   #nameless = 0;
@@ -44,17 +45,19 @@ export class AuditWriter {
   #againMs = AGAIN_FIRST_MS;
   #closed = false;
 
-  constructor(private readonly options: AuditWriterOptions) {}
+  constructor(options: AuditWriterOptions) {
+    this.#options = options;
+  }
 
   /** Whether there is no room for another entry. Then every request that would make one must be refused. */
   get full(): boolean {
-    return this.#waiting.length >= this.options.capacity;
+    return this.#waiting.length >= this.#options.capacity;
   }
 
   record(record: AuditRecord): void {
     const nameless = record.userId === undefined;
     // Requests without a key must not be able to block those with a key.
-    if (nameless && this.#nameless * 4 >= this.options.capacity) {
+    if (nameless && this.#nameless * 4 >= this.#options.capacity) {
       dropped.inc();
       return;
     }
@@ -75,7 +78,7 @@ export class AuditWriter {
     }
     clearTimeout(this.#timer);
     if (this.#waiting.length > 0) {
-      this.options.logger.error(
+      this.#options.logger.error(
         { entries: this.#waiting.length },
         'entries of the audit log are lost with this process',
       );
@@ -96,7 +99,7 @@ export class AuditWriter {
     this.#timer = undefined;
     const entries = this.#waiting.slice(0, AUDIT_BATCH);
     let pauseMs = 0;
-    this.#sending = this.options.backend
+    this.#sending = this.#options.backend
       .probe<AppendAuditReply>(operations.audit.append.subject, { entries }, ANSWER_MS)
       .then(() => {
         this.#waiting.splice(0, entries.length);
@@ -110,7 +113,7 @@ export class AuditWriter {
         failures.inc();
         // One line for the first failure of a series. The metric counts the others.
         if (this.#againMs === AGAIN_FIRST_MS) {
-          this.options.logger.error({ err: error, entries: this.#waiting.length }, 'the audit log takes no entries');
+          this.#options.logger.error({ err: error, entries: this.#waiting.length }, 'the audit log takes no entries');
         }
         pauseMs = this.#againMs;
         this.#againMs = Math.min(AGAIN_LONGEST_MS, this.#againMs * 2);

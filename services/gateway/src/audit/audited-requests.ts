@@ -50,7 +50,11 @@ export interface AuditedRequestsOptions {
 
 /** Records changes and refusals, and refuses changes that could not be recorded. */
 export class AuditedRequests {
-  constructor(private readonly options: AuditedRequestsOptions) {}
+  readonly #options: AuditedRequestsOptions;
+
+  constructor(options: AuditedRequestsOptions) {
+    this.#options = options;
+  }
 
   /** Call it after the hook that checks keys. */
   install(fastify: FastifyInstance): void {
@@ -70,13 +74,13 @@ export class AuditedRequests {
 
   /** @throws Problem unavailable when the next change could not be recorded. */
   requireRoom(): void {
-    if (!this.options.writer.full) return;
+    if (!this.#options.writer.full) return;
     throw new Problem('unavailable', 'The audit log takes no entries now, so nothing may be changed.');
   }
 
   /** Records a refused WebSocket, or a request over one. */
   socket({ principal, action, url, status, code, request, requestId }: AuditedSocket): void {
-    const { writer, starts, addressOf } = this.options;
+    const { writer, starts, addressOf } = this.#options;
     if (writer.full || (status < 400 && !starts)) return;
     writer.record({
       ...whoIs(principal),
@@ -93,7 +97,7 @@ export class AuditedRequests {
   #record(request: AuthenticatedRequest, reply: FastifyReply): void {
     const { method, url } = request;
     if (!url.startsWith(API)) return;
-    const { writer, names, starts, addressOf } = this.options;
+    const { writer, names, starts, addressOf } = this.#options;
     const { statusCode: status } = reply;
     const action = names.of(method, request.routeOptions.url ?? '');
     if (READS.has(method) || names.reads(action)) {

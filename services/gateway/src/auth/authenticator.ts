@@ -36,6 +36,7 @@ const UNKNOWN = 'The API key is unknown, expired or revoked.';
  * Finds the owner of an API key. Asks the config service with the key's SHA-256 and caches the answer for a short time.
  */
 export class Authenticator {
+  readonly #options: AuthenticatorOptions;
   readonly #entries: BoundedCache<string, Entry>;
   readonly #asked = new Map<string, Promise<Identity | undefined>>();
   /** Hashes of keys that were valid before. A sender of such a key is not guessing. */
@@ -44,7 +45,8 @@ export class Authenticator {
   /** Answers to requests sent before the last `forget` are not cached. */
   #generation = 0;
 
-  constructor(private readonly options: AuthenticatorOptions) {
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
     this.#entries = new BoundedCache(options.capacity ?? 10_000);
     this.#onceGood = new BoundedCache(options.capacity ?? 10_000);
     this.#now = options.now ?? Date.now;
@@ -86,7 +88,7 @@ export class Authenticator {
 
   /** The slow path for keys that are not cached as valid, so that valid keys do not pay for it. */
   async #identifyOther(hash: string, entry: Entry | undefined, request: IncomingMessage): Promise<Identity> {
-    const { wrongKeys } = this.options;
+    const { wrongKeys } = this.#options;
     if (this.#onceGood.get(hash) === undefined) wrongKeys.check(request);
     try {
       const fresh = entry !== undefined && this.#fresh(entry);
@@ -115,7 +117,7 @@ export class Authenticator {
   }
 
   #fresh(entry: Entry): boolean {
-    const { knownForMs, unknownForMs } = this.options;
+    const { knownForMs, unknownForMs } = this.#options;
     return this.#now() - entry.askedAt < (entry.identity === undefined ? unknownForMs : knownForMs);
   }
 
@@ -149,12 +151,12 @@ export class Authenticator {
     const generation = this.#generation;
     const askedAt = this.#now();
     try {
-      const { principal, expiresAt } = await this.options.ask(keyHash);
+      const { principal, expiresAt } = await this.#options.ask(keyHash);
       const identity = principal === undefined ? undefined : { principal, keyHash, expiresAt: expiresAt ?? 0 };
       if (generation === this.#generation) this.#entries.set(keyHash, { identity, askedAt });
       return identity;
     } catch (error) {
-      const believed = this.options.believedWithoutAnswerMs ?? 60_000;
+      const believed = this.#options.believedWithoutAnswerMs ?? 60_000;
       const usable =
         error instanceof Problem &&
         error.code === 'unavailable' &&

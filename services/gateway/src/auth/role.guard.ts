@@ -20,17 +20,22 @@ export const unnamedRole = (method: string): Role => (method === 'GET' || method
 /** Accepts a request when its key's role allows the handler. */
 @Injectable()
 export class RoleGuard implements CanActivate {
-  constructor(private readonly reflector: Reflector) {}
+  readonly #reflector: Reflector;
+
+  constructor(reflector: Reflector) {
+    this.#reflector = reflector;
+  }
 
   canActivate(context: ExecutionContext): boolean {
     if (
-      this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC, [context.getHandler(), context.getClass()]) === true
+      this.#reflector.getAllAndOverride<boolean | undefined>(PUBLIC, [context.getHandler(), context.getClass()]) ===
+      true
     ) {
       return true;
     }
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const needed =
-      this.reflector.getAllAndOverride<Role | undefined>(NEEDED_ROLE, [context.getHandler(), context.getClass()]) ??
+      this.#reflector.getAllAndOverride<Role | undefined>(NEEDED_ROLE, [context.getHandler(), context.getClass()]) ??
       unnamedRole(request.method);
     requireRole(principalOf(request), needed);
     return true;

@@ -51,13 +51,15 @@ export function areProxies(names: readonly string[]): boolean {
  * one number.
  */
 export class WrongKeys {
+  readonly #options: WrongKeysOptions;
   /** The time, in milliseconds, at which each address has paid for its wrong keys. */
   readonly #paidAt: BoundedCache<string, number>;
   readonly #addressOf: (request: IncomingMessage) => string;
   readonly #now: () => number;
 
   /** Throws a TypeError when a trusted proxy is not valid. */
-  constructor(private readonly options: WrongKeysOptions) {
+  constructor(options: WrongKeysOptions) {
+    this.#options = options;
     this.#paidAt = new BoundedCache(options.capacity ?? 10_000);
     this.#addressOf = clientAddresses(options.trustedProxies ?? []);
     this.#now = options.now ?? (() => performance.now());
@@ -65,7 +67,7 @@ export class WrongKeys {
 
   /** Call it before looking up a key that may be a guess. @throws Problem rate_limited when the address must wait. */
   check(request: IncomingMessage): void {
-    if (this.options.perMinute === 0) return;
+    if (this.#options.perMinute === 0) return;
     const paidAt = this.#paidAt.get(this.#networkOf(request));
     if (paidAt === undefined) return;
     const waitMs = paidAt + this.#costMs - MINUTE_MS - this.#now();
@@ -81,7 +83,7 @@ export class WrongKeys {
   /** Counts a wrong key. */
   count(request: IncomingMessage): void {
     wrongKeys.inc({ reason: 'wrong' });
-    if (this.options.perMinute === 0) return;
+    if (this.#options.perMinute === 0) return;
     const network = this.#networkOf(request);
     const now = this.#now();
     const paidAt = Math.max(now, this.#paidAt.get(network) ?? now) + this.#costMs;
@@ -90,7 +92,7 @@ export class WrongKeys {
   }
 
   get #costMs(): number {
-    return MINUTE_MS / this.options.perMinute;
+    return MINUTE_MS / this.#options.perMinute;
   }
 
   /** The client's address. For IPv6: the subscriber's network, because a subscriber has all addresses in it. */

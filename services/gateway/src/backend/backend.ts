@@ -26,6 +26,7 @@ export interface BackendOptions {
 
 /** The services behind the gateway: queries to config and execution, commands to the engine. */
 export class Backend {
+  readonly #options: BackendOptions;
   readonly nats: NatsConnection;
   #partitions: number | undefined;
   #partitionsAsked: Promise<number> | undefined;
@@ -35,7 +36,8 @@ export class Backend {
    */
   #toldTo: { readonly endSubject: string; readonly headers: MsgHdrs } | undefined;
 
-  constructor(private readonly options: BackendOptions) {
+  constructor(options: BackendOptions) {
+    this.#options = options;
     this.nats = options.nats;
   }
 
@@ -43,7 +45,7 @@ export class Backend {
    * Asks a Nest message pattern. Repeats the request while no service is subscribed, because nothing can have happened
    * then. @throws Problem unavailable when no answer comes in time, internal when the other service failed.
    */
-  async ask<Reply>(pattern: string, data: unknown, timeoutMs = this.options.queryTimeoutMs): Promise<Reply> {
+  async ask<Reply>(pattern: string, data: unknown, timeoutMs = this.#options.queryTimeoutMs): Promise<Reply> {
     try {
       return await this.probe<Reply>(pattern, data, timeoutMs);
     } catch (error) {
@@ -59,7 +61,7 @@ export class Backend {
       try {
         return await (READS.has(pattern)
           ? this.#read<Reply>(pattern, data, left)
-          : this.options.control.request<Reply>(pattern, data, { timeoutMs: left }));
+          : this.#options.control.request<Reply>(pattern, data, { timeoutMs: left }));
       } catch (error) {
         const unserved = error instanceof UnavailableError && isNoResponders(error.cause);
         if (!unserved || performance.now() + pause >= deadline) throw error;
@@ -82,7 +84,7 @@ export class Backend {
         sent += 1;
         open += 1;
         timer = sent < READS_AT_MOST && left > READ_AGAIN_MS ? setTimeout(send, READ_AGAIN_MS) : undefined;
-        this.options.control.request<Reply>(pattern, data, { timeoutMs: left }).then(
+        this.#options.control.request<Reply>(pattern, data, { timeoutMs: left }).then(
           (reply) => {
             clearTimeout(timer);
             resolve(reply);
@@ -108,11 +110,11 @@ export class Backend {
   async command(request: CommandRequest, endSubject?: string): Promise<CommandReply> {
     const partitions = this.#partitions ?? (await this.partitions());
     const subject = subjects.command(partitionOf(request.executionId, partitions));
-    const traced = this.options.requestTracing?.command(request);
+    const traced = this.#options.requestTracing?.command(request);
     const meta = this.#headers(traced?.headers, endSubject);
     try {
       const reply = await requestUntilAnswered(this.nats, subject, JSON.stringify(request), {
-        deadlineMs: this.options.commandDeadlineMs,
+        deadlineMs: this.#options.commandDeadlineMs,
         ...(meta === undefined ? {} : { headers: meta }),
       });
       const answer = reply.json<CommandReply>();
@@ -153,12 +155,12 @@ export class Backend {
 
   #problem(target: string, error: unknown): unknown {
     if (error instanceof UnavailableError) {
-      this.options.logger.warn({ reason: error.message, target }, 'no answer from a service behind the gateway');
+      this.#options.logger.warn({ reason: error.message, target }, 'no answer from a service behind the gateway');
       const [, service = 'execution'] = target.split('.');
       return new Problem('unavailable', `The ${service} service does not answer right now; try again.`);
     }
     if (error instanceof RemoteError) {
-      this.options.logger.error({ err: error, target }, 'a service behind failed');
+      this.#options.logger.error({ err: error, target }, 'a service behind failed');
       return new Problem('internal', 'A service behind the gateway failed.');
     }
     return error;

@@ -29,12 +29,15 @@ const COMMIT_MS = 10_000;
 
 /** Enforces the limits of tenants. For a tenant without limits this is one lookup in a map. */
 export class TenantLimitGate {
+  readonly #options: TenantLimitsOptions;
   /** How many sockets of each tenant this gateway serves. */
   readonly #sockets = new Map<string, number>();
   /** The last report of a tenant's sockets, so that reports go out in order. */
   readonly #telling = new Map<string, Promise<void>>();
 
-  constructor(private readonly options: TenantLimitsOptions) {}
+  constructor(options: TenantLimitsOptions) {
+    this.#options = options;
+  }
 
   /**
    * Accepts or refuses a command. Undefined when the tenant has no limit that it could reach. @throws Problem
@@ -50,18 +53,18 @@ export class TenantLimitGate {
       startsPerSecond,
       unfinishedExecutions,
       executionBytes,
-      holdsMs: this.options.commandDeadlineMs + COMMIT_MS,
+      holdsMs: this.#options.commandDeadlineMs + COMMIT_MS,
       bytes: executionBytes > 0 && input !== undefined ? Buffer.byteLength(JSON.stringify(input)) : 0,
     };
     const { startsLeft = 0 } = accepted(
-      await this.options.backend.ask<AdmitReply>(operations.engine.admit.subject, request),
+      await this.#options.backend.ask<AdmitReply>(operations.engine.admit.subject, request),
     );
     return { startsPerSecond, startsLeft };
   }
 
   /** Whether commands of the tenant must be checked. False is certain; true may be outdated. */
   limitsStarts(tenantId: string): boolean {
-    const { terms } = this.options;
+    const { terms } = this.#options;
     const { startsPerSecond = 0, unfinishedExecutions = 0, executionBytes = 0 } = terms.of(tenantId) ?? {};
     return !terms.known || startsPerSecond + unfinishedExecutions + executionBytes > 0;
   }
@@ -93,7 +96,7 @@ export class TenantLimitGate {
   }
 
   #socketsLimited(tenantId: string): boolean {
-    return (this.options.terms.of(tenantId)?.websockets ?? 0) > 0;
+    return (this.#options.terms.of(tenantId)?.websockets ?? 0) > 0;
   }
 
   #count(tenantId: string, more: number): void {
@@ -110,7 +113,7 @@ export class TenantLimitGate {
   }
 
   #tell(tenantId: string, more: number, most: number): Promise<SocketsReply> {
-    const { backend, gateway } = this.options;
+    const { backend, gateway } = this.#options;
     const sockets = (this.#sockets.get(tenantId) ?? 0) + more;
     const request: SocketsRequest = { gateway, tenantId, sockets, most };
     return backend.ask<SocketsReply>(operations.engine.sockets.subject, request);
@@ -129,7 +132,7 @@ export class TenantLimitGate {
   }
 
   async #limitsOf(tenantId: string): Promise<TenantLimits> {
-    const { terms } = this.options;
+    const { terms } = this.#options;
     if (!terms.known) {
       await terms.asked();
       if (!terms.known) throw new Problem('unavailable', 'The config service does not answer right now; try again.');

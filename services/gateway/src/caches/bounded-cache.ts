@@ -1,10 +1,12 @@
 /** A map of at most `capacity` entries. A new entry replaces the one that was unused for longest. */
 export class BoundedCache<K, V> {
+  readonly #capacity: number;
   readonly #entries = new Map<K, V>();
   /** The entry used last, which does not need to be moved again. */
   #newest: K | undefined;
 
-  constructor(private readonly capacity: number) {
+  constructor(capacity: number) {
+    this.#capacity = capacity;
     if (!Number.isInteger(capacity) || capacity < 1) throw new RangeError('capacity must be a positive integer');
   }
 
@@ -26,7 +28,7 @@ export class BoundedCache<K, V> {
     this.#entries.delete(key);
     this.#entries.set(key, value);
     this.#newest = key;
-    if (this.#entries.size > this.capacity) {
+    if (this.#entries.size > this.#capacity) {
       const oldest = this.#entries.keys().next();
       if (oldest.done !== true) this.#entries.delete(oldest.value);
     }

@@ -21,14 +21,13 @@ export interface Leased<T> {
  * leased, its source guarantees that it is current.
  */
 export class StrictLookup<T> {
+  readonly #look: (key: string) => Promise<Leased<T>>;
   readonly #lines = new Map<string, Line<T>>();
   readonly #leases: BoundedCache<string, { readonly value: T; readonly until: number }>;
 
   /** Keeps the leases of at most `capacity` keys. */
-  constructor(
-    private readonly look: (key: string) => Promise<Leased<T>>,
-    capacity: number,
-  ) {
+  constructor(look: (key: string) => Promise<Leased<T>>, capacity: number) {
+    this.#look = look;
     this.#leases = new BoundedCache(capacity);
   }
 
@@ -65,7 +64,7 @@ export class StrictLookup<T> {
   }
 
   async #ask(key: string): Promise<T> {
-    const { value, until } = await this.look(key);
+    const { value, until } = await this.#look(key);
     if (until !== undefined) this.#leases.set(key, { value, until });
     return value;
   }

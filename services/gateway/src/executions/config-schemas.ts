@@ -35,13 +35,15 @@ function schemasIn(definition: OrchestrationDefinition | undefined): Schemas {
 
 /** Checks values that users send to executions against the JSON Schemas of their configs. */
 export class ConfigSchemas {
+  readonly #backend: Backend;
+  readonly #sandbox: Sandbox;
   /** By config id and version. It stores the promise, so that concurrent requests share one fetch. */
   readonly #schemas = new BoundedCache<string, Promise<Schemas>>(500);
 
-  constructor(
-    private readonly backend: Backend,
-    private readonly sandbox: Sandbox,
-  ) {}
+  constructor(backend: Backend, sandbox: Sandbox) {
+    this.#backend = backend;
+    this.#sandbox = sandbox;
+  }
 
   /** @throws Problem input_invalid, unavailable. */
   async checkInput(checked: Checked): Promise<void> {
@@ -70,7 +72,7 @@ export class ConfigSchemas {
   }
 
   async #check(schema: JsonValue, { tenantId, version, value }: Checked, field: string, what: string): Promise<void> {
-    const validation = await this.sandbox.validateJson({ tenantId, schema, value }).catch((error: unknown) => {
+    const validation = await this.#sandbox.validateJson({ tenantId, schema, value }).catch((error: unknown) => {
       if (error instanceof SandboxBusyError)
         throw new Problem('unavailable', 'Too many inputs are being checked; try again.');
       throw error;
@@ -90,7 +92,7 @@ export class ConfigSchemas {
     const key = `${configId}\n${version}`;
     const known = this.#schemas.get(key);
     if (known !== undefined) return known;
-    const asked = this.backend
+    const asked = this.#backend
       .ask<GetVersionReply>(operations.configs.definition.subject, { configId, version })
       .then((reply) => schemasIn(accepted(reply).definition));
     this.#schemas.set(key, asked);

@@ -58,12 +58,17 @@ const decisionOf = (stepId: string, approved: boolean, { comment, data }: Decisi
 /** Commands to an execution that was started. Every answer comes after the commit of the command. */
 @Controller()
 export class ControlController {
-  constructor(
-    private readonly backend: Backend,
-    private readonly executions: Executions,
-    private readonly schemas: ConfigSchemas,
-    private readonly limits: TenantLimitGate,
-  ) {}
+  readonly #backend: Backend;
+  readonly #executions: Executions;
+  readonly #schemas: ConfigSchemas;
+  readonly #limits: TenantLimitGate;
+
+  constructor(backend: Backend, executions: Executions, schemas: ConfigSchemas, limits: TenantLimitGate) {
+    this.#backend = backend;
+    this.#executions = executions;
+    this.#schemas = schemas;
+    this.#limits = limits;
+  }
 
   @RouteFor(operations.executions.pause)
   pause(
@@ -174,7 +179,7 @@ export class ControlController {
     const step = decidedIdOf(stepId);
     // A question about a call of a tool has no form. It may be one of an agent, whose config only the engine has.
     if (!step.includes(':')) {
-      await this.#fits(principal, id, body.data, (checked) => this.schemas.checkDecision(step, checked));
+      await this.#fits(principal, id, body.data, (checked) => this.#schemas.checkDecision(step, checked));
     }
     return this.#command({ principal, id, query, key }, decisionOf(step, true, body));
   }
@@ -203,7 +208,7 @@ export class ControlController {
     parseQuery({}, query);
     idempotencyKeyOf(key);
     const name = signalNameOf(rawName);
-    await this.#fits(principal, id, payload, (checked) => this.schemas.checkSignal(name, checked));
+    await this.#fits(principal, id, payload, (checked) => this.#schemas.checkSignal(name, checked));
     const signal = { name, ...(payload === undefined ? {} : { payload }) };
     return this.#command({ principal, id, query, key }, { signal });
   }
@@ -220,9 +225,9 @@ export class ControlController {
   ): Promise<JsonObject> {
     const { wait = 0 } = parseQuery(EXECUTION_QUERIES.wait, rawQuery);
     const by = { executionId: executionIdOf(id) };
-    const source = await this.executions.view(principal.tenantId, by, { payloads: 'start' });
+    const source = await this.#executions.view(principal.tenantId, by, { payloads: 'start' });
     return answerStart(
-      this.executions,
+      this.#executions,
       {
         principal,
         config: source.configId,
@@ -262,7 +267,7 @@ export class ControlController {
     check: (checked: Checked) => Promise<void>,
   ): Promise<void> {
     const executionId = executionIdOf(id);
-    const view = await this.executions.view(tenantId, { executionId }, { payloads: 'start' });
+    const view = await this.#executions.view(tenantId, { executionId }, { payloads: 'start' });
     if (isFinished(view.status)) return;
     await check({ tenantId, configId: view.configId, version: view.configVersion, value: value ?? null });
   }
@@ -282,10 +287,10 @@ export class ControlController {
     const { tenantId } = principal;
     const commandId = commandIdOf(tenantId, idempotencyKeyOf(key), { route, request: command });
     const begins = control.retry !== undefined || control.compensate !== undefined;
-    if (begins && this.limits.limitsStarts(tenantId)) {
-      await this.limits.admit({ tenantId, commandId, executionId, start: false });
+    if (begins && this.#limits.limitsStarts(tenantId)) {
+      await this.#limits.admit({ tenantId, commandId, executionId, start: false });
     }
-    const reply = await this.backend.command({
+    const reply = await this.#backend.command({
       commandId,
       executionId,
       principal,

@@ -5,32 +5,35 @@ import type { ServedEvent } from './served-event.js';
 
 /** Sends an execution's events to one socket and ends with the terminal one. */
 export class EventFollower implements Follower {
+  readonly #socket: ClientSocket;
+  readonly #onFinished: (last: ServedEvent | undefined) => void;
   nextVersion: number;
 
   constructor(
-    private readonly socket: ClientSocket,
+    socket: ClientSocket,
     fromVersion: number,
     /** Called with the terminal event, or undefined when that event is before the requested version. */
-    private readonly onFinished: (last: ServedEvent | undefined) => void = () =>
-      socket.close(CLOSE.finished, 'the execution has ended'),
+    onFinished: (last: ServedEvent | undefined) => void = () => socket.close(CLOSE.finished, 'the execution has ended'),
   ) {
+    this.#socket = socket;
+    this.#onFinished = onFinished;
     this.nextVersion = fromVersion;
   }
 
   get closed(): boolean {
-    return this.socket.closed;
+    return this.#socket.closed;
   }
 
   deliver(events: readonly ServedEvent[], ended: boolean): void {
-    this.socket.send(events.map(({ bytes }) => bytes));
-    if (ended) this.onFinished(events.at(-1));
+    this.#socket.send(events.map(({ bytes }) => bytes));
+    if (ended) this.#onFinished(events.at(-1));
   }
 
   nothingMore(): void {
-    this.onFinished(undefined);
+    this.#onFinished(undefined);
   }
 
   drained(): Promise<void> {
-    return this.socket.drained();
+    return this.#socket.drained();
   }
 }

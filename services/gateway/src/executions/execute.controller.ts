@@ -19,7 +19,11 @@ const BODY = checkedBody(ExecuteBody, { optional: true, plain: PLAIN_EXECUTE_FIE
 
 @Controller()
 export class ExecuteController {
-  constructor(private readonly executions: Executions) {}
+  readonly #executions: Executions;
+
+  constructor(executions: Executions) {
+    this.#executions = executions;
+  }
 
   @RouteFor(operations.executions.start)
   execute(
@@ -31,7 +35,7 @@ export class ExecuteController {
     @Body(BODY) body: ExecuteBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return execute(this.executions, { principal, config, query, key, traceparent, body }, reply);
+    return execute(this.#executions, { principal, config, query, key, traceparent, body }, reply);
   }
 }
 

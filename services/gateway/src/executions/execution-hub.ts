@@ -54,6 +54,7 @@ export interface AwaitedEnd {
 
 /** Everything that is watched through this gateway: one NATS subscription and one state for each execution. */
 export class ExecutionHub {
+  readonly #options: HubOptions;
   /** The subject on which owners report the ends of executions whose starts name it. */
   readonly endSubject: string;
   readonly #watched = new SlotMap<string, Watched>();
@@ -70,7 +71,8 @@ export class ExecutionHub {
   #comparing: Promise<void> | undefined;
   #compareAgain = false;
 
-  constructor(private readonly options: HubOptions) {
+  constructor(options: HubOptions) {
+    this.#options = options;
     this.#limits = { pageSize: 500, recentBytes: 128 * 1024, earlyEvents: 1024, ...options.limits };
     this.endSubject = subjects.end(nuid.next());
     options.backend.nats.subscribe(this.endSubject, {
@@ -169,7 +171,7 @@ export class ExecutionHub {
     const key = `${tenantId}/${executionId}`;
     const known = this.#watched.get(key);
     if (known !== undefined) return known;
-    const { backend, logger } = this.options;
+    const { backend, logger } = this.#options;
     const watch = new ExecutionWatch(
       {
         readEvents: async (fromVersion, limit) => {
@@ -191,7 +193,7 @@ export class ExecutionHub {
   /** Subscribes to all events of a watched execution. */
   #listen(watched: Watched): void {
     if (watched.subscription !== undefined) return;
-    const { backend, logger } = this.options;
+    const { backend, logger } = this.#options;
     const { tenantId, executionId, watch } = watched;
     watched.subscription = backend.nats.subscribe(subjects.event(tenantId, executionId), {
       callback: (error, message) => {
@@ -211,7 +213,7 @@ export class ExecutionHub {
 
   /** Tells the owners, in this process or in others, which events are wanted. */
   #sayFollowed(executionIds: string[]): void {
-    const { nats } = this.options.backend;
+    const { nats } = this.#options.backend;
     const follow: FollowExecutions = { executionIds, forMs: FOLLOW_MS };
     const text = JSON.stringify(follow);
     localHandler(nats, subjects.follow)?.({ payload: text, headers: undefined, reply: undefined });
@@ -250,7 +252,7 @@ export class ExecutionHub {
       const watched = this.#watched.get(`${tenantId}/${executionId}`);
       watched?.watch.take(events, withoutPayload === true, plainResult === true);
     } catch (error) {
-      this.options.logger.warn({ err: error }, 'the end of an execution cannot be read');
+      this.#options.logger.warn({ err: error }, 'the end of an execution cannot be read');
     }
   }
 
@@ -280,7 +282,7 @@ export class ExecutionHub {
   }
 
   #versions(executionIds: readonly string[]): Promise<GetVersionsReply> {
-    const { backend } = this.options;
+    const { backend } = this.#options;
     return backend.ask<GetVersionsReply>(operations.engine.versions.subject, { executionIds });
   }
 
@@ -315,7 +317,7 @@ export class ExecutionHub {
       const { versions, ended } = await this.#versions(some.map(({ executionId }) => executionId));
       for (const [index, { watch }] of some.entries()) watch.compare(versions[index] ?? 0, ended?.[index]);
     } catch (error) {
-      this.options.logger.warn({ err: error }, 'comparing versions, will try again');
+      this.#options.logger.warn({ err: error }, 'comparing versions, will try again');
     }
   }
 }

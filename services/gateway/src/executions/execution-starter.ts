@@ -68,13 +68,15 @@ const KNOWN_VERSIONS = 1_000;
 
 /** Turns a request to start into a command: newest config version, input check, ids, idempotency. */
 export class ExecutionStarter {
+  readonly #backend: Backend;
+  readonly #schemas: ConfigSchemas;
+  readonly #limits: TenantLimitGate;
   readonly #versions: StrictLookup<ResolveConfigReply>;
 
-  constructor(
-    private readonly backend: Backend,
-    private readonly schemas: ConfigSchemas,
-    private readonly limits: TenantLimitGate,
-  ) {
+  constructor(backend: Backend, schemas: ConfigSchemas, limits: TenantLimitGate) {
+    this.#backend = backend;
+    this.#schemas = schemas;
+    this.#limits = limits;
     this.#versions = new StrictLookup(async (key) => {
       const [tenantId, id] = key.split(SEPARATOR);
       const sentAt = performance.now();
@@ -122,10 +124,10 @@ export class ExecutionStarter {
     // is refused.
     const commandId = hash === undefined ? uuidV7() : `${executionId}:start:${hash.slice(0, 32)}`;
     const { tenantId } = principal;
-    const admitted = this.limits.limitsStarts(tenantId)
-      ? await this.limits.admit({ tenantId, commandId, executionId, start: true, input: request.input })
+    const admitted = this.#limits.limitsStarts(tenantId)
+      ? await this.#limits.admit({ tenantId, commandId, executionId, start: true, input: request.input })
       : undefined;
-    const reply = await this.backend.command(
+    const reply = await this.#backend.command(
       {
         commandId,
         executionId,
@@ -186,7 +188,7 @@ export class ExecutionStarter {
 
   async #exists(tenantId: string, executionId: string): Promise<boolean> {
     const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
-    const { refused } = await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
+    const { refused } = await this.#backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
     if (refused === undefined) return true;
     if (refused.code === 'not_found' || refused.code === 'execution_deleted') return false;
     throw problemOfRefusal(refused);
@@ -196,7 +198,7 @@ export class ExecutionStarter {
   async #copied(tenantId: string, fork: Fork, input: JsonValue | undefined): Promise<Target> {
     const { configId, configVersion: version, edited } = fork;
     const asked = { tenantId, id: configId, version, includeDeleted: true };
-    accepted(await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, asked));
+    accepted(await this.#backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, asked));
     if (edited) {
       await this.#checkInput(tenantId, configId, version, input);
       checkSize(input);
@@ -207,7 +209,7 @@ export class ExecutionStarter {
   async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {
     const { tenantId } = request.principal;
     const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
-    const { execution, refused } = await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
+    const { execution, refused } = await this.#backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
     if (refused?.code === 'execution_deleted') throw problemOfRefusal(refused);
     return execution !== undefined && [execution.configId, execution.configName].includes(request.config)
       ? { configId: execution.configId, version: execution.configVersion }
@@ -215,7 +217,7 @@ export class ExecutionStarter {
   }
 
   #checkInput(tenantId: string, configId: string, version: number, input: JsonValue | undefined): Promise<void> {
-    return this.schemas.checkInput({ tenantId, configId, version, value: input ?? null });
+    return this.#schemas.checkInput({ tenantId, configId, version, value: input ?? null });
   }
 }
 

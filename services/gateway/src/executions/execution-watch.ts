@@ -73,6 +73,8 @@ function mayEnd(data: Uint8Array): boolean {
  * is filled from the log.
  */
 export class ExecutionWatch {
+  readonly #source: WatchSource;
+  readonly #limits: WatchLimits;
   readonly #endListeners = new Set<EndListener>();
   // Created only when needed: most executions are only waited for, and nobody follows their events.
   #followers: Set<Follower> | undefined;
@@ -91,10 +93,10 @@ export class ExecutionWatch {
   #ended: ServedEvent | undefined;
   #closed = false;
 
-  constructor(
-    private readonly source: WatchSource,
-    private readonly limits: WatchLimits,
-  ) {}
+  constructor(source: WatchSource, limits: WatchLimits) {
+    this.#source = source;
+    this.#limits = limits;
+  }
 
   get isUnused(): boolean {
     return !this.isFollowed && this.#endListeners.size === 0;
@@ -174,7 +176,7 @@ export class ExecutionWatch {
       const published = message.json<EventsPublished>();
       this.take(published.events, published.withoutPayload === true, published.plainResult === true);
     } catch (error) {
-      this.source.report(error);
+      this.#source.report(error);
     }
   }
 
@@ -207,11 +209,11 @@ export class ExecutionWatch {
       this.#heal();
     } else if (ended && this.#head === undefined && this.#endListeners.size > 0 && version > this.#lookedAt) {
       this.#lookedAt = version;
-      this.source.readEvents(version, 1).then(
+      this.#source.readEvents(version, 1).then(
         (reply) => this.#lookForEnd(reply),
         (error: unknown) => {
           this.#lookedAt = 0;
-          this.source.report(error);
+          this.#source.report(error);
         },
       );
     }
@@ -235,7 +237,7 @@ export class ExecutionWatch {
       fresh.push(this.#advance(new ServedEvent(event)));
     } else if (this.#head !== undefined || this.#joining > 0) {
       this.#early ??= new Map();
-      if (this.#early.size < this.limits.earlyEvents) this.#early.set(event.version, event);
+      if (this.#early.size < this.#limits.earlyEvents) this.#early.set(event.version, event);
     }
     // Otherwise no follower wants it now, and a later follower gets it from the log.
   }
@@ -269,7 +271,7 @@ export class ExecutionWatch {
     this.#recent.push(served);
     this.#recentBytes += served.bytes.length;
     let dropped = 0;
-    while (this.#recentBytes > this.limits.recentBytes && dropped < this.#recent.length - 1) {
+    while (this.#recentBytes > this.#limits.recentBytes && dropped < this.#recent.length - 1) {
       this.#recentBytes -= this.#recent[dropped]?.bytes.length ?? 0;
       dropped += 1;
     }
@@ -312,7 +314,7 @@ export class ExecutionWatch {
 
   /** The log has nothing from the requested version on. Finds where it ends, and whether the execution is over. */
   async #findEnd(): Promise<void> {
-    const newest = await this.source.newestVersion();
+    const newest = await this.#source.newestVersion();
     if (newest === 0) {
       if (this.#head === undefined) this.#setHead(0, []);
       return;
@@ -354,8 +356,8 @@ export class ExecutionWatch {
     const pages = (this.#pages ??= new Map<number, Promise<Page>>());
     let page = pages.get(fromVersion);
     if (page === undefined) {
-      page = this.source
-        .readEvents(fromVersion, this.limits.pageSize)
+      page = this.#source
+        .readEvents(fromVersion, this.#limits.pageSize)
         .then((reply) => {
           const { events, nextVersion } = accepted(reply);
           return { events: events.map((event) => new ServedEvent(event)), last: (nextVersion ?? 0) === 0 };
@@ -373,7 +375,7 @@ export class ExecutionWatch {
     if (this.#healing || this.#closed) return;
     this.#healing = true;
     this.#readGap()
-      .catch((error: unknown) => this.source.report(error))
+      .catch((error: unknown) => this.#source.report(error))
       .finally(() => {
         this.#healing = false;
       });

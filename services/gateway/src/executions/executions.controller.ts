@@ -46,11 +46,15 @@ function configOf(config: string | undefined): { configId?: string; configName?:
 
 @Controller()
 export class ExecutionsController {
-  constructor(
-    private readonly backend: Backend,
-    private readonly executions: Executions,
-    private readonly traceLinks: TraceLinks,
-  ) {}
+  readonly #backend: Backend;
+  readonly #executions: Executions;
+  readonly #traceLinks: TraceLinks;
+
+  constructor(backend: Backend, executions: Executions, traceLinks: TraceLinks) {
+    this.#backend = backend;
+    this.#executions = executions;
+    this.#traceLinks = traceLinks;
+  }
 
   @RouteFor(operations.executions.status)
   async status(
@@ -61,8 +65,8 @@ export class ExecutionsController {
     parseQuery({}, query);
     const traceId = text.toLowerCase();
     if (!isTraceId(traceId)) throw new Problem('not_found', 'There is no execution with this trace id.');
-    const status = statusOfView(await this.executions.view(principal.tenantId, { traceId }, { payloads: 'own' }));
-    const link = this.traceLinks.of(traceId);
+    const status = statusOfView(await this.#executions.view(principal.tenantId, { traceId }, { payloads: 'own' }));
+    const link = this.#traceLinks.of(traceId);
     return link === undefined ? status : { ...status, trace_url: link };
   }
 
@@ -70,7 +74,7 @@ export class ExecutionsController {
   async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
     const query = parseQuery(EXECUTION_QUERIES.list, raw);
     const reply = accepted(
-      await this.backend.ask<ListExecutionsReply>(operations.executions.list.subject, {
+      await this.#backend.ask<ListExecutionsReply>(operations.executions.list.subject, {
         tenantId: principal.tenantId,
         ...configOf(query.config_id),
         status: query.status,
@@ -95,7 +99,7 @@ export class ExecutionsController {
   async approvals(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
     const query = parseQuery(EXECUTION_QUERIES.approvals, raw);
     const reply = accepted(
-      await this.backend.ask<ListApprovalsReply>(operations.executions.approvals.subject, {
+      await this.#backend.ask<ListApprovalsReply>(operations.executions.approvals.subject, {
         tenantId: principal.tenantId,
         ...configOf(query.config_id),
         executionId: query.execution_id?.toLowerCase(),
@@ -115,7 +119,7 @@ export class ExecutionsController {
     const { at_version: atVersion } = parseQuery(EXECUTION_QUERIES.view, raw);
     return toUserJson(
       ExecutionViewSchema,
-      await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) }, { atVersion }),
+      await this.#executions.view(principal.tenantId, { executionId: executionIdOf(id) }, { atVersion }),
     );
   }
 
@@ -123,7 +127,7 @@ export class ExecutionsController {
   async events(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
     const query = parseQuery(EXECUTION_QUERIES.events, raw);
     const reply = accepted(
-      await this.backend.ask<ListEventsReply>(operations.executions.events.subject, {
+      await this.#backend.ask<ListEventsReply>(operations.executions.events.subject, {
         tenantId: principal.tenantId,
         executionId: executionIdOf(id),
         fromVersion: versionOf('events', query.cursor) ?? query.from_version ?? 1,
@@ -146,7 +150,7 @@ export class ExecutionsController {
     if (!/^[1-9]\d{0,9}$/.test(version) || Number(version) > NEWEST_VERSION) {
       throw new Problem('not_found', 'The execution has no such event.');
     }
-    return eventToUserJson(await this.executions.event(principal.tenantId, executionIdOf(id), Number(version)));
+    return eventToUserJson(await this.#executions.event(principal.tenantId, executionIdOf(id), Number(version)));
   }
 
   @RouteFor(operations.executions.verify)
@@ -154,7 +158,7 @@ export class ExecutionsController {
     parseQuery({}, query);
     const executionId = executionIdOf(id);
     const { integrity } = accepted(
-      await this.backend.ask<VerifyExecutionReply>(operations.executions.verify.subject, {
+      await this.#backend.ask<VerifyExecutionReply>(operations.executions.verify.subject, {
         tenantId: principal.tenantId,
         executionId,
       }),
@@ -174,7 +178,7 @@ export class ExecutionsController {
     const executionId = executionIdOf(id);
     const page = async (fromVersion: number): Promise<ExportExecutionReply> =>
       accepted(
-        await this.backend.ask<ExportExecutionReply>(operations.executions.export.subject, {
+        await this.#backend.ask<ExportExecutionReply>(operations.executions.export.subject, {
           tenantId: principal.tenantId,
           executionId,
           fromVersion,
@@ -194,7 +198,7 @@ export class ExecutionsController {
   @RouteFor(operations.executions.steps)
   async steps(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
     parseQuery({}, query);
-    const view = await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) });
+    const view = await this.#executions.view(principal.tenantId, { executionId: executionIdOf(id) });
     const { steps } = toUserJson(ExecutionViewSchema, view);
     return { execution_id: view.id, status: view.status, steps: steps ?? [] };
   }
@@ -207,7 +211,7 @@ export class ExecutionsController {
     @Query() query: unknown,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.executions.step(principal.tenantId, executionIdOf(id), stepIdOf(stepId));
+    return this.#executions.step(principal.tenantId, executionIdOf(id), stepIdOf(stepId));
   }
 
   @RouteFor(operations.executions.output)
@@ -219,7 +223,7 @@ export class ExecutionsController {
   ): Promise<JsonObject> {
     parseQuery({}, query);
     const executionId = executionIdOf(id);
-    const output = await this.executions.output(principal.tenantId, executionId, stepIdOf(stepId));
+    const output = await this.#executions.output(principal.tenantId, executionId, stepIdOf(stepId));
     return { execution_id: executionId, step_id: stepId, output };
   }
 
@@ -231,7 +235,7 @@ export class ExecutionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     const { wait = 0 } = parseQuery(EXECUTION_QUERIES.wait, raw);
-    const { finished, body } = await this.executions.result(principal.tenantId, executionIdOf(id), {
+    const { finished, body } = await this.#executions.result(principal.tenantId, executionIdOf(id), {
       waitMs: wait,
       client: leavingOf(reply),
     });

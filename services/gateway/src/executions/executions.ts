@@ -47,14 +47,17 @@ export interface Started {
 
 /** Starts executions, waits for their end and reads their outcome. */
 export class Executions {
+  readonly #backend: Backend;
+  readonly #starter: ExecutionStarter;
+  readonly #hub: ExecutionHub;
   /** Ends every wait. */
   readonly #stop = new AbortController();
 
-  constructor(
-    private readonly backend: Backend,
-    private readonly starter: ExecutionStarter,
-    private readonly hub: ExecutionHub,
-  ) {}
+  constructor(backend: Backend, starter: ExecutionStarter, hub: ExecutionHub) {
+    this.#backend = backend;
+    this.#starter = starter;
+    this.#hub = hub;
+  }
 
   get stopping(): boolean {
     return this.#stop.signal.aborted;
@@ -67,16 +70,16 @@ export class Executions {
 
   /** @throws Problem as `ExecutionStarter.start` does. */
   async start(request: StartRequest, wait: WaitOptions): Promise<Started> {
-    const executionId = this.starter.executionId(request);
+    const executionId = this.#starter.executionId(request);
     if (wait.waitMs === 0) {
-      return { executionId, accepted: await this.starter.start(executionId, request), result: undefined };
+      return { executionId, accepted: await this.#starter.start(executionId, request), result: undefined };
     }
     const { tenantId } = request.principal;
     // Listens before the start, so that the end cannot be missed.
-    const end = this.hub.awaitEnd(tenantId, executionId, { told: true });
+    const end = this.#hub.awaitEnd(tenantId, executionId, { told: true });
     try {
       const started = performance.now();
-      const accepted = await this.starter.start(executionId, request, this.hub.endSubject);
+      const accepted = await this.#starter.start(executionId, request, this.#hub.endSubject);
       if (accepted.repeated === true) {
         if (isFinished(accepted.status)) {
           return { executionId, accepted, result: resultOfView(await this.view(tenantId, { executionId }, RESULT)) };
@@ -107,7 +110,7 @@ export class Executions {
     executionId: string,
     wait: WaitOptions,
   ): Promise<{ finished: boolean; body: JsonObject }> {
-    const end = wait.waitMs > 0 ? this.hub.awaitEnd(tenantId, executionId) : undefined;
+    const end = wait.waitMs > 0 ? this.#hub.awaitEnd(tenantId, executionId) : undefined;
     try {
       let view = await this.view(tenantId, { executionId }, RESULT);
       if (end !== undefined && !isFinished(view.status)) {
@@ -139,28 +142,28 @@ export class Executions {
       ...(atVersion === undefined ? {} : { atVersion }),
       ...(payloads === undefined ? {} : { payloads }),
     };
-    const reply = accepted(await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, request));
+    const reply = accepted(await this.#backend.ask<GetExecutionReply>(operations.executions.get.subject, request));
     if (reply.execution === undefined) throw new Problem('not_found', 'There is no such execution.');
     const { outputOmitted, ...execution } = reply.execution;
     const view = linkedView(execution);
     if (outputOmitted === undefined) return view;
     if (payloads === 'listed') return { ...view, outputOmitted };
     const { id: executionId, version } = view;
-    const output = await readPayload(this.backend, { tenantId, executionId, atVersion: version, payload: 'output' });
+    const output = await readPayload(this.#backend, { tenantId, executionId, atVersion: version, payload: 'output' });
     return { ...view, output };
   }
 
   /** One step with its input, output and attempts, whatever their size. @throws Problem not_found, step_not_found. */
   async step(tenantId: string, executionId: string, stepId: string): Promise<JsonObject> {
     const reply = accepted(
-      await this.backend.ask<GetStepReply>(operations.executions.step.subject, { tenantId, executionId, stepId }),
+      await this.#backend.ask<GetStepReply>(operations.executions.step.subject, { tenantId, executionId, stepId }),
     );
     const { version = 0, step, input, inputOmitted, attempts = [] } = reply;
     if (step === undefined) throw new Problem('step_not_found', `The execution has no step "${stepId}".`);
     const whole =
       inputOmitted === undefined
         ? input
-        : await readPayload(this.backend, { tenantId, executionId, atVersion: version, stepId, payload: 'input' });
+        : await readPayload(this.#backend, { tenantId, executionId, atVersion: version, stepId, payload: 'input' });
     return {
       execution_id: executionId,
       version,
@@ -174,13 +177,13 @@ export class Executions {
    * The output of a step or consensus group, or null when there is none yet. @throws Problem not_found, step_not_found.
    */
   output(tenantId: string, executionId: string, stepId: string): Promise<JsonValue> {
-    return readPayload(this.backend, { tenantId, executionId, stepId, payload: 'output' });
+    return readPayload(this.#backend, { tenantId, executionId, stepId, payload: 'output' });
   }
 
   /** One event with all of its data. @throws Problem not_found. */
   async event(tenantId: string, executionId: string, version: number): Promise<Event> {
     const request = { tenantId, executionId, atVersion: version, payload: 'event' } as const;
-    return (await readPayload(this.backend, request)) as unknown as Event;
+    return (await readPayload(this.#backend, request)) as unknown as Event;
   }
 
   /** The steps that wait for a worker. Empty when this cannot be read, because the execution has started anyway. */

@@ -11,14 +11,16 @@ interface Waiting {
  * room waits unread. Tenants take turns, and the requests of one tenant keep their order.
  */
 export class BodyRoom {
+  readonly #limit: number;
+  readonly #waitMs: number;
   readonly #waiting = new Map<string, Waiting[]>();
   #used = 0;
 
   /** `limit`: bytes at a time; a larger body is handled alone. `waitMs`: the longest wait for room, in milliseconds. */
-  constructor(
-    private readonly limit: number,
-    private readonly waitMs: number,
-  ) {}
+  constructor(limit: number, waitMs: number) {
+    this.#limit = limit;
+    this.#waitMs = waitMs;
+  }
 
   /** Bytes that are handled now. */
   get used(): number {
@@ -61,12 +63,12 @@ export class BodyRoom {
     wait.timer = setTimeout(() => {
       giveUp();
       refuse(new Problem('unavailable', 'Too many large requests are being handled; try again.'));
-    }, this.waitMs);
+    }, this.#waitMs);
     return giveUp;
   }
 
   #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.limit;
+    return this.#used === 0 || this.#used + bytes <= this.#limit;
   }
 
   #admit(): void {

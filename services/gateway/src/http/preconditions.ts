@@ -97,12 +97,16 @@ export const Compares: MethodDecorator = SetMetadata(COMPARES, true);
 /** Refuses preconditions for changes whose handler does not check them. */
 @Injectable()
 export class PreconditionGuard implements CanActivate {
-  constructor(private readonly reflector: Reflector) {}
+  readonly #reflector: Reflector;
+
+  constructor(reflector: Reflector) {
+    this.#reflector = reflector;
+  }
 
   canActivate(context: ExecutionContext): boolean {
     const { method, headers } = context.switchToHttp().getRequest<FastifyRequest>();
     const reads = method === 'GET' || method === 'HEAD';
-    if (!reads && this.reflector.get<boolean | undefined>(COMPARES, context.getHandler()) !== true) {
+    if (!reads && this.#reflector.get<boolean | undefined>(COMPARES, context.getHandler()) !== true) {
       refusePreconditions(headers);
     }
     return true;

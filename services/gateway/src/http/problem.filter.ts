@@ -26,11 +26,15 @@ export const hasLeft = ({ raw }: FastifyRequest): boolean => !raw.complete && ra
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(
-    private readonly logger: Logger,
-    private readonly routes: RouteTable,
-    private readonly bodyLimit: number,
-  ) {}
+  readonly #logger: Logger;
+  readonly #routes: RouteTable;
+  readonly #bodyLimit: number;
+
+  constructor(logger: Logger, routes: RouteTable, bodyLimit: number) {
+    this.#logger = logger;
+    this.#routes = routes;
+    this.#bodyLimit = bodyLimit;
+  }
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -40,7 +44,7 @@ export class ProblemFilter implements ExceptionFilter {
     const path = pathOf(request.raw.url);
     const about = { method, path, request_id: id };
     if (hasLeft(request)) {
-      this.logger.debug({ ...about, err: error }, 'the client left before its request was whole');
+      this.#logger.debug({ ...about, err: error }, 'the client left before its request was whole');
       measure(request, reply.code(CLIENT_CLOSED_REQUEST));
       if (!reply.sent) void reply.send();
       return;
@@ -52,8 +56,8 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     const problem = this.#problemOf(error, method, path);
-    if (problem.getStatus() === 500) this.logger.error({ err: error, ...about }, 'request failed');
-    else if (problem.getStatus() === 503) this.logger.warn({ ...about, reason: problem.detail }, 'request not served');
+    if (problem.getStatus() === 500) this.#logger.error({ err: error, ...about }, 'request failed');
+    else if (problem.getStatus() === 503) this.#logger.warn({ ...about, reason: problem.detail }, 'request not served');
     noteRefusal(reply, problem.code);
     if (reply.sent || reply.raw.headersSent) return;
     void reply
@@ -68,7 +72,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (!(error instanceof HttpException)) return new Problem('internal', 'Something went wrong on our side.');
     switch (error.getStatus()) {
       case 413:
-        return new Problem('payload_too_large', `A request body may have at most ${this.bodyLimit} bytes.`);
+        return new Problem('payload_too_large', `A request body may have at most ${this.#bodyLimit} bytes.`);
       case 415:
         return new Problem('unsupported_media_type', 'Send the body as application/json.', {
           errors: [{ path: '/headers/content-type', code: 'not_allowed', message: 'must be application/json' }],
@@ -79,8 +83,8 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   #unknownRoute(method: string, path: string): Problem {
-    const allowed = this.routes.methodsOf(path);
-    if (method === 'GET' && this.routes.isSocket(path)) {
+    const allowed = this.#routes.methodsOf(path);
+    if (method === 'GET' && this.#routes.isSocket(path)) {
       return new Problem('upgrade_required', `${path} is a WebSocket: ask for it with an upgrade.`);
     }
     // If a route exists for the method, a parameter of this path is too long for it.

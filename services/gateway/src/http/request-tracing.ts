@@ -42,10 +42,13 @@ const COMMAND_SUBJECT = 'batuta.execution.{partition}.command';
  * and have no span.
  */
 export class RequestTracing {
+  readonly #tracing: Tracing;
   readonly #current = new AsyncLocalStorage<Served>();
   readonly #served = new WeakMap<FastifyRequest, Served>();
 
-  constructor(private readonly tracing: Tracing) {}
+  constructor(tracing: Tracing) {
+    this.#tracing = tracing;
+  }
 
   /** Traces the requests of an HTTP server. */
   install(fastify: FastifyInstance): void {
@@ -97,7 +100,7 @@ export class RequestTracing {
     let headers: MsgHdrs | undefined;
     if (known !== undefined) {
       headers = natsHeaders();
-      headers.set(headerNames.traceparent, traceparentOf(known, spanId, this.tracing.sampled(known)));
+      headers.set(headerNames.traceparent, traceparentOf(known, spanId, this.#tracing.sampled(known)));
     }
     return {
       headers,
@@ -142,7 +145,7 @@ export class RequestTracing {
     const { traceId } = command;
     const root = spanIds.execution(traceId);
     const failed = attributes['error.type'];
-    this.tracing.record({
+    this.#tracing.record({
       traceId: caller?.traceId ?? traceId,
       spanId: served.spanId,
       parentSpanId: caller?.spanId ?? root,
@@ -157,7 +160,7 @@ export class RequestTracing {
       ],
       ...(typeof failed === 'string' ? { error: failed } : {}),
     });
-    this.tracing.record(command.span);
+    this.#tracing.record(command.span);
   }
 }
 

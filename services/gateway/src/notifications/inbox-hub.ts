@@ -26,9 +26,12 @@ interface Watch {
 
 /** Follows the inboxes of the connected users, with one subscription for each user. */
 export class InboxHub {
+  readonly #options: InboxHubOptions;
   readonly #watches = new Map<string, Watch>();
 
-  constructor(private readonly options: InboxHubOptions) {}
+  constructor(options: InboxHubOptions) {
+    this.#options = options;
+  }
 
   follow({ tenantId, userId }: Principal, follower: InboxFollower): void {
     const subject = subjects.inbox(tenantId, userId);
@@ -38,7 +41,7 @@ export class InboxHub {
       const tell = (notification: InboxNotification | undefined): void => {
         for (const one of followers) one.arrived(notification);
       };
-      const { backend, listEveryMs = 15_000 } = this.options;
+      const { backend, listEveryMs = 15_000 } = this.#options;
       const subscription = backend.nats.subscribe(subject, {
         callback: (error, message) => {
           if (error === null) tell(noticeOf(message.data)?.notification);
@@ -66,7 +69,7 @@ export class InboxHub {
   /** The user's open notifications after an id. @throws Problem. */
   async list(principal: Principal, limit: number, afterId: string | undefined): Promise<ListInboxReply> {
     return accepted(
-      await this.options.backend.ask<ListInboxReply>(operations.notifications.list.subject, {
+      await this.#options.backend.ask<ListInboxReply>(operations.notifications.list.subject, {
         principal,
         limit,
         afterId,
@@ -77,14 +80,14 @@ export class InboxHub {
   /** Acknowledges ids and returns those that belong to the user. @throws Problem. */
   async acknowledge(principal: Principal, ids: readonly string[]): Promise<string[]> {
     const reply = accepted(
-      await this.options.backend.ask<AckInboxReply>(operations.notifications.acknowledge.subject, { principal, ids }),
+      await this.#options.backend.ask<AckInboxReply>(operations.notifications.acknowledge.subject, { principal, ids }),
     );
     return reply.ids ?? [];
   }
 
   /** Waits until the server knows all subscriptions so far. */
   async flush(): Promise<void> {
-    await this.options.backend.nats.flush();
+    await this.#options.backend.nats.flush();
   }
 }
 

@@ -37,6 +37,9 @@ export function notificationsRoute(hub: InboxHub, logger: Logger): SocketRoute {
 }
 
 class InboxClient implements InboxFollower {
+  readonly #hub: InboxHub;
+  readonly #logger: Logger;
+  readonly #socket: ClientSocket;
   /** Sent and not acknowledged yet. */
   readonly #sent = new Set<string>();
   #toRecord: string[] = [];
@@ -46,14 +49,15 @@ class InboxClient implements InboxFollower {
   /** The window was full, so there are more notifications. */
   #more = false;
 
-  constructor(
-    private readonly hub: InboxHub,
-    private readonly logger: Logger,
-    private readonly socket: ClientSocket,
-  ) {}
+  constructor(hub: InboxHub, logger: Logger, socket: ClientSocket) {
+    this.#hub = hub;
+    this.#logger = logger;
+    this.#socket = socket;
+  }
 
   run(): void {
-    const { hub, socket } = this;
+    const hub = this.#hub;
+    const socket = this.#socket;
     const { principal } = socket.identity;
     hub.follow(principal, this);
     socket.signal.addEventListener('abort', () => hub.unfollow(principal, this), { once: true });
@@ -80,7 +84,7 @@ class InboxClient implements InboxFollower {
       })
       .finally(() => {
         this.#listing = false;
-        if (this.#listAgain && !this.socket.closed) {
+        if (this.#listAgain && !this.#socket.closed) {
           this.#listAgain = false;
           this.#list();
         }
@@ -88,7 +92,8 @@ class InboxClient implements InboxFollower {
   }
 
   async #listAll(): Promise<void> {
-    const { hub, socket } = this;
+    const hub = this.#hub;
+    const socket = this.#socket;
     // Otherwise a notification could be missed between the listing and the subscription.
     await hub.flush();
     let after: string | undefined;
@@ -108,7 +113,7 @@ class InboxClient implements InboxFollower {
     if (fitting.length < fresh.length) this.#more = true;
     if (fitting.length === 0) return;
     for (const { id } of fitting) this.#sent.add(id);
-    this.socket.send(
+    this.#socket.send(
       fitting.map((one) => Buffer.from(JSON.stringify({ type: 'notification', ...shownNotification(one) }))),
     );
   }
@@ -117,7 +122,7 @@ class InboxClient implements InboxFollower {
     try {
       const { ids } = check(AckMessage, parseJsonText(data));
       if (this.#toRecord.length + ids.length > MAX_WAITING) {
-        this.socket.close(CLOSE.tooSlow, 'too many acknowledgements at once');
+        this.#socket.close(CLOSE.tooSlow, 'too many acknowledgements at once');
         return;
       }
       this.#toRecord.push(...ids);
@@ -128,12 +133,12 @@ class InboxClient implements InboxFollower {
   }
 
   #record(): void {
-    if (this.#recording || this.#toRecord.length === 0 || this.socket.closed) return;
+    if (this.#recording || this.#toRecord.length === 0 || this.#socket.closed) return;
     this.#recording = true;
     const ids = this.#toRecord.slice(0, MAX_ACKS);
     this.#toRecord = this.#toRecord.slice(MAX_ACKS);
-    this.hub
-      .acknowledge(this.socket.identity.principal, ids)
+    this.#hub
+      .acknowledge(this.#socket.identity.principal, ids)
       .then((acked) => {
         for (const id of acked) this.#sent.delete(id);
         this.#sendJson({ type: 'acked', ids: acked });
@@ -149,12 +154,12 @@ class InboxClient implements InboxFollower {
 
   #fail(error: unknown): void {
     const problem = error instanceof Problem ? error : new Problem('internal', 'Something went wrong on our side.');
-    if (problem !== error) this.logger.error({ err: error }, 'notifications socket failed');
+    if (problem !== error) this.#logger.error({ err: error }, 'notifications socket failed');
     this.#sendJson({ type: 'error', problem: problem.body() as unknown as JsonValue });
-    this.socket.close(closeCodeOf(problem.getStatus()), `${problem.code}: ${problem.detail}`);
+    this.#socket.close(closeCodeOf(problem.getStatus()), `${problem.code}: ${problem.detail}`);
   }
 
   #sendJson(value: JsonObject): void {
-    this.socket.send([Buffer.from(JSON.stringify(value))]);
+    this.#socket.send([Buffer.from(JSON.stringify(value))]);
   }
 }

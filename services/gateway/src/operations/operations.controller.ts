@@ -23,10 +23,13 @@ const CONFIG_SCHEMA_TAG = `"${createHash('sha1').update(CONFIG_SCHEMA_TEXT).dige
 @Public()
 @Controller()
 export class OperationsController {
-  constructor(
-    private readonly backend: Backend,
-    private readonly executions: Executions,
-  ) {}
+  readonly #backend: Backend;
+  readonly #executions: Executions;
+
+  constructor(backend: Backend, executions: Executions) {
+    this.#backend = backend;
+    this.#executions = executions;
+  }
 
   @Get()
   @RefusesOnly('validation_failed')
@@ -80,16 +83,16 @@ export class OperationsController {
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<JsonObject> {
     const { ready, checks } = await checkReadiness({
       gateway: () => {
-        if (this.executions.stopping) throw new Error('stopping');
+        if (this.#executions.stopping) throw new Error('stopping');
       },
       nats: () => {
-        if (!isConnected(this.backend.nats)) throw new Error('not connected');
+        if (!isConnected(this.#backend.nats)) throw new Error('not connected');
       },
       config: async () => {
-        await this.backend.probe(operations.apiKeys.authenticate.subject, { keyHash: NO_KEY }, CHECK_MS);
+        await this.#backend.probe(operations.apiKeys.authenticate.subject, { keyHash: NO_KEY }, CHECK_MS);
       },
       execution: async () => {
-        await this.backend.probe(operations.engine.topology.subject, {}, CHECK_MS);
+        await this.#backend.probe(operations.engine.topology.subject, {}, CHECK_MS);
       },
     });
     void reply.code(ready ? 200 : 503);

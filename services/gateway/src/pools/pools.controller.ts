@@ -9,16 +9,20 @@ import { RouteFor } from '../routes/operation-route.js';
 
 @Controller()
 export class PoolsController {
-  constructor(private readonly backend: Backend) {}
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
 
   @RouteFor(operations.pools.list)
   async list(@Caller() { tenantId }: Principal, @Query() query: unknown): Promise<JsonObject> {
     parseQuery({}, query);
-    const { agents } = await this.backend.ask<ListAgentsReply>(operations.agents.list.subject, { tenantId });
+    const { agents } = await this.#backend.ask<ListAgentsReply>(operations.agents.list.subject, { tenantId });
     const served = new Map<string, string[]>([[DEFAULT_POOL, []]]);
     for (const { name, pool } of agents ?? []) served.set(pool, [...(served.get(pool) ?? []), name]);
     const asked: ListPoolsRequest = { pools: [...served.keys()].sort() };
-    const { pools } = accepted(await this.backend.ask<ListPoolsReply>(operations.pools.list.subject, asked));
+    const { pools } = accepted(await this.#backend.ask<ListPoolsReply>(operations.pools.list.subject, asked));
     return {
       pools: (pools ?? []).map((pool) => toUserJson(PoolViewSchema, { ...pool, agents: served.get(pool.pool) ?? [] })),
     };

@@ -21,6 +21,7 @@ export interface ClientSocketOptions {
 
 /** One WebSocket client, with bounded sending, pings, and one way to close. */
 export class ClientSocket {
+  readonly #options: ClientSocketOptions;
   readonly identity: Identity;
   readonly #ws: WebSocket;
   readonly #connection: Duplex;
@@ -31,7 +32,8 @@ export class ClientSocket {
   /** The time of the next ping, in epoch milliseconds. The registry sets it. */
   nextPingAt = 0;
 
-  constructor(private readonly options: ClientSocketOptions) {
+  constructor(options: ClientSocketOptions) {
+    this.#options = options;
     this.identity = options.identity;
     this.#ws = options.ws;
     this.#connection = options.connection;
@@ -63,8 +65,8 @@ export class ClientSocket {
   /** Sends texts (UTF-8) in one write. Closes the client instead if it has too many unsent bytes already. */
   send(texts: readonly Buffer[]): void {
     if (this.closed) return;
-    if (this.#connection.writableLength > this.options.bufferBytes) {
-      this.options.onTooSlow();
+    if (this.#connection.writableLength > this.#options.bufferBytes) {
+      this.#options.onTooSlow();
       this.close(CLOSE.tooSlow, 'too slow: come back with from_version after the last version received');
       return;
     }

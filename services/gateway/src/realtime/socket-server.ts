@@ -64,6 +64,7 @@ const LIVENESS_STEP_MS = 1_000;
  * before the upgrade, and sending must be limited by what the client accepts (docs/adr/0010).
  */
 export class SocketServer {
+  readonly #options: SocketServerOptions;
   readonly #sockets = new Set<ClientSocket>();
   readonly #servers = new Map<SocketRoute, WebSocketServer>();
   readonly #principals = new WeakMap<IncomingMessage, Principal>();
@@ -75,7 +76,8 @@ export class SocketServer {
   #upgrading = 0;
   #stopping = false;
 
-  constructor(private readonly options: SocketServerOptions) {
+  constructor(options: SocketServerOptions) {
+    this.#options = options;
     for (const route of options.routes) {
       this.#servers.set(
         route,
@@ -100,7 +102,7 @@ export class SocketServer {
 
   /** The paths of WebSockets. */
   get patterns(): readonly RegExp[] {
-    return this.options.routes.map(({ pattern }) => pattern);
+    return this.#options.routes.map(({ pattern }) => pattern);
   }
 
   get size(): number {
@@ -141,7 +143,7 @@ export class SocketServer {
       else same.push(socket);
     }
     for (const [keyHash, sockets] of byKey) {
-      if ((await this.options.authenticator.recheck(keyHash)) === undefined) {
+      if ((await this.#options.authenticator.recheck(keyHash)) === undefined) {
         for (const socket of sockets) socket.close(CLOSE.unauthenticated, 'the API key was revoked or has expired');
       }
     }
@@ -171,20 +173,20 @@ export class SocketServer {
     const found = this.#route(path);
     if (found === undefined) throw new Problem('not_found', `There is no WebSocket at ${path}.`);
     const { origin, host = '' } = request.headers;
-    if (!mayOpenSocket(origin, host, this.options.origins)) {
+    if (!mayOpenSocket(origin, host, this.#options.origins)) {
       throw new Problem(
         'forbidden',
         `Pages of the origin ${origin ?? ''} may not open WebSockets here. BATUTA_GATEWAY_CORS_ORIGINS names those that may.`,
       );
     }
     if (this.#stopping) throw new Problem('unavailable', 'The gateway is stopping.');
-    if (this.#sockets.size + this.#upgrading > this.options.maxSockets) {
-      throw new Problem('unavailable', `This gateway serves at most ${this.options.maxSockets} WebSockets.`);
+    if (this.#sockets.size + this.#upgrading > this.#options.maxSockets) {
+      throw new Problem('unavailable', `This gateway serves at most ${this.#options.maxSockets} WebSockets.`);
     }
     const { headers } = request;
     requireSubprotocol(headers['sec-websocket-protocol']);
     const key = bearerOf(headers.authorization) ?? bearerOfProtocols(headers['sec-websocket-protocol']);
-    const identity = await this.options.authenticator.identify(key, request);
+    const identity = await this.#options.authenticator.identify(key, request);
     this.#principals.set(request, identity.principal);
     const run = await found.route.prepare({
       identity,
@@ -197,7 +199,7 @@ export class SocketServer {
     });
     if (signal.aborted) return;
     // Counted until the connection is closed, whatever happens to the upgrade.
-    const close = await this.options.limits.openSocket(identity.principal.tenantId);
+    const close = await this.#options.limits.openSocket(identity.principal.tenantId);
     if (connection.closed) return close();
     connection.once('close', close);
     this.#servers.get(found.route)?.handleUpgrade(request, connection, head, (ws) => {
@@ -210,7 +212,7 @@ export class SocketServer {
     const status = problem.getStatus();
     if (status !== 401 && status !== 403 && status !== 429) return;
     const route = this.#route(place.path)?.route;
-    this.options.audited.socket({
+    this.#options.audited.socket({
       principal: this.#principals.get(request),
       action: route?.action ?? 'websocket',
       url: place.path,
@@ -226,14 +228,14 @@ export class SocketServer {
       ws,
       connection,
       identity,
-      logger: this.options.logger,
-      bufferBytes: this.options.bufferBytes,
+      logger: this.#options.logger,
+      bufferBytes: this.#options.bufferBytes,
       onClose: (closed) => {
         if (this.#sockets.delete(closed)) this.#connected.dec();
       },
       onTooSlow: () => this.#tooSlow.inc(),
     });
-    socket.nextPingAt = Date.now() + this.options.pingEveryMs;
+    socket.nextPingAt = Date.now() + this.#options.pingEveryMs;
     this.#sockets.add(socket);
     this.#connected.inc();
     if (this.#stopping) {
@@ -244,7 +246,7 @@ export class SocketServer {
   }
 
   #route(path: string): { route: SocketRoute; parameters: string[] } | undefined {
-    for (const route of this.options.routes) {
+    for (const route of this.#options.routes) {
       const match = route.pattern.exec(path);
       if (match !== null) return { route, parameters: match.slice(1).map(decoded) };
     }
@@ -258,7 +260,7 @@ export class SocketServer {
       if (expiresAt > 0 && expiresAt <= now) {
         socket.close(CLOSE.unauthenticated, 'the API key has expired');
       } else if (socket.nextPingAt <= now) {
-        socket.nextPingAt = now + this.options.pingEveryMs;
+        socket.nextPingAt = now + this.#options.pingEveryMs;
         socket.ping();
       }
     }
@@ -276,7 +278,7 @@ export class SocketServer {
 
   #problemOf(error: unknown, requestId: string): Problem {
     if (error instanceof Problem) return error;
-    this.options.logger.error({ err: error, request_id: requestId }, 'upgrade failed');
+    this.#options.logger.error({ err: error, request_id: requestId }, 'upgrade failed');
     return new Problem('internal', 'Something went wrong on our side.');
   }
 }

@@ -50,7 +50,11 @@ interface Commander {
 
 @Controller()
 export class SchedulesController {
-  constructor(private readonly backend: Backend) {}
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
 
   @RouteFor(operations.schedules.create)
   async create(
@@ -73,7 +77,7 @@ export class SchedulesController {
   async list(@Caller() { tenantId }: Principal, @Query() raw: unknown): Promise<JsonObject> {
     const { status, config_id: configId, limit, cursor } = parseQuery(SCHEDULE_QUERIES.list, raw);
     const { schedules, nextCursor } = accepted(
-      await this.backend.ask<ListSchedulesReply>(operations.schedules.list.subject, {
+      await this.#backend.ask<ListSchedulesReply>(operations.schedules.list.subject, {
         tenantId,
         status,
         configId,
@@ -216,7 +220,7 @@ export class SchedulesController {
     const fromVersion = versionOf(HISTORY_LIST, cursor) ?? 1;
     const asked = { tenantId, scheduleId: id.toLowerCase(), fromVersion, limit: limit + 1 };
     const { events } = accepted(
-      await this.backend.ask<ListScheduleEventsReply>(operations.schedules.history.subject, asked),
+      await this.#backend.ask<ListScheduleEventsReply>(operations.schedules.history.subject, asked),
     );
     const next = events[limit];
     return {
@@ -242,7 +246,7 @@ export class SchedulesController {
     const scheduleId = idOf(id);
     const request = schedule as unknown as JsonObject;
     const [what = ''] = Object.keys(request);
-    const reply = await this.backend.command({
+    const reply = await this.#backend.command({
       commandId: commandIdOf(principal.tenantId, key, { route: ['schedule', scheduleId, what], request }),
       executionId: scheduleId,
       principal,
@@ -267,7 +271,7 @@ export class SchedulesController {
 
   async #schedule({ tenantId }: Principal, id: string): Promise<ScheduleView> {
     const asked = { tenantId, scheduleId: idOf(id) };
-    const { schedule } = accepted(await this.backend.ask<GetScheduleReply>(operations.schedules.get.subject, asked));
+    const { schedule } = accepted(await this.#backend.ask<GetScheduleReply>(operations.schedules.get.subject, asked));
     if (schedule === undefined) throw notFound();
     return schedule;
   }
@@ -299,7 +303,7 @@ export class SchedulesController {
     if (timetableOf(timetable).next(Date.now()) === undefined) {
       refuse([violation('/timetable', 'out_of_range', 'has no time that is still to come')]);
     }
-    const resolved = await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, {
+    const resolved = await this.#backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, {
       tenantId,
       id: config,
     });
@@ -309,7 +313,7 @@ export class SchedulesController {
     if (configId === undefined) throw problemOfRefusal(refused ?? { code: 'internal', message: '' });
     if (version !== undefined) {
       const pinned = { tenantId, id: configId, version };
-      const found = await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, pinned);
+      const found = await this.#backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, pinned);
       if (found.refused?.code === 'not_found') {
         refuse([violation('/config_version', 'unknown_config', `the config has no version ${version}`)]);
       }

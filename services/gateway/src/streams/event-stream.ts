@@ -3,6 +3,7 @@ import type { StreamItem } from './stream-items.js';
 
 /** An event stream (HTML Living Standard, 9.2) of parts and ends, which a client that reads too slowly ends. */
 export class EventStream {
+  readonly #mostBytes: number;
   readonly readable: Readable;
   readonly #beat: NodeJS.Timeout;
   #drained: (() => void)[] = [];
@@ -12,11 +13,8 @@ export class EventStream {
    * @param mostBytes Unread bytes above which it ends. The client comes back with the id of the last event.
    * @param whileOpen Called every `beatMs`; what it rejects with, or false, ends the stream.
    */
-  constructor(
-    private readonly mostBytes: number,
-    beatMs: number,
-    whileOpen: () => Promise<boolean>,
-  ) {
+  constructor(mostBytes: number, beatMs: number, whileOpen: () => Promise<boolean>) {
+    this.#mostBytes = mostBytes;
     this.readable = new Readable({
       highWaterMark: mostBytes,
       read: () => {
@@ -46,7 +44,7 @@ export class EventStream {
     this.#push(
       items.map(({ shown }) => `id: ${shown.place}\nevent: ${shown.type}\ndata: ${JSON.stringify(shown)}\n\n`).join(''),
     );
-    if (this.readable.readableLength > this.mostBytes) this.end();
+    if (this.readable.readableLength > this.#mostBytes) this.end();
   }
 
   /** Resolves when what was sent was taken. */

@@ -37,14 +37,17 @@ export interface StreamWanted {
 
 /** The event streams of this gateway. Each counts as a WebSocket of its tenant. */
 export class EventStreams {
+  readonly #options: EventStreamsOptions;
   readonly #open = new Set<EventStream>();
   #stopping = false;
 
-  constructor(private readonly options: EventStreamsOptions) {}
+  constructor(options: EventStreamsOptions) {
+    this.#options = options;
+  }
 
   /** @throws Problem unavailable, limit_reached. */
   async open(request: FastifyRequest, { tenantId, executionId, stepId, place }: StreamWanted): Promise<Readable> {
-    const { authenticator, limits, bufferBytes, mostStreams, logger, ...rest } = this.options;
+    const { authenticator, limits, bufferBytes, mostStreams, logger, ...rest } = this.#options;
     if (this.#stopping) throw new Problem('unavailable', 'The gateway is stopping.');
     if (this.#open.size >= mostStreams) {
       throw new Problem('unavailable', `This gateway serves at most ${mostStreams} event streams.`);

@@ -18,13 +18,14 @@ interface Listened {
 
 /** Partial output as it comes: one NATS subscription for each execution that somebody follows through this gateway. */
 export class OutputHub {
+  readonly #nats: NatsConnection;
+  readonly #logger: Logger;
   readonly #listened = new Map<string, Listened>();
   readonly #forgetReconnect: () => void;
 
-  constructor(
-    private readonly nats: NatsConnection,
-    private readonly logger: Logger,
-  ) {
+  constructor(nats: NatsConnection, logger: Logger) {
+    this.#nats = nats;
+    this.#logger = logger;
     this.#forgetReconnect = onReconnect(nats, () => {
       for (const { listeners } of this.#listened.values()) for (const listener of listeners) listener.missed();
     });
@@ -40,14 +41,15 @@ export class OutputHub {
     let listened = this.#listened.get(executionId);
     if (listened === undefined) {
       const listeners = new Set<OutputListener>();
-      const subscription = this.nats.subscribe(subjects.outputOf(executionId), {
+      const subscription = this.#nats.subscribe(subjects.outputOf(executionId), {
         callback: (error, message) => {
-          if (error !== null) return this.logger.warn({ err: error, execution_id: executionId }, 'output subscription');
+          if (error !== null)
+            return this.#logger.warn({ err: error, execution_id: executionId }, 'output subscription');
           let output: OutputPublished;
           try {
             output = message.json<OutputPublished>();
           } catch (unreadable) {
-            return this.logger.warn({ err: unreadable, execution_id: executionId }, 'partial output cannot be read');
+            return this.#logger.warn({ err: unreadable, execution_id: executionId }, 'partial output cannot be read');
           }
           for (const each of listeners) each.heard(output);
         },

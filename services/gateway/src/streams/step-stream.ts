@@ -27,6 +27,7 @@ export interface StepStreamParts {
  * out and nothing comes twice.
  */
 export class StepStream {
+  readonly #parts: StepStreamParts;
   #place: OutputPlace;
   #heard: OutputPublished[] = [];
   #reading: Promise<void> | undefined;
@@ -39,8 +40,9 @@ export class StepStream {
   constructor(
     readonly stepId: string,
     place: OutputPlace | undefined,
-    private readonly parts: StepStreamParts,
+    parts: StepStreamParts,
   ) {
+    this.#parts = parts;
     this.#place = place ?? BEGINNING;
   }
 
@@ -83,9 +85,9 @@ export class StepStream {
 
   #deliver(items: readonly StreamItem[]): void {
     const last = items.at(-1);
-    if (last === undefined || this.parts.closed) return;
+    if (last === undefined || this.#parts.closed) return;
     this.#place = { attempt: last.attempt, seq: last.seq };
-    this.parts.deliver(items);
+    this.#parts.deliver(items);
   }
 
   /** It is over in the moment in which it finds nothing more to do: what comes then begins anew. */
@@ -96,19 +98,19 @@ export class StepStream {
       });
     } catch (error) {
       this.#reading = undefined;
-      this.parts.failed(error);
+      this.#parts.failed(error);
     }
   }
 
   async #readOn(done: () => void): Promise<void> {
     for (;;) {
       this.#readAgain = false;
-      const reply = await this.parts.read(this.#place);
-      if (this.parts.closed) return done();
+      const reply = await this.#parts.read(this.#place);
+      if (this.#parts.closed) return done();
       if (this.version === 0) this.version = reply.version ?? 0;
       this.#deliver(itemsOf(this.stepId, reply).filter((item) => isBehind(item, this.#place)));
       if (reply.more === true) {
-        await this.parts.drained();
+        await this.#parts.drained();
         continue;
       }
       this.over = reply.over === true;

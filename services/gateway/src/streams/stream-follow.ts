@@ -54,6 +54,7 @@ export async function readStream(
 
 /** Gives one client what steps of an execution say, from where it was, until they are over. */
 export class StreamFollow implements OutputListener {
+  readonly #options: StreamFollowOptions;
   readonly #streams = new Map<string, StepStream>();
   readonly #events: Follower;
   #unlisten: (() => void) | undefined;
@@ -66,16 +67,17 @@ export class StreamFollow implements OutputListener {
   #over = false;
   #stopped = false;
 
-  constructor(private readonly options: StreamFollowOptions) {
+  constructor(options: StreamFollowOptions) {
+    this.#options = options;
     this.#events = eventsFollower(options.sink, (events, ended) => this.#happened(events, ended));
   }
 
   /** Resolves when it is live, or is over. @throws Problem when the client may not see it. */
   async start(): Promise<void> {
-    const { executionId, tenantId, steps, outputs, hub } = this.options;
+    const { executionId, tenantId, steps, outputs, hub } = this.#options;
     const ask = { tenantId, executionId };
     const first = await readStream(
-      this.options.backend,
+      this.#options.backend,
       { ...ask, ...(steps?.[0] === undefined ? {} : { stepId: steps[0], limit: 1 }) },
       { attempt: 0, seq: 0 },
     );
@@ -95,14 +97,14 @@ export class StreamFollow implements OutputListener {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#unlisten?.();
-    const { hub, tenantId, executionId } = this.options;
+    const { hub, tenantId, executionId } = this.#options;
     hub.unfollow(tenantId, executionId, this.#events);
   }
 
   heard(output: OutputPublished): void {
     const known = this.#streams.get(output.stepId);
     if (known !== undefined) known.heard(output);
-    else if (this.options.steps === undefined) this.#streamOf(output.stepId)?.heard(output);
+    else if (this.#options.steps === undefined) this.#streamOf(output.stepId)?.heard(output);
   }
 
   missed(): void {
@@ -112,7 +114,7 @@ export class StreamFollow implements OutputListener {
   #streamOf(stepId: string): StepStream | undefined {
     const known = this.#streams.get(stepId);
     if (known !== undefined || this.#streams.size >= MOST_STEPS) return known;
-    const { places, sink, tenantId } = this.options;
+    const { places, sink, tenantId } = this.#options;
     const isStopped = (): boolean => this.#stopped;
     const stream = new StepStream(stepId, places.get(stepId), {
       read: (place) => this.#reads.take(tenantId, () => this.#read(stepId, place)),
@@ -129,7 +131,7 @@ export class StreamFollow implements OutputListener {
 
   /** Nobody is there any more for what waited until then. */
   async #read(stepId: string, place: OutputPlace): Promise<ReadStreamReply> {
-    const { backend, tenantId, executionId, sink } = this.options;
+    const { backend, tenantId, executionId, sink } = this.#options;
     if (this.#stopped || sink.closed) return { parts: [], ends: [] };
     return readStream(backend, { tenantId, executionId, stepId }, place);
   }
@@ -155,7 +157,7 @@ export class StreamFollow implements OutputListener {
   }
 
   async #catchUp(): Promise<void> {
-    const { backend, tenantId, executionId, steps, sink } = this.options;
+    const { backend, tenantId, executionId, steps, sink } = this.#options;
     const ended = this.#ended;
     try {
       if (steps === undefined) {
@@ -172,7 +174,7 @@ export class StreamFollow implements OutputListener {
   }
 
   #finishIfOver(): boolean {
-    const { steps, sink } = this.options;
+    const { steps, sink } = this.#options;
     const over = this.#over || (steps !== undefined && [...this.#streams.values()].every((stream) => stream.over));
     if (!over || this.#stopped) return this.#stopped;
     this.stop();

@@ -23,11 +23,15 @@ const BEGINNING: OutputPlace = { attempt: 0, seq: 0 };
 /** What steps say while they run. */
 @Controller()
 export class StreamsController {
-  constructor(
-    private readonly backend: Backend,
-    private readonly executions: Executions,
-    private readonly eventStreams: EventStreams,
-  ) {}
+  readonly #backend: Backend;
+  readonly #executions: Executions;
+  readonly #eventStreams: EventStreams;
+
+  constructor(backend: Backend, executions: Executions, eventStreams: EventStreams) {
+    this.#backend = backend;
+    this.#executions = executions;
+    this.#eventStreams = eventStreams;
+  }
 
   @RouteFor(operations.executions.stream)
   async stream(
@@ -51,11 +55,11 @@ export class StreamsController {
           'is for JSON: an event stream goes through all attempts from `after` on',
         );
       }
-      await requireMonitored(this.executions, tenantId, executionId);
+      await requireMonitored(this.#executions, tenantId, executionId);
       // Refuses what cannot be followed while there still is a status to say so.
-      await readStream(this.backend, { tenantId, executionId, stepId, limit: 1 }, BEGINNING);
+      await readStream(this.#backend, { tenantId, executionId, stepId, limit: 1 }, BEGINNING);
       const place = lastEventOf(request) ?? after;
-      const stream = await this.eventStreams.open(request, { tenantId, executionId, stepId, place });
+      const stream = await this.#eventStreams.open(request, { tenantId, executionId, stepId, place });
       void reply.type(EVENT_STREAM).header('cache-control', 'no-store');
       return stream;
     }
@@ -64,7 +68,7 @@ export class StreamsController {
       throw mistake('/after', 'not_allowed', `must be a place of attempt ${attempt}`);
     }
     const found = await readStream(
-      this.backend,
+      this.#backend,
       { tenantId, executionId, stepId, limit, ...(attempt === undefined ? {} : { onlyAttempt: true }) },
       place,
     );

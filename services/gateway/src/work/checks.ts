@@ -5,15 +5,18 @@ import { Problem } from '../http/problem.js';
 
 /** Reads the bodies of workflows, processes and tasks, and collects every mistake with its place. */
 export class BodyReader {
+  readonly #what: string;
   readonly #errors: Violation[] = [];
 
-  constructor(private readonly what: string) {}
+  constructor(what: string) {
+    this.#what = what;
+  }
 
   /** @throws Problem validation_failed when there was a mistake. */
   end(): void {
     if (this.#errors.length === 0) return;
     const count = this.#errors.length === 1 ? 'one mistake' : `${this.#errors.length} mistakes`;
-    throw new Problem('validation_failed', `${this.what} has ${count}.`, { errors: this.#errors });
+    throw new Problem('validation_failed', `${this.#what} has ${count}.`, { errors: this.#errors });
   }
 
   mistake(path: string, code: MistakeCode, message: string): void {

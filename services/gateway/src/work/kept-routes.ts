@@ -28,10 +28,13 @@ export interface KeptKind {
 
 /** What the routes of workflows and of processes have in common: both are configs, and their runs are executions. */
 export class KeptRoutes {
-  constructor(
-    private readonly work: Work,
-    private readonly kind: KeptKind,
-  ) {}
+  readonly #work: Work;
+  readonly #kind: KeptKind;
+
+  constructor(work: Work, kind: KeptKind) {
+    this.#work = work;
+    this.#kind = kind;
+  }
 
   async create(
     principal: Principal,
@@ -41,8 +44,8 @@ export class KeptRoutes {
     reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const { keptFor } = this.kind;
-    const { kept, repeated } = await this.work.create(principal, keptFor, this.kind.read(body), idempotency);
+    const { keptFor } = this.#kind;
+    const { kept, repeated } = await this.#work.create(principal, keptFor, this.#kind.read(body), idempotency);
     createdAt(reply, this.#pathOf(kept));
     const shown = await this.#shown(principal, kept);
     return tagged(reply, kept.etag, repeated ? { ...shown, repeated } : shown);
@@ -50,9 +53,9 @@ export class KeptRoutes {
 
   async list(principal: Principal, raw: unknown): Promise<JsonObject> {
     const { limit, cursor } = parseQuery(WORK_QUERIES.list, raw);
-    const { kept, nextCursor } = await this.work.list(principal, this.kind.keptFor, { limit, cursor });
+    const { kept, nextCursor } = await this.#work.list(principal, this.#kind.keptFor, { limit, cursor });
     const shown = await Promise.all(kept.map((each) => this.#shown(principal, each)));
-    return { [this.kind.plural]: shown, next_cursor: shownCursor(nextCursor) };
+    return { [this.#kind.plural]: shown, next_cursor: shownCursor(nextCursor) };
   }
 
   async get(principal: Principal, id: string, query: unknown, reply: FastifyReply): Promise<JsonObject> {
@@ -70,7 +73,7 @@ export class KeptRoutes {
     reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const kept = await this.work.update(principal, this.kind.keptFor, id, this.kind.read(body), preconditions);
+    const kept = await this.#work.update(principal, this.#kind.keptFor, id, this.#kind.read(body), preconditions);
     return tagged(reply, kept.etag, await this.#shown(principal, kept));
   }
 
@@ -81,12 +84,12 @@ export class KeptRoutes {
     preconditions: Preconditions | undefined,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.#shown(principal, await this.work.remove(principal, this.kind.keptFor, id, preconditions));
+    return this.#shown(principal, await this.#work.remove(principal, this.#kind.keptFor, id, preconditions));
   }
 
   /** @throws Problem not_found. */
   find(principal: Principal, id: string): Promise<Kept> {
-    return this.work.find(principal, this.kind.keptFor, id);
+    return this.#work.find(principal, this.#kind.keptFor, id);
   }
 
   /** The answer to a start. */
@@ -106,7 +109,7 @@ export class KeptRoutes {
     principal: Principal,
     kept: Kept,
   ): Promise<Awaited<ReturnType<Work['runs']>>['executions'][number] | undefined> {
-    return (await this.work.runs(principal, { configId: kept.config.id, limit: 1 })).executions[0];
+    return (await this.#work.runs(principal, { configId: kept.config.id, limit: 1 })).executions[0];
   }
 
   /** Commands a run, and shows it afterwards. */
@@ -117,7 +120,7 @@ export class KeptRoutes {
     control: Parameters<Work['command']>[2],
     key: string | undefined,
   ): Promise<JsonObject> {
-    const repeated = await this.work.command(principal, executionId, control, key);
+    const repeated = await this.#work.command(principal, executionId, control, key);
     const shown = await this.#run(principal, kept, executionId);
     return repeated ? { ...shown, repeated } : shown;
   }
@@ -125,9 +128,9 @@ export class KeptRoutes {
   async runs(principal: Principal, id: string, raw: unknown): Promise<JsonObject> {
     const { limit, cursor } = parseQuery(WORK_QUERIES.list, raw);
     const { config } = await this.find(principal, id);
-    const { views, nextCursor } = await this.work.page(principal, { configId: config.id, limit, cursor });
-    const path = `/api/v1/${this.kind.plural}/${encodeURIComponent(id)}/runs`;
-    const runs = views.map((view) => shownRun(view, this.kind.entries, path));
+    const { views, nextCursor } = await this.#work.page(principal, { configId: config.id, limit, cursor });
+    const path = `/api/v1/${this.#kind.plural}/${encodeURIComponent(id)}/runs`;
+    const runs = views.map((view) => shownRun(view, this.#kind.entries, path));
     return { runs, next_cursor: shownCursor(nextCursor) };
   }
 
@@ -137,9 +140,9 @@ export class KeptRoutes {
   }
 
   async #run(principal: Principal, { config }: Kept, executionId: string): Promise<JsonObject> {
-    const view = await this.work.view(principal, executionId);
-    if (view?.configId !== config.id) throw new Problem('not_found', `The ${this.kind.keptFor} has no such run.`);
-    return shownRun(view, this.kind.entries);
+    const view = await this.#work.view(principal, executionId);
+    if (view?.configId !== config.id) throw new Problem('not_found', `The ${this.#kind.keptFor} has no such run.`);
+    return shownRun(view, this.#kind.entries);
   }
 
   async #shown(principal: Principal, kept: Kept): Promise<JsonObject> {
@@ -147,7 +150,7 @@ export class KeptRoutes {
     const newest = await this.newestRun(principal, kept);
     const status = newest === undefined ? 'PENDING' : workStatusOf(newest.status);
     return {
-      ...this.kind.shown(kept),
+      ...this.#kind.shown(kept),
       config: { continue_on_error: mark.continue_on_error },
       status,
       version: config.version,
@@ -159,6 +162,6 @@ export class KeptRoutes {
   }
 
   #pathOf(kept: Kept): string {
-    return `/api/v1/${this.kind.plural}/${this.kind.idOf(kept)}`;
+    return `/api/v1/${this.#kind.plural}/${this.#kind.idOf(kept)}`;
   }
 }

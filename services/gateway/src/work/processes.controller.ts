@@ -26,15 +26,12 @@ const REASON = checkedBody(ReasonBody, { optional: true });
 /** Processes: configs whose steps are workflows and tasks, and executions of them that wait for those of other processes. */
 @Controller()
 export class ProcessesController {
+  readonly #starter: ExecutionStarter;
   readonly #work: Work;
   readonly #routes: KeptRoutes;
 
-  constructor(
-    backend: Backend,
-    executions: Executions,
-    limits: TenantLimitGate,
-    private readonly starter: ExecutionStarter,
-  ) {
+  constructor(backend: Backend, executions: Executions, limits: TenantLimitGate, starter: ExecutionStarter) {
+    this.#starter = starter;
     this.#work = new Work(backend, executions, limits);
     this.#routes = new KeptRoutes(this.#work, {
       keptFor: 'process',
@@ -127,7 +124,7 @@ export class ProcessesController {
       idempotencyKey: key === undefined ? undefined : `process ${config.id} ${key}`,
       traceparent: traceparentOf(traceparent),
     };
-    const accepted = await this.starter.start(executionId, request);
+    const accepted = await this.#starter.start(executionId, request);
     return this.#routes.started(principal, kept, { executionId, accepted }, reply);
   }
 

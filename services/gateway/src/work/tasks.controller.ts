@@ -38,14 +38,13 @@ const STEP = 'task';
 /** Tasks: executions of one step, each under an id that its sender gives. */
 @Controller()
 export class TasksController {
+  readonly #backend: Backend;
+  readonly #starter: ExecutionStarter;
   readonly #work: Work;
 
-  constructor(
-    private readonly backend: Backend,
-    executions: Executions,
-    limits: TenantLimitGate,
-    private readonly starter: ExecutionStarter,
-  ) {
+  constructor(backend: Backend, executions: Executions, limits: TenantLimitGate, starter: ExecutionStarter) {
+    this.#backend = backend;
+    this.#starter = starter;
     this.#work = new Work(backend, executions, limits);
   }
 
@@ -73,7 +72,7 @@ export class TasksController {
       traceparent: traceparentOf(traceparent),
     };
     const executionId = executionOf(principal, taskId);
-    const started = await this.starter.start(executionId, request);
+    const started = await this.#starter.start(executionId, request);
     if (started.admitted !== undefined) void reply.headers(admittedHeaders(started.admitted));
     void reply.header('location', pathOf(taskId));
     const shown = await this.#task(principal, taskId);
@@ -150,7 +149,7 @@ export class TasksController {
     if (view === undefined) throw new Problem('not_found', 'There is no such task.');
     const { tenantId } = principal;
     const asked = { tenantId, executionId, stepId: STEP };
-    const { attempts } = accepted(await this.backend.ask<GetStepReply>(operations.executions.step.subject, asked));
+    const { attempts } = accepted(await this.#backend.ask<GetStepReply>(operations.executions.step.subject, asked));
     return { ...shownTask(view), attempts: (attempts ?? []).map((each) => toUserJson(StepAttemptSchema, each)) };
   }
 }

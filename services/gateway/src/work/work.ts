@@ -56,11 +56,15 @@ export const startedUnder = (key: string): string => sha256(key).slice(0, 32);
 
 /** What workflows, processes and tasks ask of the config service and of the engine: they are configs and executions under other names. */
 export class Work {
-  constructor(
-    private readonly backend: Backend,
-    private readonly executions: Executions,
-    private readonly limits: TenantLimitGate,
-  ) {}
+  readonly #backend: Backend;
+  readonly #executions: Executions;
+  readonly #limits: TenantLimitGate;
+
+  constructor(backend: Backend, executions: Executions, limits: TenantLimitGate) {
+    this.#backend = backend;
+    this.#executions = executions;
+    this.#limits = limits;
+  }
 
   /** @throws Problem of the refusal, with places in the body that the config was made from. */
   async create(
@@ -71,7 +75,7 @@ export class Work {
   ): Promise<{ readonly kept: Kept; readonly repeated: boolean }> {
     const definition = await this.#definition(principal, keptFor, said);
     const asked = { principal, definition, idempotency, keptFor };
-    const reply = await this.backend.ask<ConfigReply>(operations.configs.create.subject, asked);
+    const reply = await this.#backend.ask<ConfigReply>(operations.configs.create.subject, asked);
     return { kept: this.#kept(keptFor, reply, said), repeated: reply.repeated === true };
   }
 
@@ -85,7 +89,7 @@ export class Work {
     const found = await this.find(principal, keptFor, id);
     const definition = await this.#definition(principal, keptFor, said);
     const asked = { principal, id: found.config.id, definition, preconditions, keptFor };
-    const reply = await this.backend.ask<ConfigReply>(operations.configs.update.subject, asked);
+    const reply = await this.#backend.ask<ConfigReply>(operations.configs.update.subject, asked);
     return this.#kept(keptFor, reply, said);
   }
 
@@ -97,13 +101,13 @@ export class Work {
   ): Promise<Kept> {
     const found = await this.find(principal, keptFor, id);
     const asked = { principal, id: found.config.id, preconditions, keptFor };
-    return this.#kept(keptFor, await this.backend.ask<ConfigReply>(operations.configs.delete.subject, asked));
+    return this.#kept(keptFor, await this.#backend.ask<ConfigReply>(operations.configs.delete.subject, asked));
   }
 
   /** By id or name. @throws Problem not_found. */
   async find(principal: Principal, keptFor: KeptFor, idOrName: string): Promise<Kept> {
     const id = isUuid(idOrName.toLowerCase()) ? idOrName.toLowerCase() : `${keptFor}:${idOrName}`;
-    const reply = await this.backend.ask<ConfigReply>(operations.configs.get.subject, { principal, id });
+    const reply = await this.#backend.ask<ConfigReply>(operations.configs.get.subject, { principal, id });
     const { config, refused } = reply;
     const isThere = config !== undefined && markOf(config.definition)?.kept_for === keptFor;
     if (refused?.code === 'not_found' || (refused === undefined && !isThere)) {
@@ -119,7 +123,7 @@ export class Work {
   ): Promise<{ readonly kept: readonly Kept[]; readonly nextCursor: string | undefined }> {
     const asked = { principal, limit, cursor, keptFor };
     const { configs, nextCursor } = accepted(
-      await this.backend.ask<ListConfigsReply>(operations.configs.list.subject, asked),
+      await this.#backend.ask<ListConfigsReply>(operations.configs.list.subject, asked),
     );
     const marked = configs.filter(({ definition }) => markOf(definition)?.kept_for === keptFor);
     return { kept: marked.map((config) => this.#kept(keptFor, { config })), nextCursor };
@@ -129,7 +133,7 @@ export class Work {
   async configOfTask(principal: Principal, step: WorkStep): Promise<string> {
     for (let tried = 1; ; tried++) {
       const id = `task:${step.type}`;
-      const found = await this.backend.ask<ConfigReply>(operations.configs.get.subject, { principal, id });
+      const found = await this.#backend.ask<ConfigReply>(operations.configs.get.subject, { principal, id });
       // One of this name that somebody made by hand, or shares with all, would get the inputs of tasks.
       if (found.config !== undefined && markOf(found.config.definition)?.kept_for === 'task') return id;
       if (found.refused !== undefined && found.refused.code !== 'not_found') throw problemOfRefusal(found.refused);
@@ -156,7 +160,7 @@ export class Work {
     },
   ): Promise<ListExecutionsReply> {
     return accepted(
-      await this.backend.ask<ListExecutionsReply>(operations.executions.list.subject, { tenantId, ...by }),
+      await this.#backend.ask<ListExecutionsReply>(operations.executions.list.subject, { tenantId, ...by }),
     );
   }
 
@@ -190,7 +194,7 @@ export class Work {
   /** Undefined when there is none, or none any more. */
   async view({ tenantId }: Principal, executionId: string, payloads?: 'listed'): Promise<ExecutionView | undefined> {
     try {
-      return await this.executions.view(tenantId, { executionId }, payloads === undefined ? {} : { payloads });
+      return await this.#executions.view(tenantId, { executionId }, payloads === undefined ? {} : { payloads });
     } catch (error) {
       const isGone = error instanceof Problem && (error.code === 'not_found' || error.code === 'execution_deleted');
       if (isGone) return undefined;
@@ -260,7 +264,7 @@ export class Work {
 
   async #wasDeleted({ tenantId }: Principal, executionId: string): Promise<boolean> {
     const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
-    const { refused } = await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
+    const { refused } = await this.#backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
     return refused?.code === 'execution_deleted';
   }
 
@@ -288,10 +292,10 @@ export class Work {
     const [what = ''] = Object.keys(control);
     const request = { executionId, ...control } as unknown as JsonObject;
     const commandId = commandIdOf(tenantId, key, { route: [executionId, what, null, null], request });
-    if (control.retry !== undefined && this.limits.limitsStarts(tenantId)) {
-      await this.limits.admit({ tenantId, commandId, executionId, start: false });
+    if (control.retry !== undefined && this.#limits.limitsStarts(tenantId)) {
+      await this.#limits.admit({ tenantId, commandId, executionId, start: false });
     }
-    const reply = await this.backend.command({ commandId, executionId, principal, ...control });
+    const reply = await this.#backend.command({ commandId, executionId, principal, ...control });
     if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
     return reply.accepted?.repeated === true;
   }
@@ -332,9 +336,9 @@ export class Work {
     if (BUILT_IN.has(type)) return { agent: type };
     const { tenantId } = principal;
     const asked = { tenantId, name: type };
-    const agent = await this.backend.ask<AgentReply>(operations.agents.get.subject, asked);
+    const agent = await this.#backend.ask<AgentReply>(operations.agents.get.subject, asked);
     if (agent.refused === undefined) return { agent: type };
-    const config = await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, {
+    const config = await this.#backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, {
       tenantId,
       id: type,
     });

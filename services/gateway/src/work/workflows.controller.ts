@@ -26,15 +26,12 @@ const REASON = checkedBody(ReasonBody, { optional: true });
 /** Workflows: configs whose steps are tasks, one after the other, and executions of them. */
 @Controller()
 export class WorkflowsController {
+  readonly #starter: ExecutionStarter;
   readonly #work: Work;
   readonly #routes: KeptRoutes;
 
-  constructor(
-    backend: Backend,
-    executions: Executions,
-    limits: TenantLimitGate,
-    private readonly starter: ExecutionStarter,
-  ) {
+  constructor(backend: Backend, executions: Executions, limits: TenantLimitGate, starter: ExecutionStarter) {
+    this.#starter = starter;
     this.#work = new Work(backend, executions, limits);
     this.#routes = new KeptRoutes(this.#work, {
       keptFor: 'workflow',
@@ -117,8 +114,8 @@ export class WorkflowsController {
       idempotencyKey: key === undefined ? undefined : `workflow ${config.id} ${key}`,
       traceparent: traceparentOf(traceparent),
     };
-    const executionId = this.starter.executionId(request);
-    const accepted = await this.starter.start(executionId, request);
+    const executionId = this.#starter.executionId(request);
+    const accepted = await this.#starter.start(executionId, request);
     return this.#routes.started(principal, kept, { executionId, accepted }, reply);
   }
 

@@ -39,31 +39,31 @@ export class Drain {
   /** Lines of clusters that were dropped. */
   forgottenLines = 0;
   forgottenClusters = 0;
-  private readonly root: Node = { children: new Map(), clusters: [] };
+  readonly #root: Node = { children: new Map(), clusters: [] };
   /** The clusters in order of use, oldest first, each with its way through the tree. */
-  private readonly ways = new Map<LogCluster, readonly string[]>();
-  private readonly maxClusters: number;
-  private readonly similarity: number;
-  private readonly prefixTokens: number;
-  private readonly maxChildren: number;
+  readonly #ways = new Map<LogCluster, readonly string[]>();
+  readonly #maxClusters: number;
+  readonly #similarity: number;
+  readonly #prefixTokens: number;
+  readonly #maxChildren: number;
 
   constructor(options: DrainOptions = {}) {
-    this.maxClusters = options.maxClusters ?? 1_000;
-    this.similarity = options.similarity ?? 0.4;
-    this.prefixTokens = options.prefixTokens ?? 1;
-    this.maxChildren = options.maxChildren ?? 100;
+    this.#maxClusters = options.maxClusters ?? 1_000;
+    this.#similarity = options.similarity ?? 0.4;
+    this.#prefixTokens = options.prefixTokens ?? 1;
+    this.#maxChildren = options.maxChildren ?? 100;
   }
 
   /** The current clusters, in no particular order. */
   get clusters(): readonly LogCluster[] {
-    return [...this.ways.keys()];
+    return [...this.#ways.keys()];
   }
 
   /** Adds one message and returns its cluster. `line` is its number, for the cluster's first and last line. */
   add(message: string, line: number): LogCluster {
     const tokens = tokensOf(message);
-    const way = this.wayOf(tokens);
-    let leaf = this.root;
+    const way = this.#wayOf(tokens);
+    let leaf = this.#root;
     for (const step of way) {
       let next = leaf.children.get(step);
       if (next === undefined) {
@@ -72,49 +72,49 @@ export class Drain {
       }
       leaf = next;
     }
-    const found = mostSimilar(leaf.clusters, tokens, this.similarity);
+    const found = mostSimilar(leaf.clusters, tokens, this.#similarity);
     if (found !== undefined) {
       for (let index = 0; index < tokens.length; index++) {
         if (found.template[index] !== tokens[index]) found.template[index] = WILDCARD;
       }
       found.count += 1;
       found.lastLine = Math.max(found.lastLine, line);
-      this.ways.delete(found);
-      this.ways.set(found, way);
+      this.#ways.delete(found);
+      this.#ways.set(found, way);
       return found;
     }
     const cluster: LogCluster = { template: tokens, count: 1, example: message, firstLine: line, lastLine: line };
     leaf.clusters.push(cluster);
-    this.ways.set(cluster, way);
-    if (this.ways.size > this.maxClusters) this.forgetOldest();
+    this.#ways.set(cluster, way);
+    if (this.#ways.size > this.#maxClusters) this.#forgetOldest();
     return cluster;
   }
 
-  private wayOf(tokens: readonly string[]): string[] {
+  #wayOf(tokens: readonly string[]): string[] {
     const way = [String(tokens.length)];
-    let node = this.root.children.get(way[0] ?? '');
-    for (let index = 0; index < Math.min(this.prefixTokens, tokens.length); index++) {
+    let node = this.#root.children.get(way[0] ?? '');
+    for (let index = 0; index < Math.min(this.#prefixTokens, tokens.length); index++) {
       const token = tokens[index] ?? '';
       // The paper puts tokens with digits into one branch, because most of them are variables.
       let step = /\d/.test(token) ? WILDCARD : token;
-      if (node !== undefined && !node.children.has(step) && node.children.size >= this.maxChildren) step = WILDCARD;
+      if (node !== undefined && !node.children.has(step) && node.children.size >= this.#maxChildren) step = WILDCARD;
       way.push(step);
       node = node?.children.get(step);
     }
     return way;
   }
 
-  private forgetOldest(): void {
-    for (const [cluster, way] of this.ways) {
-      this.ways.delete(cluster);
+  #forgetOldest(): void {
+    for (const [cluster, way] of this.#ways) {
+      this.#ways.delete(cluster);
       this.forgottenLines += cluster.count;
       this.forgottenClusters += 1;
-      this.prune(this.root, way, 0, cluster);
+      this.#prune(this.#root, way, 0, cluster);
       return;
     }
   }
 
-  private prune(node: Node, way: readonly string[], depth: number, cluster: LogCluster): void {
+  #prune(node: Node, way: readonly string[], depth: number, cluster: LogCluster): void {
     const step = way[depth];
     if (step === undefined) {
       node.clusters = node.clusters.filter((one) => one !== cluster);
@@ -122,7 +122,7 @@ export class Drain {
     }
     const child = node.children.get(step);
     if (child === undefined) return;
-    this.prune(child, way, depth + 1, cluster);
+    this.#prune(child, way, depth + 1, cluster);
     if (child.clusters.length === 0 && child.children.size === 0) node.children.delete(step);
   }
 }

@@ -70,111 +70,110 @@ const EVENT_FIELD = /^\s+(Date|Level|Source|Description|PRIORITY|MESSAGE|_SOURCE
  * container's runtime adds a time to each line. Parts of a line that a runtime split are joined. Memory is bounded.
  */
 export class LogEntries {
+  readonly #onEntry: (entry: LogEntry) => void;
   lines = 0;
   /** Lines that belong to the entry of an earlier line. */
   continuations = 0;
-  private readonly now: number;
+  readonly #now: number;
   /** The newest entry of each source, as long as lines can be added to it. */
-  private readonly open = new Map<string, Open>();
-  private readonly parts = new Map<string, { line: number; text: string }>();
-  private readonly w3c = new W3cFields();
-  private block: Block | undefined;
+  readonly #open = new Map<string, Open>();
+  readonly #parts = new Map<string, { line: number; text: string }>();
+  readonly #w3c = new W3cFields();
+  #block: Block | undefined;
 
-  constructor(
-    private readonly onEntry: (entry: LogEntry) => void,
-    now: number = Date.now(),
-  ) {
-    this.now = now;
+  constructor(onEntry: (entry: LogEntry) => void, now: number = Date.now()) {
+    this.#onEntry = onEntry;
+    this.#now = now;
   }
 
   add(raw: string): void {
     this.lines += 1;
     const line = cleaned(raw);
-    if (this.block !== undefined && this.addToBlock(line)) return;
+    if (this.#block !== undefined && this.#addToBlock(line)) return;
     const first = line.charCodeAt(0);
     // Empty.
     if (first !== first) return;
     if (first <= 32) {
       if (line.trim() === '') return;
       // Fast path: the indentation shows most lines of a stack trace, without parsing them.
-      const open = this.open.get('');
+      const open = this.#open.get('');
       if (
         open !== undefined &&
         !INDENTED_ENTRY.test(line) &&
         !(line.trimEnd() === `${line.slice(0, line.search(/\S/))}{`)
       ) {
-        this.continue(open, line);
+        this.#continue(open, line);
         return;
       }
     }
-    if (this.startBlock(line, first)) return;
-    if (first === 35 && this.w3c.read(line)) return;
-    const served = this.w3c.entryOf(line, this.now);
+    if (this.#startBlock(line, first)) return;
+    if (first === 35 && this.#w3c.read(line)) return;
+    const served = this.#w3c.entryOf(line, this.#now);
     if (served !== undefined) {
-      this.addEntry(served, this.lines);
+      this.#addEntry(served, this.lines);
       return;
     }
-    this.addParsed(parseLine(first <= 32 ? line.trimStart() : line, this.now), line);
+    this.#addParsed(parseLine(first <= 32 ? line.trimStart() : line, this.#now), line);
   }
 
   /** Emits the open entries. No line may follow. */
   end(): void {
-    this.endBlock();
-    for (const { line, text } of this.parts.values()) this.addEntry(parseLine(text, this.now), line);
-    this.parts.clear();
-    for (const open of this.open.values()) this.give(open);
-    this.open.clear();
+    this.#endBlock();
+    for (const { line, text } of this.#parts.values()) this.#addEntry(parseLine(text, this.#now), line);
+    this.#parts.clear();
+    for (const open of this.#open.values()) this.#give(open);
+    this.#open.clear();
   }
 
-  private addParsed(parsed: ParsedLine, line: string): void {
+  #addParsed(parsed: ParsedLine, line: string): void {
     const { source } = parsed;
     if (parsed.partial) {
-      const part = this.parts.get(source);
+      const part = this.#parts.get(source);
       if (part === undefined) {
-        if (this.parts.size < MOST_SOURCES) this.parts.set(source, { line: this.lines, text: parsed.body });
+        if (this.#parts.size < MOST_SOURCES) this.#parts.set(source, { line: this.lines, text: parsed.body });
       } else {
         this.continuations += 1;
         if (part.text.length < LONGEST_TEXT) part.text += parsed.body;
       }
       return;
     }
-    if (this.parts.size > 0) {
-      const part = this.partOf(source);
+    if (this.#parts.size > 0) {
+      const part = this.#partOf(source);
       if (part !== undefined) {
         this.continuations += 1;
         // The last part has an envelope too, and its inner text completes the line.
         const text = `${part.text}${innerText(line)}`;
-        const whole = parseLine(text.slice(0, LONGEST_TEXT), this.now);
+        const whole = parseLine(text.slice(0, LONGEST_TEXT), this.#now);
         const at = whole.at !== undefined && whole.zoned ? whole.at : (parsed.at ?? whole.at);
         const { zoned, timed, level, levelIsDefault, message, body, more } = whole;
-        this.addEntry(
+        this.#addEntry(
           new ParsedLine(at, zoned, timed, level, levelIsDefault, message, body, source, false, more),
           part.line,
         );
         return;
       }
     }
-    const open = this.open.get(source);
+    const open = this.#open.get(source);
     if (open !== undefined && belongsTo(parsed, open)) {
-      this.continue(open, parsed.body);
+      this.#continue(open, parsed.body);
       return;
     }
-    if (open !== undefined && !parsed.timed && this.completes(parsed, open)) return;
-    this.addEntry(parsed, this.lines);
-    for (const further of parsed.more ?? []) this.addEntry(further, this.lines);
+    if (open !== undefined && !parsed.timed && this.#completes(parsed, open)) return;
+    this.#addEntry(parsed, this.lines);
+    for (const further of parsed.more ?? []) this.#addEntry(further, this.lines);
   }
 
-  private partOf(source: string): { line: number; text: string } | undefined {
-    for (const [key, part] of this.parts) {
+  #partOf(source: string): { line: number; text: string } | undefined {
+    for (const [key, part] of this.#parts) {
       if (source !== key && !source.startsWith(key)) continue;
-      this.parts.delete(key);
+      this.#parts.delete(key);
       return part;
     }
     return undefined;
   }
 
   /** Whether a line without a time is the one that the open entry expects. */
-  private completes(parsed: ParsedLine, open: Open): boolean {
+  #completes(parsed: ParsedLine, open: Open): boolean {
     const isJul = open.level === undefined && JUL_HEAD.test(open.message) && JUL_MESSAGE.test(parsed.body);
     if (open.awaits === undefined && !isJul) return false;
     this.continuations += 1;
@@ -184,23 +183,23 @@ export class LogEntries {
     return true;
   }
 
-  private addEntry(parsed: ParsedLine, line: number): void {
+  #addEntry(parsed: ParsedLine, line: number): void {
     const { at, timed, level, message, source } = parsed;
-    const before = this.open.get(source);
+    const before = this.#open.get(source);
     if (before !== undefined) {
-      this.give(before);
-      this.open.delete(source);
-    } else if (this.open.size >= MOST_SOURCES) {
-      for (const [oldest, entry] of this.open) {
-        this.give(entry);
-        this.open.delete(oldest);
+      this.#give(before);
+      this.#open.delete(source);
+    } else if (this.#open.size >= MOST_SOURCES) {
+      for (const [oldest, entry] of this.#open) {
+        this.#give(entry);
+        this.#open.delete(oldest);
         break;
       }
     }
     const isDotnet = level !== undefined && parsed.body.charCodeAt(4) === 58 && DOTNET_HEAD.test(parsed.body);
     const isPanic = level === 'fatal' && message.startsWith("thread '") && message.endsWith(':');
     const isEvent = level === undefined && message.startsWith('Event[');
-    this.open.set(source, {
+    this.#open.set(source, {
       line,
       at,
       timed,
@@ -214,14 +213,14 @@ export class LogEntries {
   }
 
   /** Adds a line to an open entry. */
-  private continue(open: Open, line: string): void {
+  #continue(open: Open, line: string): void {
     this.continuations += 1;
     const text = line.trim();
     if (open.awaits === 'text') {
       open.awaits = undefined;
       open.message = `${open.message} ${text.slice(0, LONGEST_MESSAGE)}`.trim();
     } else if (open.fields !== undefined) {
-      this.readField(open, line);
+      this.#readField(open, line);
     }
     if (TRACEBACK.test(text)) {
       open.trace = 'python';
@@ -238,11 +237,11 @@ export class LogEntries {
     }
   }
 
-  private readField(open: Open, line: string): void {
+  #readField(open: Open, line: string): void {
     const field = EVENT_FIELD.exec(line.slice(0, LONGEST_MESSAGE));
     if (field === null) return;
     const [, name, value = ''] = field;
-    if (name === 'Date') open.at = timeOfText(value, this.now)?.at;
+    if (name === 'Date') open.at = timeOfText(value, this.#now)?.at;
     else if (name === 'Level') open.level = levelOfText(value);
     else if (name === 'PRIORITY') open.level = /^[0-7]$/.test(value) ? syslogLevel(Number(value)) : undefined;
     else if (name === 'Source') open.message = `${value}:`;
@@ -251,11 +250,11 @@ export class LogEntries {
     else if (name === 'Description') open.awaits = 'text';
   }
 
-  private give({ line, at, level, message }: Open): void {
-    this.onEntry({ line, at, level: level ?? 'unknown', message });
+  #give({ line, at, level, message }: Open): void {
+    this.#onEntry({ line, at, level: level ?? 'unknown', message });
   }
 
-  private startBlock(line: string, first: number): boolean {
+  #startBlock(line: string, first: number): boolean {
     let kind: Block['kind'];
     if (first === 95 && line.startsWith('__CURSOR=')) kind = 'journal';
     else if (first === 60 && line.startsWith('<Event') && !line.includes('</Event>') && !line.startsWith('<Events'))
@@ -263,28 +262,28 @@ export class LogEntries {
     else if ((first === 123 || first <= 32) && line.trim() === '{') kind = 'json';
     else return false;
     const indent = line.search(/\S/);
-    this.block = { kind, line: this.lines, indent, lines: [line], size: line.length };
+    this.#block = { kind, line: this.lines, indent, lines: [line], size: line.length };
     return true;
   }
 
   /** Adds a line to the open block. Returns false when the line does not belong to it; the block has ended then. */
-  private addToBlock(line: string): boolean {
-    const block = this.block;
+  #addToBlock(line: string): boolean {
+    const block = this.#block;
     if (block === undefined) return false;
     const isBlank = line.trim() === '';
     if (block.kind === 'journal') {
       if (isBlank) {
-        this.endBlock();
+        this.#endBlock();
         return true;
       }
       if (line.startsWith('__CURSOR=')) {
-        this.endBlock();
+        this.#endBlock();
         return false;
       }
     } else if (block.kind === 'json' && !isBlank) {
       const indent = line.search(/\S/);
       if (indent < block.indent || (indent === block.indent && !/^\s*[}\]{]/.test(line))) {
-        this.endBlock();
+        this.#endBlock();
         return false;
       }
     }
@@ -295,22 +294,22 @@ export class LogEntries {
       block.kind === 'json'
         ? line.search(/\S/) === block.indent && /^\s*\}/.test(line)
         : block.kind === 'xml' && line.includes('</Event>');
-    if (isEnd) this.endBlock();
+    if (isEnd) this.#endBlock();
     return true;
   }
 
-  private endBlock(): void {
-    const block = this.block;
+  #endBlock(): void {
+    const block = this.#block;
     if (block === undefined) return;
-    this.block = undefined;
+    this.#block = undefined;
     if (block.kind === 'journal') {
-      this.addEntry(objectEntry(journalFields(block.lines), block.lines.join(' '), this.now), block.line);
+      this.#addEntry(objectEntry(journalFields(block.lines), block.lines.join(' '), this.#now), block.line);
       return;
     }
     const text = block.lines.join(block.kind === 'json' ? '\n' : ' ').trim();
-    const parsed = parseLine(text, this.now);
-    this.addEntry(parsed, block.line);
-    for (const further of parsed.more ?? []) this.addEntry(further, block.line);
+    const parsed = parseLine(text, this.#now);
+    this.#addEntry(parsed, block.line);
+    for (const further of parsed.more ?? []) this.#addEntry(further, block.line);
   }
 }
 

@@ -34,134 +34,137 @@ const LONG_LINE = 8_000;
 
 /** Reads a log line by line and summarises it. Memory does not grow with the number of lines. */
 export class LogSummary {
-  private readonly levels = counts();
-  private readonly reader: LogEntries;
-  private entries = 0;
-  private from = Infinity;
-  private to = -Infinity;
-  private withTime = 0;
-  private readonly drain = new Drain();
-  private readonly levelsOf = new WeakMap<LogCluster, Record<LogLineLevel, number>>();
-  private bucketMs = SECOND;
-  private buckets = new Map<number, { lines: number; errors: number }>();
-  private readonly firstErrors: LogError[] = [];
-  private readonly lastErrors: LogError[] = [];
+  readonly #options: LogSummaryOptions;
+  readonly #levels = counts();
+  readonly #reader: LogEntries;
+  #entries = 0;
+  #from = Infinity;
+  #to = -Infinity;
+  #withTime = 0;
+  readonly #drain = new Drain();
+  readonly #levelsOf = new WeakMap<LogCluster, Record<LogLineLevel, number>>();
+  #bucketMs = SECOND;
+  #buckets = new Map<number, { lines: number; errors: number }>();
+  readonly #firstErrors: LogError[] = [];
+  readonly #lastErrors: LogError[] = [];
 
-  constructor(private readonly options: LogSummaryOptions) {
-    this.reader = new LogEntries((entry) => this.addEntry(entry), options.now);
+  constructor(options: LogSummaryOptions) {
+    this.#options = options;
+    this.#reader = new LogEntries((entry) => this.#addEntry(entry), options.now);
   }
 
   get lines(): number {
-    return this.reader.lines;
+    return this.#reader.lines;
   }
 
   add(line: string): void {
-    this.reader.add(line);
+    this.#reader.add(line);
   }
 
-  private addEntry({ line, at, level, message }: LogEntry): void {
-    this.entries += 1;
-    this.levels[level] += 1;
+  #addEntry({ line, at, level, message }: LogEntry): void {
+    this.#entries += 1;
+    this.#levels[level] += 1;
     const isError = level === 'error' || level === 'fatal';
-    if (at !== undefined) this.addTime(at, isError);
+    if (at !== undefined) this.#addTime(at, isError);
     // A substring keeps the whole text in memory, so it is copied.
     const text = message.length > LONG_LINE ? Buffer.from(message.slice(0, LONGEST_COMPARED)).toString() : message;
-    const cluster = this.drain.add(text, line);
-    let levels = this.levelsOf.get(cluster);
+    const cluster = this.#drain.add(text, line);
+    let levels = this.#levelsOf.get(cluster);
     if (levels === undefined) {
       levels = counts();
-      this.levelsOf.set(cluster, levels);
+      this.#levelsOf.set(cluster, levels);
     }
     levels[level] += 1;
-    if (isError) this.addError(line, at, level, text);
+    if (isError) this.#addError(line, at, level, text);
   }
 
-  private addTime(at: number, isError: boolean): void {
-    this.withTime += 1;
-    this.from = Math.min(this.from, at);
-    this.to = Math.max(this.to, at);
-    if (this.bucketMs < MINUTE && this.to - this.from > SHORT_LOG) {
-      this.bucketMs = MINUTE;
-      this.buckets = regrouped(this.buckets, MINUTE);
+  #addTime(at: number, isError: boolean): void {
+    this.#withTime += 1;
+    this.#from = Math.min(this.#from, at);
+    this.#to = Math.max(this.#to, at);
+    if (this.#bucketMs < MINUTE && this.#to - this.#from > SHORT_LOG) {
+      this.#bucketMs = MINUTE;
+      this.#buckets = regrouped(this.#buckets, MINUTE);
     }
-    const start = at - (at % this.bucketMs);
-    let bucket = this.buckets.get(start);
+    const start = at - (at % this.#bucketMs);
+    let bucket = this.#buckets.get(start);
     if (bucket === undefined) {
       bucket = { lines: 0, errors: 0 };
-      this.buckets.set(start, bucket);
+      this.#buckets.set(start, bucket);
     }
     bucket.lines += 1;
     if (isError) bucket.errors += 1;
-    while (this.buckets.size > MOST_BUCKETS) {
-      this.bucketMs *= 2;
-      this.buckets = regrouped(this.buckets, this.bucketMs);
+    while (this.#buckets.size > MOST_BUCKETS) {
+      this.#bucketMs *= 2;
+      this.#buckets = regrouped(this.#buckets, this.#bucketMs);
     }
   }
 
-  private addError(line: number, at: number | undefined, level: LogLineLevel, message: string): void {
+  #addError(line: number, at: number | undefined, level: LogLineLevel, message: string): void {
     const error = { line, time: isoOrNull(at), level, message: message.slice(0, LONGEST_MESSAGE) };
-    if (this.firstErrors.length < this.options.maxErrors) {
-      this.firstErrors.push(error);
+    if (this.#firstErrors.length < this.#options.maxErrors) {
+      this.#firstErrors.push(error);
     } else {
-      this.lastErrors.push(error);
-      if (this.lastErrors.length > this.options.maxErrors) this.lastErrors.shift();
+      this.#lastErrors.push(error);
+      if (this.#lastErrors.length > this.#options.maxErrors) this.#lastErrors.shift();
     }
   }
 
   /** The summary as JSON. No line may follow. */
   result() {
-    this.reader.end();
-    const clusters = this.drain.clusters.toSorted((a, b) => b.count - a.count || a.firstLine - b.firstLine);
-    const shown = clusters.slice(0, this.options.maxPatterns);
-    const errors = this.levels.error + this.levels.fatal;
+    this.#reader.end();
+    const clusters = this.#drain.clusters.toSorted((a, b) => b.count - a.count || a.firstLine - b.firstLine);
+    const shown = clusters.slice(0, this.#options.maxPatterns);
+    const errors = this.#levels.error + this.#levels.fatal;
     return {
       lines: this.lines,
-      entries: this.entries,
-      continuation_lines: this.reader.continuations,
-      levels: { ...this.levels },
-      error_rate: this.entries === 0 ? 0 : rounded(errors / this.entries, 6),
+      entries: this.#entries,
+      continuation_lines: this.#reader.continuations,
+      levels: { ...this.#levels },
+      error_rate: this.#entries === 0 ? 0 : rounded(errors / this.#entries, 6),
       time_range:
-        this.withTime === 0
+        this.#withTime === 0
           ? null
           : {
-              from: new Date(this.from).toISOString(),
-              to: new Date(this.to).toISOString(),
-              seconds: rounded((this.to - this.from) / 1_000, 3),
+              from: new Date(this.#from).toISOString(),
+              to: new Date(this.#to).toISOString(),
+              seconds: rounded((this.#to - this.#from) / 1_000, 3),
             },
-      rate: this.rate(),
+      rate: this.#rate(),
       patterns: shown.map((cluster) => ({
         pattern: cluster.template.join(' ').slice(0, LONGEST_MESSAGE),
         count: cluster.count,
-        share: rounded(cluster.count / this.entries, 6),
-        ...levelsIn(this.levelsOf.get(cluster) ?? counts()),
+        share: rounded(cluster.count / this.#entries, 6),
+        ...levelsIn(this.#levelsOf.get(cluster) ?? counts()),
         example: cluster.example.slice(0, LONGEST_MESSAGE),
         first_line: cluster.firstLine,
         last_line: cluster.lastLine,
       })),
-      pattern_count: clusters.length + this.drain.forgottenClusters,
+      pattern_count: clusters.length + this.#drain.forgottenClusters,
       lines_in_other_patterns:
-        clusters.slice(this.options.maxPatterns).reduce((sum, { count }) => sum + count, 0) + this.drain.forgottenLines,
-      first_errors: this.firstErrors.toSorted((a, b) => a.line - b.line),
-      last_errors: this.lastErrors.toSorted((a, b) => a.line - b.line),
+        clusters.slice(this.#options.maxPatterns).reduce((sum, { count }) => sum + count, 0) +
+        this.#drain.forgottenLines,
+      first_errors: this.#firstErrors.toSorted((a, b) => a.line - b.line),
+      last_errors: this.#lastErrors.toSorted((a, b) => a.line - b.line),
     };
   }
 
-  private rate() {
-    if (this.buckets.size === 0) return null;
-    const minutes = Math.max(1, (this.to - this.from) / MINUTE);
-    let width = this.bucketMs;
-    let points = this.buckets;
+  #rate() {
+    if (this.#buckets.size === 0) return null;
+    const minutes = Math.max(1, (this.#to - this.#from) / MINUTE);
+    let width = this.#bucketMs;
+    let points = this.#buckets;
     while (points.size > MOST_POINTS) {
       width *= 2;
       points = regrouped(points, width);
     }
     return {
-      lines_per_minute: rounded(this.withTime / minutes, 3),
+      lines_per_minute: rounded(this.#withTime / minutes, 3),
       bucket_seconds: width / 1_000,
       buckets: [...points]
         .toSorted(([a], [b]) => a - b)
         .map(([start, { lines, errors }]) => ({ from: new Date(start).toISOString(), lines, errors })),
-      spikes: this.spikes(),
+      spikes: this.#spikes(),
     };
   }
 
@@ -170,13 +173,13 @@ export class LogSummary {
    * Outliers", 1993), and twice the median. It uses the median deviation, because with few buckets a spike would move
    * the mean and the standard deviation too far. The deviation is at least what random counts of this size have.
    */
-  private spikes() {
-    if (this.buckets.size < 3) return [];
-    const counted = [...this.buckets.values()].map(({ lines }) => lines);
+  #spikes() {
+    if (this.#buckets.size < 3) return [];
+    const counted = [...this.#buckets.values()].map(({ lines }) => lines);
     const median = medianOf(counted);
     const deviation = 1.4826 * medianOf(counted.map((lines) => Math.abs(lines - median)));
     const least = Math.max(median + 3.5 * Math.max(deviation, Math.sqrt(median)), 2 * median, 10);
-    return [...this.buckets]
+    return [...this.#buckets]
       .filter(([, { lines }]) => lines >= least)
       .toSorted(([, a], [, b]) => b.lines - a.lines)
       .slice(0, 10)

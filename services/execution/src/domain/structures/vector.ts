@@ -9,11 +9,17 @@ type Node = readonly unknown[];
  * valid and a change costs O(log32 n). Bitmapped vector trie (Bagwell, Rompf 2011), without tail and growth.
  */
 export class Vector<T> {
+  readonly #shift: number;
+  readonly #root: Node;
+
   private constructor(
     readonly length: number,
-    private readonly shift: number,
-    private readonly root: Node,
-  ) {}
+    shift: number,
+    root: Node,
+  ) {
+    this.#shift = shift;
+    this.#root = root;
+  }
 
   static from<T>(items: readonly T[]): Vector<T> {
     let level: Node[] = [];
@@ -36,8 +42,8 @@ export class Vector<T> {
     if (index < 0 || index >= this.length) {
       return undefined;
     }
-    let node = this.root;
-    for (let shift = this.shift; shift > 0; shift -= BITS) {
+    let node = this.#root;
+    for (let shift = this.#shift; shift > 0; shift -= BITS) {
       const child = node[(index >>> shift) & MASK];
       if (child === undefined) {
         return undefined;
@@ -52,12 +58,12 @@ export class Vector<T> {
     if (index < 0 || index >= this.length) {
       return this;
     }
-    return new Vector<T>(this.length, this.shift, replaced(this.root, this.shift, index, item));
+    return new Vector<T>(this.length, this.#shift, replaced(this.#root, this.#shift, index, item));
   }
 
   toArray(): T[] {
     const items: T[] = [];
-    collect(this.root, this.shift, items as unknown[]);
+    collect(this.#root, this.#shift, items as unknown[]);
     return items;
   }
 }
