@@ -125,13 +125,17 @@ function specifiersIn(node, found = []) {
   if (Array.isArray(node)) {
     for (const item of node) specifiersIn(item, found);
   } else if (node !== null && typeof node === 'object') {
-    if (/^(Import|Export(Named|All))Declaration$/.test(node.type ?? '') && node.source) found.push(node.source.value);
-    else if (node.type === 'CallExpression' && node.callee?.type === 'Import') {
+    if (/^(Import|Export(Named|All))Declaration$/.test(node.type ?? '') && node.source) {
+      found.push(node.source.value);
+    } else if (node.type === 'CallExpression' && node.callee?.type === 'Import') {
       const argument = node.arguments[0]?.expression;
       if (argument?.type === 'StringLiteral') found.push(argument.value);
-    } else if (node.type === 'TsImportType') found.push(node.argument.value);
-    for (const value of Object.values(node))
+    } else if (node.type === 'TsImportType') {
+      found.push(node.argument.value);
+    }
+    for (const value of Object.values(node)) {
       if (value !== null && typeof value === 'object') specifiersIn(value, found);
+    }
   }
   return found;
 }

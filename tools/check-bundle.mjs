@@ -102,8 +102,9 @@ export async function checkBundle(lines, ownKey) {
     let node = sha256(place, Buffer.from(link, 'hex'));
     for (const { side, hash } of path) {
       const other = bytesOf(hash, 'a hash on the path to the checkpoint');
-      if (side !== 'left' && side !== 'right')
+      if (side !== 'left' && side !== 'right') {
         problems.push(`a hash on the path to the checkpoint stands on no side: ${side}`);
+      }
       node = sha256(Buffer.from([1]), ...(side === 'left' ? [other, node] : [node, other]));
     }
     return node.toString('hex');
@@ -116,8 +117,9 @@ export async function checkBundle(lines, ownKey) {
       say(`the key ${id} is not in the bundle: give its file to check the signature of ${what}`);
       return false;
     }
-    if (sha256(pem).toString('hex').slice(0, 16) !== id)
+    if (sha256(pem).toString('hex').slice(0, 16) !== id) {
       problems.push(`${what} is signed with another key than it says`);
+    }
     const signed = bytesOf(signature, `the signature of ${what}`);
     const good = verify(null, Buffer.from(statement), createPublicKey(pem), signed);
     if (!good) problems.push(`the signature of ${what} is wrong`);
@@ -126,18 +128,21 @@ export async function checkBundle(lines, ownKey) {
 
   function configOf(found) {
     const { id, version, definition } = bundle.config;
-    if (sha256(canonical(definition)).toString('hex') !== found.sha256)
+    if (sha256(canonical(definition)).toString('hex') !== found.sha256) {
       problems.push('the config is not the one that was signed');
+    }
     signed('the config', found, `batuta-config-1\n${id}\n${version}\n${found.sha256}`);
   }
 
   function checkpoint(found) {
     const { partition, after_position: after, position, at, links: count, root: signedRoot, previous: before } = found;
     const leaf = links.get(found.leaf_version);
-    if (leaf === undefined)
+    if (leaf === undefined) {
       return problems.push(`there is no link of version ${found.leaf_version}, which the checkpoint holds`);
-    if (root(leaf, found.path) !== signedRoot)
+    }
+    if (root(leaf, found.path) !== signedRoot) {
       problems.push(`the link of version ${found.leaf_version} is not in the checkpoint`);
+    }
     const signedParts = [partition, after, position, at, count, signedRoot, before];
     if (signedParts.includes(undefined)) problems.push('the checkpoint lacks a part that is signed');
     const statement = ['batuta-checkpoint-1', ...signedParts].join('\n');

@@ -22,7 +22,8 @@ export function linkPackages(root, copy) {
     const [from, to] = [join(root, folder, 'node_modules'), join(copy, folder, 'node_modules')];
     if (!existsSync(from)) continue;
     const linked = spawnSync('cp', ['-al', from, to]).status === 0;
-    if (!linked && spawnSync('cp', ['-aT', from, to]).status !== 0)
+    if (!linked && spawnSync('cp', ['-aT', from, to]).status !== 0) {
       throw new Error(`${from} cannot be copied to ${to}`);
+    }
   }
 }

@@ -66,8 +66,9 @@ export async function runSmoke(layout: string): Promise<boolean> {
       await deployment.load({ shape, executions: EXECUTIONS, inFlight: IN_FLIGHT });
       const after = await countsOf(deployment, database);
       const steps = after.steps - before.steps;
-      if (steps !== EXECUTIONS * shape.steps)
+      if (steps !== EXECUTIONS * shape.steps) {
         throw new Error(`${steps} steps were completed, not ${EXECUTIONS * shape.steps}`);
+      }
       const output = JSON.stringify(stepOutput(0)).length;
       const measured = [
         (after.commits - before.commits) / steps,

@@ -60,8 +60,9 @@ export async function runWatchers(layout: string, clients: number, print: (line:
     const before = cpuSeconds(deployment.pids);
     let report = await call<Report>(sockets, 'report');
     while (report.ended < clients) {
-      if (performance.now() - began > holdMs + LIMIT_MS)
+      if (performance.now() - began > holdMs + LIMIT_MS) {
         throw new Error(`only ${report.ended} of ${clients} have ended`);
+      }
       await delay(200);
       report = await call<Report>(sockets, 'report');
     }

@@ -95,8 +95,9 @@ const program = commandLine({
 
   async listKnowledge() {
     const client = clientOf(await findPlatform(dataDir()));
-    for await (const { source, passages } of client.knowledge.list())
+    for await (const { source, passages } of client.knowledge.list()) {
       out(`${source}  (${counted(passages, 'passage')})`);
+    }
   },
 
   async listWork(noun, { limit = 50 }) {
@@ -226,8 +227,9 @@ const program = commandLine({
     out(`folded ${executions} executions (${events} events, ${snapshots} snapshots): ${different} differ`);
     if (unlinked > 0) out(`${unlinked} events are from a version without links: nothing vouches for them`);
     if (checkpoints > 0) out(`compared ${checkpoints} signed checkpoints with the links that are stored`);
-    if (behind > 0)
+    if (behind > 0) {
       out(`${behind} have newer events than their step runs; the execution service projects them when it runs`);
+    }
     if (different > 0) process.exitCode = 1;
   },
 });

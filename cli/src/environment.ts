@@ -14,8 +14,9 @@ const POOL_CREDENTIALS_MS = 30 * 24 * 3_600_000;
  */
 export async function environmentLines(dataDir: string, pool?: string): Promise<string[]> {
   const run = readRunFile(dataDir);
-  if (run === undefined)
+  if (run === undefined) {
     throw new CliError(`No platform is running here. Start one with \`npm start\`. Its data would be in ${dataDir}.`);
+  }
   return Object.entries({
     BATUTA_URL: run.url,
     BATUTA_API_KEY: (await readFile(run.api_key_file, 'utf8')).trim(),

@@ -181,8 +181,9 @@ describe('the batuta command of a checkout', () => {
         env: { ...process.env, BATUTA_DATA_DIR: data },
       });
       let shown = '';
-      for (const stream of [child.stdout, child.stderr])
+      for (const stream of [child.stdout, child.stderr]) {
         stream.on('data', (text: Buffer) => (shown += text.toString()));
+      }
       const [code] = (await once(child, 'close')) as unknown[];
       return { code, shown };
     };

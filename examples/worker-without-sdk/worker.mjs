@@ -36,8 +36,9 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const agents = {
   word_count: async ({ text }) => {
-    if (typeof text !== 'string')
+    if (typeof text !== 'string') {
       throw Object.assign(new Error('"text" is missing.'), { code: 'input_invalid', retryable: false });
+    }
     return { words: text.split(/\s+/).filter(Boolean).length, characters: text.length };
   },
   // A judge: of what the members of a consensus group gave, the one with the highest `quality` wins.
@@ -167,8 +168,9 @@ while (!stopping) {
     }
   } catch (error) {
     if (stopping) break;
-    if (isRefused(error))
+    if (isRefused(error)) {
       giveUp(`These credentials do not let a worker serve the pool ${pool}: ${error.message}. ${HOW}`);
+    }
     console.error(`The queue of the pool ${pool} cannot be read, trying again: ${error.message}`);
     await pause(500);
   }

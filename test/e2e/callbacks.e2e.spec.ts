@@ -89,8 +89,9 @@ describe('callbacks, through the whole platform', () => {
         200,
       );
       await eventually(() => received().length === 2 && messages.length === 1, { timeoutMs: 60_000 });
-      for (const { headers, body } of received())
+      for (const { headers, body } of received()) {
         expect(headers['webhook-signature']).toBe(signatureOf(secret, headers, body));
+      }
       const told = received().map(({ body }) => JSON.parse(body) as { type: string; data: object });
       expect(told.map(({ type }) => type)).toEqual(['execution.started', 'execution.completed']);
       expect(told[1]?.data).toMatchObject({ execution_id: id, config_name: 'told', output: { n: 1 } });

@@ -114,8 +114,9 @@ describe('executions that are steps of others, through the gateway', () => {
     const part = await childOf(id);
     const a = await lab.attempt(part, 'a');
     expect(await run.command(id, command, { reason: 'enough' })).toMatchObject({ http: 200 });
-    if (status === 'cancelled') await hasStatus(part, 'cancelled');
-    else {
+    if (status === 'cancelled') {
+      await hasStatus(part, 'cancelled');
+    } else {
       a.finish({});
       (await lab.attempt(part, 'b')).finish({ alone: true });
       expect(await run.ended(part)).toMatchObject({ status: 'completed', output: { alone: true } });

@@ -127,8 +127,9 @@ describe('the batuta command', () => {
     const code = await well.exited();
     expect(`${well.output}exit code ${code}`).toMatch(/exit code 0$/);
     expect(well.output).toMatch(/, 0 failed, 0 unknown\n/);
-    for (const service of Object.keys(run.services))
+    for (const service of Object.keys(run.services)) {
       expect(well.output).toMatch(new RegExp(`✔ service ${service} +It is`));
+    }
     expect(statSync(bundle).mode & 0o077).toBe(0);
     const text = gunzipSync(readFileSync(bundle)).toString('utf8');
     const { services, logs } = JSON.parse(text) as Record<'services' | 'logs', Record<string, unknown>>;

@@ -135,8 +135,9 @@ class ComposePlatform {
       env: { ...this.environmentOf(service), ...env },
     });
     let said = '';
-    for (const stream of [child.stdout, child.stderr])
+    for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => void (said += text));
+    }
     const limit = setTimeout(() => child.kill('SIGKILL'), 120_000);
     const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
     clearTimeout(limit);

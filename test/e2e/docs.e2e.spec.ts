@@ -218,8 +218,9 @@ function runnable(document: Document, block: Block): string {
     const exception = exceptionFor(document, command);
     if (exception === undefined) continue;
     const [first = '', ...others] = (exception.instead?.(command.text) ?? '').split('\n');
-    for (let line = 0; line < command.lines; line += 1)
+    for (let line = 0; line < command.lines; line += 1) {
       lines[command.from + line] = line === 0 ? first : (others[line - 1] ?? '');
+    }
   }
   return lines.join('\n');
 }
@@ -361,8 +362,9 @@ describe('the instructions of the documents work:', () => {
   /** The documents that create a config of each name. */
   const madeBy = new Map<string, string[]>();
   const makes = async (who: string, api: Api): Promise<void> => {
-    for await (const { name } of api.client.configs.list())
+    for await (const { name } of api.client.configs.list()) {
       if (!name.startsWith(STEP_CONFIG)) madeBy.set(name, [...(madeBy.get(name) ?? []), who]);
+    }
   };
 
   it('the demo, which most of them require', async () => {

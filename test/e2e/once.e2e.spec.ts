@@ -284,8 +284,9 @@ describe('an Idempotency-Key', () => {
         expect(repeat.body).toMatchObject({ ...shown, repeated: true });
         if (secret !== undefined) expect(repeat.body).not.toHaveProperty('secret');
         // The entity tag of a schedule changes too as time goes on.
-        for (const name of route.startsWith('/api/v1/schedules/') ? ['location'] : ['location', 'etag'])
+        for (const name of route.startsWith('/api/v1/schedules/') ? ['location'] : ['location', 'etag']) {
           expect(repeat.headers.get(name)).toBe(first?.headers.get(name) ?? null);
+        }
       }
       const mismatch = await post(other);
       expect([mismatch.status, mismatch.body['code']]).toEqual([422, 'idempotency_mismatch']);

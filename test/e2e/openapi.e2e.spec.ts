@@ -331,8 +331,9 @@ describe('the OpenAPI document', () => {
     const steps = [{ id: 'only', type: 'workflow', name: 'long' }];
     expectStatus(await api.post('/api/v1/processes', { id: 'longer', steps }), 201);
     expectStatus(await api.post('/api/v1/processes/longer/start', {}), 202);
-    for (const command of ['cancel', 'retry'])
+    for (const command of ['cancel', 'retry']) {
       await send('post', `/api/v1/processes/{id}/${command}`, { id: 'longer' });
+    }
     await send('post', `${EXECUTION}/pause`, { id: slow });
     await send('post', `${EXECUTION}/resume`, { id: slow });
     await send('post', `${EXECUTION}/cancel`, { id: slow });

@@ -629,8 +629,9 @@ describe('the telemetry of a platform', () => {
       const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
       for (const row of rows.filter((each) => isOf(each, service))) {
         const type = types.get(row['Metric']);
-        if (type !== row['Type'])
+        if (type !== row['Type']) {
           problems.push(`${service}: ${row['Metric']} is ${type}, documented as ${row['Type']}`);
+        }
       }
       for (const [name] of types) {
         const documented = rows.some((row) => row['Metric'] === name && isOf(row, service));

@@ -97,8 +97,9 @@ describe('the audit log', () => {
         const match = entries.find((entry) =>
           Object.entries(wanted).every(([name, value]) => entry[name as keyof Entry] === value),
         );
-        if (match === undefined)
+        if (match === undefined) {
           throw new Error(`no ${JSON.stringify(wanted)} among ${JSON.stringify(entries.slice(0, 5))}`);
+        }
         return match;
       },
       { timeoutMs: 30_000 },
@@ -141,8 +142,9 @@ describe('the audit log', () => {
             const entry = log.find(({ request_id: id }) => id === `${kind}-${name}`);
             if (entry?.action !== name) missing.push(`${kind} ${name}: ${entry?.action ?? 'nothing'}`);
             if (kind === 'anybody' && entry !== undefined) expect(entry.user_id ?? '').toBe('');
-            if (kind === 'viewer' && entry !== undefined)
+            if (kind === 'viewer' && entry !== undefined) {
               expect(entry).toMatchObject({ user_id: 'acme-viewer', role: 'viewer' });
+            }
           }
         }
         expect(missing).toEqual([]);

@@ -124,8 +124,9 @@ describe('global configs', () => {
     const countsOf = async (id: string): Promise<Shown['counts']> =>
       expectStatus(await operator.get<Shown>(`${SCHEDULES}/${id}`), 200).counts;
     const more = { timeoutMs: 60_000 };
-    for (const id of schedules)
+    for (const id of schedules) {
       await eventually(async () => expect((await countsOf(id))['completed']).toBeGreaterThan(0), more);
+    }
 
     await allow(false);
     expect(codeOf(await operator.post(fork, { from_step_id: 'only' }))).toEqual(NOT_FOUND);

@@ -178,8 +178,9 @@ export class Cluster {
         const code = await member.end('SIGTERM');
         if (member === known) return;
         for (const end of member.endsByItself) await add(member, `had ended by itself (${end})`);
-        if (ran && code !== 0)
+        if (ran && code !== 0) {
           await add(member, `did not stop cleanly (${code === null ? 'a signal' : `exit code ${code}`})`);
+        }
       }),
     );
     await this.stack.stop();

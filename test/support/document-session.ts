@@ -64,9 +64,11 @@ export class DocumentSession {
     for (const name of readdirSync(ROOT)) {
       if (name === '.git' || name === '.batuta') continue;
       // Files that documents write to are copied. npm finds a package's scripts in the folder where it runs.
-      if (['examples', 'package.json', 'package-lock.json'].includes(name))
+      if (['examples', 'package.json', 'package-lock.json'].includes(name)) {
         cpSync(join(ROOT, name), join(checkout, name), { recursive: true });
-      else symlinkSync(join(ROOT, name), join(checkout, name));
+      } else {
+        symlinkSync(join(ROOT, name), join(checkout, name));
+      }
     }
     const data = join(checkout, '.batuta');
     cpSync(platform.dir, data, {
@@ -127,8 +129,9 @@ export class DocumentSession {
     for (const log of ['curl.log', 'failures.log']) writeFileSync(join(this.#home, log), '');
     // Empty lines before the script, so that bash's line numbers match the document.
     writeFileSync(file('sh'), `${'\n'.repeat(line - 1)}${script}\n`);
-    if (this.#bash.exitCode !== null || this.#bash.signalCode !== null)
+    if (this.#bash.exitCode !== null || this.#bash.signalCode !== null) {
       throw new Error('the shell of this document has ended');
+    }
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(
@@ -157,8 +160,9 @@ export class DocumentSession {
   }
 
   close(): void {
-    if (this.#bash.pid !== undefined && this.#bash.exitCode === null && this.#bash.signalCode === null)
+    if (this.#bash.pid !== undefined && this.#bash.exitCode === null && this.#bash.signalCode === null) {
       process.kill(-this.#bash.pid, 'SIGKILL');
+    }
     rmSync(this.#home, { recursive: true, force: true });
   }
 }

@@ -81,8 +81,9 @@ export class DocumentedAnswers {
       return;
     }
     const schema = content.find(([media]) => media === type)?.[1].schema;
-    if (schema === undefined)
+    if (schema === undefined) {
       throw new Error(`${answer} as ${String(type)}, not as ${content.map(([media]) => media).join(' or ')}`);
+    }
     if (type === undefined || !/[+/]json$/.test(type)) return;
     const validate = this.#validatorOf(`${route.name} ${status}`, schema);
     const body: unknown = JSON.parse(text);

@@ -72,11 +72,13 @@ export class Document {
       const path = file === '' ? this.path : normalize(join(dirname(this.path), file));
       const place = `${this.path}:${position?.start.line ?? 0}`;
       const target = join(ROOT, path);
-      if (relative(ROOT, target).startsWith('..') || !existsSync(target)) broken.push(`${place}: there is no ${path}`);
-      else if (anchor !== undefined && !(path.endsWith('.md') && new Document(path).anchors().has(anchor)))
+      if (relative(ROOT, target).startsWith('..') || !existsSync(target)) {
+        broken.push(`${place}: there is no ${path}`);
+      } else if (anchor !== undefined && !(path.endsWith('.md') && new Document(path).anchors().has(anchor))) {
         broken.push(`${place}: ${path} has no heading #${anchor}`);
-      else if (statSync(target).isDirectory() && !existsSync(join(target, 'README.md')))
+      } else if (statSync(target).isDirectory() && !existsSync(join(target, 'README.md'))) {
         broken.push(`${place}: ${path} has no README.md to show`);
+      }
     });
     return broken;
   }

@@ -108,10 +108,11 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     }
     // A human decision and the passing of time are not attempts.
     if (event.attempt === 0) {
-      if (asked.get(step) !== true)
+      if (asked.get(step) !== true) {
         throw new Error(
           `execution ${id}: ${step} is completed without a decision, a wait, a signal, a choice, a child or an iteration`,
         );
+      }
       asked.delete(step);
     } else if (OUTCOMES.has(event.type)) {
       outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);

@@ -95,8 +95,9 @@ export class Lab {
         version: '1',
         run: (input, { executionId }) => {
           this.undone.push({ executionId, input });
-          if (this.undoFails && (input as { fail?: boolean } | null)?.fail === true)
+          if (this.undoFails && (input as { fail?: boolean } | null)?.fail === true) {
             throw new RetryableError('cannot_undo', 'No way back.');
+          }
           return { undone: true };
         },
       },

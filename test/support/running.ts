@@ -22,8 +22,9 @@ async function surely<T, R>(
     async () => {
       try {
         const answer = await ask();
-        if (answer.status === 503 && answer.headers.get('retry-after') !== null)
+        if (answer.status === 503 && answer.headers.get('retry-after') !== null) {
           throw new AskAgain('answered with 503');
+        }
         return { result: judge(answer) };
       } catch (error) {
         const isAway = error instanceof AskAgain || isSilence(error);

@@ -42,8 +42,9 @@ function installed(): Set<string> {
     if (place === undefined || found.has(place)) return;
     found.add(place);
     const entry = locked[place];
-    if (entry?.link === true) add(entry.resolved);
-    else {
+    if (entry?.link === true) {
+      add(entry.resolved);
+    } else {
       const names = Object.keys({ ...entry?.dependencies, ...entry?.optionalDependencies });
       for (const name of names) add(placeOf(place, name));
     }

@@ -160,10 +160,12 @@ const specOf = <T>(object: KubernetesObject | undefined): T => {
 const moduleOf = ({ apiVersion, kind }: KubernetesObject): string => {
   if (apiVersion.startsWith('cert-manager.io/')) return `@kubernetes-models/cert-manager/${apiVersion}/${kind}`;
   if (apiVersion.startsWith('keda.sh/')) return `@kubernetes-models/keda/${apiVersion}/${kind}`;
-  if (apiVersion.startsWith('gateway.networking.k8s.io/'))
+  if (apiVersion.startsWith('gateway.networking.k8s.io/')) {
     return `@kubernetes-models/gateway-api/${apiVersion}/${kind}`;
-  if (apiVersion.startsWith('monitoring.coreos.com/'))
+  }
+  if (apiVersion.startsWith('monitoring.coreos.com/')) {
     return `@kubernetes-models/prometheus-operator/${apiVersion}/${kind}`;
+  }
   return `kubernetes-models/${apiVersion}/${kind}`;
 };
 
@@ -238,9 +240,11 @@ function environmentOf(container: Container, objects: readonly KubernetesObject[
     Object.assign(env, map['data']);
   }
   for (const { name, value, valueFrom } of container.env ?? []) {
-    if (value !== undefined) env[name] = value;
-    else if (valueFrom?.fieldRef !== undefined) env[name] = 'pod-0';
-    else if (valueFrom?.secretKeyRef !== undefined) {
+    if (value !== undefined) {
+      env[name] = value;
+    } else if (valueFrom?.fieldRef !== undefined) {
+      env[name] = 'pod-0';
+    } else if (valueFrom?.secretKeyRef !== undefined) {
       const found = secrets[valueFrom.secretKeyRef.name]?.[valueFrom.secretKeyRef.key];
       if (found === undefined) throw new Error(`${container.name}: ${name} comes from an unknown secret`);
       env[name] = found;
@@ -588,8 +592,9 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.startsWith('nats-config'),
     );
     const text = (config?.['data'] as Record<string, string> | undefined)?.['nats.conf'] ?? '';
-    if (replicas === 1) expect(text).not.toContain('cluster {');
-    else {
+    if (replicas === 1) {
+      expect(text).not.toContain('cluster {');
+    } else {
       expect([...text.matchAll(/nats:\/\/(\S+)/g)].map((match) => match[1])).toEqual(
         Array.from({ length: replicas ?? 0 }, (_, index) => `nats-${index}.nats:6222`),
       );

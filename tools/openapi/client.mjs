@@ -49,9 +49,11 @@ function typeOf(schema, indent = '') {
     'examples',
     'propertyNames',
   ]);
-  for (const word of Object.keys(schema))
-    if (!known.has(word) && !word.startsWith('x-'))
+  for (const word of Object.keys(schema)) {
+    if (!known.has(word) && !word.startsWith('x-')) {
       throw new Error(`tools/openapi/client.mjs does not know "${word}": ${JSON.stringify(schema)}`);
+    }
+  }
   if (schema.$ref !== undefined) return schema.$ref.slice(REF.length);
   if (schema.const !== undefined) return typeof schema.const === 'string' ? quoted(schema.const) : String(schema.const);
   if (schema.enum !== undefined) return schema.enum.map((word) => (word === null ? 'null' : quoted(word))).join(' | ');
@@ -161,8 +163,9 @@ export function operationsFile(document) {
   const namespaces = groupBy(operations);
   const used = new Set();
   const use = (type) => {
-    for (const [word] of type.matchAll(/\b[A-Z]\w*/g))
+    for (const [word] of type.matchAll(/\b[A-Z]\w*/g)) {
       if (document.components.schemas[word] !== undefined) used.add(word);
+    }
     return type;
   };
   const table = operations.map(

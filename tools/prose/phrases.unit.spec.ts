@@ -41,8 +41,9 @@ describe('findPhrasesOfRepository', () => {
   it('reads what is committed or may be, and no generated or ignored file', () => {
     execFileSync('git', ['init', '-q'], { cwd: root });
     writeFileSync(join(root, '.gitignore'), 'ignored.ts\n');
-    for (const name of ['ignored.ts', 'new.ts', 'page.md', 'data.json'])
+    for (const name of ['ignored.ts', 'new.ts', 'page.md', 'data.json']) {
       writeFileSync(join(root, name), '// on and on\n');
+    }
     expect(findPhrasesOfRepository(root)).toEqual([
       'new.ts:1: "on and on": write "again and again" or "without end"',
       'page.md:1: "on and on": write "again and again" or "without end"',

@@ -68,7 +68,7 @@ describe('the JSON Schema of configs', () => {
       { ...config, settings: { budget: {} } },
       { ...config, settings: { callback_url: 'ftp://example.org' } },
     ])
-      expect([wrong, mistakesOf(wrong)]).not.toEqual([wrong, []]);
+      {expect([wrong, mistakesOf(wrong)]).not.toEqual([wrong, []]);}
   });
 
   it('describes the purpose of every field', () => {

@@ -50,8 +50,9 @@ export function unprivilegedUser() {
 export function guarded(command, options = {}) {
   const user = options.unprivileged ? unprivilegedUser() : undefined;
   if (!setpriv) {
-    if (user !== undefined)
+    if (user !== undefined) {
       throw new Error('running as root needs setpriv (util-linux), since PostgreSQL refuses root');
+    }
     return command;
   }
   const identity = user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];

@@ -139,8 +139,9 @@ function checkList(list: unknown, path: string, report: Report, check: (item: un
 
 function checkZone(value: Record<string, unknown>, report: Report): void {
   const { time_zone: zone, gap, overlap_hour: overlap, at } = value;
-  if (zone !== undefined && typeof zone !== 'string') report('/time_zone', 'wrong_type', 'must be a text');
-  else if (zone !== undefined && Zone.of(zone) === undefined) {
+  if (zone !== undefined && typeof zone !== 'string') {
+    report('/time_zone', 'wrong_type', 'must be a text');
+  } else if (zone !== undefined && Zone.of(zone) === undefined) {
     report('/time_zone', 'not_allowed', 'is no time zone; use an IANA name such as Europe/Berlin');
   }
   if (gap !== undefined && gap !== 'next' && gap !== 'skip') report('/gap', 'not_allowed', 'must be next or skip');
@@ -155,8 +156,9 @@ function checkZone(value: Record<string, unknown>, report: Report): void {
         : undefined;
   for (const key of ['time_zone', 'gap', 'overlap_hour']) {
     if (value[key] === undefined) continue;
-    if (absolute !== undefined) report(`/${key}`, 'contradiction', `has no effect: ${absolute}`);
-    else if (key !== 'time_zone' && zone === undefined) {
+    if (absolute !== undefined) {
+      report(`/${key}`, 'contradiction', `has no effect: ${absolute}`);
+    } else if (key !== 'time_zone' && zone === undefined) {
       report(`/${key}`, 'contradiction', 'has no effect in UTC, whose clocks are never set');
     }
   }

@@ -49,10 +49,12 @@ export function scheduleMistakes(value: unknown): TimetableMistake[] {
   name(value, 'config', report, true);
   name(value, 'session_id', report);
   whole(value, 'config_version', [1, LARGEST_INT32], report);
-  if (value.timetable === undefined || value.timetable === null) report('/timetable', 'required', 'must be there');
-  else {
-    for (const mistake of timetableMistakes(value.timetable))
+  if (value.timetable === undefined || value.timetable === null) {
+    report('/timetable', 'required', 'must be there');
+  } else {
+    for (const mistake of timetableMistakes(value.timetable)) {
       found.push({ ...mistake, path: `/timetable${mistake.path}` });
+    }
   }
   for (const path of value.input === undefined ? [] : secretPointers(value.input as JsonValue)) {
     report(`/input${path}`, 'secret_not_allowed', 'refers to a secret; only the input of a step may');
@@ -127,8 +129,9 @@ function metadata(value: unknown, report: Report): void {
 function whole(value: Body, key: string, [low, high]: readonly [number, number], report: Report): void {
   const found = value[key];
   if (found === undefined) return;
-  if (typeof found !== 'number') report(`/${key}`, 'wrong_type', 'must be a number');
-  else if (!Number.isInteger(found) || found < low || found > high) {
+  if (typeof found !== 'number') {
+    report(`/${key}`, 'wrong_type', 'must be a number');
+  } else if (!Number.isInteger(found) || found < low || found > high) {
     report(`/${key}`, 'out_of_range', `must be a whole number from ${low} to ${high}`);
   }
 }

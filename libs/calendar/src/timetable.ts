@@ -37,8 +37,9 @@ export function timetableOf(spec: TimetableSpec): Timetable {
 /** The next `count` firings after an instant. */
 export function upcoming(timetable: Timetable, after: number, count: number): number[] {
   const found: number[] = [];
-  for (let at = timetable.next(after); at !== undefined && found.length < count; at = timetable.next(at))
+  for (let at = timetable.next(after); at !== undefined && found.length < count; at = timetable.next(at)) {
     found.push(at);
+  }
   return found;
 }
 

@@ -78,9 +78,11 @@ export function singleTime(at: number): WallTimes {
 
 function timesOfDay({ hours = [0], minutes = [0], seconds = [0] }: CalendarSpec): readonly number[] {
   const times = new Set<number>();
-  for (const hour of hours)
-    for (const minute of minutes)
+  for (const hour of hours) {
+    for (const minute of minutes) {
       for (const second of seconds) times.add(hour * HOUR + minute * MINUTE + second * SECOND);
+    }
+  }
   return [...times].toSorted((a, b) => a - b);
 }
 

@@ -95,7 +95,8 @@ export class BatutaClient {
 
 function webSocketOf(given: WebSocketConstructor | undefined): WebSocketConstructor {
   const found = given ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-  if (found === undefined)
+  if (found === undefined) {
     throw new TypeError('there is no global WebSocket; pass the one of the package ws to the client');
+  }
   return found;
 }

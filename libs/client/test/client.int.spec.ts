@@ -199,8 +199,9 @@ describe('live events', () => {
         let version = Number(new URL(url, server.url).searchParams.get('from_version'));
         version <= all;
         version += 1
-      )
+      ) {
         socket.send(event(version));
+      }
       socket.close(1000);
     };
     let seen = 0;

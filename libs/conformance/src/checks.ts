@@ -52,8 +52,9 @@ async function until<T>(lab: Lab, what: string, condition: () => T | Promise<T>,
   for (;;) {
     const value = await condition();
     if (value !== false && value !== undefined) return value;
-    if (lab.worker.exitCode !== undefined)
+    if (lab.worker.exitCode !== undefined) {
       throw new Error(`the worker ended with ${lab.worker.exitCode} before ${what}`);
+    }
     if (performance.now() > end) throw new Error(`waited ${ms} ms in vain until ${what}`);
     await delay(20);
   }

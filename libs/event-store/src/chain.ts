@@ -45,8 +45,9 @@ function inOrder(value: JsonValue | undefined): JsonValue | undefined {
   let before = '';
   for (const key in value) {
     const item = value[key];
-    if (key < before || (typeof item === 'object' && item !== null && inOrder(item) !== item))
+    if (key < before || (typeof item === 'object' && item !== null && inOrder(item) !== item)) {
       return copyInOrder(value);
+    }
     before = key;
   }
   return value;

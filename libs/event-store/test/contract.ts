@@ -570,8 +570,9 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       { partitions: [4, 5], starts: true, changes: true },
     ])('writes every part of a commit, and nothing of a fenced one: %o', async ({ partitions, starts, changes }) => {
       const fences: FencedPartition[] = [];
-      for (const partition of partitions)
+      for (const partition of partitions) {
         fences.push({ partition, epoch: await take(partition), publishedPosition: 0 });
+      }
       const known = partitions.map((partition) => ({ partition, id: newId() }));
       const fresh = partitions.map((partition) => ({ partition, id: newId() }));
       const before = await lane.commit(

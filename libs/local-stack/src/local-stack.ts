@@ -154,8 +154,9 @@ async function checkPostgres(given: string, databasePasswordFile: string | undef
       cause,
     });
   const databaseUrl = databaseUrlOf({ databaseUrl: new Secret(given), databasePasswordFile }, 'config').reveal();
-  if (!URL.canParse(databaseUrl) || !/^postgres(ql)?:$/.test(new URL(databaseUrl).protocol))
+  if (!URL.canParse(databaseUrl) || !/^postgres(ql)?:$/.test(new URL(databaseUrl).protocol)) {
     throw problem('DATABASE_URL is no URL of PostgreSQL (postgres://user:password@host:5432/database).');
+  }
   const { host, pathname } = new URL(databaseUrl);
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5000 });
   client.on('error', () => {});

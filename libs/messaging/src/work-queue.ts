@@ -656,8 +656,9 @@ class PoolLoop implements PoolConsumer {
         this.#recover('stranded consumer', DELETION_MS);
       }
     } catch (error) {
-      if (!this.#closed)
+      if (!this.#closed) {
         logger.warn({ err: error, pool, priority: queue.priority }, 'the state of a consumer cannot be read');
+      }
     }
   }
 

@@ -66,8 +66,9 @@ describe('texts with values', () => {
         const isHidden = Array.from(text, () => false);
         for (const each of values.flatMap((one) => [one, JSON.stringify(one).slice(1, -1)])) {
           const form = each.toLowerCase();
-          for (let at = lower.indexOf(form); at >= 0; at = lower.indexOf(form, at + 1))
+          for (let at = lower.indexOf(form); at >= 0; at = lower.indexOf(form, at + 1)) {
             isHidden.fill(true, at, at + form.length);
+          }
         }
         const kept = Array.from(text).filter((_, at) => isHidden[at] !== true);
         if (!/["\\]/.test(values.join(''))) expect(shown.replaceAll('*', '')).toBe(kept.join(''));

@@ -386,9 +386,11 @@ export class HiddenStream {
   end(): string {
     const rest = this.#held;
     // All of it is the beginning of a value.
-    if (rest.length >= LEAST_PART && this.#covered[0]?.from !== 0)
+    if (rest.length >= LEAST_PART && this.#covered[0]?.from !== 0) {
       this.#covered = [{ from: 0, to: rest.length, told: false }];
-    else if (rest.length >= LEAST_PART) this.#cover(0, rest.length);
+    } else if (rest.length >= LEAST_PART) {
+      this.#cover(0, rest.length);
+    }
     const shown = this.#release(rest, rest.length);
     this.#state = ROOT;
     this.#isFirst = true;
@@ -556,8 +558,9 @@ export function hideEverywhere(values: Iterable<string>): () => void {
   const own = [...new Set(values)];
   for (const value of own) {
     const used = inUse.get(value);
-    if (used !== undefined) used.users += 1;
-    else {
+    if (used !== undefined) {
+      used.users += 1;
+    } else {
       inUse.set(value, { users: 1, forms: smallFormsOf(value) });
       if (hiding?.values.has(value) !== true) fresh.add(value);
     }

@@ -125,8 +125,9 @@ describe('values that are hidden', () => {
     costOf(many);
     // It was a hundred times as much when each was looked for by itself.
     expect(costOf(many)).toBeLessThan(20 * costOf(one) + 2_000);
-    for (const value of values)
+    for (const value of values) {
       expect(many.text(`a ${value} b ${Buffer.from(value).toString('hex')} c`)).toBe('a *** b *** c');
+    }
   });
 });
 

@@ -108,10 +108,13 @@ export function allowedFields(fields: Readonly<Record<string, unknown>>): Record
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
     const field = Object.hasOwn(RENAMED, name) ? (RENAMED[name] as string) : name;
-    if (field === 'err' || field === 'error') kept[field] = value;
-    else if (!ALLOWED.has(field) || (typeof value === 'object' && value !== null && !Array.isArray(value))) {
+    if (field === 'err' || field === 'error') {
+      kept[field] = value;
+    } else if (!ALLOWED.has(field) || (typeof value === 'object' && value !== null && !Array.isArray(value))) {
       dropped.push(name.slice(0, 64));
-    } else kept[field] = bounded(value);
+    } else {
+      kept[field] = bounded(value);
+    }
   }
   if (dropped.length > 0) kept['dropped_fields'] = dropped.slice(0, 20);
   return kept;

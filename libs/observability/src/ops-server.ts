@@ -61,8 +61,9 @@ function exposeChecks(checks: OpsServerOptions['checks']): () => void {
     this.reset();
     const failed = new Map<string, boolean>();
     for (const { checks: results } of found) {
-      for (const [name, result] of Object.entries(results))
+      for (const [name, result] of Object.entries(results)) {
         failed.set(name, failed.get(name) === true || result !== 'ok');
+      }
     }
     for (const [check, isFailed] of failed) this.set({ check }, isFailed ? 0 : 1);
   });

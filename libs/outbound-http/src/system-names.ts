@@ -39,9 +39,11 @@ export function parseResolvConf(text: string): Pick<SystemNames, 'search' | 'ndo
   for (const line of text.split('\n')) {
     const [keyword, ...values] = withoutComment(line).split(/\s+/).filter(Boolean);
     // The last of several `search` and `domain` lines counts.
-    if (keyword === 'search') search = values.map(domain).filter(Boolean);
-    else if (keyword === 'domain') search = values.slice(0, 1).map(domain).filter(Boolean);
-    else if (keyword === 'options') {
+    if (keyword === 'search') {
+      search = values.map(domain).filter(Boolean);
+    } else if (keyword === 'domain') {
+      search = values.slice(0, 1).map(domain).filter(Boolean);
+    } else if (keyword === 'options') {
       for (const value of values) {
         const dots = /^ndots:(\d+)$/.exec(value)?.[1];
         if (dots !== undefined) ndots = Math.min(Number(dots), MOST_NDOTS);

@@ -44,8 +44,9 @@ function ofSystem(error: SystemError): string | undefined {
   if (severity !== undefined) return ofPostgres(code, message);
   if (syscall === 'listen' && port !== undefined) {
     const place = `${address === undefined ? '' : `${address}:`}${port}`;
-    if (code === 'EADDRINUSE')
+    if (code === 'EADDRINUSE') {
       return `Port ${place} is taken by another program. Stop that program, or choose another port.`;
+    }
     if (code === 'EACCES') return `This user may not listen on port ${place}. Choose a port from 1024 on.`;
     if (code === 'EADDRNOTAVAIL') return `This machine has no address ${address}. Listen on one that it has.`;
   }
@@ -77,8 +78,9 @@ function ofSystem(error: SystemError): string | undefined {
 
 /** By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 function ofPostgres(code: string, message: string): string | undefined {
-  if (code.startsWith('28'))
+  if (code.startsWith('28')) {
     return `PostgreSQL refuses the login: ${message}. Correct the user and password of DATABASE_URL.`;
+  }
   switch (code) {
     case '3D000':
       return `PostgreSQL says: ${message}. Create that database, or correct DATABASE_URL.`;

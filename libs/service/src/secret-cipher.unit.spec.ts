@@ -53,7 +53,8 @@ describe('signing secrets at rest', () => {
   it('accept only keys of 32 bytes in Base64', () => {
     const [one, two] = [first.toString('base64'), second.toString('base64')];
     expect(encryptionKeysOf(`${one}, ${two}`)).toEqual([first, second]);
-    for (const wrong of ['', 'short', `${one},`, `${one};${two}`, randomBytes(31).toString('base64')])
+    for (const wrong of ['', 'short', `${one},`, `${one};${two}`, randomBytes(31).toString('base64')]) {
       expect(encryptionKeysOf(wrong)).toBeUndefined();
+    }
   });
 });

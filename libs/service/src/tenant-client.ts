@@ -87,8 +87,9 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
       const [text, values, callback] = given as [Text | { submit?: unknown }, unknown, unknown];
       if (!this.#enforced || 'submit' in Object(text)) {
         // The sight cannot be set for query objects that others made, so they may be sent only with everybody's sight.
-        if (this.#enforced && this.sight !== 'everybody')
+        if (this.#enforced && this.sight !== 'everybody') {
           throw new TypeError('only plain statements can be sent for a tenant');
+        }
         return this.#send(given);
       }
       const command = typeof text === 'string' ? text : (text as QueryConfig).text;
@@ -114,10 +115,13 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
     }
 
     #inTransaction(command: string, given: unknown[]): never {
-      if (END.test(command)) this.#isOpen = false;
+      if (END.test(command)) {
+        this.#isOpen = false;
+      }
       // A rollback to a savepoint also undoes the sight that was set since.
-      else if (ROLLBACK_TO.test(command)) this.#said = undefined;
-      else if (!same(this.#said, this.sight)) {
+      else if (ROLLBACK_TO.test(command)) {
+        this.#said = undefined;
+      } else if (!same(this.#said, this.sight)) {
         this.#said = this.sight;
         this.#send([sayWhose(this.sight), ignored]);
       }

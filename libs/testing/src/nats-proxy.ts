@@ -116,8 +116,9 @@ export class NatsProxy {
       }
       const fault = this.#faultOf(link);
       if (fault?.kind === 'deny' && data.includes(`SUB ${fault.subject} `)) client.write(`-ERR '${fault.message}'\r\n`);
-      if (fault === undefined || fault.kind === 'deny') server.write(data);
-      else if (fault.kind === 'refuse') {
+      if (fault === undefined || fault.kind === 'deny') {
+        server.write(data);
+      } else if (fault.kind === 'refuse') {
         this.#refused += 1;
         client.end(`-ERR '${fault.message}'\r\n`);
       }

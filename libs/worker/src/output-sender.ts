@@ -192,8 +192,9 @@ export class OutputSender {
         if (
           parts.length >= OUTPUT_LIMITS.messageParts ||
           (parts.length > 0 && bytes + more > OUTPUT_LIMITS.messageBytes)
-        )
+        ) {
           break;
+        }
         bytes += more;
         parts.push({ ...part, bytes: more, number: this.#next + parts.length });
       }
@@ -212,8 +213,9 @@ export class OutputSender {
       if (
         parts.length >= OUTPUT_LIMITS.messageParts ||
         (parts.length > 0 && bytes + part.bytes > OUTPUT_LIMITS.messageBytes)
-      )
+      ) {
         break;
+      }
       bytes += part.bytes;
       parts.push(part);
     }

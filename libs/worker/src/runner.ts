@@ -468,8 +468,9 @@ export class Runner {
     try {
       if (!(await this.#isWanted(attempt.task))) attempt.stop(reason);
     } catch (error) {
-      if (!this.#giveUp.signal.aborted)
+      if (!this.#giveUp.signal.aborted) {
         attempt.logger.warn({ err: error }, 'the engine could not be asked about an attempt');
+      }
     }
   }
 }

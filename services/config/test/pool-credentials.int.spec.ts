@@ -178,8 +178,9 @@ describe('credentials of a pool', () => {
       });
     expect(await get(ADMIN)).toEqual(made);
     expect((await get(principal('acme', 'operator'))).refused?.code).toBe('forbidden');
-    for (const reply of [get(principal('globex', 'admin')), get(principal('default', 'admin')), get(ADMIN, 'shared')])
+    for (const reply of [get(principal('globex', 'admin')), get(principal('default', 'admin')), get(ADMIN, 'shared')]) {
       expect((await reply).refused?.code).toBe('not_found');
+    }
     const preconditions = { ifMatch: { tags: ['another'] } };
     const stale = { principal: ADMIN, pool: 'text', id, preconditions };
     expect(

@@ -239,8 +239,9 @@ describe('an output that does not fit its agent’s output_schema', () => {
 it('asks nobody about built-in agents', async () => {
   const test = await started();
   const id = await begin(test, 'three', 'anything');
-  for (const stepId of ['a', 'b', 'c'])
+  for (const stepId of ['a', 'b', 'c']) {
     await test.bus.results(id, [success({ executionId: id, stepId, attempt: 1 })]).answer;
+  }
   await eventOf(test, id, 'ExecutionCompleted');
   expect([test.world.lookUps, test.world.validations]).toEqual([0, 0]);
 });

@@ -60,8 +60,9 @@ describe('an execution whose outputs are more than a message holds', () => {
     expect(omitted.length).toBeGreaterThan(0);
     expect(omitted.length).toBeLessThan(12);
     for (const { stepId, output, outputOmitted } of view.steps) {
-      if (outputOmitted === undefined) expect(output).toEqual(outputOf(stepId));
-      else {
+      if (outputOmitted === undefined) {
+        expect(output).toEqual(outputOf(stepId));
+      } else {
         expect(output).toBeUndefined();
         expect(outputOmitted.bytes).toBe(Buffer.byteLength(JSON.stringify(outputOf(stepId))));
       }

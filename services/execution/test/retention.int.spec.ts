@@ -143,7 +143,9 @@ describe('a retention policy', () => {
           },
         );
         expect(execution?.status).toBe('running');
-      } else expect(code).toBe('execution_deleted');
+      } else {
+        expect(code).toBe('execution_deleted');
+      }
     }
     // Everything that nobody continued is deleted.
     for (const [place, id] of ids.entries()) if (replies[place]?.rejected !== undefined) await deleted(tenant, id);

@@ -310,8 +310,9 @@ export class FakePlatform {
         input: start.input,
         ...(start.budget === undefined ? {} : { budget: start.budget }),
       });
-      if (this.finishAtOnce)
+      if (this.finishAtOnce) {
         this.append(executionId, 'ExecutionCompleted', { output: { echoed: start.input ?? null } });
+      }
       return { accepted: this.#accepted(executionId, execution, false) };
     }
     if (known === undefined || known.tenantId !== principal.tenantId) return { rejected: notFound };

@@ -144,8 +144,9 @@ describe('WebSockets', () => {
       }
       publish(message);
       if (fate === 2) publish(message);
-      if (held.length > 0 && random.integer(0, 1) === 0)
+      if (held.length > 0 && random.integer(0, 1) === 0) {
         publish(held.splice(random.integer(0, held.length - 1), 1)[0] as EventsPublished);
+      }
       if (fate === 3) publish({ ...message, events: [...message.events].reverse() });
     };
     const ids = Array.from({ length: 5 }, () => uuidV7());

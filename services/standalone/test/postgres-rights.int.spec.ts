@@ -99,11 +99,12 @@ describe('the roles of PostgreSQL', () => {
       Object.keys(POSTGRES_RIGHTS[service]).map((table) => `${service}.${table}`),
     );
     const missing = tables.filter((table) => !listed.includes(table));
-    if (missing.length > 0)
+    if (missing.length > 0) {
       throw new Error(
         `No service may use ${missing.join(', ')} yet. Add ${missing.length === 1 ? 'the table' : 'the tables'} with the rights that the ` +
           'service uses to POSTGRES_RIGHTS in libs/contracts/src/postgres-rights.ts, and to "Roles of PostgreSQL" in docs/operations.md.',
       );
+    }
     expect(listed.toSorted()).toEqual(tables);
   });
 

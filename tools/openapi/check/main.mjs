@@ -53,8 +53,9 @@ function installPython() {
   const python = join(venv, 'bin/python');
   if (existsSync(join(venv, 'bin/openapi-python-client'))) return { python };
   if (!run('python3', ['--version']).ok) return { why: 'python3 is not there' };
-  if (!run('python3', ['-m', 'venv', venv]).ok || !run(python, ['-m', 'pip', '--version']).ok)
+  if (!run('python3', ['-m', 'venv', venv]).ok || !run(python, ['-m', 'pip', '--version']).ok) {
     return { why: 'pip is not there' };
+  }
   const { ok, output } = run(python, ['-m', 'pip', 'install', '-q', PYTHON_CLIENT]);
   return ok ? { python } : { why: `pip cannot install ${PYTHON_CLIENT}: ${output.trim().split('\n').at(-1)}` };
 }
@@ -147,7 +148,9 @@ if (installTools()) {
     if (pythonMade) {
       const path = { ...options.env, PYTHONPATH: join(here, 'generated/python') };
       check(`the client of openapi-python-client ${does}`, run(python.python, ['with_python.py'], { env: path }));
-    } else if (python.why !== undefined) skip('the client of openapi-python-client', python.why);
+    } else if (python.why !== undefined) {
+      skip('the client of openapi-python-client', python.why);
+    }
   });
 }
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);

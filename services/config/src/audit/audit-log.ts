@@ -44,8 +44,9 @@ interface Head {
 export async function appendAudit(sql: Statements, entries: readonly NewAuditEntry[]): Promise<number> {
   const tenants = [...new Set(entries.map(({ tenantId }) => tenantId))].toSorted();
   const heads = new Map<string, { seq: number; link: string }>();
-  for (const { tenant_id, seq, link } of await sql.query<Head>(LOCK_HEADS, [tenants]))
+  for (const { tenant_id, seq, link } of await sql.query<Head>(LOCK_HEADS, [tenants])) {
     heads.set(tenant_id, { seq, link });
+  }
   const ids = entries.map(({ id }) => id);
   const known = new Set((await sql.query<{ id: string }>(KNOWN_ENTRIES, [tenants, ids])).map(({ id }) => id));
   const linked: AuditEntry[] = [];

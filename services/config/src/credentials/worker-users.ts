@@ -64,8 +64,9 @@ async function tell(accounts: NatsAccounts, { url, tlsCa }: ServersOfUsers, jwt:
   try {
     const answer = await connection.request(CLAIMS_UPDATE, jwt, { timeout: ANSWER_MS });
     const { data, error } = answer.json<{ data?: { code?: number }; error?: { description?: string } }>();
-    if (data?.code !== 200)
+    if (data?.code !== 200) {
       throw new Error(`nats-server did not take the revocations: ${error?.description ?? 'no reason'}`);
+    }
   } finally {
     await connection.close();
   }

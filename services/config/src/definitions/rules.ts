@@ -140,8 +140,9 @@ export function reportOutputKeys(outline: Outline, report: Report): void {
   const owners = new Map<string, { owner: string; path: string }>();
   const claim = (key: string, owner: string, path: string): void => {
     const first = owners.get(key);
-    if (first === undefined) owners.set(key, { owner, path });
-    else if (first.owner !== owner) {
+    if (first === undefined) {
+      owners.set(key, { owner, path });
+    } else if (first.owner !== owner) {
       report.add(path, 'duplicate_output_key', `"${key}" is already the output key of ${first.path}`);
     }
   };
@@ -358,8 +359,9 @@ export function reportSignals(outline: Outline, report: Report): void {
     // A sender does not name the step, so the payload must fit every step that may take it.
     const text = JSON.stringify(schema);
     const first = schemas.get(name);
-    if (first === undefined) schemas.set(name, { text, path });
-    else if (first.text !== text) {
+    if (first === undefined) {
+      schemas.set(name, { text, path });
+    } else if (first.text !== text) {
       report.add(`${path}/schema`, 'contradiction', `differs from ${first.path}/schema, which is of the same signal`);
     }
   }
@@ -516,8 +518,9 @@ function reportUnused(source: Source, path: string, report: Report): void {
   const mode = textOf(source, 'mode') ?? 'quorum';
   const modes = (...some: string[]): boolean => some.includes(mode);
   const onlyWith = (field: string, used: boolean, where: string): void => {
-    if (source[field] !== undefined && !used)
+    if (source[field] !== undefined && !used) {
       report.add(`${path}/${field}`, 'contradiction', `has no effect in mode ${mode}: it is only used with ${where}`);
+    }
   };
   onlyWith('score', modes('best'), 'mode best');
   onlyWith('weights', modes('weighted'), 'mode weighted');

@@ -236,9 +236,11 @@ function reportTimes(outline: Outline, report: Report): void {
       if (limit === undefined) continue;
       // The step's own rules say that of schedule_to_start_ms.
       const within = ['timeout_ms', 'heartbeat_ms', 'retry/total_timeout_ms', 'repeat/delay_ms'].includes(field);
-      if (limit > execution.limit) late(field, execution.name);
-      else if (within && close !== undefined && limit > close) late(field, `schedule_to_close_ms of ${close}`);
-      else if (field === 'heartbeat_ms' && limit > (attempt ?? DEFAULT_STEP_TIMEOUT_MS)) {
+      if (limit > execution.limit) {
+        late(field, execution.name);
+      } else if (within && close !== undefined && limit > close) {
+        late(field, `schedule_to_close_ms of ${close}`);
+      } else if (field === 'heartbeat_ms' && limit > (attempt ?? DEFAULT_STEP_TIMEOUT_MS)) {
         late(field, attempt === undefined ? 'timeout_ms, which is 60000 unless given,' : `timeout_ms of ${attempt}`);
       }
     }

@@ -68,7 +68,9 @@ export function knowledgeQuery(text: string): KnowledgeQuery {
       if (term.toLowerCase() === 'or') {
         isEither = true;
         words.push('or');
-      } else add(term, false);
+      } else {
+        add(term, false);
+      }
     }
   }
   return {

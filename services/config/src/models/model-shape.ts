@@ -54,7 +54,9 @@ export function reportModel(body: Readonly<Record<string, unknown>>, report: Rep
   }
   if (typeof key === 'string') {
     const mistake = secretMistake(key);
-    if (mistake !== undefined) report.add('/api_key', 'bad_format', mistake);
+    if (mistake !== undefined) {
+      report.add('/api_key', 'bad_format', mistake);
+    }
     // A plain key would appear in every answer about the model.
     else if (expressionIn(key) !== undefined || key !== `{{secret:${secretNames(key)[0] ?? ''}}}`) {
       report.add('/api_key', 'bad_format', 'must refer to a secret, {{secret:NAME}}, and be nothing else');

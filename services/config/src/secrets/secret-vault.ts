@@ -30,8 +30,9 @@ export class SecretVault {
   /** `keys`: 32 bytes in Base64 each, separated by commas; empty for none. Throws a RangeError for anything else. */
   static of(keys: string): SecretVault {
     const found = keys.trim() === '' ? [] : encryptionKeysOf(keys.trim());
-    if (found === undefined)
+    if (found === undefined) {
       throw new RangeError(`${VARIABLE} must be keys of 32 bytes in Base64, with commas between`);
+    }
     return new SecretVault(found);
   }
 

@@ -95,9 +95,11 @@ class Reading {
   end(events: number | undefined): ArchivedExecution {
     this.#walk.end(events);
     const problems = this.#walk.problems.map(({ message }) => message);
-    if (events === undefined) problems.push('the last line is missing');
-    else if (events !== this.#events.length)
+    if (events === undefined) {
+      problems.push('the last line is missing');
+    } else if (events !== this.#events.length) {
       problems.push(`${events} events are counted, ${this.#events.length} are there`);
+    }
     return {
       executionId: this.#first.execution_id,
       tenantId: this.#first.tenant_id,
@@ -130,10 +132,11 @@ export async function* readArchive(bytes: Buffer): AsyncGenerator<ArchivedExecut
         if (open !== undefined) yield open.end(undefined);
         open = new Reading(line);
         open.keep(text);
-      } else if (open === undefined)
+      } else if (open === undefined) {
         throw new Error(`a line of kind "${String(line.line)}" stands outside of a bundle`);
-      else if (line.line === 'event') open.add(text, line);
-      else {
+      } else if (line.line === 'event') {
+        open.add(text, line);
+      } else {
         open.keep(text);
         yield open.end(line.events);
         open = undefined;

@@ -185,8 +185,9 @@ describe('the engine, whatever the config and whatever happens', () => {
             } else if (type === 'StepSkipped') {
               waiting.delete(data.stepId);
             } else if (type === 'CompensationStarted' || type.startsWith('Execution')) {
-              if (type !== 'ExecutionPaused' && type !== 'ExecutionResumed' && type !== 'ExecutionStarted')
+              if (type !== 'ExecutionPaused' && type !== 'ExecutionResumed' && type !== 'ExecutionStarted') {
                 waiting.clear();
+              }
             }
           }
           const shown = view(after).steps.filter(({ approval }) => approval?.status === 'waiting');

@@ -177,8 +177,9 @@ class Eraser {
       });
     }
     await this.#eraseTables(tables);
-    if (await this.#has('config.tenants'))
+    if (await this.#has('config.tenants')) {
       await this.#eraseTable({ name: 'config.tenants', sql: 'config.tenants' }, 'id');
+    }
     // Nothing of it can be archived any more, but for what an engine has read just before; see `RetentionJob`.
     const archives = await this.#archives((store, name) => store.remove(name));
     const { rows } = await this.#client.query<{ removed: Record<string, number> }>(END_ERASURE, [this.#tenantId]);

@@ -225,8 +225,9 @@ export class OutputIntake implements OutputTaker {
       // A run that another one has taken the place of has nothing more to say.
       if (one.runs.includes(run)) return answer(reply, { wanted: false, reason: 'stale' });
       // Else a worker that names a new run each time would write without end.
-      if (one.runs.length >= MOST_RUNS || one.full || isFull(one))
+      if (one.runs.length >= MOST_RUNS || one.full || isFull(one)) {
         return answer(reply, { wanted: false, reason: 'stale' });
+      }
       if (output.from !== 1) return answer(reply, { wanted: true, next: 1 });
       taken.push({ kind: OUTPUT_START, text: '', id: run });
       one.runs.push(run);

@@ -65,8 +65,9 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
       if (askEnd !== undefined) {
         return { type: 'AddWaiter', id: commandIds.waits(from), at, seed, waiterId: from, tenantId: askEnd.tenantId };
       }
-      if (parent !== undefined)
+      if (parent !== undefined) {
         return { ...parent, type: 'ObeyParent', id: commandIds.parent(parent.order), at, seed, from };
+      }
       if (ended === undefined) return undefined;
       return { type: 'RecordChildEnd', id: commandIds.ended(from), at, seed, childId: from, end: ended };
     }
@@ -170,8 +171,9 @@ function outsideCommand(input: CommandInput, at: number, seed: number): Command 
   if (request.pause !== undefined) return { ...base, ...by, type: 'PauseExecution', ...request.pause };
   if (request.resume !== undefined) return { ...base, ...by, type: 'ResumeExecution', ...request.resume };
   if (request.skipStep !== undefined) return { ...base, ...by, type: 'SkipStep', ...request.skipStep };
-  if (request.decideApproval !== undefined)
+  if (request.decideApproval !== undefined) {
     return { ...base, ...by, type: 'DecideApproval', ...request.decideApproval };
+  }
   if (request.signal !== undefined) return { ...base, ...by, type: 'SendSignal', ...request.signal };
   if (request.reschedule !== undefined) return { ...base, ...by, type: 'RescheduleExecution', ...request.reschedule };
   if (request.compensate !== undefined) return { ...base, ...by, type: 'CompensateExecution', ...request.compensate };

@@ -91,8 +91,9 @@ function parse(payload: Payload): JsonValue {
 }
 
 function object(value: JsonValue | undefined, path: string, result?: number): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return fail(placed(path, result), 'an object');
+  }
   return value;
 }
 
@@ -362,8 +363,9 @@ function scheduleCommand(found: JsonObject): ScheduleCommand {
   onlyKnown(found, 'schedule', SCHEDULE);
   const given = SCHEDULE_COMMANDS.filter((command) => found[command] !== undefined);
   const [command] = given;
-  if (command === undefined || given.length > 1)
+  if (command === undefined || given.length > 1) {
     return fail('schedule', `exactly one of ${SCHEDULE_COMMANDS.join(', ')}`);
+  }
   const path = `schedule.${command}`;
   const body = object(found[command], path);
   const expectedVersion = int(found.expectedVersion, 'schedule.expectedVersion');
@@ -613,8 +615,9 @@ function outputPart(value: JsonValue, path: string): OutputPart {
   const found = object(value, path);
   onlyKnown(found, path, PART);
   const kind = text(found.kind, `${path}.kind`);
-  if (!OUTPUT_KIND.test(kind) || kind === OUTPUT_START)
+  if (!OUTPUT_KIND.test(kind) || kind === OUTPUT_START) {
     return fail(`${path}.kind`, 'a short name in lower case, such as text');
+  }
   const body = text(found.text, `${path}.text`);
   if (Buffer.byteLength(body) > OUTPUT_LIMITS.partBytes) {
     return fail(`${path}.text`, `a text of at most ${OUTPUT_LIMITS.partBytes} bytes`);

@@ -196,8 +196,9 @@ export class EffectPerformer {
     if (state === undefined) return;
     const own = ticket ?? execution.partition.openTicket(execution.partition.effectsDone);
     if (ticket !== undefined) own.open += 1;
-    for (const effect of wantedEffects(state))
+    for (const effect of wantedEffects(state)) {
       this.#perform(execution, state, effect, own, undefined, this.#again(), true);
+    }
     execution.partition.close(own);
   }
 

@@ -42,8 +42,9 @@ export class LaneState {
   /** Changes to a phase. A closed lane stays closed. @throws RangeError for an undefined transition, which is a bug. */
   to(next: LanePhase): void {
     if (this.#phase === 'closed') return;
-    if (!TRANSITIONS[this.#phase].includes(next))
+    if (!TRANSITIONS[this.#phase].includes(next)) {
       throw new RangeError(`a lane cannot go from ${this.#phase} to ${next}`);
+    }
     this.#phase = next;
   }
 }

@@ -292,8 +292,9 @@ export class QueueWatch {
       ids.map((id) => this.#visit(partition, id, (execution) => suspects.push(...this.#oldDispatches(execution)))),
     );
     let lost = 0;
-    for (const { execution, stepId, attempt } of suspects)
+    for (const { execution, stepId, attempt } of suspects) {
       if (await this.#lookUp(execution, stepId, attempt)) lost += 1;
+    }
     return { visited: ids.length, lost };
   }
 
@@ -315,8 +316,9 @@ export class QueueWatch {
     if (committed === undefined || !execution.partition.owned) return false;
     const pool = await this.#poolOf(execution, stepId);
     const subject = pool === undefined ? undefined : taskSubject(committed, stepId, pool);
-    if (subject === undefined || (await this.#parts.bus.holdsTask(subject, `${execution.id}/${stepId}/${attempt}`)))
+    if (subject === undefined || (await this.#parts.bus.holdsTask(subject, `${execution.id}/${stepId}/${attempt}`))) {
       return false;
+    }
     if (!execution.partition.owned) return false;
     this.#parts.log.warn(
       { ...execution.named, step_id: stepId, attempt },

@@ -31,8 +31,9 @@ export class RefusedReports {
   }
 
   record(executionId: string, stepId: string, attempt: number): void {
-    if (this.#recorded >= EACH) this.#more += 1;
-    else {
+    if (this.#recorded >= EACH) {
+      this.#more += 1;
+    } else {
       this.#recorded += 1;
       this.#add(`executions/${executionId}/steps/${stepId}/attempts/${attempt}`);
     }

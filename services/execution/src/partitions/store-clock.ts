@@ -35,9 +35,11 @@ export class StoreClock implements Clock {
     }
     if (Math.abs(aheadMs - this.#told) < TOLD_MS) return;
     this.#told = Math.abs(aheadMs) < TOLD_MS ? 0 : aheadMs;
-    if (this.#told === 0) this.#log.info({ ms: Math.round(aheadMs) }, 'this machine’s clock is right again');
-    else
+    if (this.#told === 0) {
+      this.#log.info({ ms: Math.round(aheadMs) }, 'this machine’s clock is right again');
+    } else {
       this.#log.warn({ ms: Math.round(aheadMs) }, 'this machine’s clock differs from PostgreSQL’s, whose time is used');
+    }
   }
 
   now(): number {

@@ -40,8 +40,9 @@ export class WaitingElsewhere {
   /** @throws when the text is no notice. */
   heard(text: string): void {
     const { owner, pools, running = {} } = JSON.parse(text) as { owner: unknown; pools: unknown; running?: unknown };
-    if (typeof owner !== 'string' || !TOKEN.test(owner) || typeof pools !== 'object' || pools === null)
+    if (typeof owner !== 'string' || !TOKEN.test(owner) || typeof pools !== 'object' || pools === null) {
       throw new Error('it names no owner or no pools');
+    }
     if (owner === this.#self) return;
     const said = { at: this.#clock.elapsed(), pools: countsOf(pools), running: countsOf(running) };
     if (said.pools.size + said.running.size === 0) this.#owners.delete(owner);

@@ -48,8 +48,9 @@ describe('what waits with other owners', () => {
   });
 
   it('is not read from what is no notice', () => {
-    for (const text of ['', '{}', '{"owner":"a b","pools":{}}', '{"owner":"a","pools":null}'])
+    for (const text of ['', '{}', '{"owner":"a b","pools":{}}', '{"owner":"a","pools":null}']) {
       expect(() => one.heard(text)).toThrow(/./);
+    }
     one.heard('{"owner":"a","pools":{"default":-1,"text":"many"}}');
     expect([one.in('default'), one.in('text')]).toEqual([0, 0]);
   });

@@ -293,8 +293,9 @@ export class StepRunProjection {
         try {
           const loaded = await this.#parts.load(id);
           // A deleted execution has no rows, and its state does not have its original config.
-          if (loaded !== undefined && loaded.state.deleted === undefined)
+          if (loaded !== undefined && loaded.state.deleted === undefined) {
             entries.push([id, { base: undefined, state: loaded.state }]);
+          }
         } catch (error) {
           if (!(error instanceof UnreadableEventError)) throw error;
           unreadable.push(id);

@@ -330,8 +330,9 @@ class Verifier {
     const difference = firstDifference(without(rows[0]?.row ?? {}), without(row));
     if (difference !== undefined) return difference;
     const { wake_at: wakeAt, version } = row;
-    if (Number(version) > newest.version)
+    if (Number(version) > newest.version) {
       return `/version: the log ends at ${newest.version}, stored is ${Number(version)}`;
+    }
     // A lower bound: waking too early does no harm, waking too late would.
     const good = wake === null ? wakeAt === null : typeof wakeAt === 'number' && wakeAt <= wake;
     return good ? undefined : `/wake_at: the log says ${wake ?? 'none'}, stored is ${String(wakeAt)}`;
@@ -386,8 +387,9 @@ function tombstoneOf(rows: readonly EventRow[]): Folded | string {
   const state = rows.map(eventOf).reduce(evolve, initialState(TOMBSTONE));
   const [first] = rows;
   const events = state.deleted?.facts.events;
-  if (first === undefined || rows.length > 1)
+  if (first === undefined || rows.length > 1) {
     return `${rows.length - 1} events come after the one that says that it is deleted`;
+  }
   if (events !== first.version - 1) return `${events} events are said to be deleted, version ${first.version} says it`;
   return { newest: state, partition: first.partition, position: Number(first.position), at: new Map(), removed: true };
 }

@@ -82,8 +82,9 @@ export function listExecutions(filters: ExecutionFilters): Statement {
     parts.push(page([...matching, 'wake_at IS NULL']));
   } else {
     // One by one, because each is in the order of the list.
-    for (const status of ended)
+    for (const status of ended) {
       parts.push(page([...matching, 'wake_at IS NULL', `status = ${parameters.add(status)}`]));
+    }
   }
   let unfinished = '';
   if (open.length > 0) {

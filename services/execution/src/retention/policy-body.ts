@@ -26,10 +26,13 @@ export function readPolicy(body: JsonValue): PolicyBody | { readonly violations:
   const whole = (field: string, least: number, most: number): number | undefined => {
     const value = body[field] ?? undefined;
     if (value === undefined) return undefined;
-    if (typeof value !== 'number') wrong(`/${field}`, 'wrong_type', 'must be a number');
-    else if (!Number.isInteger(value) || value < least || value > most) {
+    if (typeof value !== 'number') {
+      wrong(`/${field}`, 'wrong_type', 'must be a number');
+    } else if (!Number.isInteger(value) || value < least || value > most) {
       wrong(`/${field}`, 'out_of_range', `must be a whole number from ${least} to ${most}`);
-    } else return value;
+    } else {
+      return value;
+    }
     return undefined;
   };
   const olderThanMs = whole('older_than_ms', 0, RETENTION_LIMITS.olderThanMs);
@@ -38,12 +41,15 @@ export function readPolicy(body: JsonValue): PolicyBody | { readonly violations:
     wrong('', 'required', 'must have older_than_ms or keep_newest, or both: without either it would delete everything');
   }
   const configId = body['config_id'] ?? undefined;
-  if (configId !== undefined && typeof configId !== 'string') wrong('/config_id', 'wrong_type', 'must be a text');
-  else if (configId !== undefined && !UUID.test(configId))
+  if (configId !== undefined && typeof configId !== 'string') {
+    wrong('/config_id', 'wrong_type', 'must be a text');
+  } else if (configId !== undefined && !UUID.test(configId)) {
     wrong('/config_id', 'bad_format', 'must be the id of a config');
+  }
   const statuses = body['statuses'] ?? [];
-  if (!Array.isArray(statuses)) wrong('/statuses', 'wrong_type', 'must be a list');
-  else {
+  if (!Array.isArray(statuses)) {
+    wrong('/statuses', 'wrong_type', 'must be a list');
+  } else {
     for (const [place, status] of statuses.entries()) {
       if (!(ENDED_STATUSES as readonly JsonValue[]).includes(status)) {
         wrong(`/statuses/${place}`, 'not_allowed', `must be one of ${ENDED_STATUSES.join(', ')}`);

@@ -276,8 +276,9 @@ export class RetentionJob {
     const reply = await Promise.race([this.#parts.command(request), this.#ended]);
     if (reply === 'stopped' || reply === undefined) this.#unanswered = true;
     if (reply === 'stopped') return;
-    if (reply?.accepted !== undefined) this.figures.deleted += 1;
-    else if (!LEFT_ALONE.has(reply?.rejected?.code ?? '')) {
+    if (reply?.accepted !== undefined) {
+      this.figures.deleted += 1;
+    } else if (!LEFT_ALONE.has(reply?.rejected?.code ?? '')) {
       this.figures.failures += 1;
       this.#parts.log.warn(
         { execution_id: id, policy: policy.name, refused: reply?.rejected?.code ?? 'no answer' },

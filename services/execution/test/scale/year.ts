@@ -105,8 +105,9 @@ try {
   const tables = await sizes(true);
   const each = (sum(tables) - empty) / live;
   out(`${live} executions of three steps: ${kib(each)} each on disk, with indexes`);
-  for (const [name, bytes] of [...tables].sort((a, b) => b[1] - a[1]).slice(0, 4))
+  for (const [name, bytes] of [...tables].sort((a, b) => b[1] - a[1]).slice(0, 4)) {
     out(`  ${name}: ${kib(bytes / live)}`);
+  }
 
   const put = await platform.control.request<RetentionPolicyReply>(operations.retentionPolicies.put.subject, {
     principal,
@@ -128,8 +129,9 @@ try {
       `${String(month).padStart(5)}  ${String(started).padStart(7)}  ${String(now.live).padStart(4)}  ${String(now.deleted).padStart(7)}  ` +
         `${(now.oldestMs / MONTH_MS).toFixed(2).padStart(6)}  ${`${(disk / 1024 ** 2).toFixed(1)} MiB`.padStart(17)}  ${at(0.5)}/${at(0.95)} ms`,
     );
-    if (month > 1 && now.live > (RATE * MONTH_MS * SLACK) / 1_000)
+    if (month > 1 && now.live > (RATE * MONTH_MS * SLACK) / 1_000) {
       fail(`${now.live} executions are kept, ${(RATE * MONTH_MS) / 1_000} ended in a month`);
+    }
   }
   await ended();
   const until = performance.now() + MONTH_MS * 3;

@@ -171,8 +171,9 @@ export class Checker implements BusObserver, CommitObserver {
     const reference = this.#references.get(id) as Reference;
     reference.apply(event);
     const [difference] = reference.differences;
-    if (difference !== undefined)
+    if (difference !== undefined) {
       this.#world.violated('as the reference', `${short(id)}/${event.version}: ${difference}`);
+    }
   }
 
   /** Compares a finished execution with the reference, which gets its outcomes and commands. */
@@ -189,8 +190,9 @@ export class Checker implements BusObserver, CommitObserver {
     };
     differ('the status', theirs.status, mine.status);
     if (theirs.status === 'completed') differ('the output', canonical(theirs.output), canonical(mine.output));
-    if (theirs.status === 'failed' && !mine.otherFailures.has(theirs.failure?.code ?? ''))
+    if (theirs.status === 'failed' && !mine.otherFailures.has(theirs.failure?.code ?? '')) {
       differ('the failure', theirs.failure?.code, mine.failureCode);
+    }
     for (const step of theirs.steps) {
       const expected = mine.steps.get(step.stepId);
       differ(`step ${step.stepId}`, step.status, expected?.status);

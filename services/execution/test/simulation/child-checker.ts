@@ -62,11 +62,13 @@ export class ChildChecker {
     const index = above?.config.unitIndex.get(parent.stepId) ?? -1;
     const child = above?.units.get(index)?.child;
     const asked = above !== undefined && child !== undefined && child.number >= 1;
-    if (!asked)
+    if (!asked) {
       this.#violated('a child is asked for', `${short(executionId)} has no step of ${short(parent.executionId)}`);
+    }
     if (above?.started?.tenantId !== tenantId) this.#violated('a child is its parent’s tenant’s', short(executionId));
-    if ((above?.started?.parent?.depth ?? 0) + 1 !== parent.depth)
+    if ((above?.started?.parent?.depth ?? 0) + 1 !== parent.depth) {
       this.#violated('a child is one deeper', short(executionId));
+    }
   }
 
   #ended({ executionId, data: { childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
@@ -83,8 +85,9 @@ export class ChildChecker {
     if (state === undefined || child === undefined) return;
     if (orchestrationOf(unitOf(state, stepId)) === undefined && child.attempt === undefined) return;
     const given = this.#stateOf(child.id);
-    if (given?.status !== 'completed') this.#violated('done by its child', `${stepId} of ${short(executionId)}`);
-    else if (canonical(given.output ?? null) !== canonical(output)) {
+    if (given?.status !== 'completed') {
+      this.#violated('done by its child', `${stepId} of ${short(executionId)}`);
+    } else if (canonical(given.output ?? null) !== canonical(output)) {
       this.#violated('a step gives what its child gave', `${stepId} of ${short(executionId)}: ${canonical(output)}`);
     }
   }

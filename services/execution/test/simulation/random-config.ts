@@ -87,8 +87,9 @@ function retryPolicy(random: SeededRandom): Retry {
 function expression(draft: Draft, keys: readonly string[]): string {
   const { random } = draft;
   const path = (): string => {
-    if (keys.length === 0 || random.chance(0.4))
+    if (keys.length === 0 || random.chance(0.4)) {
       return random.pick(['input.n', 'input.flag', 'input.missing', 'input.list']);
+    }
     return `outputs.${random.pick(keys)}${random.pick(['', '.v', '.s', '.missing'])}`;
   };
   if (random.chance(0.5)) return path();

@@ -1041,8 +1041,9 @@ export class Reference {
     this.#expect(this.#toPay() || asked === undefined, `the budget ends it while ${asked?.id} waits for a human`);
     const decidable = [...this.#nodes.values()].find((node) => {
       if (node.group === undefined || node.status !== 'open') return false;
-      if (node.members.some((member) => !this.#heard(member) || this.#evaluating.has(`vote:${member.id}`)))
+      if (node.members.some((member) => !this.#heard(member) || this.#evaluating.has(`vote:${member.id}`))) {
         return false;
+      }
       const members = node.members.map((member) => this.#standing(member));
       return tally(this.#definition, node.group, members, this.#judged.get(node.id)) !== 'judge';
     });
@@ -1568,8 +1569,9 @@ export class Reference {
     if (node?.step === undefined) return undefined;
     if (node.step.llm !== undefined) return { value: this.#asks(node, node.step.llm) };
     const { input } = node.step;
-    if (input !== undefined)
+    if (input !== undefined) {
       return { value: map(input, (text) => evaluateExpression(text, this.#scope(node)) ?? null) };
+    }
     if (node.dependencies.length === 0) return { value: this.#input };
     const base = typeof this.#input === 'object' && this.#input !== null && !Array.isArray(this.#input);
     const fields = base ? (this.#input as { [key: string]: JsonValue }) : { input: this.#input };

@@ -52,8 +52,9 @@ export class ScheduleChecker {
   settled(id: string): void {
     const { state } = this.schedules.get(id) ?? { state: NO_SCHEDULE };
     const row = this.#memory().streamRow(id);
-    if (row?.version !== state.version)
+    if (row?.version !== state.version) {
       this.#world.violated('the row follows the log', `${short(id)}: ${row?.version}`);
+    }
     const next = isScheduleOver(state) ? undefined : nextScheduleWake(state);
     const wakes = row?.wakeAt ?? Infinity;
     if (next !== undefined && wakes > next) {
@@ -76,8 +77,9 @@ export class ScheduleChecker {
       const { timetable } = state.definition ?? { timetable: {} };
       const left = timetableOf(timetable).next(until);
       // A schedule that has reached max_runs ignores later times.
-      if (left !== undefined && state.definition?.max_runs === undefined)
+      if (left !== undefined && state.definition?.max_runs === undefined) {
         this.#world.violated('no time is lost', `${short(id)}: ${left} was not dealt with`);
+      }
       for (const [executionId, heard] of fired) {
         const execution = executionOf(executionId);
         if ((heard === 'refused') !== (execution === undefined)) {

@@ -125,8 +125,9 @@ export class SimulatedBus {
     this.#direct?.restarted();
     // The server was restarted for it: every client notices, unless it is slow.
     for (const { process, listener } of this.#reconnectListeners) {
-      if (this.#world.random.chance(0.7))
+      if (this.#world.random.chance(0.7)) {
         this.#world.after(this.#world.random.between(10, 500), () => process.deliver(listener));
+      }
     }
   }
 

@@ -367,7 +367,9 @@ class Simulation {
               world.after(random.int(5_000), () => this.#send(resume));
             } else if (name === 'reschedule') {
               this.#send({ ...command, reschedule: { startAt: world.now + random.between(-1_000, 6_000) } });
-            } else this.#send({ ...command, [name]: {} });
+            } else {
+              this.#send({ ...command, [name]: {} });
+            }
           });
         }
       });
@@ -673,8 +675,9 @@ class Simulation {
         continue;
       }
       for (const { signal } of view(state).steps) {
-        if (signal?.status === 'waiting' && random.chance(world.faults ? 0.3 : 0.7))
+        if (signal?.status === 'waiting' && random.chance(world.faults ? 0.3 : 0.7)) {
           this.#signal(random, id, signal.name);
+        }
       }
       if (random.chance(0.05)) this.#signal(random, id, random.pick([...SIGNALS, 'nothing']));
     }
@@ -711,9 +714,11 @@ class Simulation {
       if (!world.faults || !random.chance(0.06)) continue;
       if (!isTerminal(state.status)) {
         const command = random.weighted({ cancel: 1, pause: 2, terminate: 0.5 });
-        if (command === 'cancel') this.#send({ ...request('cancel'), cancel: { compensate: random.chance(0.3) } });
-        else if (command === 'terminate') this.#send({ ...request('terminate'), terminate: {} });
-        else {
+        if (command === 'cancel') {
+          this.#send({ ...request('cancel'), cancel: { compensate: random.chance(0.3) } });
+        } else if (command === 'terminate') {
+          this.#send({ ...request('terminate'), terminate: {} });
+        } else {
           this.#send({ ...request('pause'), pause: {} });
           world.after(random.int(6_000), () => this.#send({ ...request('resume'), resume: {} }));
         }

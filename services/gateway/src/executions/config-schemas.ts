@@ -73,8 +73,9 @@ export class ConfigSchemas {
 
   async #check(schema: JsonValue, { tenantId, version, value }: Checked, field: string, what: string): Promise<void> {
     const validation = await this.#sandbox.validateJson({ tenantId, schema, value }).catch((error: unknown) => {
-      if (error instanceof SandboxBusyError)
+      if (error instanceof SandboxBusyError) {
         throw new Problem('unavailable', 'Too many inputs are being checked; try again.');
+      }
       throw error;
     });
     if (validation.ok && validation.violations.length === 0) return;

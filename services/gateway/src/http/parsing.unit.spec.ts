@@ -103,8 +103,9 @@ describe('query parameters', () => {
 describe('headers', () => {
   it('takes an idempotency key of visible ASCII', () => {
     expect(idempotencyKeyOf('a'.repeat(255))).toHaveLength(255);
-    for (const wrong of ['', 'a b', 'é', 'a'.repeat(256)])
+    for (const wrong of ['', 'a b', 'é', 'a'.repeat(256)]) {
       expect(() => idempotencyKeyOf(wrong)).toThrow('idempotency-key');
+    }
   });
 
   it('passes on a valid traceparent and drops any other', () => {

@@ -88,8 +88,9 @@ export class ProblemFilter implements ExceptionFilter {
       return new Problem('upgrade_required', `${path} is a WebSocket: ask for it with an upgrade.`);
     }
     // If a route exists for the method, a parameter of this path is too long for it.
-    if (allowed.length === 0 || allowed.includes(method))
+    if (allowed.length === 0 || allowed.includes(method)) {
       return new Problem('not_found', `There is nothing at ${path}.`);
+    }
     return new Problem('method_not_allowed', `${method} is not allowed at ${path}; allowed: ${allowed.join(', ')}.`, {
       headers: { allow: allowed.join(', ') },
     });

@@ -54,12 +54,13 @@ export const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: 
 /** The schema, or null. */
 export function nullable(schema: OpenApiSchema): OpenApiSchema {
   const { type, enum: words, ...rest } = schema;
-  if (typeof type === 'string')
+  if (typeof type === 'string') {
     return {
       ...rest,
       type: [type, 'null'],
       ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}),
     };
+  }
   // A schema without a type allows any JSON, including null.
   return '$ref' in schema || 'oneOf' in schema ? { anyOf: [schema, { type: 'null' }] } : schema;
 }

@@ -149,8 +149,9 @@ function describeParameters(path: string, operation: Operation): void {
 }
 
 function describeHeaders(operation: Operation): void {
-  for (const response of Object.values(operation.responses))
+  for (const response of Object.values(operation.responses)) {
     response.headers = { [REQUEST_ID]: headerRef('RequestId'), ...response.headers };
+  }
 }
 
 const EXAMPLES: ReadonlyMap<string, JsonObject> = new Map(
@@ -160,8 +161,9 @@ const EXAMPLES: ReadonlyMap<string, JsonObject> = new Map(
 /** Adds example bodies that work. */
 function showBody(operation: Operation): void {
   const body = EXAMPLES.get(operation.operationId);
-  for (const content of Object.values(operation.requestBody?.content ?? {}))
+  for (const content of Object.values(operation.requestBody?.content ?? {})) {
     if (body !== undefined) content.example = body;
+  }
 }
 
 /** The document without components that no operation uses. Otherwise generators would make code for them. */
@@ -177,8 +179,9 @@ function withoutUnused(document: OpenAPIObject): OpenAPIObject {
     }
   };
   visit(document.paths);
-  for (const kind of ['schemas', 'examples', 'headers'])
+  for (const kind of ['schemas', 'examples', 'headers']) {
     all[kind] = Object.fromEntries(Object.entries(all[kind] ?? {}).filter(([name]) => reached.has(`${kind}/${name}`)));
+  }
   return document;
 }
 

@@ -308,8 +308,9 @@ export class SchedulesController {
       id: config,
     });
     const { configId, refused } = resolved;
-    if (refused?.code === 'not_found')
+    if (refused?.code === 'not_found') {
       refuse([violation('/config', 'unknown_config', `there is no config "${config}"`)]);
+    }
     if (configId === undefined) throw problemOfRefusal(refused ?? { code: 'internal', message: '' });
     if (version !== undefined) {
       const pinned = { tenantId, id: configId, version };

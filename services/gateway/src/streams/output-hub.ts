@@ -43,8 +43,9 @@ export class OutputHub {
       const listeners = new Set<OutputListener>();
       const subscription = this.#nats.subscribe(subjects.outputOf(executionId), {
         callback: (error, message) => {
-          if (error !== null)
+          if (error !== null) {
             return this.#logger.warn({ err: error, execution_id: executionId }, 'output subscription');
+          }
           let output: OutputPublished;
           try {
             output = message.json<OutputPublished>();

@@ -58,8 +58,9 @@ describe('the stream of a step', () => {
           const published: OutputPublished = { stepId: 'draft', attempt, from: seq, parts: [part], at: 1 };
           // It is stored before the result comes, and often after it was shown.
           step.stored.push({ ...part, attempt, seq, at: 1 });
-          for (let copies = random.next() < 0.2 ? 0 : random.next() < 0.2 ? 2 : 1; copies > 0; copies -= 1)
+          for (let copies = random.next() < 0.2 ? 0 : random.next() < 0.2 ? 2 : 1; copies > 0; copies -= 1) {
             stream.heard(published);
+          }
           if (random.next() < 0.3) await new Promise(setImmediate);
         }
         step.ends.push({ attempt, outcome: attempt < 3 ? 'failed' : 'completed' });

@@ -93,7 +93,8 @@ function lastEventOf(request: FastifyRequest): OutputPlace | undefined {
   const text = request.headers['last-event-id'];
   if (text === undefined || text === '') return undefined;
   const place = typeof text === 'string' ? placeOf(text) : undefined;
-  if (place === undefined)
+  if (place === undefined) {
     throw mistake('/headers/last-event-id', 'bad_format', 'must be the id of an event of this stream');
+  }
   return place;
 }

@@ -39,20 +39,27 @@ export class BodyReader {
 
   list(path: string, value: JsonValue | undefined, most: number, least = 0): readonly JsonValue[] {
     if (value === undefined && least === 0) return [];
-    if (value === undefined) this.mistake(path, 'required', 'is required');
-    else if (!Array.isArray(value)) this.mistake(path, 'wrong_type', 'must be a list');
-    else if (value.length < least) this.mistake(path, 'too_few', `must have at least ${least} entry`);
-    else if (value.length > most) {
+    if (value === undefined) {
+      this.mistake(path, 'required', 'is required');
+    } else if (!Array.isArray(value)) {
+      this.mistake(path, 'wrong_type', 'must be a list');
+    } else if (value.length < least) {
+      this.mistake(path, 'too_few', `must have at least ${least} entry`);
+    } else if (value.length > most) {
       this.mistake(path, 'too_many', `has ${value.length} entries; at most ${most} are allowed`);
-    } else return value as readonly JsonValue[];
+    } else {
+      return value as readonly JsonValue[];
+    }
     return [];
   }
 
   /** A name; empty when it is wrong or not there. */
   name(path: string, value: JsonValue | undefined, most = 200): string {
-    if (value === undefined) this.mistake(path, 'required', 'is required');
-    else if (typeof value !== 'string') this.mistake(path, 'wrong_type', 'must be a text');
-    else {
+    if (value === undefined) {
+      this.mistake(path, 'required', 'is required');
+    } else if (typeof value !== 'string') {
+      this.mistake(path, 'wrong_type', 'must be a text');
+    } else {
       const found = nameMistake(value, most);
       if (found === undefined) return value;
       this.mistake(path, found.code, found.message);
@@ -85,8 +92,11 @@ export class BodyReader {
     if (value === undefined) return undefined;
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       this.mistake(path, 'wrong_type', 'must be a whole number');
-    } else if (value < least || value > most) this.mistake(path, 'out_of_range', `must be ${least} to ${most}`);
-    else return value;
+    } else if (value < least || value > most) {
+      this.mistake(path, 'out_of_range', `must be ${least} to ${most}`);
+    } else {
+      return value;
+    }
     return undefined;
   }
 

@@ -106,8 +106,9 @@ export class Callbacks {
       });
     } catch (error) {
       if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
-      if (error instanceof UnavailableError)
+      if (error instanceof UnavailableError) {
         return refuse('unavailable', 'The config service does not answer right now.');
+      }
       throw error;
     }
     if ('violations' in checked) return invalid('The callback', checked.violations);

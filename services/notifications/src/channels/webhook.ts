@@ -226,7 +226,8 @@ function failureOf(error: unknown, signal: AbortSignal): Outcome {
   if (signal.aborted) return { result: 'failed', unreachable: true, error: reasonOf(signal.reason) };
   const refusal = addressRefusal(error);
   if (refusal !== undefined) return { result: 'refused', error: refusal.message };
-  if (error instanceof InvalidCallError)
+  if (error instanceof InvalidCallError) {
     return { result: 'refused', error: `the call is not possible: ${error.message}` };
+  }
   return { result: 'failed', unreachable: true, error: reasonOf(error) };
 }

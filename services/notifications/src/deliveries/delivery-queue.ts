@@ -162,8 +162,9 @@ export class DeliveryQueue {
     const createdAt = new Map(added.map((row) => [row.id, row.created_at.getTime()]));
     const atOnce = rows.flatMap(({ id, inbox_user: userId, content }, index) => {
       const [delivery, at] = [deliveries[index], createdAt.get(id)];
-      if (delivery === undefined || at === undefined || waiting.has(id) || userId === null || content === null)
+      if (delivery === undefined || at === undefined || waiting.has(id) || userId === null || content === null) {
         return [];
+      }
       const { tenantId, executionId, event, message, channels } = delivery;
       return [
         { entry: { id, tenantId, userId, executionId, event, content, createdAt: at }, settings: channels[0], message },

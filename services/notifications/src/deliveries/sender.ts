@@ -103,8 +103,9 @@ export class Sender {
           await this.#options.queue.sweep();
         }
       } catch (error) {
-        if (!this.#stopping.signal.aborted)
+        if (!this.#stopping.signal.aborted) {
           this.#options.logger.error({ err: error }, 'looking for due deliveries failed');
+        }
       }
       if (!more) await this.#pause(this.#options.dueMs);
     }

@@ -300,8 +300,9 @@ export class LogReader {
     const events = readings.flatMap((reading) => reading.events);
     const executions = await executionsOf(this.#options, events, judged.configs);
     const { unanswered, failure } = executions;
-    if (failure !== undefined)
+    if (failure !== undefined) {
       this.#failed(failure, 'the starts of executions cannot be requested; the next poll continues');
+    }
     const ready = readings.filter((reading) => !reading.events.some((event) => unanswered.has(event.executionId)));
     if (ready.length === 0) return;
     const { moved, added } = await dataSource.transaction(async (manager) => {

@@ -289,8 +289,9 @@ function headersOf(parameters: Call): Record<string, string> {
     if (value === null) continue;
     if (typeof value === 'object') throw invalidInput('headers', `has no text for ${given}`);
     const name = given.toLowerCase();
-    if (Object.hasOwn(headers, name))
+    if (Object.hasOwn(headers, name)) {
       throw invalidInput('headers', `has ${name} twice: case does not tell headers apart`);
+    }
     headers[name] = String(value);
   }
   return headers;

@@ -188,22 +188,26 @@ describe('the http agent', () => {
 
   it('keeps bytes of a Location that are not UTF-8, and reads headers that are UTF-8', async () => {
     answer = (request, response) => {
-      if (request.url === '/') response.writeHead(302, { location: '/caf\xe9' }).end();
-      else
+      if (request.url === '/') {
+        response.writeHead(302, { location: '/caf\xe9' }).end();
+      } else {
         response
           .writeHead(200, { 'x-name': Buffer.from('naïve').toString('latin1'), 'x-old': 'na\xefve' })
           .end(request.url);
+      }
     };
     expect(await call({})).toMatchObject({ body: '/caf%E9', headers: { 'x-name': 'naïve', 'x-old': 'naïve' } });
   });
 
   it('keeps no cookies over a redirect, and gives those of the answer one by one', async () => {
     answer = (request, response) => {
-      if (request.url === '/') response.writeHead(302, { location: '/end', 'set-cookie': 'a=1' }).end();
-      else
+      if (request.url === '/') {
+        response.writeHead(302, { location: '/end', 'set-cookie': 'a=1' }).end();
+      } else {
         response
           .writeHead(200, { 'set-cookie': ['b=2; Expires=Thu, 01 Jan 2026 00:00:00 GMT', 'c=3'], 'x-a': ['1', '2'] })
           .end();
+      }
     };
     expect(await call({})).toMatchObject({
       body: null,
@@ -281,7 +285,9 @@ describe('the http agent', () => {
           if (had > 1) {
             if (requests.includes('RESET')) socket.resetAndDestroy();
             else socket.destroy();
-          } else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+          } else {
+            socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+          }
         });
       });
       await new Promise<void>((resolve) => closing.listen(0, '127.0.0.1', resolve));

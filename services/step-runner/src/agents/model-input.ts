@@ -102,8 +102,9 @@ export function toolsOf({ tools: listed = [] }: Parameters): NamedTool[] {
   const names = new Set<string>();
   return listed.map((tool) => {
     const { name, agent, config, description, input_schema: inputSchema } = isObject(tool) ? tool : {};
-    if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name))
+    if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
       throw invalidInput('tools', 'has one without a name');
+    }
     if (names.has(name)) throw invalidInput('tools', `names "${name}" twice`);
     names.add(name);
     if (inputSchema !== undefined && !isObject(inputSchema)) throw invalidInput('tools', `has no schema for "${name}"`);

@@ -92,8 +92,9 @@ export function statusHandlerAgent(client: GuardedClient, control: ControlClient
           'or "jobs", "url" or "job" is missing: status_handler needs something to look at',
         );
       }
-      if (services.length + jobs.length > MOST_TARGETS)
+      if (services.length + jobs.length > MOST_TARGETS) {
         throw invalidInput('services', `and "jobs" hold more than ${MOST_TARGETS}`);
+      }
       const checkMs = parameters.check_timeout_ms ?? DEFAULT_CHECK_MS;
       const checked = await Promise.all(services.map((service) => serviceStatus(client, service, checkMs, context)));
       const looked = await Promise.all(jobs.map((job) => jobStatus(control, job, context)));

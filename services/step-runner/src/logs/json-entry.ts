@@ -202,10 +202,12 @@ function levelOfValue(name: string, value: unknown, kind: Kind): KnownLevel | un
   const number = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : value;
   if (typeof number === 'string') return levelOfText(number);
   if (typeof number !== 'number') return undefined;
-  if (name === 'severityNumber' || name === 'severity_number' || name === 'SeverityNumber')
+  if (name === 'severityNumber' || name === 'severity_number' || name === 'SeverityNumber') {
     return openTelemetryLevel(number);
-  if (name === 'PRIORITY' || name === 'priority' || kind === 'gelf')
+  }
+  if (name === 'PRIORITY' || name === 'priority' || kind === 'gelf') {
     return number <= 7 ? syslogLevel(number) : undefined;
+  }
   if (name === 'levelno') return pythonLevel(number);
   if (name === 'severityLevel' || name === 'SeverityLevel') return azureLevel(number);
   if (kind === 'windows') return windowsLevel(number);

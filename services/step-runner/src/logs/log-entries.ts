@@ -256,11 +256,15 @@ export class LogEntries {
 
   #startBlock(line: string, first: number): boolean {
     let kind: Block['kind'];
-    if (first === 95 && line.startsWith('__CURSOR=')) kind = 'journal';
-    else if (first === 60 && line.startsWith('<Event') && !line.includes('</Event>') && !line.startsWith('<Events'))
+    if (first === 95 && line.startsWith('__CURSOR=')) {
+      kind = 'journal';
+    } else if (first === 60 && line.startsWith('<Event') && !line.includes('</Event>') && !line.startsWith('<Events')) {
       kind = 'xml';
-    else if ((first === 123 || first <= 32) && line.trim() === '{') kind = 'json';
-    else return false;
+    } else if ((first === 123 || first <= 32) && line.trim() === '{') {
+      kind = 'json';
+    } else {
+      return false;
+    }
     const indent = line.search(/\S/);
     this.#block = { kind, line: this.lines, indent, lines: [line], size: line.length };
     return true;
@@ -317,8 +321,9 @@ export class LogEntries {
 function belongsTo(parsed: ParsedLine, open: Open): boolean {
   const { body, timed } = parsed;
   // A runtime may put a time before each line of a stack trace.
-  if (timed)
+  if (timed) {
     return FRAME.test(body.startsWith(' ') ? body.slice(1) : body) || /^ ?(?:Caused by: |\.\.\. \d+ more)/.test(body);
+  }
   if (/^\s/.test(body)) return !INDENTED_ENTRY.test(body);
   if (CONTINUATION.test(body)) return true;
   if (open.trace === 'python') return PYTHON_END.test(body) && levelOfHead(body) === undefined;

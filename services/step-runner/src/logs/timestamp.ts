@@ -291,8 +291,9 @@ function withZone(text: string, clockEnd: number, local: number): Timestamp {
   const first = text.charCodeAt(at);
   if (first === 43 || first === 45) return offsetAfter(text, at, local, spaced) ?? unzoned;
   if (!(first >= 65 && first <= 90) && first !== 122) return unzoned;
-  if (first === 122)
+  if (first === 122) {
     return spaced || isWord(text.charCodeAt(at + 1)) ? unzoned : { at: local, end: at + 1, zoned: true };
+  }
   const name = match(ZONE_NAME, text, at)?.[0];
   const minutes = name === undefined ? undefined : zoneMinutes(name);
   if (name !== undefined && minutes !== undefined) {

@@ -126,8 +126,9 @@ async function streamed(
 /** What a provider says in the middle of an answer: it has begun, so another attempt may well succeed. */
 function brokenStream(error: unknown, model: Model): Error {
   const known = failureOfCall(error, model);
-  if (known instanceof TerminalError || (known instanceof RetryableError && APICallError.isInstance(error)))
+  if (known instanceof TerminalError || (known instanceof RetryableError && APICallError.isInstance(error))) {
     return known;
+  }
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof RetryableError) return cause;
   }

@@ -145,9 +145,11 @@ function recordStart(
     type: 'ScheduleStartAnswered',
     data: { executionId, outcome, ...(refusal === undefined ? {} : { refusal }) },
   });
-  if (outcome === 'refused')
+  if (outcome === 'refused') {
     pauseOnFailure(draft, `execution ${executionId} could not be started: ${refusal?.message ?? ''}`);
-  else if (ended !== undefined) recordEnd(draft, { executionId, status: ended });
+  } else if (ended !== undefined) {
+    recordEnd(draft, { executionId, status: ended });
+  }
   return 'recorded';
 }
 

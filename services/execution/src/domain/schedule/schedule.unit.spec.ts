@@ -249,8 +249,9 @@ describe('times that nobody could fire', () => {
     const story = new Story({ timetable: { every_ms: 1_000 } });
     const now = START + 40 * MINUTE;
     const events: string[] = [];
-    for (let turn = 0; turn < 10 && (nextScheduleWake(story.state) ?? Infinity) <= now; turn++)
+    for (let turn = 0; turn < 10 && (nextScheduleWake(story.state) ?? Infinity) <= now; turn++) {
       events.push(...story.wake(now));
+    }
     expect(events.filter((event) => event.includes('missed'))).toEqual([
       'skipped 1000 missed to 01-01T00:16',
       'skipped 1000 missed to 01-01T00:33',
