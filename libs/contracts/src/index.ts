@@ -494,6 +494,8 @@ export type {
 } from './schedules.js';
 export { ScheduleEventSchema, ScheduleViewSchema } from './generated/batuta/execution/v1/schedules_pb.js';
 export {
+  KIND_FIELDS,
+  KIND_NAMES,
   CONFIG_SCHEMA,
   FLAT_CONFIG_SCHEMA,
   HINT,

@@ -1,7 +1,7 @@
 import type { Compensation, Retry, StepDefinition } from '../config.js';
 import { DEFAULT_STEP_TIMEOUT_MS, LIMITS } from '../limits.js';
 import { agentFields } from './kinds/agent.js';
-import { KIND_FIELDS } from './kinds/index.js';
+import { KIND_FIELDS, KIND_NAMES } from './kinds/index.js';
 import { milliseconds, pause } from './limits.js';
 import { anyJson, flag, list, objectOf, RULE, text, use, whole, word } from './schema.js';
 import type { DocumentSchema } from './schema.js';
@@ -37,7 +37,6 @@ export const compensation = objectOf<Required<Compensation>>(
   ['agent'],
 );
 
-const kindFields = Object.keys(KIND_FIELDS) as (keyof typeof KIND_FIELDS)[];
 const definitionOf = (kind: string): string => kind.charAt(0).toUpperCase() + kind.slice(1);
 
 type KindName = keyof typeof KIND_FIELDS | 'agent';
@@ -78,23 +77,22 @@ const fields = objectOf<Required<StepDefinition>>(
   {
     ...commonFields,
     ...agentFields,
-    ...(Object.fromEntries(kindFields.map((kind) => [kind, use(definitionOf(kind), KIND_FIELDS[kind])])) as Record<
-      keyof typeof KIND_FIELDS,
-      DocumentSchema
-    >),
+    ...(Object.fromEntries(
+      KIND_NAMES.map((kind) => [kind, use(definitionOf(kind), KIND_FIELDS[kind].description)]),
+    ) as Record<keyof typeof KIND_FIELDS, DocumentSchema>),
   },
   ['id', 'name'],
 );
 
 export const step: DocumentSchema = {
   ...fields,
-  anyOf: ['agent', ...kindFields].map((kind) => ({ required: [kind] })),
+  anyOf: ['agent', ...KIND_NAMES].map((kind) => ({ required: [kind] })),
   [RULE]: (value) =>
-    ['agent', ...kindFields].some((kind) => Object.hasOwn(value as object, kind))
+    ['agent', ...KIND_NAMES].some((kind) => Object.hasOwn(value as object, kind))
       ? undefined
       : {
           code: 'required',
-          message: `agent is required, or one of ${kindFields.join(', ')} in its place`,
+          message: `agent is required, or one of ${KIND_NAMES.join(', ')} in its place`,
           path: '/agent',
         },
 };

@@ -1,4 +1,4 @@
-import { expressionIn, mappingTexts, pointerToken } from '@batuta/contracts';
+import { KIND_FIELDS, KIND_NAMES, expressionIn, mappingTexts, pointerToken } from '@batuta/contracts';
 import type { JsonValue, MappingText } from '@batuta/contracts';
 import { isRecord } from '@batuta/documents';
 import type { Report } from '@batuta/documents';
@@ -213,89 +213,16 @@ export function reportGlobal(document: Readonly<Record<string, unknown>>, report
   );
 }
 
-interface KindWithoutAgent {
-  /** The kind's name in messages. */
-  readonly called: string;
-  /** Fields of an agent's step that this kind does not have, and why. */
-  readonly without: Readonly<Record<string, string>>;
-}
-
-/** Why steps of these kinds do not run again. */
-const REPEATS_NOT = 'an agent’s work or an orchestration is repeated';
-
-/** What an agent's attempts have, and what nobody attempts has not. `times` says where the time of the kind stands. */
-const withoutAttempts = (times: string, retry: string, compensate: string): Readonly<Record<string, string>> => ({
-  timeout_ms: times,
-  retry,
-  heartbeat_ms: 'nothing runs that could show a sign of life',
-  schedule_to_start_ms: times,
-  schedule_to_close_ms: times,
-  compensate,
-  repeat: REPEATS_NOT,
-});
-
-/** The kinds of steps without an agent. */
-const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
-  approval: {
-    called: 'an approval',
-    without: withoutAttempts(
-      'the time to decide is approval.timeout_ms',
-      'a decision is not tried again',
-      'a decision is not undone; let a step after it do that',
-    ),
-  },
-  wait: {
-    called: 'a wait',
-    without: {
-      ...withoutAttempts('the time is wait.duration_ms or wait.until', 'nothing is attempted', 'time is not undone'),
-      input: 'nobody gets it',
-      consensus_group: 'time has no vote',
-    },
-  },
-  choice: {
-    called: 'a choice',
-    without: {
-      ...withoutAttempts('a choice takes no time', 'nothing is attempted', 'a choice is not undone'),
-      input: 'nobody gets it',
-      consensus_group: 'a choice has no vote',
-    },
-  },
-  signal: {
-    called: 'a signal',
-    without: {
-      ...withoutAttempts('the time to wait is signal.timeout_ms', 'nothing is attempted', 'a signal is not undone'),
-      input: 'nobody gets it',
-    },
-  },
-  orchestration: {
-    called: 'an orchestration',
-    without: {
-      timeout_ms: 'the time of the child is settings.timeout_ms of its config',
-      retry: 'the steps of the child have retries of their own, and a retry of this execution has the child go on',
-      heartbeat_ms: 'its steps have theirs',
-      schedule_to_start_ms: 'the child begins at once',
-      schedule_to_close_ms: 'the time of the child is settings.timeout_ms of its config',
-    },
-  },
-  llm: {
-    called: 'an llm',
-    without: {
-      input: 'the model is given llm.prompt or llm.messages',
-      heartbeat_ms: 'a model gives no sign of life before its answer; timeout_ms is the time for one call',
-      repeat: REPEATS_NOT,
-    },
-  },
-};
-
 /** Checks that a step has one kind, and only fields of that kind. */
 export function reportKinds(outline: Outline, report: Report): void {
   for (const { index, source } of outline.steps) {
     const path = `/steps/${index}`;
-    const [first, ...more] = Object.keys(KINDS_WITHOUT_AGENT).filter((kind) => source[kind] !== undefined);
-    const kind = first === undefined ? undefined : KINDS_WITHOUT_AGENT[first];
+    const [first, ...more] = KIND_NAMES.filter((kind) => source[kind] !== undefined);
+    const kind = first === undefined ? undefined : KIND_FIELDS[first];
     if (kind === undefined) continue;
-    for (const other of [...(source['agent'] === undefined ? [] : ['agent']), ...more]) {
-      const called = KINDS_WITHOUT_AGENT[other]?.called ?? 'an agent';
+    const others = [...(source['agent'] === undefined ? [] : ['agent' as const]), ...more];
+    for (const other of others) {
+      const called = other === 'agent' ? 'an agent' : KIND_FIELDS[other].called;
       report.add(`${path}/${other}`, 'contradiction', `a step has ${called} or ${kind.called}, not both`);
     }
     for (const [field, why] of Object.entries(kind.without)) {

@@ -775,7 +775,7 @@ describe('signals', () => {
       signal({ name: 'go', schema: { required: 'amount' } }),
       ['/steps/0/signal/schema/required invalid_schema'],
     ],
-    ['a wait', signal({ name: 'go' }, { wait: { duration_ms: 5 } }), ['/steps/0/signal contradiction']],
+    ['a wait', signal({ name: 'go' }, { wait: { duration_ms: 5 } }), ['/steps/0/wait contradiction']],
     ['an agent', signal({ name: 'go' }, { agent: 'echo' }), ['/steps/0/agent contradiction']],
     ['an input', signal({ name: 'go' }, { input: {} }), ['/steps/0/input contradiction']],
   ])('are refused with %s', async (_, wrong, expected) => {

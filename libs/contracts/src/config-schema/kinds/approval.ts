@@ -1,11 +1,13 @@
 import type { Approval } from '../../config.js';
 import { lifetime } from '../limits.js';
 import { anyJson, list, objectOf, text, use, word } from '../schema.js';
+import { withoutAttempts } from './kind.js';
+import type { KindField } from './kind.js';
 
 /** Maximum length as written in a config. The result of an expression may be longer (LIMITS.approvalMessageBytes). */
 const MAX_MESSAGE = 4_096;
 
-export const approval = objectOf<Required<Approval>>('A human decides.', {
+const approval = objectOf<Required<Approval>>('A human decides.', {
   message: text('What the approver is asked: a text, or one expression `{% … %}`.', 1, MAX_MESSAGE),
   approvers: list('The users who may decide; absent when every operator may.', use('Name', 'The id of a user.'), {
     min: 1,
@@ -15,3 +17,15 @@ export const approval = objectOf<Required<Approval>>('A human decides.', {
   on_timeout: word('What the passing of that time decides.', ['reject', 'approve'], 'reject'),
   schema: anyJson('JSON Schema (draft 2020-12) that the data of whoever approves must fit.'),
 });
+
+export const approvalDefinitions = { Approval: approval } as const;
+
+export const approvalField: KindField = {
+  description: 'In place of an agent: a human decides.',
+  called: 'an approval',
+  without: withoutAttempts(
+    'the time to decide is approval.timeout_ms',
+    'a decision is not tried again',
+    'a decision is not undone; let a step after it do that',
+  ),
+};

@@ -1,10 +1,12 @@
 import type { Choice, ChoiceBranch } from '../../config.js';
 import { LIMITS } from '../../limits.js';
 import { list, objectOf, use, word } from '../schema.js';
+import { withoutAttempts } from './kind.js';
+import type { KindField } from './kind.js';
 
 const step = use('Token', 'The id of a step that depends on the choice.');
 
-export const choiceBranch = objectOf<Required<ChoiceBranch>>(
+const choiceBranch = objectOf<Required<ChoiceBranch>>(
   'One way that a choice may go.',
   {
     when: use('Expression', 'JSONata condition.'),
@@ -13,7 +15,7 @@ export const choiceBranch = objectOf<Required<ChoiceBranch>>(
   ['when', 'steps'],
 );
 
-export const choice = objectOf<Required<Choice>>(
+const choice = objectOf<Required<Choice>>(
   'Chooses which of the steps that depend on it run.',
   {
     mode: word('`first`: the first branch whose condition is true; `all`: every one.', ['first', 'all'], 'first'),
@@ -25,3 +27,15 @@ export const choice = objectOf<Required<Choice>>(
   },
   ['branches', 'default'],
 );
+
+export const choiceDefinitions = { Choice: choice, ChoiceBranch: choiceBranch } as const;
+
+export const choiceField: KindField = {
+  description: 'In place of an agent: chooses which of the steps that depend on it run.',
+  called: 'a choice',
+  without: {
+    ...withoutAttempts('a choice takes no time', 'nothing is attempted', 'a choice is not undone'),
+    input: 'nobody gets it',
+    consensus_group: 'a choice has no vote',
+  },
+};

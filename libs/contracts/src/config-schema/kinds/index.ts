@@ -1,31 +1,33 @@
-import { approval } from './approval.js';
-import { choice, choiceBranch } from './choice.js';
-import { llm, llmTool, toolApproval } from './llm.js';
-import { orchestration } from './orchestration.js';
-import { repeat } from './repeat.js';
-import { signal } from './signal.js';
-import { wait } from './wait.js';
+// Written by `npm run registries` from the files of this folder.
+
+import { approvalDefinitions, approvalField } from './approval.js';
+import { choiceDefinitions, choiceField } from './choice.js';
+import { llmDefinitions, llmField } from './llm.js';
+import { orchestrationDefinitions, orchestrationField } from './orchestration.js';
+import { repeatDefinitions } from './repeat.js';
+import { signalDefinitions, signalField } from './signal.js';
+import { waitDefinitions, waitField } from './wait.js';
+import type { KindField } from './kind.js';
 
 /** Definitions of the schema for kinds of steps, by their names in the contract. */
 export const KIND_DEFINITIONS = {
-  Approval: approval,
-  Wait: wait,
-  Signal: signal,
-  Choice: choice,
-  ChoiceBranch: choiceBranch,
-  Orchestration: orchestration,
-  Llm: llm,
-  LlmTool: llmTool,
-  Repeat: repeat,
-  ToolApproval: toolApproval,
+  ...approvalDefinitions,
+  ...choiceDefinitions,
+  ...llmDefinitions,
+  ...orchestrationDefinitions,
+  ...repeatDefinitions,
+  ...signalDefinitions,
+  ...waitDefinitions,
 } as const;
 
-/** Kinds of steps that replace the agent by a field of their own, with a description of each. */
+/** Kinds of steps that replace the agent by a field of their own. */
 export const KIND_FIELDS = {
-  approval: 'In place of an agent: a human decides.',
-  wait: 'In place of an agent: the step is done when a time has come.',
-  signal: 'In place of an agent: the step is done when a signal of that name has come.',
-  choice: 'In place of an agent: chooses which of the steps that depend on it run.',
-  orchestration: 'In place of an agent: an execution of another config, whose output is the step’s.',
-  llm: 'In place of an agent: a model is asked, and what it wants called is called.',
-} as const;
+  approval: approvalField,
+  choice: choiceField,
+  llm: llmField,
+  orchestration: orchestrationField,
+  signal: signalField,
+  wait: waitField,
+} as const satisfies Readonly<Record<string, KindField>>;
+
+export const KIND_NAMES = Object.keys(KIND_FIELDS) as readonly (keyof typeof KIND_FIELDS)[];

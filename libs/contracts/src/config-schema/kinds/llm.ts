@@ -2,8 +2,10 @@ import type { Llm, LlmTool, ToolApproval } from '../../config.js';
 import { HAND_OVER } from '../../codes.js';
 import { lifetime, milliseconds } from '../limits.js';
 import { anyJson, anyObject, flag, list, objectOf, text, use, whole, word } from '../schema.js';
+import { REPEATS_NOT } from './kind.js';
+import type { KindField } from './kind.js';
 
-export const llmTool = objectOf<Required<LlmTool>>(
+const llmTool = objectOf<Required<LlmTool>>(
   'What the model may call.',
   {
     name: use('Token', 'The tool, as the model knows it.'),
@@ -26,7 +28,7 @@ export const llmTool = objectOf<Required<LlmTool>>(
   ['name'],
 );
 
-export const toolApproval = objectOf<Required<ToolApproval>>('A human decides about calls of a tool.', {
+const toolApproval = objectOf<Required<ToolApproval>>('A human decides about calls of a tool.', {
   when: use('Expression', 'JSONata, which also sees `call`, with `tool` and `input`: only such calls are asked about.'),
   message: text('What the approver is asked; tool and input are shown beside it.', 1, 4_096),
   approvers: list('The users who may decide; absent when every operator may.', use('Name', 'The id of a user.'), {
@@ -37,7 +39,7 @@ export const toolApproval = objectOf<Required<ToolApproval>>('A human decides ab
   on_timeout: word('What the passing of that time decides.', ['reject', 'approve'], 'reject'),
 });
 
-export const llm = objectOf<Required<Llm>>(
+const llm = objectOf<Required<Llm>>(
   'A model is asked, and what it wants called is called.',
   {
     model: use('Token', 'Name of one of the tenant’s models.'),
@@ -59,3 +61,15 @@ export const llm = objectOf<Required<Llm>>(
   },
   ['model'],
 );
+
+export const llmDefinitions = { Llm: llm, LlmTool: llmTool, ToolApproval: toolApproval } as const;
+
+export const llmField: KindField = {
+  description: 'In place of an agent: a model is asked, and what it wants called is called.',
+  called: 'an llm',
+  without: {
+    input: 'the model is given llm.prompt or llm.messages',
+    heartbeat_ms: 'a model gives no sign of life before its answer; timeout_ms is the time for one call',
+    repeat: REPEATS_NOT,
+  },
+};

@@ -1,8 +1,9 @@
 import type { Orchestration } from '../../config.js';
 import { ON_PARENT_CLOSE } from '../../codes.js';
 import { objectOf, use, whole, word } from '../schema.js';
+import type { KindField } from './kind.js';
 
-export const orchestration = objectOf<Required<Orchestration>>(
+const orchestration = objectOf<Required<Orchestration>>(
   'An execution of another config.',
   {
     config: use('Name', 'Name or id of the config; a tenant’s own comes before a global one of the same name.'),
@@ -15,3 +16,17 @@ export const orchestration = objectOf<Required<Orchestration>>(
   },
   ['config'],
 );
+
+export const orchestrationDefinitions = { Orchestration: orchestration } as const;
+
+export const orchestrationField: KindField = {
+  description: 'In place of an agent: an execution of another config, whose output is the step’s.',
+  called: 'an orchestration',
+  without: {
+    timeout_ms: 'the time of the child is settings.timeout_ms of its config',
+    retry: 'the steps of the child have retries of their own, and a retry of this execution has the child go on',
+    heartbeat_ms: 'its steps have theirs',
+    schedule_to_start_ms: 'the child begins at once',
+    schedule_to_close_ms: 'the time of the child is settings.timeout_ms of its config',
+  },
+};

@@ -3,7 +3,7 @@ import { LIMITS } from '../../limits.js';
 import { pause } from '../limits.js';
 import { objectOf, use, whole, word } from '../schema.js';
 
-export const repeat = objectOf<Required<Repeat>>(
+const repeat = objectOf<Required<Repeat>>(
   'The step runs again until an expression is true.',
   {
     until: use('Expression', 'JSONata over `iteration`, `result`, `results` and what an input mapping sees.'),
@@ -17,3 +17,5 @@ export const repeat = objectOf<Required<Repeat>>(
   },
   ['until'],
 );
+
+export const repeatDefinitions = { Repeat: repeat } as const;

@@ -1,8 +1,10 @@
 import type { Signal } from '../../config.js';
 import { lifetime } from '../limits.js';
 import { anyJson, objectOf, use, word } from '../schema.js';
+import { withoutAttempts } from './kind.js';
+import type { KindField } from './kind.js';
 
-export const signal = objectOf<Required<Signal>>(
+const signal = objectOf<Required<Signal>>(
   'The step waits for a signal.',
   {
     name: use('Token', 'Its name, as senders say it. Several steps may wait for the same: each takes one.'),
@@ -17,3 +19,14 @@ export const signal = objectOf<Required<Signal>>(
   },
   ['name'],
 );
+
+export const signalDefinitions = { Signal: signal } as const;
+
+export const signalField: KindField = {
+  description: 'In place of an agent: the step is done when a signal of that name has come.',
+  called: 'a signal',
+  without: {
+    ...withoutAttempts('the time to wait is signal.timeout_ms', 'nothing is attempted', 'a signal is not undone'),
+    input: 'nobody gets it',
+  },
+};

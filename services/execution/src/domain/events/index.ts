@@ -1,3 +1,5 @@
+// Written by `npm run registries` from the files of this folder.
+
 import type { EventType } from '@batuta/contracts';
 import { approvalDecided } from './approval-decided.js';
 import { approvalRequested } from './approval-requested.js';
@@ -38,51 +40,51 @@ import { stepReused } from './step-reused.js';
 import { stepScheduled } from './step-scheduled.js';
 import { stepSkipped } from './step-skipped.js';
 import { toolCalled } from './tool-called.js';
-import { waiterAdded } from './waiter-added.js';
 import { waitStarted } from './wait-started.js';
+import { waiterAdded } from './waiter-added.js';
 import type { EventDefinition } from './definition.js';
 
 /** Every event of an execution's log, one file each. */
 export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
-  ExecutionStarted: executionStarted,
-  StepReused: stepReused,
-  StepScheduled: stepScheduled,
-  StepProgressed: stepProgressed,
-  ModelAnswered: modelAnswered,
-  ToolCalled: toolCalled,
-  IterationCompleted: iterationCompleted,
-  IterationPlanned: iterationPlanned,
-  StepCompleted: stepCompleted,
-  StepAttemptFailed: stepAttemptFailed,
-  StepFailed: stepFailed,
-  StepSkipped: stepSkipped,
-  ApprovalRequested: approvalRequested,
   ApprovalDecided: approvalDecided,
-  EvaluationRequested: evaluationRequested,
-  EvaluationRecorded: evaluationRecorded,
-  ConsensusReached: consensusReached,
-  ConsensusFailed: consensusFailed,
-  ExecutionPaused: executionPaused,
-  ExecutionResumed: executionResumed,
-  WaiterAdded: waiterAdded,
-  DependencyFound: dependencyFound,
-  DependencyEnded: dependencyEnded,
-  DependenciesChecked: dependenciesChecked,
-  ExecutionRescheduled: executionRescheduled,
-  WaitStarted: waitStarted,
-  SignalAwaited: signalAwaited,
-  SignalReceived: signalReceived,
-  ChoiceMade: choiceMade,
+  ApprovalRequested: approvalRequested,
+  BudgetExceeded: budgetExceeded,
+  ChildEnded: childEnded,
   ChildRequested: childRequested,
   ChildStarted: childStarted,
-  ChildEnded: childEnded,
-  ParentCommanded: parentCommanded,
-  BudgetExceeded: budgetExceeded,
+  ChoiceMade: choiceMade,
   CompensationStarted: compensationStarted,
-  ExecutionCompleted: executionCompleted,
-  ExecutionFailed: executionFailed,
+  ConsensusFailed: consensusFailed,
+  ConsensusReached: consensusReached,
+  DependenciesChecked: dependenciesChecked,
+  DependencyEnded: dependencyEnded,
+  DependencyFound: dependencyFound,
+  EvaluationRecorded: evaluationRecorded,
+  EvaluationRequested: evaluationRequested,
   ExecutionCancelled: executionCancelled,
-  ExecutionRetried: executionRetried,
-  ExecutionReopened: executionReopened,
+  ExecutionCompleted: executionCompleted,
   ExecutionDeleted: executionDeleted,
+  ExecutionFailed: executionFailed,
+  ExecutionPaused: executionPaused,
+  ExecutionReopened: executionReopened,
+  ExecutionRescheduled: executionRescheduled,
+  ExecutionResumed: executionResumed,
+  ExecutionRetried: executionRetried,
+  ExecutionStarted: executionStarted,
+  IterationCompleted: iterationCompleted,
+  IterationPlanned: iterationPlanned,
+  ModelAnswered: modelAnswered,
+  ParentCommanded: parentCommanded,
+  SignalAwaited: signalAwaited,
+  SignalReceived: signalReceived,
+  StepAttemptFailed: stepAttemptFailed,
+  StepCompleted: stepCompleted,
+  StepFailed: stepFailed,
+  StepProgressed: stepProgressed,
+  StepReused: stepReused,
+  StepScheduled: stepScheduled,
+  StepSkipped: stepSkipped,
+  ToolCalled: toolCalled,
+  WaitStarted: waitStarted,
+  WaiterAdded: waiterAdded,
 };

@@ -2,28 +2,10 @@ import { FAILURE_CODES, type StepDefinition, type StepView } from '@batuta/contr
 import type { Unit } from '../graph/compiled.js';
 import type { State } from '../state/state.js';
 import type { UnitState } from '../state/unit-state.js';
-import { agentKind } from './agent/agent.js';
-import { approvalKind } from './approval/approval.js';
-import { choiceKind } from './choice/choice.js';
-import { llmKind } from './llm/llm.js';
 import type { StepKind } from './kind.js';
-import { orchestrationKind } from './orchestration/orchestration.js';
-import { signalKind } from './signal/signal.js';
-import { waitKind } from './wait/wait.js';
+import { KINDS } from './registry.js';
 
-/**
- * Every kind of step, one folder each. A step has the first kind whose rules it contains. Every other step is an
- * agent's.
- */
-export const KINDS = {
-  approval: approvalKind,
-  wait: waitKind,
-  signal: signalKind,
-  choice: choiceKind,
-  llm: llmKind,
-  orchestration: orchestrationKind,
-  agent: agentKind,
-};
+export { KINDS };
 
 type RulesOf<Kind> = Kind extends StepKind<infer Rules> ? Rules : never;
 
