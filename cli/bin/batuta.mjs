@@ -105,7 +105,7 @@ async function build(isFirst) {
   checkWritable();
   if (isFirst) {
     checkSpace();
-    process.stderr.write('Building (first time; takes 40 s to 2 minutes, by machine) …\n');
+    process.stderr.write('Building (first time; takes 10 s to a minute, by machine) …\n');
   }
   const startedAt = Date.now();
   const seconds = () => Math.round((Date.now() - startedAt) / 1000);
