@@ -19,6 +19,7 @@ const libs = [
   'worker',
   'nats-accounts',
   'event-store',
+  'log-reader',
   'sandbox',
   'outbound-http',
   'local-stack',
@@ -42,6 +43,8 @@ export const mayImport = {
   worker: ['client', 'collections', 'contracts', 'messaging'],
   conformance: ['contracts', 'local-stack', 'messaging', 'nats-accounts'],
   'event-store': ['contracts', 'settings', 'observability'],
+  // Follows the log over NATS. It must not know the store, because projections of other services have another database.
+  'log-reader': ['contracts', 'messaging', 'observability'],
   sandbox: ['contracts', 'settings'],
   'outbound-http': [],
   'nats-accounts': ['contracts'],

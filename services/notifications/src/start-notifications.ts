@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { CALLBACK_TYPES, subjects } from '@batuta/contracts';
-import type { LifecycleNotice } from '@batuta/contracts';
 import {
   natsMicroservice,
   servePatternsLocally,
@@ -31,7 +30,7 @@ import {
 import { DeliveryQueue } from './deliveries/delivery-queue.js';
 import { exposeOverdue } from './deliveries/overdue.js';
 import { Sender } from './deliveries/sender.js';
-import { LogReader } from './log/log-reader.js';
+import { deliveryLogReader } from './log/delivery-maker.js';
 import { loadNotificationsSettings } from './settings.js';
 import type { NotificationsSettings } from './settings.js';
 import { Templates } from './templates/templates.js';
@@ -153,7 +152,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
     const sender = new Sender({ queue, channels, publish, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
     opened.push(() => sender.close());
-    const reader = new LogReader({
+    const reader = deliveryLogReader({
       dataSource: rows.everybody,
       control,
       queue,
@@ -168,12 +167,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const notices = nats.subscribe(subjects.allLifecycle, {
       queue: 'notifications',
       callback: (error, message) => {
-        if (error !== null) return;
-        const notice = noticeOf(message.data);
-        // proto-JSON omits a partition of 0.
-        if (notice === undefined) return reader.wake();
-        reader.wake(notice.partition ?? 0, notice.position);
-        for (const { partition, position } of notice.others ?? []) reader.wake(partition ?? 0, position);
+        if (error === null) reader.heard(message.data);
       },
     });
     opened.push(() => {
@@ -248,16 +242,5 @@ async function renewSecrets(
       { count: ofHeaders.unreadable },
       'headers of callbacks cannot be read with BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: their webhooks fail until the key is set or the callback is made again',
     );
-  }
-}
-
-/** Undefined when it is not a notice. */
-function noticeOf(data: Uint8Array): Partial<LifecycleNotice> | undefined {
-  try {
-    const notice = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<LifecycleNotice> | null;
-    const readable = typeof notice?.executionId === 'string' && Array.isArray(notice.others ?? []);
-    return readable ? notice : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -6,7 +6,7 @@ import { Secret } from '@batuta/settings';
 import { eventually } from '@batuta/testing';
 import { NotificationsRows, migrate, notificationsDataSource } from '../src/database/data-source.js';
 import { DeliveryQueue } from '../src/deliveries/delivery-queue.js';
-import { LogReader } from '../src/log/log-reader.js';
+import { deliveryLogReader } from '../src/log/delivery-maker.js';
 import * as sql from '../src/log/log-sql.js';
 import { loadNotificationsSettings } from '../src/settings.js';
 import { logger, principal, Receiver, startUnderTest } from './harness.js';
@@ -93,7 +93,7 @@ describe('while nobody wants to hear of anything', () => {
     await dataSource.initialize();
     await migrate(dataSource);
     const control: ControlClient = test.client;
-    const reader = new LogReader({
+    const reader = deliveryLogReader({
       dataSource,
       control,
       queue: new DeliveryQueue(new NotificationsRows(dataSource), settings),
@@ -560,7 +560,7 @@ describe('statements of a pass', () => {
         const rows = JSON.stringify(ids.map((id) => ({ execution_id: id, ended: true })));
         const messages = JSON.stringify(ids.map((id) => ({ execution_id: id, version: 1, event: {} })));
         const statements: [string, unknown[]][] = [
-          [sql.MOVE, moves],
+          [sql.CURSORS.move, moves],
           [sql.MOVE_UNLESS_WANTED, [...moves, ids, false]],
           [sql.MOVE_UNLESS_ANYBODY, moves],
           [sql.KEPT, [ids]],

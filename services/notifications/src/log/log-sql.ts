@@ -1,27 +1,6 @@
-/** $1: number of partitions. */
-export const ADD_CURSORS = `
-  INSERT INTO notifications.cursors (partition) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING`;
+import { cursorTable } from '@batuta/log-reader';
 
-/** $1: partitions. */
-export const POSITIONS = 'SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])';
-
-const LOCKED = `locked AS MATERIALIZED (
-    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
-    ORDER BY partition FOR UPDATE
-  )`;
-const MOVE_LOCKED = `UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
-  FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
-  JOIN locked USING (partition)
-  WHERE c.partition = r.partition AND locked.position = r.since`;
-
-/**
- * Moves the cursors that are still where the reading began. All processes lock them in the same order. Returns those
- * that moved. $1: partitions, $2: old positions, $3: new positions.
- */
-export const MOVE = `
-  WITH ${LOCKED}
-  ${MOVE_LOCKED}
-  RETURNING c.partition`;
+export const CURSORS = cursorTable('notifications.cursors');
 
 // Each is answered by the first row of a partial index.
 const FIRST_CONFIG_CALLBACK = `
@@ -31,14 +10,11 @@ const FIRST_EXECUTION_CALLBACK = `
 const FIRST_OPEN_EXECUTION = `
         SELECT execution_id FROM notifications.executions WHERE ended_at IS NULL ORDER BY execution_id LIMIT 1`;
 
-/** Moves the cursors like MOVE, if the one row of `judged` says that nothing is `wanted`. */
-const LOCKED_AND_MOVED = `${LOCKED}, moved AS (
-  ${MOVE_LOCKED} AND NOT (SELECT wanted FROM judged)
-  RETURNING c.partition
-)`;
+/** Moves the cursors if the one row of `judged` says that nothing is `wanted`. */
+const LOCKED_AND_MOVED = CURSORS.moveIf('NOT (SELECT wanted FROM judged)');
 
 /**
- * Moves the cursors like MOVE, unless a callback may want the events; then no cursor moves. Returns one row: `configs`,
+ * Moves the cursors like `CURSORS.move`, unless a callback may want the events; then no cursor moves. Returns one row: `configs`,
  * whether any config has an enabled callback; `wanted`; and the partitions whose cursor `moved`. $1: partitions, $2:
  * old positions, $3: new positions, $4: the executions of the events, $5: whether the events themselves show that they
  * are wanted.
@@ -73,7 +49,7 @@ export const MOVE_UNLESS_WANTED = `
   SELECT configs, wanted, ARRAY(SELECT partition FROM moved) AS moved FROM judged`;
 
 /**
- * Moves the cursors like MOVE, unless any callback is enabled or any stored execution has not ended. Returns one row:
+ * Moves the cursors like `CURSORS.move`, unless any callback is enabled or any stored execution has not ended. Returns one row:
  * `wanted`, whether there is one, and the partitions whose cursor `moved`. $1: partitions, $2: old positions, $3: new
  * positions.
  */

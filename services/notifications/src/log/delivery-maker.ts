@@ -1,11 +1,11 @@
-import { CALLBACK_EVENTS, isTerminalEventType, operations } from '@batuta/contracts';
-import type { CallbackEvent, Event, EventType, ReadLogReply, ReadLogRequest, TopologyReply } from '@batuta/contracts';
-import { UnavailableError } from '@batuta/messaging';
+import { CALLBACK_EVENTS, isTerminalEventType } from '@batuta/contracts';
+import type { CallbackEvent, Event, EventType } from '@batuta/contracts';
+import { LogReader, cursorMoves } from '@batuta/log-reader';
+import type { Committed, LogFollower, LogPass, Reading } from '@batuta/log-reader';
 import type { ControlClient } from '@batuta/messaging';
 import { counter, gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import type { DataSource, EntityManager } from 'typeorm';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { AddedDeliveries, DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
 import { callbackEventOf, messageOf } from '../templates/message.js';
@@ -21,15 +21,6 @@ const TAKEN_UP: readonly EventType[] = ['ExecutionRetried', 'ExecutionReopened']
  */
 const DELETED: EventType = 'ExecutionDeleted';
 const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), ...TAKEN_UP, DELETED];
-/**
- * Most events of one reading, over all its partitions. Their payloads together must fit into a message; the execution
- * service ensures this.
- */
-const READING = 3_200;
-/** Most events of one partition in a reading. */
-const PAGE = 200;
-/** Partitions that are read and committed together. */
-const ROUND = 64;
 /** Milliseconds between the starts of two passes while there are new events. */
 const BUSY_PAUSE_MS = 25;
 /** The same when the last passes found no wanted events. So the first wanted event waits this long at most. */
@@ -59,12 +50,11 @@ const lag = gauge(
   'Age of the oldest event in the last reading, the largest of all partitions; 0 when everything is read',
 );
 
-export interface LogReaderOptions {
+export interface DeliveryMakerOptions {
   readonly dataSource: DataSource;
   readonly control: ControlClient;
   readonly queue: DeliveryQueue;
   readonly logger: Logger;
-  readonly pollMs: number;
   /** Older events are not delivered any more. */
   readonly maxAgeMs: number;
   /** Called when new deliveries are committed. */
@@ -81,11 +71,6 @@ interface CallbackRow {
   fallback: ChannelDefinition[];
 }
 
-interface CursorRow {
-  partition: number;
-  position: string;
-}
-
 type JudgedAll = Omit<Judged, 'configs'>;
 
 interface Judged {
@@ -95,20 +80,21 @@ interface Judged {
   readonly moved: readonly number[];
 }
 
-/** The result of reading one partition. */
-interface Reading {
-  readonly partition: number;
-  readonly from: number;
-  readonly to: number;
-  readonly events: readonly Event[];
-  /** Whether the page may have been cut, so that there may be more. */
-  readonly full: boolean;
+/** Reads the log and makes the deliveries. */
+export function deliveryLogReader(options: DeliveryMakerOptions & { readonly pollMs: number }): LogReader {
+  const { dataSource, control, logger, pollMs } = options;
+  return new LogReader({
+    control,
+    logger,
+    pollMs,
+    cursors: sql.CURSORS,
+    query: (text, values) => dataSource.query(text, values),
+    follower: new DeliveryMaker(options),
+  });
 }
 
 /**
- * Reads every partition's log and makes the deliveries. One transaction stores deliveries and moves the cursors. A
- * cursor moves only if it is still where the reading began, so replicas that read the same events make nothing twice.
- * Partitions with new events at the same time share a transaction.
+ * Makes deliveries from events. One transaction stores deliveries and moves the cursors.
  *
  * While no callback wants the events, one statement checks this and moves the cursors, and nothing is stored about the
  * executions. After some such passes, only starts that name a callback_url are read, as long as no callback is enabled.
@@ -116,197 +102,71 @@ interface Reading {
  * A callback gets every event after the answer to the request that made it: such an event was committed after the
  * callback, and the check for callbacks runs later still. The callback may miss any earlier event.
  */
-export class LogReader {
-  readonly #options: LogReaderOptions;
-  /** Partitions to read, each with a position that is known to exist. */
-  readonly #dirty = new Map<number, number>();
-  readonly #positions = new Map<number, number>();
-  readonly #lag = new Map<number, number>();
-  #partitions = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #asking: Promise<void> = Promise.resolve();
-  #reading: Promise<void> | undefined;
-  #closing = false;
-  #lastPass = -Infinity;
+class DeliveryMaker implements LogFollower {
+  readonly #options: DeliveryMakerOptions;
   /** Passes since the last one that made a delivery. */
   #unwanted = 0;
   /** Full passes to make before a quick pass is allowed again. */
   #fullPasses = 0;
-  readonly #stopping = new AbortController();
+  readonly #full: LogPass = { select: { types: TYPES }, commit: (readings) => this.#commit(readings) };
+  /** Of starts only those that name a callback_url, and of later events only retries. */
+  readonly #quick: LogPass = {
+    select: { types: CALLED_BACK, onlyCalledBackStarts: true },
+    commit: (readings) => this.#passQuietly(readings),
+  };
 
-  constructor(options: LogReaderOptions) {
+  constructor(options: DeliveryMakerOptions) {
     this.#options = options;
   }
 
-  /** Asks for the partitions until the execution service answers, then reads. Does not wait for any of this. */
-  start(): void {
-    this.#poll();
-  }
-
-  /** Reads a partition soon, up to a position that is known to exist. Without a partition, reads all of them. */
-  wake(partition?: number, position = 0): void {
-    if (this.#closing || this.#partitions === 0) return;
-    if (partition === undefined) {
-      for (let each = 0; each < this.#partitions; each += 1) this.#mark(each, 0);
-    } else if (Number.isInteger(partition) && partition >= 0 && partition < this.#partitions) {
-      if (position > 0 && position <= (this.#positions.get(partition) ?? 0)) return;
-      this.#mark(partition, position);
+  passes(): readonly LogPass[] {
+    if (this.#unwanted < UNWANTED_PASSES) return [this.#full];
+    if (this.#fullPasses > 0) {
+      this.#fullPasses -= 1;
+      return [this.#full];
     }
-    this.#reading ??= this.#readAll().finally(() => {
-      this.#reading = undefined;
-    });
+    return [this.#quick, this.#full];
   }
 
-  /** Ends after the current reading. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    this.#stopping.abort();
-    clearTimeout(this.#timer);
-    this.#dirty.clear();
-    await this.#asking;
-    await this.#reading;
-  }
-
-  #mark(partition: number, position: number): void {
-    this.#dirty.set(partition, Math.max(position, this.#dirty.get(partition) ?? 0));
-  }
-
-  #poll(): void {
-    const again = (ms: number): void => {
-      if (this.#closing) return;
-      // A random delay, so that not all replicas read at the same moment.
-      this.#timer = setTimeout(() => this.#poll(), ms * (0.75 + Math.random() / 2));
-    };
-    if (this.#partitions > 0) {
-      this.wake();
-      again(this.#options.pollMs);
-      return;
-    }
-    this.#asking = this.#topology().then(
-      () => again(0),
-      (error: unknown) => {
-        this.#failed(error, 'the partitions cannot be requested yet');
-        again(Math.min(1_000, this.#options.pollMs));
-      },
-    );
-  }
-
-  async #topology(): Promise<void> {
-    const { control, dataSource } = this.#options;
-    const { partitions } = await control.request<TopologyReply>(operations.engine.topology.subject, {});
-    if (!Number.isInteger(partitions) || partitions < 1) throw new Error('the topology names no partitions');
-    await dataSource.query(sql.ADD_CURSORS, [partitions]);
-    this.#partitions = partitions;
-  }
-
-  async #readAll(): Promise<void> {
-    let left = 0;
-    while (this.#dirty.size > 0 && !this.#closing) {
-      if (left <= 0) {
-        await this.#breathe();
-        left = this.#dirty.size;
-      }
-      left -= ROUND;
-      const round = new Map([...this.#dirty].slice(0, ROUND));
-      for (const partition of round.keys()) this.#dirty.delete(partition);
-      try {
-        await this.#readRound(round);
-      } catch (error) {
-        this.#failed(error, 'reading the log failed; the next poll continues');
-      }
-    }
-  }
-
-  /** Waits a little between passes, so that each pass reads several events and not only one. */
-  async #breathe(): Promise<void> {
+  pauseMs(): number {
     const pause = this.#unwanted < UNWANTED_PASSES ? BUSY_PAUSE_MS : UNWANTED_PAUSE_MS;
     this.#unwanted += 1;
-    const wait = this.#lastPass + pause - performance.now();
-    if (wait > 0) await delay(wait, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-    this.#lastPass = performance.now();
+    return pause;
   }
 
-  async #readRound(round: ReadonlyMap<number, number>): Promise<void> {
-    await this.#loadPositions([...round.keys()].filter((partition) => !this.#positions.has(partition)));
-    if (await this.#passQuietly(round)) return;
-    const news = (await this.#read([...round.keys()])).filter(({ from, to }) => to > from);
-    if (news.length === 0) return;
-    try {
-      await this.#commit(news, round);
-    } catch (error) {
-      if (news.length === 1) throw error;
-      // One by one, so that a partition with an event that cannot be stored does not stop the others.
-      for (const one of news) {
-        await this.#commit([one], round).catch((alone: unknown) =>
-          this.#failed(alone, 'a partition could not be read', one.partition),
-        );
-      }
-    }
+  lag(seconds: number): void {
+    lag.set(seconds);
   }
 
   /**
    * Moves the cursors without reading the skipped events. This works only if no callback may want them and no start
-   * names a callback_url. Returns whether this was possible.
+   * names a callback_url.
    */
-  async #passQuietly(round: ReadonlyMap<number, number>): Promise<boolean> {
-    if (this.#unwanted < UNWANTED_PASSES) return false;
-    if (this.#fullPasses > 0) {
-      this.#fullPasses -= 1;
-      return false;
-    }
-    const readings = await this.#read([...round.keys()], true);
-    if (readings.some(({ events }) => events.length > 0)) return false;
-    const news = readings.filter(({ from, to }) => to > from);
-    if (news.length === 0) return true;
-    const judged = await this.#judge<JudgedAll>(sql.MOVE_UNLESS_ANYBODY, cursorMoves(news));
+  async #passQuietly(readings: readonly Reading[]): Promise<Committed | undefined> {
+    if (readings.some(({ events }) => events.length > 0)) return undefined;
+    const judged = await this.#judge<JudgedAll>(sql.MOVE_UNLESS_ANYBODY, cursorMoves(readings));
     if (judged.wanted) {
       this.#fullPasses = FULL_PASSES;
-      return false;
+      return undefined;
     }
-    this.#settle(news, new Set(judged.moved), NOTHING, round);
-    return true;
+    return this.#count(readings, new Set(judged.moved), NOTHING);
   }
 
-  /**
-   * Empty when the execution service does not answer; the next poll asks again. `onlyCalledBack`: of starts only those
-   * that name a callback_url, and of later events only retries.
-   */
-  async #read(partitions: readonly number[], onlyCalledBack = false): Promise<Reading[]> {
-    const cursors = partitions.map((partition) => ({ partition, afterPosition: this.#positions.get(partition) ?? 0 }));
-    const limit = Math.min(PAGE, Math.ceil(READING / partitions.length));
-    const request: ReadLogRequest = onlyCalledBack
-      ? { cursors, limit, types: CALLED_BACK, onlyCalledBackStarts: true }
-      : { cursors, limit, types: TYPES };
-    try {
-      const { pages = [] } = await this.#options.control.request<ReadLogReply>(operations.engine.log.subject, request);
-      return cursors.flatMap(({ partition, afterPosition: from }, place) => {
-        const page = pages[place];
-        if (page === undefined) return [];
-        this.#measure(partition, page.events);
-        const full = page.more === true || page.events.length >= limit;
-        if (full && page.position === from) this.#mark(partition, from + 1);
-        return [{ partition, from, to: page.position, events: page.events, full }];
-      });
-    } catch (error) {
-      this.#failed(error, 'reading the log failed; the next poll continues');
-      return [];
-    }
-  }
-
-  async #commit(readings: readonly Reading[], known: ReadonlyMap<number, number>): Promise<void> {
-    const { dataSource } = this.#options;
+  async #commit(readings: readonly Reading[]): Promise<Committed> {
+    const { dataSource, logger } = this.#options;
     const judged = await this.#moveUnlessWanted(readings);
-    if (!judged.wanted) return this.#settle(readings, new Set(judged.moved), NOTHING, known);
+    if (!judged.wanted) return this.#count(readings, new Set(judged.moved), NOTHING);
     const events = readings.flatMap((reading) => reading.events);
     const executions = await executionsOf(this.#options, events, judged.configs);
     const { unanswered, failure } = executions;
     if (failure !== undefined) {
-      this.#failed(failure, 'the starts of executions cannot be requested; the next poll continues');
+      logger.debug({ err: failure }, 'the starts of executions cannot be requested; the next poll continues');
     }
     const ready = readings.filter((reading) => !reading.events.some((event) => unanswered.has(event.executionId)));
-    if (ready.length === 0) return;
+    const postponed = new Set(readings.filter((reading) => !ready.includes(reading)).map((one) => one.partition));
+    if (ready.length === 0) return { moved: new Set(), postponed };
     const { moved, added } = await dataSource.transaction(async (manager) => {
-      const [rows] = await manager.query<[{ partition: number }[], number]>(sql.MOVE, cursorMoves(ready));
+      const [rows] = await manager.query<[{ partition: number }[], number]>(sql.CURSORS.move, cursorMoves(ready));
       const partitions = new Set(rows.map(({ partition }) => partition));
       const found = eventsOf(ready, partitions);
       const made = await this.#make(manager, found, executions);
@@ -315,7 +175,7 @@ export class LogReader {
       await this.#forget(manager, found);
       return { moved: partitions, added: made };
     });
-    this.#settle(ready, moved, added, known);
+    return { ...this.#count(ready, moved, added), postponed };
   }
 
   async #moveUnlessWanted(readings: readonly Reading[]): Promise<Judged> {
@@ -339,48 +199,15 @@ export class LogReader {
     return judged;
   }
 
-  /** Updates the state after readings. Another replica has moved the cursors that did not move here. */
-  #settle(
-    readings: readonly Reading[],
-    moved: ReadonlySet<number>,
-    added: AddedDeliveries,
-    known: ReadonlyMap<number, number>,
-  ): void {
-    for (const { partition, to, events: page, full } of readings) {
-      const target = known.get(partition) ?? 0;
-      if (!moved.has(partition)) {
-        this.#positions.delete(partition);
-        this.#mark(partition, target);
-        continue;
-      }
-      this.#positions.set(partition, to);
-      // A poll knows no position, and a page may be cut by its size. So only an empty page means that a partition is
-      // read to its end.
-      if (full || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
-    }
+  /** Counts what was done with readings. */
+  #count(readings: readonly Reading[], moved: ReadonlySet<number>, added: AddedDeliveries): Committed {
     for (const event of eventsOf(readings, moved)) eventsRead.inc({ type: event.type });
     deliveriesMade.inc(added.made);
-    if (added.made === 0) return;
-    this.#unwanted = 0;
-    this.#options.onDeliveries(added);
-  }
-
-  async #loadPositions(partitions: readonly number[]): Promise<void> {
-    if (partitions.length === 0) return;
-    const rows = await this.#options.dataSource.query<CursorRow[]>(sql.POSITIONS, [partitions]);
-    for (const { partition, position } of rows) this.#positions.set(partition, Number(position));
-  }
-
-  #failed(error: unknown, message: string, partition?: number): void {
-    const level = error instanceof UnavailableError ? 'debug' : 'error';
-    this.#options.logger[level]({ err: error, partition }, message);
-  }
-
-  #measure(partition: number, events: readonly Event[]): void {
-    const [oldest] = events;
-    if (oldest === undefined) this.#lag.delete(partition);
-    else this.#lag.set(partition, Math.max(0, Date.now() - oldest.at) / 1000);
-    lag.set(Math.max(0, ...this.#lag.values()));
+    if (added.made > 0) {
+      this.#unwanted = 0;
+      this.#options.onDeliveries(added);
+    }
+    return { moved };
   }
 
   /** Makes the deliveries for events. */
@@ -444,11 +271,6 @@ export class LogReader {
     });
     if (changed.length > 0) await manager.query(sql.KEEP, [JSON.stringify(changed)]);
   }
-}
-
-/** The first three parameters of every statement that moves cursors. */
-function cursorMoves(readings: readonly Reading[]): [number[], number[], number[]] {
-  return [readings.map(({ partition }) => partition), readings.map(({ from }) => from), readings.map(({ to }) => to)];
 }
 
 function eventsOf(readings: readonly Reading[], partitions: ReadonlySet<number>): Event[] {
