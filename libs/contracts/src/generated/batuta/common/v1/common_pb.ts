@@ -17,13 +17,13 @@ export const file_batuta_common_v1_common: GenFile = /*@__PURE__*/
   fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSLKAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBXRyYWNlGAUgASgJEg8KB3N0ZXBfaWQYBiABKAkSEQoJc3RlcF9uYW1lGAcgASgJEg0KBWFnZW50GAggASgJEhAKCGF0dGVtcHRzGAkgASgFEg8KB3N1bW1hcnkYCiABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJIngKDVByZWNvbmRpdGlvbnMSMAoIaWZfbWF0Y2gYASABKAsyHi5iYXR1dGEuY29tbW9uLnYxLlRhZ0NvbmRpdGlvbhI1Cg1pZl9ub25lX21hdGNoGAIgASgLMh4uYmF0dXRhLmNvbW1vbi52MS5UYWdDb25kaXRpb24iKQoMVGFnQ29uZGl0aW9uEgsKA2FueRgBIAEoCBIMCgR0YWdzGAIgAygJIj8KC0lkZW1wb3RlbmN5EgsKA2tleRgBIAEoCRINCgVyb3V0ZRgCIAEoCRIUCgxyZXF1ZXN0X2hhc2gYAyABKAkiPwoKRGVwZW5kZW5jeRIUCgxleGVjdXRpb25faWQYASABKAkSCgoCb24YAiABKAkSDwoHcHJvY2VzcxgDIAEoCSJCCgpQYXJlbnRMaW5rEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg0KBWRlcHRoGAMgASgFYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
- * An expected refusal. `code` is stable and part of the contract; `message` is for people.
+ * An expected refusal. `code` is stable and part of the contract. `message` is for people.
  *
  * @generated from message batuta.common.v1.Refusal
  */
 export type Refusal = Message<"batuta.common.v1.Refusal"> & {
   /**
-   * One of libs/contracts error codes, for example "not_found" or "validation_failed".
+   * One of the error codes in libs/contracts, for example "not_found" or "validation_failed".
    *
    * @generated from field: string code = 1;
    */
@@ -35,7 +35,7 @@ export type Refusal = Message<"batuta.common.v1.Refusal"> & {
   message: string;
 
   /**
-   * Every mistake found, each with the path of the offending value.
+   * Every mistake that was found, each with the path of the wrong value.
    *
    * @generated from field: repeated batuta.common.v1.Violation violations = 3;
    */
@@ -48,13 +48,13 @@ export type Refusal = Message<"batuta.common.v1.Refusal"> & {
 };
 
 /**
- * An expected refusal. `code` is stable and part of the contract; `message` is for people.
+ * An expected refusal. `code` is stable and part of the contract. `message` is for people.
  *
  * @generated from message batuta.common.v1.Refusal
  */
 export type RefusalJson = {
   /**
-   * One of libs/contracts error codes, for example "not_found" or "validation_failed".
+   * One of the error codes in libs/contracts, for example "not_found" or "validation_failed".
    *
    * @generated from field: string code = 1;
    */
@@ -66,7 +66,7 @@ export type RefusalJson = {
   message?: string;
 
   /**
-   * Every mistake found, each with the path of the offending value.
+   * Every mistake that was found, each with the path of the wrong value.
    *
    * @generated from field: repeated batuta.common.v1.Violation violations = 3;
    */
@@ -173,14 +173,15 @@ export type Failure = Message<"batuta.common.v1.Failure"> & {
   details?: JsonObject | undefined;
 
   /**
-   * Where in the agent's code it failed, for operators; never shown without authorisation.
+   * Where in the agent's code it failed, for operators. The column error_trace of the step runs has it too.
    *
    * @generated from field: string trace = 5;
    */
   trace: string;
 
   /**
-   * Only where a failure is shown, never in an event: the step (or consensus group) that failed, and the step's name and agent.
+   * This field and those below are set where a failure is shown, and never in an event. They name the step (or consensus group) that
+   * failed, and the step's name and agent.
    *
    * @generated from field: string step_id = 6;
    */
@@ -197,14 +198,14 @@ export type Failure = Message<"batuta.common.v1.Failure"> & {
   agent: string;
 
   /**
-   * Attempts made of it.
+   * Number of attempts that were made.
    *
    * @generated from field: int32 attempts = 9;
    */
   attempts: number;
 
   /**
-   * All of that as one sentence.
+   * The failure in one sentence, with the step and the number of attempts.
    *
    * @generated from field: string summary = 10;
    */
@@ -240,14 +241,15 @@ export type FailureJson = {
   details?: StructJson;
 
   /**
-   * Where in the agent's code it failed, for operators; never shown without authorisation.
+   * Where in the agent's code it failed, for operators. The column error_trace of the step runs has it too.
    *
    * @generated from field: string trace = 5;
    */
   trace?: string;
 
   /**
-   * Only where a failure is shown, never in an event: the step (or consensus group) that failed, and the step's name and agent.
+   * This field and those below are set where a failure is shown, and never in an event. They name the step (or consensus group) that
+   * failed, and the step's name and agent.
    *
    * @generated from field: string step_id = 6;
    */
@@ -264,14 +266,14 @@ export type FailureJson = {
   agent?: string;
 
   /**
-   * Attempts made of it.
+   * Number of attempts that were made.
    *
    * @generated from field: int32 attempts = 9;
    */
   attempts?: number;
 
   /**
-   * All of that as one sentence.
+   * The failure in one sentence, with the step and the number of attempts.
    *
    * @generated from field: string summary = 10;
    */
@@ -286,7 +288,7 @@ export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__
   messageDesc(file_batuta_common_v1_common, 2);
 
 /**
- * What an execution may spend; 0 or absent means no limit.
+ * What an execution may spend. 0 or absent means no limit.
  *
  * @generated from message batuta.common.v1.Budget
  */
@@ -303,7 +305,7 @@ export type Budget = Message<"batuta.common.v1.Budget"> & {
 };
 
 /**
- * What an execution may spend; 0 or absent means no limit.
+ * What an execution may spend. 0 or absent means no limit.
  *
  * @generated from message batuta.common.v1.Budget
  */
@@ -327,7 +329,7 @@ export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PUR
   messageDesc(file_batuta_common_v1_common, 3);
 
 /**
- * Who asks: made by the gateway from the API key.
+ * Who asks. The gateway makes it from the API key.
  *
  * @generated from message batuta.common.v1.Principal
  */
@@ -356,7 +358,7 @@ export type Principal = Message<"batuta.common.v1.Principal"> & {
 };
 
 /**
- * Who asks: made by the gateway from the API key.
+ * Who asks. The gateway makes it from the API key.
  *
  * @generated from message batuta.common.v1.Principal
  */
@@ -392,7 +394,8 @@ export const PrincipalSchema: GenMessage<Principal, {jsonType: PrincipalJson}> =
   messageDesc(file_batuta_common_v1_common, 4);
 
 /**
- * Conditions on the entity tag of what a request changes (RFC 9110, 13.1); one that does not hold is refused with version_conflict.
+ * Conditions on the entity tag of the resource that a request changes (RFC 9110, 13.1). If one does not hold, the request is refused
+ * with version_conflict.
  *
  * @generated from message batuta.common.v1.Preconditions
  */
@@ -409,7 +412,8 @@ export type Preconditions = Message<"batuta.common.v1.Preconditions"> & {
 };
 
 /**
- * Conditions on the entity tag of what a request changes (RFC 9110, 13.1); one that does not hold is refused with version_conflict.
+ * Conditions on the entity tag of the resource that a request changes (RFC 9110, 13.1). If one does not hold, the request is refused
+ * with version_conflict.
  *
  * @generated from message batuta.common.v1.Preconditions
  */
@@ -437,14 +441,14 @@ export const PreconditionsSchema: GenMessage<Preconditions, {jsonType: Precondit
  */
 export type TagCondition = Message<"batuta.common.v1.TagCondition"> & {
   /**
-   * "*".
+   * True for "*".
    *
    * @generated from field: bool any = 1;
    */
   any: boolean;
 
   /**
-   * Opaque texts without quotes. Those of if_match are strong ones only.
+   * Opaque texts without quotes. if_match has strong tags only.
    *
    * @generated from field: repeated string tags = 2;
    */
@@ -456,14 +460,14 @@ export type TagCondition = Message<"batuta.common.v1.TagCondition"> & {
  */
 export type TagConditionJson = {
   /**
-   * "*".
+   * True for "*".
    *
    * @generated from field: bool any = 1;
    */
   any?: boolean;
 
   /**
-   * Opaque texts without quotes. Those of if_match are strong ones only.
+   * Opaque texts without quotes. if_match has strong tags only.
    *
    * @generated from field: repeated string tags = 2;
    */
@@ -478,7 +482,7 @@ export const TagConditionSchema: GenMessage<TagCondition, {jsonType: TagConditio
   messageDesc(file_batuta_common_v1_common, 6);
 
 /**
- * A request that takes effect once, however often it comes.
+ * A request that takes effect once, however often it is sent.
  *
  * @generated from message batuta.common.v1.Idempotency
  */
@@ -489,14 +493,14 @@ export type Idempotency = Message<"batuta.common.v1.Idempotency"> & {
   key: string;
 
   /**
-   * What the key was sent to: method and path.
+   * Method and path of the request.
    *
    * @generated from field: string route = 2;
    */
   route: string;
 
   /**
-   * SHA-256 of what was asked for, hex: another one under the same key is refused with idempotency_mismatch.
+   * SHA-256 of the request, in hex. A request with the same key and another hash is refused with idempotency_mismatch.
    *
    * @generated from field: string request_hash = 3;
    */
@@ -504,7 +508,7 @@ export type Idempotency = Message<"batuta.common.v1.Idempotency"> & {
 };
 
 /**
- * A request that takes effect once, however often it comes.
+ * A request that takes effect once, however often it is sent.
  *
  * @generated from message batuta.common.v1.Idempotency
  */
@@ -515,14 +519,14 @@ export type IdempotencyJson = {
   key?: string;
 
   /**
-   * What the key was sent to: method and path.
+   * Method and path of the request.
    *
    * @generated from field: string route = 2;
    */
   route?: string;
 
   /**
-   * SHA-256 of what was asked for, hex: another one under the same key is refused with idempotency_mismatch.
+   * SHA-256 of the request, in hex. A request with the same key and another hash is refused with idempotency_mismatch.
    *
    * @generated from field: string request_hash = 3;
    */
@@ -537,7 +541,7 @@ export const IdempotencySchema: GenMessage<Idempotency, {jsonType: IdempotencyJs
   messageDesc(file_batuta_common_v1_common, 7);
 
 /**
- * Another execution whose end is waited for.
+ * Another execution, which has to end first.
  *
  * @generated from message batuta.common.v1.Dependency
  */
@@ -548,7 +552,7 @@ export type Dependency = Message<"batuta.common.v1.Dependency"> & {
   executionId: string;
 
   /**
-   * success, failed or finished.
+   * How it has to end: success, failed or finished.
    *
    * @generated from field: string on = 2;
    */
@@ -563,7 +567,7 @@ export type Dependency = Message<"batuta.common.v1.Dependency"> & {
 };
 
 /**
- * Another execution whose end is waited for.
+ * Another execution, which has to end first.
  *
  * @generated from message batuta.common.v1.Dependency
  */
@@ -574,7 +578,7 @@ export type DependencyJson = {
   executionId?: string;
 
   /**
-   * success, failed or finished.
+   * How it has to end: success, failed or finished.
    *
    * @generated from field: string on = 2;
    */
@@ -596,7 +600,7 @@ export const DependencySchema: GenMessage<Dependency, {jsonType: DependencyJson}
   messageDesc(file_batuta_common_v1_common, 8);
 
 /**
- * Where an execution stands that another one has as a step.
+ * Which execution has this one as a step.
  *
  * @generated from message batuta.common.v1.ParentLink
  */
@@ -620,7 +624,7 @@ export type ParentLink = Message<"batuta.common.v1.ParentLink"> & {
 };
 
 /**
- * Where an execution stands that another one has as a step.
+ * Which execution has this one as a step.
  *
  * @generated from message batuta.common.v1.ParentLink
  */

@@ -2,7 +2,7 @@
 // @generated from file batuta/config/v1/audit.proto (package batuta.config.v1, syntax proto3)
 /* eslint-disable */
 
-// The audit log: who has changed what, or was refused, and from where.
+// The audit log: who changed something or was refused, what it was, and from where.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -23,14 +23,14 @@ export const file_batuta_config_v1_audit: GenFile = /*@__PURE__*/
  */
 export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
   /**
-   * UUIDv7 of the moment; whoever records it makes it, so that it is stored once however often it is sent.
+   * UUIDv7. The sender makes it, so an entry that is sent again is stored once.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Whose log it is in: the tenant of who asked; of those without a valid key, that of the platform.
+   * The tenant whose log has the entry: the caller's tenant. Entries of callers without a valid key are in the platform's log.
    *
    * @generated from field: string tenant_id = 2;
    */
@@ -51,7 +51,7 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
   at: number;
 
   /**
-   * Who; empty where nobody is known.
+   * The caller. Empty when the caller is not known.
    *
    * @generated from field: string key_id = 5;
    */
@@ -68,7 +68,7 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
   role: string;
 
   /**
-   * How it came: rest, websocket, nats, command, or use: of a secret, by what used_by says.
+   * rest, websocket, nats, command or use. use: the value of a secret was used, and used_by says by what.
    *
    * @generated from field: string channel = 8;
    */
@@ -82,14 +82,14 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
   action: string;
 
   /**
-   * What it was about: the path below /api/v1/, or of what was made.
+   * What was changed: the path below /api/v1/. When something was made, its path.
    *
    * @generated from field: string resource = 10;
    */
   resource: string;
 
   /**
-   * Entity tag of what it has become, where it has one.
+   * Entity tag of the resource after the change, if it has one.
    *
    * @generated from field: string revision = 11;
    */
@@ -103,14 +103,14 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
   outcome: string;
 
   /**
-   * Of a refusal.
+   * Code of the refusal.
    *
    * @generated from field: string code = 13;
    */
   code: string;
 
   /**
-   * Of the client.
+   * Address of the client.
    *
    * @generated from field: string address = 14;
    */
@@ -122,7 +122,7 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
   requestId: string;
 
   /**
-   * SHA-256 over the entry before and this one, in hexadecimal digits.
+   * SHA-256 over the link of the entry before and this entry, in hexadecimal digits.
    *
    * @generated from field: string link = 16;
    */
@@ -143,14 +143,14 @@ export type AuditEntry = Message<"batuta.config.v1.AuditEntry"> & {
  */
 export type AuditEntryJson = {
   /**
-   * UUIDv7 of the moment; whoever records it makes it, so that it is stored once however often it is sent.
+   * UUIDv7. The sender makes it, so an entry that is sent again is stored once.
    *
    * @generated from field: string id = 1;
    */
   id?: string;
 
   /**
-   * Whose log it is in: the tenant of who asked; of those without a valid key, that of the platform.
+   * The tenant whose log has the entry: the caller's tenant. Entries of callers without a valid key are in the platform's log.
    *
    * @generated from field: string tenant_id = 2;
    */
@@ -171,7 +171,7 @@ export type AuditEntryJson = {
   at?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Who; empty where nobody is known.
+   * The caller. Empty when the caller is not known.
    *
    * @generated from field: string key_id = 5;
    */
@@ -188,7 +188,7 @@ export type AuditEntryJson = {
   role?: string;
 
   /**
-   * How it came: rest, websocket, nats, command, or use: of a secret, by what used_by says.
+   * rest, websocket, nats, command or use. use: the value of a secret was used, and used_by says by what.
    *
    * @generated from field: string channel = 8;
    */
@@ -202,14 +202,14 @@ export type AuditEntryJson = {
   action?: string;
 
   /**
-   * What it was about: the path below /api/v1/, or of what was made.
+   * What was changed: the path below /api/v1/. When something was made, its path.
    *
    * @generated from field: string resource = 10;
    */
   resource?: string;
 
   /**
-   * Entity tag of what it has become, where it has one.
+   * Entity tag of the resource after the change, if it has one.
    *
    * @generated from field: string revision = 11;
    */
@@ -223,14 +223,14 @@ export type AuditEntryJson = {
   outcome?: string;
 
   /**
-   * Of a refusal.
+   * Code of the refusal.
    *
    * @generated from field: string code = 13;
    */
   code?: string;
 
   /**
-   * Of the client.
+   * Address of the client.
    *
    * @generated from field: string address = 14;
    */
@@ -242,7 +242,7 @@ export type AuditEntryJson = {
   requestId?: string;
 
   /**
-   * SHA-256 over the entry before and this one, in hexadecimal digits.
+   * SHA-256 over the link of the entry before and this entry, in hexadecimal digits.
    *
    * @generated from field: string link = 16;
    */
@@ -264,7 +264,7 @@ export const AuditEntrySchema: GenMessage<AuditEntry, {jsonType: AuditEntryJson}
   messageDesc(file_batuta_config_v1_audit, 0);
 
 /**
- * batuta.config.audit.append: stores entries. Those that are stored already are left out.
+ * batuta.config.audit.append: stores entries. Entries that are stored already are left out.
  *
  * @generated from message batuta.config.v1.AppendAuditRequest
  */
@@ -278,7 +278,7 @@ export type AppendAuditRequest = Message<"batuta.config.v1.AppendAuditRequest"> 
 };
 
 /**
- * batuta.config.audit.append: stores entries. Those that are stored already are left out.
+ * batuta.config.audit.append: stores entries. Entries that are stored already are left out.
  *
  * @generated from message batuta.config.v1.AppendAuditRequest
  */
@@ -337,7 +337,7 @@ export type ListAuditRequest = Message<"batuta.config.v1.ListAuditRequest"> & {
   principal?: Principal | undefined;
 
   /**
-   * Whose log; empty: the caller's own.
+   * The tenant whose log is wanted. Empty means the caller's own.
    *
    * @generated from field: string tenant_id = 2;
    */
@@ -369,7 +369,7 @@ export type ListAuditRequest = Message<"batuta.config.v1.ListAuditRequest"> & {
   outcome: string;
 
   /**
-   * Milliseconds: from this one, and before that one.
+   * Milliseconds. `from` is inclusive and `before` exclusive.
    *
    * @generated from field: double from = 8;
    */
@@ -395,14 +395,14 @@ export type ListAuditRequest = Message<"batuta.config.v1.ListAuditRequest"> & {
   cursor: string;
 
   /**
-   * In the order of seq instead of newest first.
+   * Oldest first, in the order of seq. Otherwise newest first.
    *
    * @generated from field: bool oldest_first = 12;
    */
   oldestFirst: boolean;
 
   /**
-   * Only what was used by this execution.
+   * Only uses by this execution.
    *
    * @generated from field: string execution_id = 13;
    */
@@ -421,7 +421,7 @@ export type ListAuditRequestJson = {
   principal?: PrincipalJson;
 
   /**
-   * Whose log; empty: the caller's own.
+   * The tenant whose log is wanted. Empty means the caller's own.
    *
    * @generated from field: string tenant_id = 2;
    */
@@ -453,7 +453,7 @@ export type ListAuditRequestJson = {
   outcome?: string;
 
   /**
-   * Milliseconds: from this one, and before that one.
+   * Milliseconds. `from` is inclusive and `before` exclusive.
    *
    * @generated from field: double from = 8;
    */
@@ -479,14 +479,14 @@ export type ListAuditRequestJson = {
   cursor?: string;
 
   /**
-   * In the order of seq instead of newest first.
+   * Oldest first, in the order of seq. Otherwise newest first.
    *
    * @generated from field: bool oldest_first = 12;
    */
   oldestFirst?: boolean;
 
   /**
-   * Only what was used by this execution.
+   * Only uses by this execution.
    *
    * @generated from field: string execution_id = 13;
    */

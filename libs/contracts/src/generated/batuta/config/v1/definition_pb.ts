@@ -2,7 +2,7 @@
 // @generated from file batuta/config/v1/definition.proto (package batuta.config.v1, syntax proto3)
 /* eslint-disable */
 
-// The orchestration config as users write it. JSON names are snake_case: this is the user's document.
+// The orchestration config as users write it. JSON names are snake_case, because this is the user's document.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -58,7 +58,7 @@ export type OrchestrationDefinition = Message<"batuta.config.v1.OrchestrationDef
   isGlobal: boolean;
 
   /**
-   * JSON Schema (draft 2020-12) that a start's input must fit.
+   * JSON Schema (draft 2020-12) of a start's input.
    *
    * @generated from field: google.protobuf.Value input_schema = 8 [json_name = "input_schema"];
    */
@@ -70,7 +70,7 @@ export type OrchestrationDefinition = Message<"batuta.config.v1.OrchestrationDef
   consensusGroups: ConsensusGroup[];
 
   /**
-   * Explicit mapping of the execution's output; strings "{% … %}" are JSONata.
+   * Mapping of the execution's output. Strings "{% … %}" are JSONata.
    *
    * @generated from field: google.protobuf.Value output = 10;
    */
@@ -119,7 +119,7 @@ export type OrchestrationDefinitionJson = {
   is_global?: boolean;
 
   /**
-   * JSON Schema (draft 2020-12) that a start's input must fit.
+   * JSON Schema (draft 2020-12) of a start's input.
    *
    * @generated from field: google.protobuf.Value input_schema = 8 [json_name = "input_schema"];
    */
@@ -131,7 +131,7 @@ export type OrchestrationDefinitionJson = {
   consensus_groups?: ConsensusGroupJson[];
 
   /**
-   * Explicit mapping of the execution's output; strings "{% … %}" are JSONata.
+   * Mapping of the execution's output. Strings "{% … %}" are JSONata.
    *
    * @generated from field: google.protobuf.Value output = 10;
    */
@@ -150,7 +150,7 @@ export const OrchestrationDefinitionSchema: GenMessage<OrchestrationDefinition, 
  */
 export type Step = Message<"batuta.config.v1.Step"> & {
   /**
-   * Letters, digits, "_" and "-", at most 64 characters (it is a NATS subject token).
+   * Letters, digits, "_" and "-", at most 64 characters, because it is a token of NATS subjects.
    *
    * @generated from field: string id = 1;
    */
@@ -167,7 +167,7 @@ export type Step = Message<"batuta.config.v1.Step"> & {
   agent: string;
 
   /**
-   * Milliseconds for one attempt, counted from the agent's start.
+   * Milliseconds that one attempt may take, counted from the agent's start.
    *
    * @generated from field: int32 timeout_ms = 4 [json_name = "timeout_ms"];
    */
@@ -186,7 +186,7 @@ export type Step = Message<"batuta.config.v1.Step"> & {
   dependencies: string[];
 
   /**
-   * Key of this step's output in its dependents' input; default: the step's id.
+   * Key of this step's output in the input of steps that depend on it. Default: the step's id.
    *
    * @generated from field: string output_key = 7 [json_name = "output_key"];
    */
@@ -212,7 +212,7 @@ export type Step = Message<"batuta.config.v1.Step"> & {
   fallbackFor: string;
 
   /**
-   * Any of error, timeout, no_consensus; empty means all.
+   * Any of error, timeout and no_consensus. Empty means all.
    *
    * @generated from field: repeated string fallback_when = 11 [json_name = "fallback_when"];
    */
@@ -224,21 +224,21 @@ export type Step = Message<"batuta.config.v1.Step"> & {
   consensusGroup: string;
 
   /**
-   * Explicit mapping of the agent's input; strings "{% … %}" are JSONata.
+   * Mapping of the agent's input. Strings "{% … %}" are JSONata.
    *
    * @generated from field: google.protobuf.Value input = 13;
    */
   input?: Value | undefined;
 
   /**
-   * JSONata condition; false skips the step.
+   * JSONata condition. When it is false, the step is skipped.
    *
    * @generated from field: string when = 14;
    */
   when: string;
 
   /**
-   * "any" (default: a skipped dependency satisfies) or "all".
+   * any (default): a skipped dependency will do. all: no dependency may be skipped.
    *
    * @generated from field: string require = 15;
    */
@@ -270,49 +270,49 @@ export type Step = Message<"batuta.config.v1.Step"> & {
   metadata?: JsonObject | undefined;
 
   /**
-   * Instead of an agent: the step is done when a human has decided.
+   * In place of an agent: a human decides, and then the step is done.
    *
    * @generated from field: batuta.config.v1.Approval approval = 21;
    */
   approval?: Approval | undefined;
 
   /**
-   * Instead of an agent: the step is done when a time has come.
+   * In place of an agent: the step is done when a time has come.
    *
    * @generated from field: batuta.config.v1.Wait wait = 22;
    */
   wait?: Wait | undefined;
 
   /**
-   * Instead of an agent: the step is done when a signal of that name has come.
+   * In place of an agent: the step is done when a signal with a given name has come.
    *
    * @generated from field: batuta.config.v1.Signal signal = 23;
    */
   signal?: Signal | undefined;
 
   /**
-   * Instead of an agent: chooses which of the steps that depend on it run.
+   * In place of an agent: the step chooses which of the steps that depend on it run.
    *
    * @generated from field: batuta.config.v1.Choice choice = 24;
    */
   choice?: Choice | undefined;
 
   /**
-   * Instead of an agent: a model is asked, and what it wants called is called, until it is done.
+   * In place of an agent: a model is asked, and the tools that it asks for are called, until the model is done.
    *
    * @generated from field: batuta.config.v1.Llm llm = 28;
    */
   llm?: Llm | undefined;
 
   /**
-   * Instead of an agent: an execution of another config, whose output is the step's.
+   * In place of an agent: an execution of another config runs, and its output is the step's output.
    *
    * @generated from field: batuta.config.v1.Orchestration orchestration = 25;
    */
   orchestration?: Orchestration | undefined;
 
   /**
-   * Of a step with an agent or an orchestration: it runs again until an expression is true.
+   * Only with an agent or an orchestration: the step runs again until an expression is true.
    *
    * @generated from field: batuta.config.v1.Repeat repeat = 26;
    */
@@ -324,7 +324,7 @@ export type Step = Message<"batuta.config.v1.Step"> & {
  */
 export type StepJson = {
   /**
-   * Letters, digits, "_" and "-", at most 64 characters (it is a NATS subject token).
+   * Letters, digits, "_" and "-", at most 64 characters, because it is a token of NATS subjects.
    *
    * @generated from field: string id = 1;
    */
@@ -341,7 +341,7 @@ export type StepJson = {
   agent?: string;
 
   /**
-   * Milliseconds for one attempt, counted from the agent's start.
+   * Milliseconds that one attempt may take, counted from the agent's start.
    *
    * @generated from field: int32 timeout_ms = 4 [json_name = "timeout_ms"];
    */
@@ -360,7 +360,7 @@ export type StepJson = {
   dependencies?: string[];
 
   /**
-   * Key of this step's output in its dependents' input; default: the step's id.
+   * Key of this step's output in the input of steps that depend on it. Default: the step's id.
    *
    * @generated from field: string output_key = 7 [json_name = "output_key"];
    */
@@ -386,7 +386,7 @@ export type StepJson = {
   fallback_for?: string;
 
   /**
-   * Any of error, timeout, no_consensus; empty means all.
+   * Any of error, timeout and no_consensus. Empty means all.
    *
    * @generated from field: repeated string fallback_when = 11 [json_name = "fallback_when"];
    */
@@ -398,21 +398,21 @@ export type StepJson = {
   consensus_group?: string;
 
   /**
-   * Explicit mapping of the agent's input; strings "{% … %}" are JSONata.
+   * Mapping of the agent's input. Strings "{% … %}" are JSONata.
    *
    * @generated from field: google.protobuf.Value input = 13;
    */
   input?: ValueJson;
 
   /**
-   * JSONata condition; false skips the step.
+   * JSONata condition. When it is false, the step is skipped.
    *
    * @generated from field: string when = 14;
    */
   when?: string;
 
   /**
-   * "any" (default: a skipped dependency satisfies) or "all".
+   * any (default): a skipped dependency will do. all: no dependency may be skipped.
    *
    * @generated from field: string require = 15;
    */
@@ -444,49 +444,49 @@ export type StepJson = {
   metadata?: StructJson;
 
   /**
-   * Instead of an agent: the step is done when a human has decided.
+   * In place of an agent: a human decides, and then the step is done.
    *
    * @generated from field: batuta.config.v1.Approval approval = 21;
    */
   approval?: ApprovalJson;
 
   /**
-   * Instead of an agent: the step is done when a time has come.
+   * In place of an agent: the step is done when a time has come.
    *
    * @generated from field: batuta.config.v1.Wait wait = 22;
    */
   wait?: WaitJson;
 
   /**
-   * Instead of an agent: the step is done when a signal of that name has come.
+   * In place of an agent: the step is done when a signal with a given name has come.
    *
    * @generated from field: batuta.config.v1.Signal signal = 23;
    */
   signal?: SignalJson;
 
   /**
-   * Instead of an agent: chooses which of the steps that depend on it run.
+   * In place of an agent: the step chooses which of the steps that depend on it run.
    *
    * @generated from field: batuta.config.v1.Choice choice = 24;
    */
   choice?: ChoiceJson;
 
   /**
-   * Instead of an agent: a model is asked, and what it wants called is called, until it is done.
+   * In place of an agent: a model is asked, and the tools that it asks for are called, until the model is done.
    *
    * @generated from field: batuta.config.v1.Llm llm = 28;
    */
   llm?: LlmJson;
 
   /**
-   * Instead of an agent: an execution of another config, whose output is the step's.
+   * In place of an agent: an execution of another config runs, and its output is the step's output.
    *
    * @generated from field: batuta.config.v1.Orchestration orchestration = 25;
    */
   orchestration?: OrchestrationJson;
 
   /**
-   * Of a step with an agent or an orchestration: it runs again until an expression is true.
+   * Only with an agent or an orchestration: the step runs again until an expression is true.
    *
    * @generated from field: batuta.config.v1.Repeat repeat = 26;
    */
@@ -505,7 +505,7 @@ export const StepSchema: GenMessage<Step, {jsonType: StepJson}> = /*@__PURE__*/
  */
 export type Repeat = Message<"batuta.config.v1.Repeat"> & {
   /**
-   * JSONata condition over {input, outputs, execution, iteration, result, results}, looked at after each iteration.
+   * JSONata condition over {input, outputs, execution, iteration, result, results}. It is evaluated after each iteration.
    *
    * @generated from field: string until = 1;
    */
@@ -526,7 +526,7 @@ export type Repeat = Message<"batuta.config.v1.Repeat"> & {
   delayMs: number;
 
   /**
-   * When until is not true after max_iterations: fail (default) or complete.
+   * What the step does when until is not true after max_iterations: fail (default) or complete.
    *
    * @generated from field: string on_max = 4 [json_name = "on_max"];
    */
@@ -538,7 +538,7 @@ export type Repeat = Message<"batuta.config.v1.Repeat"> & {
  */
 export type RepeatJson = {
   /**
-   * JSONata condition over {input, outputs, execution, iteration, result, results}, looked at after each iteration.
+   * JSONata condition over {input, outputs, execution, iteration, result, results}. It is evaluated after each iteration.
    *
    * @generated from field: string until = 1;
    */
@@ -559,7 +559,7 @@ export type RepeatJson = {
   delay_ms?: number;
 
   /**
-   * When until is not true after max_iterations: fail (default) or complete.
+   * What the step does when until is not true after max_iterations: fail (default) or complete.
    *
    * @generated from field: string on_max = 4 [json_name = "on_max"];
    */
@@ -585,14 +585,14 @@ export type Orchestration = Message<"batuta.config.v1.Orchestration"> & {
   config: string;
 
   /**
-   * Absent: the newest when the step has its turn.
+   * When absent, the newest version at the time when the step begins.
    *
    * @generated from field: int32 config_version = 2 [json_name = "config_version"];
    */
   configVersion: number;
 
   /**
-   * What becomes of the child when the step ends before it: cancel (default), terminate or abandon.
+   * What happens to the child when the step ends before it: cancel (default), terminate or abandon.
    *
    * @generated from field: string on_parent_close = 3 [json_name = "on_parent_close"];
    */
@@ -611,14 +611,14 @@ export type OrchestrationJson = {
   config?: string;
 
   /**
-   * Absent: the newest when the step has its turn.
+   * When absent, the newest version at the time when the step begins.
    *
    * @generated from field: int32 config_version = 2 [json_name = "config_version"];
    */
   config_version?: number;
 
   /**
-   * What becomes of the child when the step ends before it: cancel (default), terminate or abandon.
+   * What happens to the child when the step ends before it: cancel (default), terminate or abandon.
    *
    * @generated from field: string on_parent_close = 3 [json_name = "on_parent_close"];
    */
@@ -637,7 +637,7 @@ export const OrchestrationSchema: GenMessage<Orchestration, {jsonType: Orchestra
  */
 export type Choice = Message<"batuta.config.v1.Choice"> & {
   /**
-   * first (default): the first branch whose condition is true; all: every one.
+   * first (default): the first branch whose condition is true is chosen. all: every such branch is chosen.
    *
    * @generated from field: string mode = 1;
    */
@@ -649,7 +649,7 @@ export type Choice = Message<"batuta.config.v1.Choice"> & {
   branches: ChoiceBranch[];
 
   /**
-   * Ids of the steps that run when no condition is true; an empty list says that none does.
+   * Ids of the steps that run when no condition is true. An empty list means that no step runs then.
    *
    * @generated from field: repeated string default = 3;
    */
@@ -661,7 +661,7 @@ export type Choice = Message<"batuta.config.v1.Choice"> & {
  */
 export type ChoiceJson = {
   /**
-   * first (default): the first branch whose condition is true; all: every one.
+   * first (default): the first branch whose condition is true is chosen. all: every such branch is chosen.
    *
    * @generated from field: string mode = 1;
    */
@@ -673,7 +673,7 @@ export type ChoiceJson = {
   branches?: ChoiceBranchJson[];
 
   /**
-   * Ids of the steps that run when no condition is true; an empty list says that none does.
+   * Ids of the steps that run when no condition is true. An empty list means that no step runs then.
    *
    * @generated from field: repeated string default = 3;
    */
@@ -699,7 +699,7 @@ export type ChoiceBranch = Message<"batuta.config.v1.ChoiceBranch"> & {
   when: string;
 
   /**
-   * Ids of the steps that run when the branch is chosen; each depends on the choice.
+   * Ids of the steps that run when the branch is chosen. Each must depend on the choice.
    *
    * @generated from field: repeated string steps = 2;
    */
@@ -718,7 +718,7 @@ export type ChoiceBranchJson = {
   when?: string;
 
   /**
-   * Ids of the steps that run when the branch is chosen; each depends on the choice.
+   * Ids of the steps that run when the branch is chosen. Each must depend on the choice.
    *
    * @generated from field: repeated string steps = 2;
    */
@@ -737,21 +737,21 @@ export const ChoiceBranchSchema: GenMessage<ChoiceBranch, {jsonType: ChoiceBranc
  */
 export type Signal = Message<"batuta.config.v1.Signal"> & {
   /**
-   * Letters, digits, "_" and "-", at most 64 characters. Several steps may wait for the same: each takes one.
+   * Letters, digits, "_" and "-", at most 64 characters. Several steps may wait for the same name. Each takes one signal.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * JSON Schema (draft 2020-12) that the payload must fit.
+   * JSON Schema (draft 2020-12) of the payload.
    *
    * @generated from field: google.protobuf.Value schema = 2;
    */
   schema?: Value | undefined;
 
   /**
-   * Milliseconds to wait, counted from the step's start; absent: as long as the execution lives.
+   * Milliseconds to wait, counted from the step's start. When absent, the step waits until the execution ends.
    *
    * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
    */
@@ -765,7 +765,7 @@ export type Signal = Message<"batuta.config.v1.Signal"> & {
   onTimeout: string;
 
   /**
-   * The step's output when nothing came in time, with on_timeout continue.
+   * With on_timeout continue: the step's output when no signal came in time.
    *
    * @generated from field: google.protobuf.Value default = 5;
    */
@@ -777,21 +777,21 @@ export type Signal = Message<"batuta.config.v1.Signal"> & {
  */
 export type SignalJson = {
   /**
-   * Letters, digits, "_" and "-", at most 64 characters. Several steps may wait for the same: each takes one.
+   * Letters, digits, "_" and "-", at most 64 characters. Several steps may wait for the same name. Each takes one signal.
    *
    * @generated from field: string name = 1;
    */
   name?: string;
 
   /**
-   * JSON Schema (draft 2020-12) that the payload must fit.
+   * JSON Schema (draft 2020-12) of the payload.
    *
    * @generated from field: google.protobuf.Value schema = 2;
    */
   schema?: ValueJson;
 
   /**
-   * Milliseconds to wait, counted from the step's start; absent: as long as the execution lives.
+   * Milliseconds to wait, counted from the step's start. When absent, the step waits until the execution ends.
    *
    * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
    */
@@ -805,7 +805,7 @@ export type SignalJson = {
   on_timeout?: string;
 
   /**
-   * The step's output when nothing came in time, with on_timeout continue.
+   * With on_timeout continue: the step's output when no signal came in time.
    *
    * @generated from field: google.protobuf.Value default = 5;
    */
@@ -820,7 +820,7 @@ export const SignalSchema: GenMessage<Signal, {jsonType: SignalJson}> = /*@__PUR
   messageDesc(file_batuta_config_v1_definition, 6);
 
 /**
- * One of duration_ms and until.
+ * Set one of duration_ms and until.
  *
  * @generated from message batuta.config.v1.Wait
  */
@@ -833,7 +833,8 @@ export type Wait = Message<"batuta.config.v1.Wait"> & {
   durationMs: number;
 
   /**
-   * RFC 3339, or one expression "{% … %}" that gives such a text or epoch milliseconds. A time that has passed is no wait.
+   * A time as RFC 3339, or one expression "{% … %}" whose value is such a text or epoch milliseconds. If the time has passed, the
+   * step is done at once.
    *
    * @generated from field: string until = 2;
    */
@@ -841,7 +842,7 @@ export type Wait = Message<"batuta.config.v1.Wait"> & {
 };
 
 /**
- * One of duration_ms and until.
+ * Set one of duration_ms and until.
  *
  * @generated from message batuta.config.v1.Wait
  */
@@ -854,7 +855,8 @@ export type WaitJson = {
   duration_ms?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * RFC 3339, or one expression "{% … %}" that gives such a text or epoch milliseconds. A time that has passed is no wait.
+   * A time as RFC 3339, or one expression "{% … %}" whose value is such a text or epoch milliseconds. If the time has passed, the
+   * step is done at once.
    *
    * @generated from field: string until = 2;
    */
@@ -880,7 +882,7 @@ export type Llm = Message<"batuta.config.v1.Llm"> & {
   model: string;
 
   /**
-   * Texts or mappings; strings "{% … %}" are JSONata.
+   * Texts or mappings. Strings "{% … %}" are JSONata.
    *
    * @generated from field: google.protobuf.Value system = 2;
    */
@@ -892,7 +894,7 @@ export type Llm = Message<"batuta.config.v1.Llm"> & {
   prompt?: Value | undefined;
 
   /**
-   * A conversation so far, instead of prompt.
+   * An earlier conversation, in place of prompt.
    *
    * @generated from field: google.protobuf.Value messages = 4;
    */
@@ -904,28 +906,28 @@ export type Llm = Message<"batuta.config.v1.Llm"> & {
   tools: LlmTool[];
 
   /**
-   * JSON Schema that the answer has to fit; then the step's output is that JSON.
+   * JSON Schema of the answer. With it, the step's output is the JSON of the answer.
    *
    * @generated from field: google.protobuf.Value output_schema = 6 [json_name = "output_schema"];
    */
   outputSchema?: Value | undefined;
 
   /**
-   * Answers of the model; default 10.
+   * How many times the model answers at most. Default 10.
    *
    * @generated from field: int32 max_turns = 7 [json_name = "max_turns"];
    */
   maxTurns: number;
 
   /**
-   * fail (default) or answer: the last turn has no tools, so that the model answers.
+   * fail (default) or answer. answer: the last turn has no tools, so the model has to answer.
    *
    * @generated from field: string on_max_turns = 8 [json_name = "on_max_turns"];
    */
   onMaxTurns: string;
 
   /**
-   * Answers that do not fit output_schema and go back to the model; default 2.
+   * How many times an answer that does not fit output_schema goes back to the model. Default 2.
    *
    * @generated from field: int32 max_repairs = 9 [json_name = "max_repairs"];
    */
@@ -942,7 +944,7 @@ export type Llm = Message<"batuta.config.v1.Llm"> & {
   temperature: number;
 
   /**
-   * auto, none, required or the name of a tool.
+   * auto, none, required, or the name of a tool.
    *
    * @generated from field: string tool_choice = 12 [json_name = "tool_choice"];
    */
@@ -961,7 +963,7 @@ export type LlmJson = {
   model?: string;
 
   /**
-   * Texts or mappings; strings "{% … %}" are JSONata.
+   * Texts or mappings. Strings "{% … %}" are JSONata.
    *
    * @generated from field: google.protobuf.Value system = 2;
    */
@@ -973,7 +975,7 @@ export type LlmJson = {
   prompt?: ValueJson;
 
   /**
-   * A conversation so far, instead of prompt.
+   * An earlier conversation, in place of prompt.
    *
    * @generated from field: google.protobuf.Value messages = 4;
    */
@@ -985,28 +987,28 @@ export type LlmJson = {
   tools?: LlmToolJson[];
 
   /**
-   * JSON Schema that the answer has to fit; then the step's output is that JSON.
+   * JSON Schema of the answer. With it, the step's output is the JSON of the answer.
    *
    * @generated from field: google.protobuf.Value output_schema = 6 [json_name = "output_schema"];
    */
   output_schema?: ValueJson;
 
   /**
-   * Answers of the model; default 10.
+   * How many times the model answers at most. Default 10.
    *
    * @generated from field: int32 max_turns = 7 [json_name = "max_turns"];
    */
   max_turns?: number;
 
   /**
-   * fail (default) or answer: the last turn has no tools, so that the model answers.
+   * fail (default) or answer. answer: the last turn has no tools, so the model has to answer.
    *
    * @generated from field: string on_max_turns = 8 [json_name = "on_max_turns"];
    */
   on_max_turns?: string;
 
   /**
-   * Answers that do not fit output_schema and go back to the model; default 2.
+   * How many times an answer that does not fit output_schema goes back to the model. Default 2.
    *
    * @generated from field: int32 max_repairs = 9 [json_name = "max_repairs"];
    */
@@ -1023,7 +1025,7 @@ export type LlmJson = {
   temperature?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * auto, none, required or the name of a tool.
+   * auto, none, required, or the name of a tool.
    *
    * @generated from field: string tool_choice = 12 [json_name = "tool_choice"];
    */
@@ -1047,7 +1049,7 @@ export type LlmTool = Message<"batuta.config.v1.LlmTool"> & {
   name: string;
 
   /**
-   * Who does it; absent for the tool that finishes the step.
+   * The agent that runs a call. Absent for the tool that finishes the step, and for a tool with a config.
    *
    * @generated from field: string agent = 2;
    */
@@ -1064,7 +1066,7 @@ export type LlmTool = Message<"batuta.config.v1.LlmTool"> & {
   inputSchema?: Value | undefined;
 
   /**
-   * Calling it ends the step: its input is the output.
+   * A call of this tool ends the step. The call's input is the step's output.
    *
    * @generated from field: bool finish = 5;
    */
@@ -1081,28 +1083,28 @@ export type LlmTool = Message<"batuta.config.v1.LlmTool"> & {
   retry?: Retry | undefined;
 
   /**
-   * Calls of one turn that run at once; default 4.
+   * How many calls of one turn run at once. Default 4.
    *
    * @generated from field: int32 parallel = 8;
    */
   parallel: number;
 
   /**
-   * Bytes of a result that the model is given; default 65,536. The whole result stays in the log.
+   * How many bytes of a result the model gets. Default 65,536. The log keeps the whole result.
    *
    * @generated from field: int32 max_result_bytes = 9 [json_name = "max_result_bytes"];
    */
   maxResultBytes: number;
 
   /**
-   * Instead of an agent: name or id of a config, of which each call is an execution.
+   * In place of an agent: name or id of a config. Each call is an execution of it.
    *
    * @generated from field: string config = 10;
    */
   config: string;
 
   /**
-   * Absent: the newest when it is called.
+   * When absent, the newest version at the time of the call.
    *
    * @generated from field: int32 config_version = 11 [json_name = "config_version"];
    */
@@ -1116,7 +1118,8 @@ export type LlmTool = Message<"batuta.config.v1.LlmTool"> & {
   approval?: ToolApproval | undefined;
 
   /**
-   * Calling it ends the step with what the other one gives: none, last, dialogue or all of the conversation is handed on.
+   * A call of this tool hands the step over: the output of the call is the step's output. The value says how much of the
+   * conversation the other one gets: none, last, dialogue or all.
    *
    * @generated from field: string hand_over = 13 [json_name = "hand_over"];
    */
@@ -1133,7 +1136,7 @@ export type LlmToolJson = {
   name?: string;
 
   /**
-   * Who does it; absent for the tool that finishes the step.
+   * The agent that runs a call. Absent for the tool that finishes the step, and for a tool with a config.
    *
    * @generated from field: string agent = 2;
    */
@@ -1150,7 +1153,7 @@ export type LlmToolJson = {
   input_schema?: ValueJson;
 
   /**
-   * Calling it ends the step: its input is the output.
+   * A call of this tool ends the step. The call's input is the step's output.
    *
    * @generated from field: bool finish = 5;
    */
@@ -1167,28 +1170,28 @@ export type LlmToolJson = {
   retry?: RetryJson;
 
   /**
-   * Calls of one turn that run at once; default 4.
+   * How many calls of one turn run at once. Default 4.
    *
    * @generated from field: int32 parallel = 8;
    */
   parallel?: number;
 
   /**
-   * Bytes of a result that the model is given; default 65,536. The whole result stays in the log.
+   * How many bytes of a result the model gets. Default 65,536. The log keeps the whole result.
    *
    * @generated from field: int32 max_result_bytes = 9 [json_name = "max_result_bytes"];
    */
   max_result_bytes?: number;
 
   /**
-   * Instead of an agent: name or id of a config, of which each call is an execution.
+   * In place of an agent: name or id of a config. Each call is an execution of it.
    *
    * @generated from field: string config = 10;
    */
   config?: string;
 
   /**
-   * Absent: the newest when it is called.
+   * When absent, the newest version at the time of the call.
    *
    * @generated from field: int32 config_version = 11 [json_name = "config_version"];
    */
@@ -1202,7 +1205,8 @@ export type LlmToolJson = {
   approval?: ToolApprovalJson;
 
   /**
-   * Calling it ends the step with what the other one gives: none, last, dialogue or all of the conversation is handed on.
+   * A call of this tool hands the step over: the output of the call is the step's output. The value says how much of the
+   * conversation the other one gets: none, last, dialogue or all.
    *
    * @generated from field: string hand_over = 13 [json_name = "hand_over"];
    */
@@ -1221,7 +1225,7 @@ export const LlmToolSchema: GenMessage<LlmTool, {jsonType: LlmToolJson}> = /*@__
  */
 export type ToolApproval = Message<"batuta.config.v1.ToolApproval"> & {
   /**
-   * JSONata over what an input mapping sees, and call: {tool, input}; absent: every call.
+   * JSONata condition over the fields that an input mapping sees, and call: {tool, input}. When absent, every call needs approval.
    *
    * @generated from field: string when = 1;
    */
@@ -1233,14 +1237,14 @@ export type ToolApproval = Message<"batuta.config.v1.ToolApproval"> & {
   message: string;
 
   /**
-   * User ids that may decide; empty means every operator of the tenant.
+   * User ids that may decide. Empty means every operator of the tenant.
    *
    * @generated from field: repeated string approvers = 3;
    */
   approvers: string[];
 
   /**
-   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   * Milliseconds to decide, counted from the request. When absent, the approval waits until the execution ends.
    *
    * @generated from field: double timeout_ms = 4 [json_name = "timeout_ms"];
    */
@@ -1259,7 +1263,7 @@ export type ToolApproval = Message<"batuta.config.v1.ToolApproval"> & {
  */
 export type ToolApprovalJson = {
   /**
-   * JSONata over what an input mapping sees, and call: {tool, input}; absent: every call.
+   * JSONata condition over the fields that an input mapping sees, and call: {tool, input}. When absent, every call needs approval.
    *
    * @generated from field: string when = 1;
    */
@@ -1271,14 +1275,14 @@ export type ToolApprovalJson = {
   message?: string;
 
   /**
-   * User ids that may decide; empty means every operator of the tenant.
+   * User ids that may decide. Empty means every operator of the tenant.
    *
    * @generated from field: repeated string approvers = 3;
    */
   approvers?: string[];
 
   /**
-   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   * Milliseconds to decide, counted from the request. When absent, the approval waits until the execution ends.
    *
    * @generated from field: double timeout_ms = 4 [json_name = "timeout_ms"];
    */
@@ -1304,21 +1308,21 @@ export const ToolApprovalSchema: GenMessage<ToolApproval, {jsonType: ToolApprova
  */
 export type Approval = Message<"batuta.config.v1.Approval"> & {
   /**
-   * What the approver is asked: plain text, or one expression "{% … %}" over what an input mapping sees.
+   * The question: plain text, or one expression "{% … %}" over the fields that an input mapping sees.
    *
    * @generated from field: string message = 1;
    */
   message: string;
 
   /**
-   * User ids that may decide; empty means every operator of the tenant.
+   * User ids that may decide. Empty means every operator of the tenant.
    *
    * @generated from field: repeated string approvers = 2;
    */
   approvers: string[];
 
   /**
-   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   * Milliseconds to decide, counted from the request. When absent, the approval waits until the execution ends.
    *
    * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
    */
@@ -1332,7 +1336,7 @@ export type Approval = Message<"batuta.config.v1.Approval"> & {
   onTimeout: string;
 
   /**
-   * JSON Schema (draft 2020-12) that the data of whoever approves must fit: the form to fill in.
+   * JSON Schema (draft 2020-12) of the data that the approver sends: the form to fill in.
    *
    * @generated from field: google.protobuf.Value schema = 5;
    */
@@ -1344,21 +1348,21 @@ export type Approval = Message<"batuta.config.v1.Approval"> & {
  */
 export type ApprovalJson = {
   /**
-   * What the approver is asked: plain text, or one expression "{% … %}" over what an input mapping sees.
+   * The question: plain text, or one expression "{% … %}" over the fields that an input mapping sees.
    *
    * @generated from field: string message = 1;
    */
   message?: string;
 
   /**
-   * User ids that may decide; empty means every operator of the tenant.
+   * User ids that may decide. Empty means every operator of the tenant.
    *
    * @generated from field: repeated string approvers = 2;
    */
   approvers?: string[];
 
   /**
-   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   * Milliseconds to decide, counted from the request. When absent, the approval waits until the execution ends.
    *
    * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
    */
@@ -1372,7 +1376,7 @@ export type ApprovalJson = {
   on_timeout?: string;
 
   /**
-   * JSON Schema (draft 2020-12) that the data of whoever approves must fit: the form to fill in.
+   * JSON Schema (draft 2020-12) of the data that the approver sends: the form to fill in.
    *
    * @generated from field: google.protobuf.Value schema = 5;
    */
@@ -1391,7 +1395,7 @@ export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*
  */
 export type Retry = Message<"batuta.config.v1.Retry"> & {
   /**
-   * Counts the first attempt; default 1.
+   * The first attempt counts too. Default 1.
    *
    * @generated from field: int32 max_attempts = 1 [json_name = "max_attempts"];
    */
@@ -1435,7 +1439,7 @@ export type Retry = Message<"batuta.config.v1.Retry"> & {
  */
 export type RetryJson = {
   /**
-   * Counts the first attempt; default 1.
+   * The first attempt counts too. Default 1.
    *
    * @generated from field: int32 max_attempts = 1 [json_name = "max_attempts"];
    */
@@ -1682,7 +1686,7 @@ export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: Consens
  */
 export type Settings = Message<"batuta.config.v1.Settings"> & {
   /**
-   * Steps running at once; 0 means no limit.
+   * How many steps run at once. 0 means no limit.
    *
    * @generated from field: int32 parallel_limit = 1 [json_name = "parallel_limit"];
    */
@@ -1699,7 +1703,7 @@ export type Settings = Message<"batuta.config.v1.Settings"> & {
   callbackUrl: string;
 
   /**
-   * Whole execution, milliseconds; default 30 days.
+   * Milliseconds that the whole execution may take. Default: 30 days.
    *
    * @generated from field: double timeout_ms = 4 [json_name = "timeout_ms"];
    */
@@ -1718,21 +1722,21 @@ export type Settings = Message<"batuta.config.v1.Settings"> & {
   budget?: Budget | undefined;
 
   /**
-   * What a step without an input mapping gets of its dependencies: keyed (default) or merged.
+   * How a step without an input mapping gets the outputs of its dependencies: keyed (default) or merged.
    *
    * @generated from field: string default_input = 7 [json_name = "default_input"];
    */
   defaultInput: string;
 
   /**
-   * False keeps executions out of live feeds; default true.
+   * False keeps executions out of live feeds. Default true.
    *
    * @generated from field: bool enable_monitoring = 8 [json_name = "enable_monitoring"];
    */
   enableMonitoring: boolean;
 
   /**
-   * What on_failure of steps and consensus groups is by default: abort, continue or fallback.
+   * Default of on_failure of steps and consensus groups: abort, continue or fallback.
    *
    * @generated from field: string on_failure = 9 [json_name = "on_failure"];
    */
@@ -1744,7 +1748,7 @@ export type Settings = Message<"batuta.config.v1.Settings"> & {
  */
 export type SettingsJson = {
   /**
-   * Steps running at once; 0 means no limit.
+   * How many steps run at once. 0 means no limit.
    *
    * @generated from field: int32 parallel_limit = 1 [json_name = "parallel_limit"];
    */
@@ -1761,7 +1765,7 @@ export type SettingsJson = {
   callback_url?: string;
 
   /**
-   * Whole execution, milliseconds; default 30 days.
+   * Milliseconds that the whole execution may take. Default: 30 days.
    *
    * @generated from field: double timeout_ms = 4 [json_name = "timeout_ms"];
    */
@@ -1780,21 +1784,21 @@ export type SettingsJson = {
   budget?: BudgetJson;
 
   /**
-   * What a step without an input mapping gets of its dependencies: keyed (default) or merged.
+   * How a step without an input mapping gets the outputs of its dependencies: keyed (default) or merged.
    *
    * @generated from field: string default_input = 7 [json_name = "default_input"];
    */
   default_input?: string;
 
   /**
-   * False keeps executions out of live feeds; default true.
+   * False keeps executions out of live feeds. Default true.
    *
    * @generated from field: bool enable_monitoring = 8 [json_name = "enable_monitoring"];
    */
   enable_monitoring?: boolean;
 
   /**
-   * What on_failure of steps and consensus groups is by default: abort, continue or fallback.
+   * Default of on_failure of steps and consensus groups: abort, continue or fallback.
    *
    * @generated from field: string on_failure = 9 [json_name = "on_failure"];
    */
@@ -1809,7 +1813,7 @@ export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*
   messageDesc(file_batuta_config_v1_definition, 15);
 
 /**
- * What an execution may spend; an absent limit is none.
+ * What an execution may spend. When a limit is absent, there is none.
  *
  * @generated from message batuta.config.v1.Budget
  */
@@ -1826,7 +1830,7 @@ export type Budget = Message<"batuta.config.v1.Budget"> & {
 };
 
 /**
- * What an execution may spend; an absent limit is none.
+ * What an execution may spend. When a limit is absent, there is none.
  *
  * @generated from message batuta.config.v1.Budget
  */

@@ -224,7 +224,7 @@ export type DocumentReply = Message<"batuta.config.v1.DocumentReply"> & {
   document?: KnowledgeDocument | undefined;
 
   /**
-   * True when the same content was there already.
+   * True when the document was stored before with the same content.
    *
    * @generated from field: bool unchanged = 2;
    */
@@ -256,7 +256,7 @@ export type DocumentReplyJson = {
   document?: KnowledgeDocumentJson;
 
   /**
-   * True when the same content was there already.
+   * True when the document was stored before with the same content.
    *
    * @generated from field: bool unchanged = 2;
    */
@@ -599,7 +599,7 @@ export type Passage = Message<"batuta.config.v1.Passage"> & {
   text: string;
 
   /**
-   * The text around the hits, hits between ** and **.
+   * The text around the hits. Each hit stands between ** and **.
    *
    * @generated from field: string highlight = 6;
    */
@@ -611,7 +611,7 @@ export type Passage = Message<"batuta.config.v1.Passage"> & {
   rank: number;
 
   /**
-   * Zero-based place in the document, and lines counted from 1.
+   * The passage's place in the document, counted from 0, and its lines, counted from 1.
    *
    * @generated from field: int32 passage_index = 8;
    */
@@ -660,7 +660,7 @@ export type PassageJson = {
   text?: string;
 
   /**
-   * The text around the hits, hits between ** and **.
+   * The text around the hits. Each hit stands between ** and **.
    *
    * @generated from field: string highlight = 6;
    */
@@ -672,7 +672,7 @@ export type PassageJson = {
   rank?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Zero-based place in the document, and lines counted from 1.
+   * The passage's place in the document, counted from 0, and its lines, counted from 1.
    *
    * @generated from field: int32 passage_index = 8;
    */

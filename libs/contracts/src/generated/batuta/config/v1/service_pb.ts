@@ -21,7 +21,7 @@ export const file_batuta_config_v1_service: GenFile = /*@__PURE__*/
   fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCK3AQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeRIQCghrZXB0X2ZvchgEIAEoCSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIIu0BChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIEhAKCGtlcHRfZm9yGAogASgJIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBItYBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCBIQCghrZXB0X2ZvchgGIAEoCSKbAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEhAKCGtlcHRfZm9yGAQgASgJIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIl8KFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEhcKD2luY2x1ZGVfZGVsZXRlZBgEIAEoCCKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIpgCCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkSIwoDbGxtGAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWNvbmZpZ19pZBgLIAEoCSK8AQoPUHV0QWdlbnRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEg0KBW1lcmdlGAUgASgIIjIKD0dldEFnZW50UmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDAoEbmFtZRgCIAEoCSKKAQoSRGVsZXRlQWdlbnRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyJ/CgpBZ2VudFJlcGx5EiYKBWFnZW50GAEgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5BZ2VudBIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCImChFMaXN0QWdlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkiOgoPTGlzdEFnZW50c1JlcGx5EicKBmFnZW50cxgBIAMoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQirgIKBU1vZGVsEgwKBG5hbWUYASABKAkSEAoIcHJvdmlkZXIYAiABKAkSDQoFbW9kZWwYAyABKAkSEAoIYmFzZV91cmwYBCABKAkSDwoHYXBpX2tleRgFIAEoCRITCgtkZXNjcmlwdGlvbhgGIAEoCRIZChFtYXhfb3V0cHV0X3Rva2VucxgHIAEoBRITCgt0ZW1wZXJhdHVyZRgIIAEoARIWCg5jb250ZXh0X3Rva2VucxgJIAEoBRItCgZwcmljZXMYCiABKAsyHS5iYXR1dGEuY29uZmlnLnYxLk1vZGVsUHJpY2VzEhAKCHJldmlzaW9uGAsgASgFEhIKCnVwZGF0ZWRfYXQYDCABKAESEQoJdGVuYW50X2lkGA0gASgJEg4KBnN0cmVhbRgOIAEoCCIsCgtNb2RlbFByaWNlcxINCgVpbnB1dBgBIAEoARIOCgZvdXRwdXQYAiABKAEirQEKD1B1dE1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyIyCg9HZXRNb2RlbFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZU1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKTW9kZWxSZXBseRImCgVtb2RlbBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuTW9kZWwSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RNb2RlbHNSZXBseRInCgZtb2RlbHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLk1vZGVsIjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIqwBChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAQgASgJEg4KBnRsc19jYRgFIAEoCSJlChlHZXRQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkiiAEKFFBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJInkKGkxpc3RQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDQoFbGltaXQYAyABKAUSDgoGY3Vyc29yGAQgASgJIpMBChhMaXN0UG9vbENyZWRlbnRpYWxzUmVwbHkSNgoLY3JlZGVudGlhbHMYASADKAsyIS5iYXR1dGEuY29uZmlnLnYxLlBvb2xDcmVkZW50aWFscxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIqABChxSZXZva2VQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKSAQoKU2VjcmV0SW5mbxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEwoLZGVzY3JpcHRpb24YAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhQKDGxhc3RfdXNlZF9hdBgGIAEoARISCgp1cGRhdGVkX2J5GAcgASgJIq4BChBQdXRTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIlAKEEdldFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCSKLAQoTRGVsZXRlU2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMihgEKC1NlY3JldFJlcGx5EiwKBnNlY3JldBgBIAEoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCJjChJMaXN0U2VjcmV0c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIoIBChBMaXN0U2VjcmV0c1JlcGx5Ei0KB3NlY3JldHMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLlNlY3JldEluZm8SKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSKEAQoVUmVzb2x2ZVNlY3JldHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVuYW1lcxgCIAMoCRIUCgxleGVjdXRpb25faWQYAyABKAkSDwoHc3RlcF9pZBgEIAEoCRITCgtjYWxsYmFja19pZBgFIAEoCRINCgVhZ2VudBgGIAEoCSKzAQoTUmVzb2x2ZVNlY3JldHNSZXBseRJBCgZ2YWx1ZXMYASADKAsyMS5iYXR1dGEuY29uZmlnLnYxLlJlc29sdmVTZWNyZXRzUmVwbHkuVmFsdWVzRW50cnkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKE0tub3duU2VjcmV0c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJIo8BChFLbm93blNlY3JldHNSZXBseRINCgVrbm93bhgBIAMoCRI9CgVtZWFudBgCIAMoCzIuLmJhdHV0YS5jb25maWcudjEuS25vd25TZWNyZXRzUmVwbHkuTWVhbnRFbnRyeRosCgpNZWFudEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi4AIKDFRlbmFudExpbWl0cxITCgZ3ZWlnaHQYASABKAFIAIgBARIdChBydW5uaW5nX2F0dGVtcHRzGAIgASgBSAGIAQESHgoRc3RhcnRzX3Blcl9zZWNvbmQYAyABKAFIAogBARIiChV1bmZpbmlzaGVkX2V4ZWN1dGlvbnMYBCABKAFIA4gBARIXCgp3ZWJzb2NrZXRzGAUgASgBSASIAQESHAoPZXhlY3V0aW9uX2J5dGVzGAYgASgBSAWIAQESGwoOZG9jdW1lbnRfYnl0ZXMYByABKAFIBogBAUIJCgdfd2VpZ2h0QhMKEV9ydW5uaW5nX2F0dGVtcHRzQhQKEl9zdGFydHNfcGVyX3NlY29uZEIYChZfdW5maW5pc2hlZF9leGVjdXRpb25zQg0KC193ZWJzb2NrZXRzQhIKEF9leGVjdXRpb25fYnl0ZXNCEQoPX2RvY3VtZW50X2J5dGVzIjoKBlRlbmFudBIKCgJpZBgBIAEoCRISCgpjcmVhdGVkX2F0GAIgASgBEhAKCHJldmlzaW9uGAMgASgFImMKEkxpc3RUZW5hbnRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkifgoQTGlzdFRlbmFudHNSZXBseRIpCgd0ZW5hbnRzGAEgAygLMhguYmF0dXRhLmNvbmZpZy52MS5UZW5hbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSJbChZHZXRUZW5hbnRMaW1pdHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgCIAEoCSK5AQoWUHV0VGVuYW50TGltaXRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIRCgl0ZW5hbnRfaWQYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zItoBChFUZW5hbnRMaW1pdHNSZXBseRIRCgl0ZW5hbnRfaWQYASABKAkSKwoDb3duGAIgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRMaW1pdHMSLgoGbGltaXRzGAMgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRMaW1pdHMSGwoTZG9jdW1lbnRfYnl0ZXNfdXNlZBgEIAEoARIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBiABKAkiKAoOVGVuYW50U2V0dGluZ3MSFgoOZ2xvYmFsX2NvbmZpZ3MYASABKAgiXQoYR2V0VGVuYW50U2V0dGluZ3NSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgCIAEoCSK7AQoYUHV0VGVuYW50U2V0dGluZ3NSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMilgEKE1RlbmFudFNldHRpbmdzUmVwbHkSEQoJdGVuYW50X2lkGAEgASgJEjIKCHNldHRpbmdzGAIgASgLMiAuYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRTZXR0aW5ncxIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkiFAoSVGVuYW50VGVybXNSZXF1ZXN0ItYBChBUZW5hbnRUZXJtc1JlcGx5EjAKCGRlZmF1bHRzGAEgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRMaW1pdHMSQAoHdGVuYW50cxgCIAMoCzIvLmJhdHV0YS5jb25maWcudjEuVGVuYW50VGVybXNSZXBseS5UZW5hbnRzRW50cnkaTgoMVGVuYW50c0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVGVuYW50TGltaXRzOgI4AWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
 
 /**
- * A config with its newest (or the asked) version.
+ * A config in one version: the newest, or the one that was asked for.
  *
  * @generated from message batuta.config.v1.Config
  */
@@ -73,7 +73,7 @@ export type Config = Message<"batuta.config.v1.Config"> & {
 };
 
 /**
- * A config with its newest (or the asked) version.
+ * A config in one version: the newest, or the one that was asked for.
  *
  * @generated from message batuta.config.v1.Config
  */
@@ -146,14 +146,14 @@ export type ConfigReply = Message<"batuta.config.v1.ConfigReply"> & {
   refused?: Refusal | undefined;
 
   /**
-   * Of what is shown, without quotes.
+   * Entity tag of the config as it is shown, without quotes.
    *
    * @generated from field: string etag = 3;
    */
   etag: string;
 
   /**
-   * The first answer to the same idempotency key.
+   * True when this repeats the first answer to the same idempotency key.
    *
    * @generated from field: bool repeated = 4;
    */
@@ -175,14 +175,14 @@ export type ConfigReplyJson = {
   refused?: RefusalJson;
 
   /**
-   * Of what is shown, without quotes.
+   * Entity tag of the config as it is shown, without quotes.
    *
    * @generated from field: string etag = 3;
    */
   etag?: string;
 
   /**
-   * The first answer to the same idempotency key.
+   * True when this repeats the first answer to the same idempotency key.
    *
    * @generated from field: bool repeated = 4;
    */
@@ -208,7 +208,7 @@ export type CreateConfigRequest = Message<"batuta.config.v1.CreateConfigRequest"
   principal?: Principal | undefined;
 
   /**
-   * Validated by the config service, so it arrives as the user sent it.
+   * As the user sent it. The config service validates it.
    *
    * @generated from field: google.protobuf.Value definition = 2;
    */
@@ -220,7 +220,7 @@ export type CreateConfigRequest = Message<"batuta.config.v1.CreateConfigRequest"
   idempotency?: Idempotency | undefined;
 
   /**
-   * workflow, process or task: the platform keeps it for one of these. Only the gateway itself says so.
+   * workflow, process or task: the platform keeps the config for one of these. Only the gateway sets it.
    *
    * @generated from field: string kept_for = 4;
    */
@@ -239,7 +239,7 @@ export type CreateConfigRequestJson = {
   principal?: PrincipalJson;
 
   /**
-   * Validated by the config service, so it arrives as the user sent it.
+   * As the user sent it. The config service validates it.
    *
    * @generated from field: google.protobuf.Value definition = 2;
    */
@@ -251,7 +251,7 @@ export type CreateConfigRequestJson = {
   idempotency?: IdempotencyJson;
 
   /**
-   * workflow, process or task: the platform keeps it for one of these. Only the gateway itself says so.
+   * workflow, process or task: the platform keeps the config for one of these. Only the gateway sets it.
    *
    * @generated from field: string kept_for = 4;
    */
@@ -376,14 +376,14 @@ export type ListConfigsRequest = Message<"batuta.config.v1.ListConfigsRequest"> 
   cursor: string;
 
   /**
-   * Items to pass over, instead of a cursor.
+   * Number of items to leave out at the beginning. Use it or a cursor, not both.
    *
    * @generated from field: int32 offset = 8;
    */
   offset: number;
 
   /**
-   * Count all that match.
+   * Also count all that match.
    *
    * @generated from field: bool with_total = 9;
    */
@@ -439,14 +439,14 @@ export type ListConfigsRequestJson = {
   cursor?: string;
 
   /**
-   * Items to pass over, instead of a cursor.
+   * Number of items to leave out at the beginning. Use it or a cursor, not both.
    *
    * @generated from field: int32 offset = 8;
    */
   offset?: number;
 
   /**
-   * Count all that match.
+   * Also count all that match.
    *
    * @generated from field: bool with_total = 9;
    */
@@ -487,7 +487,7 @@ export type ListConfigsReply = Message<"batuta.config.v1.ListConfigsReply"> & {
   refused?: Refusal | undefined;
 
   /**
-   * When with_total asks: how many match on all pages.
+   * With with_total: how many match on all pages.
    *
    * @generated from field: double total = 4;
    */
@@ -514,7 +514,7 @@ export type ListConfigsReplyJson = {
   refused?: RefusalJson;
 
   /**
-   * When with_total asks: how many match on all pages.
+   * With with_total: how many match on all pages.
    *
    * @generated from field: double total = 4;
    */
@@ -848,7 +848,8 @@ export const ListVersionsReplySchema: GenMessage<ListVersionsReply, {jsonType: L
   messageDesc(file_batuta_config_v1_service, 10);
 
 /**
- * batuta.config.resolve: what a start needs, always from the database: a PUT that was answered is seen.
+ * batuta.config.resolve: which version of a config a start uses. The answer always comes from the database, so it knows every change
+ * that was answered before.
  *
  * @generated from message batuta.config.v1.ResolveConfigRequest
  */
@@ -866,14 +867,14 @@ export type ResolveConfigRequest = Message<"batuta.config.v1.ResolveConfigReques
   id: string;
 
   /**
-   * This version instead of the newest.
+   * The version that is wanted. When absent, the newest.
    *
    * @generated from field: int32 version = 3;
    */
   version: number;
 
   /**
-   * Also of a config that was deleted: a fork has the version of what it copies.
+   * Also answer for a deleted config, because a fork uses the version of the execution that it copies.
    *
    * @generated from field: bool include_deleted = 4;
    */
@@ -881,7 +882,8 @@ export type ResolveConfigRequest = Message<"batuta.config.v1.ResolveConfigReques
 };
 
 /**
- * batuta.config.resolve: what a start needs, always from the database: a PUT that was answered is seen.
+ * batuta.config.resolve: which version of a config a start uses. The answer always comes from the database, so it knows every change
+ * that was answered before.
  *
  * @generated from message batuta.config.v1.ResolveConfigRequest
  */
@@ -899,14 +901,14 @@ export type ResolveConfigRequestJson = {
   id?: string;
 
   /**
-   * This version instead of the newest.
+   * The version that is wanted. When absent, the newest.
    *
    * @generated from field: int32 version = 3;
    */
   version?: number;
 
   /**
-   * Also of a config that was deleted: a fork has the version of what it copies.
+   * Also answer for a deleted config, because a fork uses the version of the execution that it copies.
    *
    * @generated from field: bool include_deleted = 4;
    */
@@ -935,7 +937,7 @@ export type ResolveConfigReply = Message<"batuta.config.v1.ResolveConfigReply"> 
   version: number;
 
   /**
-   * True when the version has an input_schema: fetch it with batuta.config.version.
+   * True when the version has an input_schema. batuta.config.version gives it.
    *
    * @generated from field: bool has_input_schema = 3;
    */
@@ -947,7 +949,7 @@ export type ResolveConfigReply = Message<"batuta.config.v1.ResolveConfigReply"> 
   refused?: Refusal | undefined;
 
   /**
-   * From the moment the request was sent, the answer may be used for this long: a change is answered only afterwards.
+   * The answer may be used for this long, counted from the moment when the request was sent. A change is answered only after that.
    *
    * @generated from field: int32 lease_ms = 5;
    */
@@ -969,7 +971,7 @@ export type ResolveConfigReplyJson = {
   version?: number;
 
   /**
-   * True when the version has an input_schema: fetch it with batuta.config.version.
+   * True when the version has an input_schema. batuta.config.version gives it.
    *
    * @generated from field: bool has_input_schema = 3;
    */
@@ -981,7 +983,7 @@ export type ResolveConfigReplyJson = {
   refused?: RefusalJson;
 
   /**
-   * From the moment the request was sent, the answer may be used for this long: a change is answered only afterwards.
+   * The answer may be used for this long, counted from the moment when the request was sent. A change is answered only after that.
    *
    * @generated from field: int32 lease_ms = 5;
    */
@@ -996,7 +998,7 @@ export const ResolveConfigReplySchema: GenMessage<ResolveConfigReply, {jsonType:
   messageDesc(file_batuta_config_v1_service, 12);
 
 /**
- * batuta.config.version: one immutable version, for the execution service's copy. Not limited to a tenant's own.
+ * batuta.config.version: one immutable version of a config of any tenant, for the execution service's copy.
  *
  * @generated from message batuta.config.v1.GetVersionRequest
  */
@@ -1013,7 +1015,7 @@ export type GetVersionRequest = Message<"batuta.config.v1.GetVersionRequest"> & 
 };
 
 /**
- * batuta.config.version: one immutable version, for the execution service's copy. Not limited to a tenant's own.
+ * batuta.config.version: one immutable version of a config of any tenant, for the execution service's copy.
  *
  * @generated from message batuta.config.v1.GetVersionRequest
  */
@@ -1157,14 +1159,14 @@ export type Agent = Message<"batuta.config.v1.Agent"> & {
   tenantId: string;
 
   /**
-   * Made of a model instead of a pool: what a step of kind llm says.
+   * Only of an agent made of a model, which has no pool: the fields of a step of kind llm.
    *
    * @generated from field: google.protobuf.Value llm = 10;
    */
   llm?: Value | undefined;
 
   /**
-   * Of the executions that it works in, whose version is the revision.
+   * Only of an agent made of a model: config_id of the executions that it works in. Their config_version is its revision.
    *
    * @generated from field: string config_id = 11;
    */
@@ -1225,14 +1227,14 @@ export type AgentJson = {
   tenantId?: string;
 
   /**
-   * Made of a model instead of a pool: what a step of kind llm says.
+   * Only of an agent made of a model, which has no pool: the fields of a step of kind llm.
    *
    * @generated from field: google.protobuf.Value llm = 10;
    */
   llm?: ValueJson;
 
   /**
-   * Of the executions that it works in, whose version is the revision.
+   * Only of an agent made of a model: config_id of the executions that it works in. Their config_version is its revision.
    *
    * @generated from field: string config_id = 11;
    */
@@ -1275,7 +1277,7 @@ export type PutAgentRequest = Message<"batuta.config.v1.PutAgentRequest"> & {
   preconditions?: Preconditions | undefined;
 
   /**
-   * The body is a JSON merge patch (RFC 7396) of the agent, which must be there.
+   * The body is a JSON merge patch (RFC 7396) of the agent, which must exist.
    *
    * @generated from field: bool merge = 5;
    */
@@ -1311,7 +1313,7 @@ export type PutAgentRequestJson = {
   preconditions?: PreconditionsJson;
 
   /**
-   * The body is a JSON merge patch (RFC 7396) of the agent, which must be there.
+   * The body is a JSON merge patch (RFC 7396) of the agent, which must exist.
    *
    * @generated from field: bool merge = 5;
    */
@@ -1533,7 +1535,7 @@ export const ListAgentsReplySchema: GenMessage<ListAgentsReply, {jsonType: ListA
   messageDesc(file_batuta_config_v1_service, 21);
 
 /**
- * A model of a tenant: who answers under its name, and with which key.
+ * A model of a tenant: its provider, and the key for it.
  *
  * @generated from message batuta.config.v1.Model
  */
@@ -1551,14 +1553,14 @@ export type Model = Message<"batuta.config.v1.Model"> & {
   provider: string;
 
   /**
-   * What the provider calls it.
+   * The provider's name of the model.
    *
    * @generated from field: string model = 3;
    */
   model: string;
 
   /**
-   * Where requests go; empty: where the provider says.
+   * The address that requests go to. Empty means the provider's own address.
    *
    * @generated from field: string base_url = 4;
    */
@@ -1577,7 +1579,7 @@ export type Model = Message<"batuta.config.v1.Model"> & {
   description: string;
 
   /**
-   * Most tokens of one answer, when a call does not say.
+   * How many tokens one answer has at most, when a call does not say it.
    *
    * @generated from field: int32 max_output_tokens = 7;
    */
@@ -1589,14 +1591,14 @@ export type Model = Message<"batuta.config.v1.Model"> & {
   temperature: number;
 
   /**
-   * Tokens that fit a call, its answer included; absent: as the price list says, if it does.
+   * How many tokens a call may have, with its answer. When absent, the price list decides, if it knows the model.
    *
    * @generated from field: int32 context_tokens = 9;
    */
   contextTokens: number;
 
   /**
-   * The tenant's own prices, instead of those of the price list.
+   * The tenant's own prices, in place of those of the price list.
    *
    * @generated from field: batuta.config.v1.ModelPrices prices = 10;
    */
@@ -1620,7 +1622,7 @@ export type Model = Message<"batuta.config.v1.Model"> & {
   tenantId: string;
 
   /**
-   * Whether its answers are shown as they come.
+   * Whether its answers are shown while they arrive.
    *
    * @generated from field: bool stream = 14;
    */
@@ -1628,7 +1630,7 @@ export type Model = Message<"batuta.config.v1.Model"> & {
 };
 
 /**
- * A model of a tenant: who answers under its name, and with which key.
+ * A model of a tenant: its provider, and the key for it.
  *
  * @generated from message batuta.config.v1.Model
  */
@@ -1646,14 +1648,14 @@ export type ModelJson = {
   provider?: string;
 
   /**
-   * What the provider calls it.
+   * The provider's name of the model.
    *
    * @generated from field: string model = 3;
    */
   model?: string;
 
   /**
-   * Where requests go; empty: where the provider says.
+   * The address that requests go to. Empty means the provider's own address.
    *
    * @generated from field: string base_url = 4;
    */
@@ -1672,7 +1674,7 @@ export type ModelJson = {
   description?: string;
 
   /**
-   * Most tokens of one answer, when a call does not say.
+   * How many tokens one answer has at most, when a call does not say it.
    *
    * @generated from field: int32 max_output_tokens = 7;
    */
@@ -1684,14 +1686,14 @@ export type ModelJson = {
   temperature?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Tokens that fit a call, its answer included; absent: as the price list says, if it does.
+   * How many tokens a call may have, with its answer. When absent, the price list decides, if it knows the model.
    *
    * @generated from field: int32 context_tokens = 9;
    */
   contextTokens?: number;
 
   /**
-   * The tenant's own prices, instead of those of the price list.
+   * The tenant's own prices, in place of those of the price list.
    *
    * @generated from field: batuta.config.v1.ModelPrices prices = 10;
    */
@@ -1715,7 +1717,7 @@ export type ModelJson = {
   tenantId?: string;
 
   /**
-   * Whether its answers are shown as they come.
+   * Whether its answers are shown while they arrive.
    *
    * @generated from field: bool stream = 14;
    */
@@ -1730,7 +1732,7 @@ export const ModelSchema: GenMessage<Model, {jsonType: ModelJson}> = /*@__PURE__
   messageDesc(file_batuta_config_v1_service, 22);
 
 /**
- * US dollars a million tokens.
+ * US dollars for a million tokens.
  *
  * @generated from message batuta.config.v1.ModelPrices
  */
@@ -1747,7 +1749,7 @@ export type ModelPrices = Message<"batuta.config.v1.ModelPrices"> & {
 };
 
 /**
- * US dollars a million tokens.
+ * US dollars for a million tokens.
  *
  * @generated from message batuta.config.v1.ModelPrices
  */
@@ -1787,7 +1789,7 @@ export type PutModelRequest = Message<"batuta.config.v1.PutModelRequest"> & {
   name: string;
 
   /**
-   * What the user says of the model, as it was sent.
+   * The model, as the user sent it.
    *
    * @generated from field: google.protobuf.Value body = 3;
    */
@@ -1816,7 +1818,7 @@ export type PutModelRequestJson = {
   name?: string;
 
   /**
-   * What the user says of the model, as it was sent.
+   * The model, as the user sent it.
    *
    * @generated from field: google.protobuf.Value body = 3;
    */
@@ -2047,7 +2049,7 @@ export const ListModelsReplySchema: GenMessage<ListModelsReply, {jsonType: ListM
   messageDesc(file_batuta_config_v1_service, 29);
 
 /**
- * batuta.config.changed (published): caches drop what they hold.
+ * batuta.config.changed, published: caches forget the thing that changed.
  *
  * @generated from message batuta.config.v1.ConfigChanged
  */
@@ -2071,7 +2073,7 @@ export type ConfigChanged = Message<"batuta.config.v1.ConfigChanged"> & {
 };
 
 /**
- * batuta.config.changed (published): caches drop what they hold.
+ * batuta.config.changed, published: caches forget the thing that changed.
  *
  * @generated from message batuta.config.v1.ConfigChanged
  */
@@ -2226,7 +2228,7 @@ export type ApiKey = Message<"batuta.config.v1.ApiKey"> & {
   revokedAt: number;
 
   /**
-   * First characters, to recognise it by.
+   * Its first characters, so that people recognise it.
    *
    * @generated from field: string prefix = 9;
    */
@@ -2278,7 +2280,7 @@ export type ApiKeyJson = {
   revokedAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * First characters, to recognise it by.
+   * Its first characters, so that people recognise it.
    *
    * @generated from field: string prefix = 9;
    */
@@ -2324,7 +2326,7 @@ export type CreateApiKeyRequest = Message<"batuta.config.v1.CreateApiKeyRequest"
   expiresAt: number;
 
   /**
-   * Only for an admin of the system tenant: make the key in this tenant, which is made when new.
+   * The tenant of the key. A new tenant is made. Only an admin of the tenant "default" may set it.
    *
    * @generated from field: string tenant_id = 6;
    */
@@ -2368,7 +2370,7 @@ export type CreateApiKeyRequestJson = {
   expiresAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Only for an admin of the system tenant: make the key in this tenant, which is made when new.
+   * The tenant of the key. A new tenant is made. Only an admin of the tenant "default" may set it.
    *
    * @generated from field: string tenant_id = 6;
    */
@@ -2397,7 +2399,7 @@ export type CreateApiKeyReply = Message<"batuta.config.v1.CreateApiKeyReply"> & 
   key?: ApiKey | undefined;
 
   /**
-   * Shown once; a repeat has none.
+   * Shown once. A repeated answer has none.
    *
    * @generated from field: string secret = 2;
    */
@@ -2429,7 +2431,7 @@ export type CreateApiKeyReplyJson = {
   key?: ApiKeyJson;
 
   /**
-   * Shown once; a repeat has none.
+   * Shown once. A repeated answer has none.
    *
    * @generated from field: string secret = 2;
    */
@@ -2720,14 +2722,14 @@ export type PoolCredentials = Message<"batuta.config.v1.PoolCredentials"> & {
   pool: string;
 
   /**
-   * To recognise them by.
+   * A name, so that people recognise them.
    *
    * @generated from field: string name = 3;
    */
   name: string;
 
   /**
-   * User id of who made them.
+   * Id of the user who made them.
    *
    * @generated from field: string created_by = 4;
    */
@@ -2766,14 +2768,14 @@ export type PoolCredentialsJson = {
   pool?: string;
 
   /**
-   * To recognise them by.
+   * A name, so that people recognise them.
    *
    * @generated from field: string name = 3;
    */
   name?: string;
 
   /**
-   * User id of who made them.
+   * Id of the user who made them.
    *
    * @generated from field: string created_by = 4;
    */
@@ -2824,7 +2826,7 @@ export type CreatePoolCredentialsRequest = Message<"batuta.config.v1.CreatePoolC
   name: string;
 
   /**
-   * Default: in 30 days.
+   * Default: 30 days from now.
    *
    * @generated from field: double expires_at = 4;
    */
@@ -2853,7 +2855,7 @@ export type CreatePoolCredentialsRequestJson = {
   name?: string;
 
   /**
-   * Default: in 30 days.
+   * Default: 30 days from now.
    *
    * @generated from field: double expires_at = 4;
    */
@@ -2894,7 +2896,7 @@ export type CreatePoolCredentialsReply = Message<"batuta.config.v1.CreatePoolCre
   etag: string;
 
   /**
-   * Certificates in PEM of those who may vouch for the NATS server, where workers need them.
+   * PEM certificates of the authorities that sign the NATS server's certificate. Set when workers need them.
    *
    * @generated from field: string tls_ca = 5;
    */
@@ -2928,7 +2930,7 @@ export type CreatePoolCredentialsReplyJson = {
   etag?: string;
 
   /**
-   * Certificates in PEM of those who may vouch for the NATS server, where workers need them.
+   * PEM certificates of the authorities that sign the NATS server's certificate. Set when workers need them.
    *
    * @generated from field: string tls_ca = 5;
    */
@@ -3255,14 +3257,14 @@ export type SecretInfo = Message<"batuta.config.v1.SecretInfo"> & {
   updatedAt: number;
 
   /**
-   * When its value was last handed to a runner or a delivery, to the minute; absent when never.
+   * When a runner or a delivery last got its value, to the minute. Absent when it was never used.
    *
    * @generated from field: double last_used_at = 6;
    */
   lastUsedAt: number;
 
   /**
-   * User id of who changed it last.
+   * Id of the user who changed it last.
    *
    * @generated from field: string updated_by = 7;
    */
@@ -3303,14 +3305,14 @@ export type SecretInfoJson = {
   updatedAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * When its value was last handed to a runner or a delivery, to the minute; absent when never.
+   * When a runner or a delivery last got its value, to the minute. Absent when it was never used.
    *
    * @generated from field: double last_used_at = 6;
    */
   lastUsedAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * User id of who changed it last.
+   * Id of the user who changed it last.
    *
    * @generated from field: string updated_by = 7;
    */
@@ -3653,7 +3655,7 @@ export const ListSecretsReplySchema: GenMessage<ListSecretsReply, {jsonType: Lis
   messageDesc(file_batuta_config_v1_service, 55);
 
 /**
- * batuta.config.secret.resolve: the values, for a step's attempt or a delivery. Only step-runner and notifications may ask.
+ * batuta.config.secret.resolve: the values of secrets, for a step's attempt or a delivery. Only step-runner and notifications may ask.
  *
  * @generated from message batuta.config.v1.ResolveSecretsRequest
  */
@@ -3692,7 +3694,7 @@ export type ResolveSecretsRequest = Message<"batuta.config.v1.ResolveSecretsRequ
 };
 
 /**
- * batuta.config.secret.resolve: the values, for a step's attempt or a delivery. Only step-runner and notifications may ask.
+ * batuta.config.secret.resolve: the values of secrets, for a step's attempt or a delivery. Only step-runner and notifications may ask.
  *
  * @generated from message batuta.config.v1.ResolveSecretsRequest
  */
@@ -3742,7 +3744,7 @@ export const ResolveSecretsRequestSchema: GenMessage<ResolveSecretsRequest, {jso
  */
 export type ResolveSecretsReply = Message<"batuta.config.v1.ResolveSecretsReply"> & {
   /**
-   * By name; those that do not exist are left out.
+   * By name. Secrets that do not exist are left out.
    *
    * @generated from field: map<string, string> values = 1;
    */
@@ -3759,7 +3761,7 @@ export type ResolveSecretsReply = Message<"batuta.config.v1.ResolveSecretsReply"
  */
 export type ResolveSecretsReplyJson = {
   /**
-   * By name; those that do not exist are left out.
+   * By name. Secrets that do not exist are left out.
    *
    * @generated from field: map<string, string> values = 1;
    */
@@ -3829,7 +3831,7 @@ export type KnownSecretsReply = Message<"batuta.config.v1.KnownSecretsReply"> & 
   known: string[];
 
   /**
-   * For each name that is not known and much like one that is, that one.
+   * For each unknown name that is similar to a known one: the known one.
    *
    * @generated from field: map<string, string> meant = 2;
    */
@@ -3846,7 +3848,7 @@ export type KnownSecretsReplyJson = {
   known?: string[];
 
   /**
-   * For each name that is not known and much like one that is, that one.
+   * For each unknown name that is similar to a known one: the known one.
    *
    * @generated from field: map<string, string> meant = 2;
    */
@@ -3861,20 +3863,20 @@ export const KnownSecretsReplySchema: GenMessage<KnownSecretsReply, {jsonType: K
   messageDesc(file_batuta_config_v1_service, 59);
 
 /**
- * What a tenant may use. A number that is absent: the platform's default; 0: no limit.
+ * What a tenant may use. When a number is absent, the platform's default holds. 0 means no limit.
  *
  * @generated from message batuta.config.v1.TenantLimits
  */
 export type TenantLimits = Message<"batuta.config.v1.TenantLimits"> & {
   /**
-   * Of two tenants whose steps wait, one with twice the weight has twice the slots of runners.
+   * When steps of two tenants wait, a tenant with twice the weight gets twice the slots of runners.
    *
    * @generated from field: optional double weight = 1;
    */
   weight?: number | undefined;
 
   /**
-   * Attempts that run at once; further ones wait.
+   * How many attempts run at once. Further ones wait.
    *
    * @generated from field: optional double running_attempts = 2;
    */
@@ -3898,14 +3900,14 @@ export type TenantLimits = Message<"batuta.config.v1.TenantLimits"> & {
   websockets?: number | undefined;
 
   /**
-   * Of the events of executions.
+   * Bytes of the events of executions.
    *
    * @generated from field: optional double execution_bytes = 6;
    */
   executionBytes?: number | undefined;
 
   /**
-   * Of documents of the knowledge base and of versions of configs.
+   * Bytes of the documents of the knowledge base and of the versions of configs.
    *
    * @generated from field: optional double document_bytes = 7;
    */
@@ -3913,20 +3915,20 @@ export type TenantLimits = Message<"batuta.config.v1.TenantLimits"> & {
 };
 
 /**
- * What a tenant may use. A number that is absent: the platform's default; 0: no limit.
+ * What a tenant may use. When a number is absent, the platform's default holds. 0 means no limit.
  *
  * @generated from message batuta.config.v1.TenantLimits
  */
 export type TenantLimitsJson = {
   /**
-   * Of two tenants whose steps wait, one with twice the weight has twice the slots of runners.
+   * When steps of two tenants wait, a tenant with twice the weight gets twice the slots of runners.
    *
    * @generated from field: optional double weight = 1;
    */
   weight?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Attempts that run at once; further ones wait.
+   * How many attempts run at once. Further ones wait.
    *
    * @generated from field: optional double running_attempts = 2;
    */
@@ -3950,14 +3952,14 @@ export type TenantLimitsJson = {
   websockets?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of the events of executions.
+   * Bytes of the events of executions.
    *
    * @generated from field: optional double execution_bytes = 6;
    */
   executionBytes?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of documents of the knowledge base and of versions of configs.
+   * Bytes of the documents of the knowledge base and of the versions of configs.
    *
    * @generated from field: optional double document_bytes = 7;
    */
@@ -4174,7 +4176,7 @@ export const GetTenantLimitsRequestSchema: GenMessage<GetTenantLimitsRequest, {j
   messageDesc(file_batuta_config_v1_service, 64);
 
 /**
- * batuta.config.tenant.limits.put: all of them; what is left out is the platform's default again.
+ * batuta.config.tenant.limits.put: sets all limits. For a limit that is left out, the platform's default holds again.
  *
  * @generated from message batuta.config.v1.PutTenantLimitsRequest
  */
@@ -4203,7 +4205,7 @@ export type PutTenantLimitsRequest = Message<"batuta.config.v1.PutTenantLimitsRe
 };
 
 /**
- * batuta.config.tenant.limits.put: all of them; what is left out is the platform's default again.
+ * batuta.config.tenant.limits.put: sets all limits. For a limit that is left out, the platform's default holds again.
  *
  * @generated from message batuta.config.v1.PutTenantLimitsRequest
  */
@@ -4248,21 +4250,21 @@ export type TenantLimitsReply = Message<"batuta.config.v1.TenantLimitsReply"> & 
   tenantId: string;
 
   /**
-   * What was set for this tenant.
+   * The limits that were set for this tenant.
    *
    * @generated from field: batuta.config.v1.TenantLimits own = 2;
    */
   own?: TenantLimits | undefined;
 
   /**
-   * What holds: its own, or the platform's default.
+   * The limits that hold: its own, or the platform's defaults.
    *
    * @generated from field: batuta.config.v1.TenantLimits limits = 3;
    */
   limits?: TenantLimits | undefined;
 
   /**
-   * Bytes of its documents and versions of configs now.
+   * How many bytes its documents and versions of configs have now.
    *
    * @generated from field: double document_bytes_used = 4;
    */
@@ -4289,21 +4291,21 @@ export type TenantLimitsReplyJson = {
   tenantId?: string;
 
   /**
-   * What was set for this tenant.
+   * The limits that were set for this tenant.
    *
    * @generated from field: batuta.config.v1.TenantLimits own = 2;
    */
   own?: TenantLimitsJson;
 
   /**
-   * What holds: its own, or the platform's default.
+   * The limits that hold: its own, or the platform's defaults.
    *
    * @generated from field: batuta.config.v1.TenantLimits limits = 3;
    */
   limits?: TenantLimitsJson;
 
   /**
-   * Bytes of its documents and versions of configs now.
+   * How many bytes its documents and versions of configs have now.
    *
    * @generated from field: double document_bytes_used = 4;
    */
@@ -4334,7 +4336,7 @@ export const TenantLimitsReplySchema: GenMessage<TenantLimitsReply, {jsonType: T
  */
 export type TenantSettings = Message<"batuta.config.v1.TenantSettings"> & {
   /**
-   * Whether the global configs of the platform's tenant are there for this tenant: to be seen, and to be run.
+   * Whether this tenant sees the global configs of the platform's tenant and may run them.
    *
    * @generated from field: bool global_configs = 1;
    */
@@ -4348,7 +4350,7 @@ export type TenantSettings = Message<"batuta.config.v1.TenantSettings"> & {
  */
 export type TenantSettingsJson = {
   /**
-   * Whether the global configs of the platform's tenant are there for this tenant: to be seen, and to be run.
+   * Whether this tenant sees the global configs of the platform's tenant and may run them.
    *
    * @generated from field: bool global_configs = 1;
    */
@@ -4404,7 +4406,7 @@ export const GetTenantSettingsRequestSchema: GenMessage<GetTenantSettingsRequest
   messageDesc(file_batuta_config_v1_service, 68);
 
 /**
- * batuta.config.tenant.settings.put: all of them; what is left out is off again.
+ * batuta.config.tenant.settings.put: sets all settings. A setting that is left out is off again.
  *
  * @generated from message batuta.config.v1.PutTenantSettingsRequest
  */
@@ -4433,7 +4435,7 @@ export type PutTenantSettingsRequest = Message<"batuta.config.v1.PutTenantSettin
 };
 
 /**
- * batuta.config.tenant.settings.put: all of them; what is left out is off again.
+ * batuta.config.tenant.settings.put: sets all settings. A setting that is left out is off again.
  *
  * @generated from message batuta.config.v1.PutTenantSettingsRequest
  */
@@ -4526,7 +4528,7 @@ export const TenantSettingsReplySchema: GenMessage<TenantSettingsReply, {jsonTyp
   messageDesc(file_batuta_config_v1_service, 70);
 
 /**
- * batuta.config.tenant.terms: what engines and gateways hold tenants to.
+ * batuta.config.tenant.terms: the limits that engines and gateways enforce.
  *
  * @generated from message batuta.config.v1.TenantTermsRequest
  */
@@ -4534,7 +4536,7 @@ export type TenantTermsRequest = Message<"batuta.config.v1.TenantTermsRequest"> 
 };
 
 /**
- * batuta.config.tenant.terms: what engines and gateways hold tenants to.
+ * batuta.config.tenant.terms: the limits that engines and gateways enforce.
  *
  * @generated from message batuta.config.v1.TenantTermsRequest
  */
@@ -4553,14 +4555,14 @@ export const TenantTermsRequestSchema: GenMessage<TenantTermsRequest, {jsonType:
  */
 export type TenantTermsReply = Message<"batuta.config.v1.TenantTermsReply"> & {
   /**
-   * Of tenants that are not listed.
+   * The limits of tenants that are not listed.
    *
    * @generated from field: batuta.config.v1.TenantLimits defaults = 1;
    */
   defaults?: TenantLimits | undefined;
 
   /**
-   * Of tenants with limits of their own: what holds for each.
+   * The limits that hold for each tenant with limits of its own.
    *
    * @generated from field: map<string, batuta.config.v1.TenantLimits> tenants = 2;
    */
@@ -4572,14 +4574,14 @@ export type TenantTermsReply = Message<"batuta.config.v1.TenantTermsReply"> & {
  */
 export type TenantTermsReplyJson = {
   /**
-   * Of tenants that are not listed.
+   * The limits of tenants that are not listed.
    *
    * @generated from field: batuta.config.v1.TenantLimits defaults = 1;
    */
   defaults?: TenantLimitsJson;
 
   /**
-   * Of tenants with limits of their own: what holds for each.
+   * The limits that hold for each tenant with limits of its own.
    *
    * @generated from field: map<string, batuta.config.v1.TenantLimits> tenants = 2;
    */

@@ -2,7 +2,7 @@
 // @generated from file batuta/execution/v1/commands.proto (package batuta.execution.v1, syntax proto3)
 /* eslint-disable */
 
-// batuta.execution.<partition>.command|result|check: requests answered after the commit they caused.
+// batuta.execution.<partition>.command, .result and .check: requests that are answered after the commit that they cause.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -25,7 +25,7 @@ export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
  */
 export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
   /**
-   * Repeats with the same id are answered from the log.
+   * A repeat with the same id is answered from the log.
    *
    * @generated from field: string command_id = 1;
    */
@@ -118,7 +118,7 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
     case: "reschedule";
   } | {
     /**
-     * Then execution_id is the schedule's id.
+     * With this command execution_id is the schedule's id.
      *
      * @generated from field: batuta.execution.v1.ScheduleCommand schedule = 30;
      */
@@ -132,7 +132,7 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
  */
 export type CommandRequestJson = {
   /**
-   * Repeats with the same id are answered from the log.
+   * A repeat with the same id is answered from the log.
    *
    * @generated from field: string command_id = 1;
    */
@@ -209,7 +209,7 @@ export type CommandRequestJson = {
   reschedule?: RescheduleExecutionJson;
 
   /**
-   * Then execution_id is the schedule's id.
+   * With this command execution_id is the schedule's id.
    *
    * @generated from field: batuta.execution.v1.ScheduleCommand schedule = 30;
    */
@@ -273,7 +273,7 @@ export type StartExecution = Message<"batuta.execution.v1.StartExecution"> & {
   traceparent: string;
 
   /**
-   * Epoch ms; absent or past: at once.
+   * Epoch ms. When absent or in the past, the execution begins at once.
    *
    * @generated from field: double start_at = 10;
    */
@@ -285,42 +285,42 @@ export type StartExecution = Message<"batuta.execution.v1.StartExecution"> & {
   fork?: ForkSource | undefined;
 
   /**
-   * high, normal or low; absent: what the config says.
+   * high, normal or low. When absent, the config decides.
    *
    * @generated from field: string priority = 12;
    */
   priority: string;
 
   /**
-   * The smaller of this and the config's own limits counts.
+   * Of each limit, the smaller one of this budget and the config's budget holds.
    *
    * @generated from field: batuta.common.v1.Budget budget = 13;
    */
   budget?: Budget | undefined;
 
   /**
-   * The stream that is told of the end (StreamMessage). Only an engine may say so.
+   * The stream that is told of the end (StreamMessage). Only an engine may set it.
    *
    * @generated from field: string end_to = 30;
    */
   endTo: string;
 
   /**
-   * The execution that has this one as a step. Only an engine may say so.
+   * The execution that has this one as a step. Only an engine may set it.
    *
    * @generated from field: batuta.common.v1.ParentLink parent = 31;
    */
   parent?: ParentLink | undefined;
 
   /**
-   * It begins when these executions have ended as asked.
+   * The execution begins when these executions have ended as asked.
    *
    * @generated from field: repeated batuta.common.v1.Dependency after = 32;
    */
   after: Dependency[];
 
   /**
-   * Executions that wait for this one already: they are told of its end.
+   * Executions that wait for this one already. They are told of its end.
    *
    * @generated from field: repeated string waiters = 33;
    */
@@ -377,7 +377,7 @@ export type StartExecutionJson = {
   traceparent?: string;
 
   /**
-   * Epoch ms; absent or past: at once.
+   * Epoch ms. When absent or in the past, the execution begins at once.
    *
    * @generated from field: double start_at = 10;
    */
@@ -389,42 +389,42 @@ export type StartExecutionJson = {
   fork?: ForkSourceJson;
 
   /**
-   * high, normal or low; absent: what the config says.
+   * high, normal or low. When absent, the config decides.
    *
    * @generated from field: string priority = 12;
    */
   priority?: string;
 
   /**
-   * The smaller of this and the config's own limits counts.
+   * Of each limit, the smaller one of this budget and the config's budget holds.
    *
    * @generated from field: batuta.common.v1.Budget budget = 13;
    */
   budget?: BudgetJson;
 
   /**
-   * The stream that is told of the end (StreamMessage). Only an engine may say so.
+   * The stream that is told of the end (StreamMessage). Only an engine may set it.
    *
    * @generated from field: string end_to = 30;
    */
   endTo?: string;
 
   /**
-   * The execution that has this one as a step. Only an engine may say so.
+   * The execution that has this one as a step. Only an engine may set it.
    *
    * @generated from field: batuta.common.v1.ParentLink parent = 31;
    */
   parent?: ParentLinkJson;
 
   /**
-   * It begins when these executions have ended as asked.
+   * The execution begins when these executions have ended as asked.
    *
    * @generated from field: repeated batuta.common.v1.Dependency after = 32;
    */
   after?: DependencyJson[];
 
   /**
-   * Executions that wait for this one already: they are told of its end.
+   * Executions that wait for this one already. They are told of its end.
    *
    * @generated from field: repeated string waiters = 33;
    */
@@ -439,7 +439,7 @@ export const StartExecutionSchema: GenMessage<StartExecution, {jsonType: StartEx
   messageDesc(file_batuta_execution_v1_commands, 1);
 
 /**
- * Start as a copy of another execution, from one of its steps: completed steps before it are not run again.
+ * The execution starts as a copy of another one, from one of its steps. Completed steps before that step do not run again.
  *
  * @generated from message batuta.execution.v1.ForkSource
  */
@@ -456,7 +456,7 @@ export type ForkSource = Message<"batuta.execution.v1.ForkSource"> & {
 };
 
 /**
- * Start as a copy of another execution, from one of its steps: completed steps before it are not run again.
+ * The execution starts as a copy of another one, from one of its steps. Completed steps before that step do not run again.
  *
  * @generated from message batuta.execution.v1.ForkSource
  */
@@ -530,7 +530,7 @@ export type PauseExecution = Message<"batuta.execution.v1.PauseExecution"> & {
   reason: string;
 
   /**
-   * Also stop running attempts; they run again after the resume.
+   * Also stop running attempts. They run again after the resume.
    *
    * @generated from field: bool now = 2;
    */
@@ -547,7 +547,7 @@ export type PauseExecutionJson = {
   reason?: string;
 
   /**
-   * Also stop running attempts; they run again after the resume.
+   * Also stop running attempts. They run again after the resume.
    *
    * @generated from field: bool now = 2;
    */
@@ -589,7 +589,7 @@ export const ResumeExecutionSchema: GenMessage<ResumeExecution, {jsonType: Resum
   messageDesc(file_batuta_execution_v1_commands, 5);
 
 /**
- * Ends the execution at once; nothing is undone.
+ * Ends the execution at once. Nothing is undone.
  *
  * @generated from message batuta.execution.v1.TerminateExecution
  */
@@ -601,7 +601,7 @@ export type TerminateExecution = Message<"batuta.execution.v1.TerminateExecution
 };
 
 /**
- * Ends the execution at once; nothing is undone.
+ * Ends the execution at once. Nothing is undone.
  *
  * @generated from message batuta.execution.v1.TerminateExecution
  */
@@ -657,7 +657,7 @@ export const SkipStepSchema: GenMessage<SkipStep, {jsonType: SkipStepJson}> = /*
   messageDesc(file_batuta_execution_v1_commands, 7);
 
 /**
- * What a human says about a step that waits for it.
+ * A human's decision about a step that waits for it.
  *
  * @generated from message batuta.execution.v1.DecideApproval
  */
@@ -684,7 +684,7 @@ export type DecideApproval = Message<"batuta.execution.v1.DecideApproval"> & {
 };
 
 /**
- * What a human says about a step that waits for it.
+ * A human's decision about a step that waits for it.
  *
  * @generated from message batuta.execution.v1.DecideApproval
  */
@@ -759,13 +759,13 @@ export const SendSignalSchema: GenMessage<SendSignal, {jsonType: SendSignalJson}
   messageDesc(file_batuta_execution_v1_commands, 9);
 
 /**
- * Moves the begin of an execution that has not begun.
+ * Gives an execution that has not begun another time to begin.
  *
  * @generated from message batuta.execution.v1.RescheduleExecution
  */
 export type RescheduleExecution = Message<"batuta.execution.v1.RescheduleExecution"> & {
   /**
-   * Epoch ms; past: at once.
+   * Epoch ms. When it is in the past, the execution begins at once.
    *
    * @generated from field: double start_at = 1;
    */
@@ -778,13 +778,13 @@ export type RescheduleExecution = Message<"batuta.execution.v1.RescheduleExecuti
 };
 
 /**
- * Moves the begin of an execution that has not begun.
+ * Gives an execution that has not begun another time to begin.
  *
  * @generated from message batuta.execution.v1.RescheduleExecution
  */
 export type RescheduleExecutionJson = {
   /**
-   * Epoch ms; past: at once.
+   * Epoch ms. When it is in the past, the execution begins at once.
    *
    * @generated from field: double start_at = 1;
    */
@@ -835,7 +835,7 @@ export const RetryExecutionSchema: GenMessage<RetryExecution, {jsonType: RetryEx
   messageDesc(file_batuta_execution_v1_commands, 11);
 
 /**
- * Undoes what an ended execution has completed and not undone, from where an undoing stopped.
+ * Undoes the completed steps of an ended execution. An undoing that stopped continues where it stopped.
  *
  * @generated from message batuta.execution.v1.CompensateExecution
  */
@@ -847,7 +847,7 @@ export type CompensateExecution = Message<"batuta.execution.v1.CompensateExecuti
 };
 
 /**
- * Undoes what an ended execution has completed and not undone, from where an undoing stopped.
+ * Undoes the completed steps of an ended execution. An undoing that stopped continues where it stopped.
  *
  * @generated from message batuta.execution.v1.CompensateExecution
  */
@@ -866,7 +866,7 @@ export const CompensateExecutionSchema: GenMessage<CompensateExecution, {jsonTyp
   messageDesc(file_batuta_execution_v1_commands, 12);
 
 /**
- * Reduces an ended execution to the event that says so.
+ * Deletes an ended execution. Only the event ExecutionDeleted is left.
  *
  * @generated from message batuta.execution.v1.DeleteExecution
  */
@@ -877,21 +877,21 @@ export type DeleteExecution = Message<"batuta.execution.v1.DeleteExecution"> & {
   reason: string;
 
   /**
-   * Only while this is its newest version; 0 or absent: whatever it is.
+   * The execution is deleted only if this is its newest version. When 0 or absent, any version will do.
    *
    * @generated from field: int32 if_version = 2;
    */
   ifVersion: number;
 
   /**
-   * The policy that asks for it.
+   * The retention policy that deletes it.
    *
    * @generated from field: string policy = 3;
    */
   policy: string;
 
   /**
-   * The archive file that holds it by then.
+   * The archive file that holds the execution.
    *
    * @generated from field: string archive = 4;
    */
@@ -899,7 +899,7 @@ export type DeleteExecution = Message<"batuta.execution.v1.DeleteExecution"> & {
 };
 
 /**
- * Reduces an ended execution to the event that says so.
+ * Deletes an ended execution. Only the event ExecutionDeleted is left.
  *
  * @generated from message batuta.execution.v1.DeleteExecution
  */
@@ -910,21 +910,21 @@ export type DeleteExecutionJson = {
   reason?: string;
 
   /**
-   * Only while this is its newest version; 0 or absent: whatever it is.
+   * The execution is deleted only if this is its newest version. When 0 or absent, any version will do.
    *
    * @generated from field: int32 if_version = 2;
    */
   ifVersion?: number;
 
   /**
-   * The policy that asks for it.
+   * The retention policy that deletes it.
    *
    * @generated from field: string policy = 3;
    */
   policy?: string;
 
   /**
-   * The archive file that holds it by then.
+   * The archive file that holds the execution.
    *
    * @generated from field: string archive = 4;
    */
@@ -943,7 +943,7 @@ export const DeleteExecutionSchema: GenMessage<DeleteExecution, {jsonType: Delet
  */
 export type CommandReply = Message<"batuta.execution.v1.CommandReply"> & {
   /**
-   * Set when the command was accepted now or before (then `repeated` is true).
+   * Set when the command was accepted, now or before. If it was accepted before, `repeated` is true.
    *
    * @generated from field: batuta.execution.v1.Accepted accepted = 1;
    */
@@ -960,7 +960,7 @@ export type CommandReply = Message<"batuta.execution.v1.CommandReply"> & {
  */
 export type CommandReplyJson = {
   /**
-   * Set when the command was accepted now or before (then `repeated` is true).
+   * Set when the command was accepted, now or before. If it was accepted before, `repeated` is true.
    *
    * @generated from field: batuta.execution.v1.Accepted accepted = 1;
    */
@@ -1009,14 +1009,14 @@ export type Accepted = Message<"batuta.execution.v1.Accepted"> & {
   repeated: boolean;
 
   /**
-   * False when its config keeps it out of live feeds; absent otherwise.
+   * False when its config keeps it out of live feeds. Absent otherwise.
    *
    * @generated from field: bool enable_monitoring = 6;
    */
   enableMonitoring: boolean;
 
   /**
-   * Of an execution that another one has as a step: what that one needs to know of it.
+   * Only of a child: what its parent has to know.
    *
    * @generated from field: batuta.execution.v1.ChildFacts child = 7;
    */
@@ -1053,14 +1053,14 @@ export type AcceptedJson = {
   repeated?: boolean;
 
   /**
-   * False when its config keeps it out of live feeds; absent otherwise.
+   * False when its config keeps it out of live feeds. Absent otherwise.
    *
    * @generated from field: bool enable_monitoring = 6;
    */
   enableMonitoring?: boolean;
 
   /**
-   * Of an execution that another one has as a step: what that one needs to know of it.
+   * Only of a child: what its parent has to know.
    *
    * @generated from field: batuta.execution.v1.ChildFacts child = 7;
    */
@@ -1075,7 +1075,7 @@ export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*
   messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
- * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
+ * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject).
  *
  * @generated from message batuta.execution.v1.ResultRequest
  */
@@ -1087,7 +1087,7 @@ export type ResultRequest = Message<"batuta.execution.v1.ResultRequest"> & {
 };
 
 /**
- * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
+ * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject).
  *
  * @generated from message batuta.execution.v1.ResultRequest
  */
@@ -1125,8 +1125,8 @@ export type AttemptResult = Message<"batuta.execution.v1.AttemptResult"> & {
   attempt: number;
 
   /**
-   * Exactly one of output (with ok) and failure. What the attempt spent is told in `_tokens` and `_cost` of the output, or of
-   * the failure's details.
+   * A result has exactly one of output (with ok) and failure. `_tokens` and `_cost` in the output, or in the failure's details,
+   * say what the attempt spent.
    *
    * @generated from field: bool ok = 4;
    */
@@ -1163,7 +1163,7 @@ export type AttemptResult = Message<"batuta.execution.v1.AttemptResult"> & {
   agentVersion: string;
 
   /**
-   * As in the task. Without the right one the result is not recorded, and the answer is unknown_execution.
+   * The token of the task. Without it the result is not recorded, and the answer is unknown_execution.
    *
    * @generated from field: string token = 11;
    */
@@ -1190,8 +1190,8 @@ export type AttemptResultJson = {
   attempt?: number;
 
   /**
-   * Exactly one of output (with ok) and failure. What the attempt spent is told in `_tokens` and `_cost` of the output, or of
-   * the failure's details.
+   * A result has exactly one of output (with ok) and failure. `_tokens` and `_cost` in the output, or in the failure's details,
+   * say what the attempt spent.
    *
    * @generated from field: bool ok = 4;
    */
@@ -1228,7 +1228,7 @@ export type AttemptResultJson = {
   agentVersion?: string;
 
   /**
-   * As in the task. Without the right one the result is not recorded, and the answer is unknown_execution.
+   * The token of the task. Without it the result is not recorded, and the answer is unknown_execution.
    *
    * @generated from field: string token = 11;
    */
@@ -1247,15 +1247,15 @@ export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptRe
  */
 export type ResultReply = Message<"batuta.execution.v1.ResultReply"> & {
   /**
-   * One for each result, in order.
+   * One for each result, in the same order.
    *
    * @generated from field: repeated batuta.execution.v1.AttemptReply replies = 1;
    */
   replies: AttemptReply[];
 
   /**
-   * While this owner lives it also takes results of all its partitions together, at this subject. Optional to use; when
-   * that is not answered, or says elsewhere, the partition's own subject is to be asked.
+   * While this owner lives, it also takes results for all of its partitions at this subject. Using it is optional. If there is no
+   * answer, or the answer is elsewhere, ask the partition's own subject.
    *
    * @generated from field: string owner_subject = 2;
    */
@@ -1267,15 +1267,15 @@ export type ResultReply = Message<"batuta.execution.v1.ResultReply"> & {
  */
 export type ResultReplyJson = {
   /**
-   * One for each result, in order.
+   * One for each result, in the same order.
    *
    * @generated from field: repeated batuta.execution.v1.AttemptReply replies = 1;
    */
   replies?: AttemptReplyJson[];
 
   /**
-   * While this owner lives it also takes results of all its partitions together, at this subject. Optional to use; when
-   * that is not answered, or says elsewhere, the partition's own subject is to be asked.
+   * While this owner lives, it also takes results for all of its partitions at this subject. Using it is optional. If there is no
+   * answer, or the answer is elsewhere, ask the partition's own subject.
    *
    * @generated from field: string owner_subject = 2;
    */
@@ -1294,9 +1294,9 @@ export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJs
  */
 export type AttemptReply = Message<"batuta.execution.v1.AttemptReply"> & {
   /**
-   * recorded: this result (or an equal one) is committed. stale: another outcome, or the end of the execution, came
-   * first; throw the work away. unknown_execution: no such execution or step. In all three the task is to be acked.
-   * elsewhere, only at an owner's own subject: ask the partition's subject, this owner cannot say.
+   * recorded: this result, or an equal one, is committed. stale: another outcome or the end of the execution came first, so the
+   * work is thrown away. unknown_execution: there is no such execution or step. In all three cases acknowledge the task.
+   * elsewhere, only at an owner's own subject: this owner cannot say, so ask the partition's subject.
    *
    * @generated from field: string outcome = 1;
    */
@@ -1308,9 +1308,9 @@ export type AttemptReply = Message<"batuta.execution.v1.AttemptReply"> & {
  */
 export type AttemptReplyJson = {
   /**
-   * recorded: this result (or an equal one) is committed. stale: another outcome, or the end of the execution, came
-   * first; throw the work away. unknown_execution: no such execution or step. In all three the task is to be acked.
-   * elsewhere, only at an owner's own subject: ask the partition's subject, this owner cannot say.
+   * recorded: this result, or an equal one, is committed. stale: another outcome or the end of the execution came first, so the
+   * work is thrown away. unknown_execution: there is no such execution or step. In all three cases acknowledge the task.
+   * elsewhere, only at an owner's own subject: this owner cannot say, so ask the partition's subject.
    *
    * @generated from field: string outcome = 1;
    */
@@ -1346,28 +1346,28 @@ export type AttemptCheckRequest = Message<"batuta.execution.v1.AttemptCheckReque
   attempt: number;
 
   /**
-   * As in the task. Without the right one nothing is said about the attempt: wanted is false.
+   * The token of the task. Without it wanted is false, and the answer says nothing about the attempt.
    *
    * @generated from field: string token = 4;
    */
   token: string;
 
   /**
-   * Of the runner that is about to run it; empty when it runs there already.
+   * The incarnation of the runner that is about to run the attempt. Empty when the attempt runs there already.
    *
    * @generated from field: string incarnation = 5;
    */
   incarnation: string;
 
   /**
-   * The queue has handed it out before.
+   * True when the queue has delivered the task before.
    *
    * @generated from field: bool redelivered = 6;
    */
   redelivered: boolean;
 
   /**
-   * Nothing else runs in that process, and nothing else begins there before this attempt is over.
+   * True when nothing else runs in that process, and nothing else begins there before this attempt is over.
    *
    * @generated from field: bool alone = 7;
    */
@@ -1396,28 +1396,28 @@ export type AttemptCheckRequestJson = {
   attempt?: number;
 
   /**
-   * As in the task. Without the right one nothing is said about the attempt: wanted is false.
+   * The token of the task. Without it wanted is false, and the answer says nothing about the attempt.
    *
    * @generated from field: string token = 4;
    */
   token?: string;
 
   /**
-   * Of the runner that is about to run it; empty when it runs there already.
+   * The incarnation of the runner that is about to run the attempt. Empty when the attempt runs there already.
    *
    * @generated from field: string incarnation = 5;
    */
   incarnation?: string;
 
   /**
-   * The queue has handed it out before.
+   * True when the queue has delivered the task before.
    *
    * @generated from field: bool redelivered = 6;
    */
   redelivered?: boolean;
 
   /**
-   * Nothing else runs in that process, and nothing else begins there before this attempt is over.
+   * True when nothing else runs in that process, and nothing else begins there before this attempt is over.
    *
    * @generated from field: bool alone = 7;
    */
@@ -1446,14 +1446,14 @@ export type AttemptCheckReply = Message<"batuta.execution.v1.AttemptCheckReply">
   reason: string;
 
   /**
-   * Another runner that is not known to be gone has it: it must not begin here now.
+   * True when another runner has the attempt and may still be alive. Then the attempt must not begin here now.
    *
    * @generated from field: bool held = 3;
    */
   held: boolean;
 
   /**
-   * Runners that ended while they ran it.
+   * Number of runners that ended while they ran it.
    *
    * @generated from field: int32 lost_runners = 4;
    */
@@ -1475,14 +1475,14 @@ export type AttemptCheckReplyJson = {
   reason?: string;
 
   /**
-   * Another runner that is not known to be gone has it: it must not begin here now.
+   * True when another runner has the attempt and may still be alive. Then the attempt must not begin here now.
    *
    * @generated from field: bool held = 3;
    */
   held?: boolean;
 
   /**
-   * Runners that ended while they ran it.
+   * Number of runners that ended while they ran it.
    *
    * @generated from field: int32 lost_runners = 4;
    */
@@ -1497,7 +1497,7 @@ export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: A
   messageDesc(file_batuta_execution_v1_commands, 21);
 
 /**
- * batuta.execution.<partition>.output: what an attempt says while it is made. Answered after the parts are stored.
+ * batuta.execution.<partition>.output: partial output of a running attempt. It is answered after the parts are stored.
  *
  * @generated from message batuta.execution.v1.AttemptOutput
  */
@@ -1518,7 +1518,7 @@ export type AttemptOutput = Message<"batuta.execution.v1.AttemptOutput"> & {
   attempt: number;
 
   /**
-   * As in the task. Without the right one nothing is stored, and wanted is false.
+   * The token of the task. Without it nothing is stored, and wanted is false.
    *
    * @generated from field: string token = 4;
    */
@@ -1537,7 +1537,7 @@ export type AttemptOutput = Message<"batuta.execution.v1.AttemptOutput"> & {
   parts: OutputPart[];
 
   /**
-   * A new name for each time that the attempt is begun: it may be begun again by another worker, and what was said before is void then.
+   * A new name each time the attempt begins. When another worker begins the attempt again, the earlier output is void.
    *
    * @generated from field: string run = 7;
    */
@@ -1545,7 +1545,7 @@ export type AttemptOutput = Message<"batuta.execution.v1.AttemptOutput"> & {
 };
 
 /**
- * batuta.execution.<partition>.output: what an attempt says while it is made. Answered after the parts are stored.
+ * batuta.execution.<partition>.output: partial output of a running attempt. It is answered after the parts are stored.
  *
  * @generated from message batuta.execution.v1.AttemptOutput
  */
@@ -1566,7 +1566,7 @@ export type AttemptOutputJson = {
   attempt?: number;
 
   /**
-   * As in the task. Without the right one nothing is stored, and wanted is false.
+   * The token of the task. Without it nothing is stored, and wanted is false.
    *
    * @generated from field: string token = 4;
    */
@@ -1585,7 +1585,7 @@ export type AttemptOutputJson = {
   parts?: OutputPartJson[];
 
   /**
-   * A new name for each time that the attempt is begun: it may be begun again by another worker, and what was said before is void then.
+   * A new name each time the attempt begins. When another worker begins the attempt again, the earlier output is void.
    *
    * @generated from field: string run = 7;
    */
@@ -1606,8 +1606,8 @@ export const AttemptOutputSchema: GenMessage<AttemptOutput, {jsonType: AttemptOu
  */
 export type OutputPart = Message<"batuta.execution.v1.OutputPart"> & {
   /**
-   * text, reasoning, tool_call, or another name of the agent's own. cut: the attempt says more than is kept.
-   * start is put in front of what each run says, with the name of the run as id: what came before it is void.
+   * text, reasoning, tool_call, or a name of the agent's own. cut: the attempt says more than is kept, and the rest is missing.
+   * start: a run begins, and the output before it is void. The platform adds this part; its id is the name of the run.
    *
    * @generated from field: string kind = 1;
    */
@@ -1619,14 +1619,14 @@ export type OutputPart = Message<"batuta.execution.v1.OutputPart"> & {
   text: string;
 
   /**
-   * Which of several of its kind it belongs to, such as the id of a tool's call.
+   * Which of several outputs of the same kind this part belongs to, for example the id of a tool's call.
    *
    * @generated from field: string id = 3;
    */
   id: string;
 
   /**
-   * For people, such as the name of a tool.
+   * A name for people, for example that of a tool.
    *
    * @generated from field: string name = 4;
    */
@@ -1640,8 +1640,8 @@ export type OutputPart = Message<"batuta.execution.v1.OutputPart"> & {
  */
 export type OutputPartJson = {
   /**
-   * text, reasoning, tool_call, or another name of the agent's own. cut: the attempt says more than is kept.
-   * start is put in front of what each run says, with the name of the run as id: what came before it is void.
+   * text, reasoning, tool_call, or a name of the agent's own. cut: the attempt says more than is kept, and the rest is missing.
+   * start: a run begins, and the output before it is void. The platform adds this part; its id is the name of the run.
    *
    * @generated from field: string kind = 1;
    */
@@ -1653,14 +1653,14 @@ export type OutputPartJson = {
   text?: string;
 
   /**
-   * Which of several of its kind it belongs to, such as the id of a tool's call.
+   * Which of several outputs of the same kind this part belongs to, for example the id of a tool's call.
    *
    * @generated from field: string id = 3;
    */
   id?: string;
 
   /**
-   * For people, such as the name of a tool.
+   * A name for people, for example that of a tool.
    *
    * @generated from field: string name = 4;
    */
@@ -1679,7 +1679,7 @@ export const OutputPartSchema: GenMessage<OutputPart, {jsonType: OutputPartJson}
  */
 export type AttemptOutputReply = Message<"batuta.execution.v1.AttemptOutputReply"> & {
   /**
-   * When false, nothing of the attempt's output is wanted any more.
+   * When false, no further output of the attempt is wanted.
    *
    * @generated from field: bool wanted = 1;
    */
@@ -1691,14 +1691,14 @@ export type AttemptOutputReply = Message<"batuta.execution.v1.AttemptOutputReply
   reason: string;
 
   /**
-   * Number of the first part that is not stored. When it is not the one behind the last part sent, send again from there.
+   * Number of the first part that is not stored. If parts from this number on were sent, send them again.
    *
    * @generated from field: int32 next = 3;
    */
   next: number;
 
   /**
-   * The attempt has said as much as is kept: what comes now is not stored.
+   * True when as much is stored as is kept of an attempt. Further parts are not stored.
    *
    * @generated from field: bool full = 4;
    */
@@ -1710,7 +1710,7 @@ export type AttemptOutputReply = Message<"batuta.execution.v1.AttemptOutputReply
  */
 export type AttemptOutputReplyJson = {
   /**
-   * When false, nothing of the attempt's output is wanted any more.
+   * When false, no further output of the attempt is wanted.
    *
    * @generated from field: bool wanted = 1;
    */
@@ -1722,14 +1722,14 @@ export type AttemptOutputReplyJson = {
   reason?: string;
 
   /**
-   * Number of the first part that is not stored. When it is not the one behind the last part sent, send again from there.
+   * Number of the first part that is not stored. If parts from this number on were sent, send them again.
    *
    * @generated from field: int32 next = 3;
    */
   next?: number;
 
   /**
-   * The attempt has said as much as is kept: what comes now is not stored.
+   * True when as much is stored as is kept of an attempt. Further parts are not stored.
    *
    * @generated from field: bool full = 4;
    */
@@ -1744,7 +1744,8 @@ export const AttemptOutputReplySchema: GenMessage<AttemptOutputReply, {jsonType:
   messageDesc(file_batuta_execution_v1_commands, 24);
 
 /**
- * batuta.output.<execution>: partial output as it comes, published while somebody follows the execution. May come before it is stored.
+ * batuta.output.<execution>: partial output, published at once while somebody follows the execution. It may arrive before it is
+ * stored.
  *
  * @generated from message batuta.execution.v1.OutputPublished
  */
@@ -1778,7 +1779,8 @@ export type OutputPublished = Message<"batuta.execution.v1.OutputPublished"> & {
 };
 
 /**
- * batuta.output.<execution>: partial output as it comes, published while somebody follows the execution. May come before it is stored.
+ * batuta.output.<execution>: partial output, published at once while somebody follows the execution. It may arrive before it is
+ * stored.
  *
  * @generated from message batuta.execution.v1.OutputPublished
  */
@@ -1819,7 +1821,7 @@ export const OutputPublishedSchema: GenMessage<OutputPublished, {jsonType: Outpu
   messageDesc(file_batuta_execution_v1_commands, 25);
 
 /**
- * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
+ * batuta.execution.<partition>.heartbeat: published, and answered when it has a reply subject.
  *
  * @generated from message batuta.execution.v1.AttemptHeartbeat
  */
@@ -1852,14 +1854,15 @@ export type AttemptHeartbeat = Message<"batuta.execution.v1.AttemptHeartbeat"> &
   message: string;
 
   /**
-   * The attempt has ended, and its result follows: recorded when it says something new, however recent the one before.
+   * True when the attempt has ended and its result follows. Such a heartbeat is recorded if it says something new, even when
+   * another one was recorded a moment before.
    *
    * @generated from field: bool last = 6;
    */
   last: boolean;
 
   /**
-   * As in the task. Without the right one the heartbeat is not recorded, and wanted is false.
+   * The token of the task. Without it the heartbeat is not recorded, and wanted is false.
    *
    * @generated from field: string token = 7;
    */
@@ -1867,7 +1870,7 @@ export type AttemptHeartbeat = Message<"batuta.execution.v1.AttemptHeartbeat"> &
 };
 
 /**
- * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
+ * batuta.execution.<partition>.heartbeat: published, and answered when it has a reply subject.
  *
  * @generated from message batuta.execution.v1.AttemptHeartbeat
  */
@@ -1900,14 +1903,15 @@ export type AttemptHeartbeatJson = {
   message?: string;
 
   /**
-   * The attempt has ended, and its result follows: recorded when it says something new, however recent the one before.
+   * True when the attempt has ended and its result follows. Such a heartbeat is recorded if it says something new, even when
+   * another one was recorded a moment before.
    *
    * @generated from field: bool last = 6;
    */
   last?: boolean;
 
   /**
-   * As in the task. Without the right one the heartbeat is not recorded, and wanted is false.
+   * The token of the task. Without it the heartbeat is not recorded, and wanted is false.
    *
    * @generated from field: string token = 7;
    */

@@ -19,8 +19,8 @@ export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
   fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiWQoURXhlY3V0aW9uUmVzY2hlZHVsZWQSEAoIc3RhcnRfYXQYASABKAESEwoLZGVhZGxpbmVfYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJIiwKE0RlcGVuZGVuY2llc0NoZWNrZWQSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIosCChJJdGVyYXRpb25Db21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSDwoHYXR0ZW1wdBgDIAEoBRImCgZvdXRwdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgFIAEoARITCgtmaW5pc2hlZF9hdBgGIAEoARITCgt0b2tlbl9jb3VudBgHIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgIIAEoARIVCg1hZ2VudF92ZXJzaW9uGAkgASgJEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFIkgKEEl0ZXJhdGlvblBsYW5uZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSEAoIc3RhcnRfYXQYAyABKAEi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiSwoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCSKXAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCRIRCglkZWNpZGVfYXMYBiABKAki3QEKDkNoaWxkUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSDgoGbnVtYmVyGAMgASgFEg4KBmNvbmZpZxgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIRCglpbnB1dF9rZXkYBiABKAkSDwoHcmVzdW1lZBgHIAEoCBIoCgZidWRnZXQYCCABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldBIPCgdhdHRlbXB0GAkgASgFEhEKCWNvbmZpZ19pZBgKIAEoCSKIAQoMQ2hpbGRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhUKDWNoaWxkX3ZlcnNpb24YBiABKAUibAoKQ2hpbGRFbmRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRITCgt0b2tlbl9jb3VudBgEIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgFIAEoASJCCg9QYXJlbnRDb21tYW5kZWQSDwoHY29tbWFuZBgBIAEoCRINCgVvcmRlchgCIAEoBRIPCgdyZWZ1c2VkGAMgASgJIjAKC1dhaXRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIdW50aWxfYXQYAiABKAEiUgoNU2lnbmFsQXdhaXRlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVhZGxpbmVfYXQYAyABKAESDQoFdGFrZW4YBCABKAUiZAoOU2lnbmFsUmVjZWl2ZWQSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgoKAmJ5GAMgASgJEg8KB3N0ZXBfaWQYBCABKAkiPgoKQ2hvaWNlTWFkZRIPCgdzdGVwX2lkGAEgASgJEhAKCGJyYW5jaGVzGAIgAygFEg0KBXN0ZXBzGAMgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJWChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCRIRCglhc2tfYWdhaW4YBCADKAkiUwoRRXhlY3V0aW9uUmVvcGVuZWQSDQoFY2F1c2UYASABKAkSCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2RlYWRsaW5lX2F0GAQgASgBIs8CChBFeGVjdXRpb25EZWxldGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDwoHdXNlcl9pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSEgoKY3JlYXRlZF9hdBgIIAEoARIQCghlbmRlZF9hdBgJIAEoARIUCgxyZXF1ZXN0X2hhc2gYCiABKAkSDgoGZXZlbnRzGAsgASgFEgoKAmJ5GAwgASgJEg4KBnJlYXNvbhgNIAEoCRIOCgZwb2xpY3kYDiABKAkSLAoGcGFyZW50GA8gASgLMhwuYmF0dXRhLmNvbW1vbi52MS5QYXJlbnRMaW5rEg8KB2FyY2hpdmUYECABKAkiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
- * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
- * epoch as doubles (exact below 2^53): a JSON number costs less than a string and needs no parsing.
+ * One event, as it is sent and as clients read it. In the log its fields are columns. Times are milliseconds since the Unix
+ * epoch, as doubles, which are exact below 2^53. A JSON number costs less than a string and needs no parsing.
  *
  * @generated from message batuta.execution.v1.Event
  */
@@ -70,7 +70,7 @@ export type Event = Message<"batuta.execution.v1.Event"> & {
   data?: JsonObject | undefined;
 
   /**
-   * Set when no message holds all of data: its large fields were left out. Ask for the whole (query.payload).
+   * Set when data is too large for one message. Its large fields were left out, and query.payload gives the whole.
    *
    * @generated from field: batuta.execution.v1.Omitted data_omitted = 9;
    */
@@ -78,8 +78,8 @@ export type Event = Message<"batuta.execution.v1.Event"> & {
 };
 
 /**
- * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
- * epoch as doubles (exact below 2^53): a JSON number costs less than a string and needs no parsing.
+ * One event, as it is sent and as clients read it. In the log its fields are columns. Times are milliseconds since the Unix
+ * epoch, as doubles, which are exact below 2^53. A JSON number costs less than a string and needs no parsing.
  *
  * @generated from message batuta.execution.v1.Event
  */
@@ -129,7 +129,7 @@ export type EventJson = {
   data?: StructJson;
 
   /**
-   * Set when no message holds all of data: its large fields were left out. Ask for the whole (query.payload).
+   * Set when data is too large for one message. Its large fields were left out, and query.payload gives the whole.
    *
    * @generated from field: batuta.execution.v1.Omitted data_omitted = 9;
    */
@@ -214,15 +214,15 @@ export type EventsPublished = Message<"batuta.execution.v1.EventsPublished"> & {
   events: Event[];
 
   /**
-   * True when payloads were left out because of their size: read them from the log.
+   * True when payloads were left out because of their size. The log has them.
    *
    * @generated from field: bool without_payload = 4;
    */
   withoutPayload: boolean;
 
   /**
-   * The last event ends the execution, and its result is that event: nobody voted, stood in, was undone, spent anything or had
-   * a budget.
+   * True when the last event ends the execution and is its whole result. Then there was no vote, no fallback, no compensation,
+   * no spending and no budget.
    *
    * @generated from field: bool plain_result = 5;
    */
@@ -251,15 +251,15 @@ export type EventsPublishedJson = {
   events?: EventJson[];
 
   /**
-   * True when payloads were left out because of their size: read them from the log.
+   * True when payloads were left out because of their size. The log has them.
    *
    * @generated from field: bool without_payload = 4;
    */
   withoutPayload?: boolean;
 
   /**
-   * The last event ends the execution, and its result is that event: nobody voted, stood in, was undone, spent anything or had
-   * a budget.
+   * True when the last event ends the execution and is its whole result. Then there was no vote, no fallback, no compensation,
+   * no spending and no budget.
    *
    * @generated from field: bool plain_result = 5;
    */
@@ -274,8 +274,8 @@ export const EventsPublishedSchema: GenMessage<EventsPublished, {jsonType: Event
   messageDesc(file_batuta_execution_v1_events, 2);
 
 /**
- * batuta.execution.follow: a gateway wants the events of these executions. Owners publish those of nobody else, so it says
- * so again before the time is over, and whenever partitions have another owner.
+ * batuta.execution.follow: a gateway wants the events of these executions. Owners publish only the events that somebody wants.
+ * The gateway repeats the message before the time is over, and whenever partitions have another owner.
  *
  * @generated from message batuta.execution.v1.FollowExecutions
  */
@@ -294,8 +294,8 @@ export type FollowExecutions = Message<"batuta.execution.v1.FollowExecutions"> &
 };
 
 /**
- * batuta.execution.follow: a gateway wants the events of these executions. Owners publish those of nobody else, so it says
- * so again before the time is over, and whenever partitions have another owner.
+ * batuta.execution.follow: a gateway wants the events of these executions. Owners publish only the events that somebody wants.
+ * The gateway repeats the message before the time is over, and whenever partitions have another owner.
  *
  * @generated from message batuta.execution.v1.FollowExecutions
  */
@@ -392,42 +392,42 @@ export type ExecutionStarted = Message<"batuta.execution.v1.ExecutionStarted"> &
   priority: string;
 
   /**
-   * The caller's traceparent, becomes a span link.
+   * The caller's traceparent. It becomes a span link.
    *
    * @generated from field: string traceparent = 14;
    */
   traceparent: string;
 
   /**
-   * SHA-256 of the request, kept with an Idempotency-Key.
+   * SHA-256 of the request. Set when the request had an Idempotency-Key.
    *
    * @generated from field: string request_hash = 15;
    */
   requestHash: string;
 
   /**
-   * Epoch ms: nothing is scheduled before it; absent means at once.
+   * Epoch ms. Nothing is scheduled before this time. When absent, the execution begins at once.
    *
    * @generated from field: double start_at = 16;
    */
   startAt: number;
 
   /**
-   * The execution this one continues from another step of.
+   * The execution that this one is a fork of.
    *
    * @generated from field: string forked_from = 17;
    */
   forkedFrom: string;
 
   /**
-   * That step (or consensus group): it and what depends on it ran anew.
+   * The step (or consensus group) of the fork. This step and those that depend on it run again.
    *
    * @generated from field: string forked_from_step_id = 18;
    */
   forkedFromStepId: string;
 
   /**
-   * What this start allows to be spent, besides the config's own budget.
+   * The budget of this start. It holds besides the config's own budget.
    *
    * @generated from field: batuta.common.v1.Budget budget = 19;
    */
@@ -448,14 +448,14 @@ export type ExecutionStarted = Message<"batuta.execution.v1.ExecutionStarted"> &
   parent?: ParentLink | undefined;
 
   /**
-   * It begins when these executions have ended as asked; deadline_at is then by when they must have.
+   * The execution begins when these executions have ended as asked. They must have ended by deadline_at.
    *
    * @generated from field: repeated batuta.common.v1.Dependency after = 32;
    */
   after: Dependency[];
 
   /**
-   * Executions that wait for this one already: they are told of its end.
+   * Executions that wait for this one already. They are told of its end.
    *
    * @generated from field: repeated string waiters = 33;
    */
@@ -534,42 +534,42 @@ export type ExecutionStartedJson = {
   priority?: string;
 
   /**
-   * The caller's traceparent, becomes a span link.
+   * The caller's traceparent. It becomes a span link.
    *
    * @generated from field: string traceparent = 14;
    */
   traceparent?: string;
 
   /**
-   * SHA-256 of the request, kept with an Idempotency-Key.
+   * SHA-256 of the request. Set when the request had an Idempotency-Key.
    *
    * @generated from field: string request_hash = 15;
    */
   requestHash?: string;
 
   /**
-   * Epoch ms: nothing is scheduled before it; absent means at once.
+   * Epoch ms. Nothing is scheduled before this time. When absent, the execution begins at once.
    *
    * @generated from field: double start_at = 16;
    */
   startAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * The execution this one continues from another step of.
+   * The execution that this one is a fork of.
    *
    * @generated from field: string forked_from = 17;
    */
   forkedFrom?: string;
 
   /**
-   * That step (or consensus group): it and what depends on it ran anew.
+   * The step (or consensus group) of the fork. This step and those that depend on it run again.
    *
    * @generated from field: string forked_from_step_id = 18;
    */
   forkedFromStepId?: string;
 
   /**
-   * What this start allows to be spent, besides the config's own budget.
+   * The budget of this start. It holds besides the config's own budget.
    *
    * @generated from field: batuta.common.v1.Budget budget = 19;
    */
@@ -590,14 +590,14 @@ export type ExecutionStartedJson = {
   parent?: ParentLinkJson;
 
   /**
-   * It begins when these executions have ended as asked; deadline_at is then by when they must have.
+   * The execution begins when these executions have ended as asked. They must have ended by deadline_at.
    *
    * @generated from field: repeated batuta.common.v1.Dependency after = 32;
    */
   after?: DependencyJson[];
 
   /**
-   * Executions that wait for this one already: they are told of its end.
+   * Executions that wait for this one already. They are told of its end.
    *
    * @generated from field: repeated string waiters = 33;
    */
@@ -612,7 +612,7 @@ export const ExecutionStartedSchema: GenMessage<ExecutionStarted, {jsonType: Exe
   messageDesc(file_batuta_execution_v1_events, 4);
 
 /**
- * Another execution waits for this one, and is told of its end.
+ * Another execution waits for this one. It is told of the end.
  *
  * @generated from message batuta.execution.v1.WaiterAdded
  */
@@ -624,7 +624,7 @@ export type WaiterAdded = Message<"batuta.execution.v1.WaiterAdded"> & {
 };
 
 /**
- * Another execution waits for this one, and is told of its end.
+ * Another execution waits for this one. It is told of the end.
  *
  * @generated from message batuta.execution.v1.WaiterAdded
  */
@@ -643,7 +643,7 @@ export const WaiterAddedSchema: GenMessage<WaiterAdded, {jsonType: WaiterAddedJs
   messageDesc(file_batuta_execution_v1_events, 5);
 
 /**
- * An execution that this one waits for is there, and will tell its end.
+ * An execution that this one waits for exists, and will tell its end.
  *
  * @generated from message batuta.execution.v1.DependencyFound
  */
@@ -655,7 +655,7 @@ export type DependencyFound = Message<"batuta.execution.v1.DependencyFound"> & {
 };
 
 /**
- * An execution that this one waits for is there, and will tell its end.
+ * An execution that this one waits for exists, and will tell its end.
  *
  * @generated from message batuta.execution.v1.DependencyFound
  */
@@ -674,7 +674,7 @@ export const DependencyFoundSchema: GenMessage<DependencyFound, {jsonType: Depen
   messageDesc(file_batuta_execution_v1_events, 6);
 
 /**
- * An execution that this one waits for has ended. What that does is the next event.
+ * An execution that this one waits for has ended. The next event says what follows from that.
  *
  * @generated from message batuta.execution.v1.DependencyEnded
  */
@@ -692,14 +692,14 @@ export type DependencyEnded = Message<"batuta.execution.v1.DependencyEnded"> & {
   status: string;
 
   /**
-   * The version of that execution with which it ended: an end up to it is of an earlier run.
+   * The version of that execution at its end. An end with this version or a lower one belongs to an earlier run.
    *
    * @generated from field: int32 version = 3;
    */
   version: number;
 
   /**
-   * Epoch ms: with the last of them the execution begins, and this is by when it must have ended.
+   * Epoch ms. Set with the last dependency, because then the execution begins. It must have ended by this time.
    *
    * @generated from field: double deadline_at = 4;
    */
@@ -707,7 +707,7 @@ export type DependencyEnded = Message<"batuta.execution.v1.DependencyEnded"> & {
 };
 
 /**
- * An execution that this one waits for has ended. What that does is the next event.
+ * An execution that this one waits for has ended. The next event says what follows from that.
  *
  * @generated from message batuta.execution.v1.DependencyEnded
  */
@@ -725,14 +725,14 @@ export type DependencyEndedJson = {
   status?: string;
 
   /**
-   * The version of that execution with which it ended: an end up to it is of an earlier run.
+   * The version of that execution at its end. An end with this version or a lower one belongs to an earlier run.
    *
    * @generated from field: int32 version = 3;
    */
   version?: number;
 
   /**
-   * Epoch ms: with the last of them the execution begins, and this is by when it must have ended.
+   * Epoch ms. Set with the last dependency, because then the execution begins. It must have ended by this time.
    *
    * @generated from field: double deadline_at = 4;
    */
@@ -747,20 +747,20 @@ export const DependencyEndedSchema: GenMessage<DependencyEnded, {jsonType: Depen
   messageDesc(file_batuta_execution_v1_events, 7);
 
 /**
- * The begin of an execution that has not begun was moved.
+ * An execution that has not begun was given another time to begin.
  *
  * @generated from message batuta.execution.v1.ExecutionRescheduled
  */
 export type ExecutionRescheduled = Message<"batuta.execution.v1.ExecutionRescheduled"> & {
   /**
-   * Epoch ms; 0: at once.
+   * Epoch ms; 0 means at once.
    *
    * @generated from field: double start_at = 1;
    */
   startAt: number;
 
   /**
-   * Counted from then; that of the wait for others is left alone.
+   * The new deadline, counted from start_at. The deadline of a wait for other executions does not change.
    *
    * @generated from field: double deadline_at = 2;
    */
@@ -778,20 +778,20 @@ export type ExecutionRescheduled = Message<"batuta.execution.v1.ExecutionResched
 };
 
 /**
- * The begin of an execution that has not begun was moved.
+ * An execution that has not begun was given another time to begin.
  *
  * @generated from message batuta.execution.v1.ExecutionRescheduled
  */
 export type ExecutionRescheduledJson = {
   /**
-   * Epoch ms; 0: at once.
+   * Epoch ms; 0 means at once.
    *
    * @generated from field: double start_at = 1;
    */
   startAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Counted from then; that of the wait for others is left alone.
+   * The new deadline, counted from start_at. The deadline of a wait for other executions does not change.
    *
    * @generated from field: double deadline_at = 2;
    */
@@ -816,7 +816,7 @@ export const ExecutionRescheduledSchema: GenMessage<ExecutionRescheduled, {jsonT
   messageDesc(file_batuta_execution_v1_events, 8);
 
 /**
- * These executions are asked once more: nothing was heard of them for long, or they were not there yet.
+ * These executions are asked again, because nothing was heard of them for long, or because they did not exist yet.
  *
  * @generated from message batuta.execution.v1.DependenciesChecked
  */
@@ -828,7 +828,7 @@ export type DependenciesChecked = Message<"batuta.execution.v1.DependenciesCheck
 };
 
 /**
- * These executions are asked once more: nothing was heard of them for long, or they were not there yet.
+ * These executions are asked again, because nothing was heard of them for long, or because they did not exist yet.
  *
  * @generated from message batuta.execution.v1.DependenciesChecked
  */
@@ -847,7 +847,7 @@ export const DependenciesCheckedSchema: GenMessage<DependenciesChecked, {jsonTyp
   messageDesc(file_batuta_execution_v1_events, 9);
 
 /**
- * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
+ * A step (or consensus group) has the output that it had in the execution this one was forked from. It does not run again.
  *
  * @generated from message batuta.execution.v1.StepReused
  */
@@ -863,14 +863,15 @@ export type StepReused = Message<"batuta.execution.v1.StepReused"> & {
   output?: Value | undefined;
 
   /**
-   * Of an approval: what was approved, and by whom.
+   * Only of an approval: what was approved, and by whom.
    *
    * @generated from field: batuta.execution.v1.ReusedApproval approval = 3;
    */
   approval?: ReusedApproval | undefined;
 
   /**
-   * Not yet: in its turn the approval is taken over when the same is asked again, by a StepReused without this; else a human is asked.
+   * True when the approval is not taken over yet. When its step has its turn and asks the same again, a StepReused without this
+   * field takes it over. Otherwise a human is asked.
    *
    * @generated from field: bool if_equal = 4;
    */
@@ -878,7 +879,7 @@ export type StepReused = Message<"batuta.execution.v1.StepReused"> & {
 };
 
 /**
- * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
+ * A step (or consensus group) has the output that it had in the execution this one was forked from. It does not run again.
  *
  * @generated from message batuta.execution.v1.StepReused
  */
@@ -894,14 +895,15 @@ export type StepReusedJson = {
   output?: ValueJson;
 
   /**
-   * Of an approval: what was approved, and by whom.
+   * Only of an approval: what was approved, and by whom.
    *
    * @generated from field: batuta.execution.v1.ReusedApproval approval = 3;
    */
   approval?: ReusedApprovalJson;
 
   /**
-   * Not yet: in its turn the approval is taken over when the same is asked again, by a StepReused without this; else a human is asked.
+   * True when the approval is not taken over yet. When its step has its turn and asks the same again, a StepReused without this
+   * field takes it over. Otherwise a human is asked.
    *
    * @generated from field: bool if_equal = 4;
    */
@@ -1046,7 +1048,7 @@ export type StepScheduled = Message<"batuta.execution.v1.StepScheduled"> & {
   startDeadlineAt: number;
 
   /**
-   * Of a model's call in an execution with a budget: what is reserved for it.
+   * Only of a call of a model in an execution with a budget: what is reserved for the call.
    *
    * @generated from field: batuta.common.v1.Budget reserved = 5;
    */
@@ -1077,7 +1079,7 @@ export type StepScheduledJson = {
   startDeadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of a model's call in an execution with a budget: what is reserved for it.
+   * Only of a call of a model in an execution with a budget: what is reserved for the call.
    *
    * @generated from field: batuta.common.v1.Budget reserved = 5;
    */
@@ -1115,28 +1117,28 @@ export type ModelAnswered = Message<"batuta.execution.v1.ModelAnswered"> & {
   turn: number;
 
   /**
-   * Its words.
+   * The text of the answer.
    *
    * @generated from field: string text = 4;
    */
   text: string;
 
   /**
-   * What it wants called.
+   * The calls of tools that the model asks for.
    *
    * @generated from field: repeated batuta.execution.v1.ModelToolCall tool_calls = 5;
    */
   toolCalls: ModelToolCall[];
 
   /**
-   * tools: they are called. model: it is asked again. end: the step is done, or has failed.
+   * tools: the tools are called. model: the model is asked again. end: the step is done, or has failed.
    *
    * @generated from field: string next = 6;
    */
   next: string;
 
   /**
-   * With next = model: what it is told besides the results.
+   * With next = model: what the model is told besides the results of tools.
    *
    * @generated from field: string feedback = 7;
    */
@@ -1155,7 +1157,7 @@ export type ModelAnswered = Message<"batuta.execution.v1.ModelAnswered"> & {
   model?: JsonObject | undefined;
 
   /**
-   * By which price it was settled; absent when nobody knows one.
+   * The price by which the cost was computed. Absent when no price is known.
    *
    * @generated from field: google.protobuf.Struct price = 10;
    */
@@ -1221,28 +1223,28 @@ export type ModelAnsweredJson = {
   turn?: number;
 
   /**
-   * Its words.
+   * The text of the answer.
    *
    * @generated from field: string text = 4;
    */
   text?: string;
 
   /**
-   * What it wants called.
+   * The calls of tools that the model asks for.
    *
    * @generated from field: repeated batuta.execution.v1.ModelToolCall tool_calls = 5;
    */
   toolCalls?: ModelToolCallJson[];
 
   /**
-   * tools: they are called. model: it is asked again. end: the step is done, or has failed.
+   * tools: the tools are called. model: the model is asked again. end: the step is done, or has failed.
    *
    * @generated from field: string next = 6;
    */
   next?: string;
 
   /**
-   * With next = model: what it is told besides the results.
+   * With next = model: what the model is told besides the results of tools.
    *
    * @generated from field: string feedback = 7;
    */
@@ -1261,7 +1263,7 @@ export type ModelAnsweredJson = {
   model?: StructJson;
 
   /**
-   * By which price it was settled; absent when nobody knows one.
+   * The price by which the cost was computed. Absent when no price is known.
    *
    * @generated from field: google.protobuf.Struct price = 10;
    */
@@ -1330,7 +1332,7 @@ export type ModelToolCall = Message<"batuta.execution.v1.ModelToolCall"> & {
   input?: Value | undefined;
 
   /**
-   * Why it is not made; the model is told.
+   * Why the call is not made. The model is told this reason.
    *
    * @generated from field: string problem = 4;
    */
@@ -1357,7 +1359,7 @@ export type ModelToolCallJson = {
   input?: ValueJson;
 
   /**
-   * Why it is not made; the model is told.
+   * Why the call is not made. The model is told this reason.
    *
    * @generated from field: string problem = 4;
    */
@@ -1372,7 +1374,8 @@ export const ModelToolCallSchema: GenMessage<ModelToolCall, {jsonType: ModelTool
   messageDesc(file_batuta_execution_v1_events, 14);
 
 /**
- * A call that a model asked for begins: step_id is that of the tool's place, <step>:<tool>:<number>, whose attempts follow.
+ * A call that a model asked for begins. step_id is the id of the place that makes the call: <step>:<tool>:<number>. The attempts
+ * of this place follow.
  *
  * @generated from message batuta.execution.v1.ToolCalled
  */
@@ -1395,7 +1398,7 @@ export type ToolCalled = Message<"batuta.execution.v1.ToolCalled"> & {
   turn: number;
 
   /**
-   * Place among the calls of the turn, from 0; its input stands in ModelAnswered.
+   * Place among the calls of the turn, from 0. ModelAnswered has the input.
    *
    * @generated from field: int32 index = 4;
    */
@@ -1408,7 +1411,8 @@ export type ToolCalled = Message<"batuta.execution.v1.ToolCalled"> & {
 };
 
 /**
- * A call that a model asked for begins: step_id is that of the tool's place, <step>:<tool>:<number>, whose attempts follow.
+ * A call that a model asked for begins. step_id is the id of the place that makes the call: <step>:<tool>:<number>. The attempts
+ * of this place follow.
  *
  * @generated from message batuta.execution.v1.ToolCalled
  */
@@ -1431,7 +1435,7 @@ export type ToolCalledJson = {
   turn?: number;
 
   /**
-   * Place among the calls of the turn, from 0; its input stands in ModelAnswered.
+   * Place among the calls of the turn, from 0. ModelAnswered has the input.
    *
    * @generated from field: int32 index = 4;
    */
@@ -1451,7 +1455,7 @@ export const ToolCalledSchema: GenMessage<ToolCalled, {jsonType: ToolCalledJson}
   messageDesc(file_batuta_execution_v1_events, 15);
 
 /**
- * A step with a repeat is done for one time: its attempt, or its child, has succeeded.
+ * A step with a repeat has done one iteration: its attempt, or its child, has succeeded.
  *
  * @generated from message batuta.execution.v1.IterationCompleted
  */
@@ -1517,7 +1521,7 @@ export type IterationCompleted = Message<"batuta.execution.v1.IterationCompleted
 };
 
 /**
- * A step with a repeat is done for one time: its attempt, or its child, has succeeded.
+ * A step with a repeat has done one iteration: its attempt, or its child, has succeeded.
  *
  * @generated from message batuta.execution.v1.IterationCompleted
  */
@@ -1590,7 +1594,7 @@ export const IterationCompletedSchema: GenMessage<IterationCompleted, {jsonType:
   messageDesc(file_batuta_execution_v1_events, 16);
 
 /**
- * The condition of a repeat is not true yet: the step runs once more.
+ * The condition of a repeat is not true yet, so the step runs again.
  *
  * @generated from message batuta.execution.v1.IterationPlanned
  */
@@ -1601,14 +1605,14 @@ export type IterationPlanned = Message<"batuta.execution.v1.IterationPlanned"> &
   stepId: string;
 
   /**
-   * The one that follows.
+   * Number of the iteration that follows.
    *
    * @generated from field: int32 iteration = 2;
    */
   iteration: number;
 
   /**
-   * Epoch ms: not earlier than this.
+   * Epoch ms. The iteration does not begin before this time.
    *
    * @generated from field: double start_at = 3;
    */
@@ -1616,7 +1620,7 @@ export type IterationPlanned = Message<"batuta.execution.v1.IterationPlanned"> &
 };
 
 /**
- * The condition of a repeat is not true yet: the step runs once more.
+ * The condition of a repeat is not true yet, so the step runs again.
  *
  * @generated from message batuta.execution.v1.IterationPlanned
  */
@@ -1627,14 +1631,14 @@ export type IterationPlannedJson = {
   stepId?: string;
 
   /**
-   * The one that follows.
+   * Number of the iteration that follows.
    *
    * @generated from field: int32 iteration = 2;
    */
   iteration?: number;
 
   /**
-   * Epoch ms: not earlier than this.
+   * Epoch ms. The iteration does not begin before this time.
    *
    * @generated from field: double start_at = 3;
    */
@@ -1658,7 +1662,7 @@ export type StepCompleted = Message<"batuta.execution.v1.StepCompleted"> & {
   stepId: string;
 
   /**
-   * 0 for what is no work of an agent: nothing was attempted.
+   * 0 when no agent did the work, so there was no attempt.
    *
    * @generated from field: int32 attempt = 2;
    */
@@ -1717,7 +1721,7 @@ export type StepCompletedJson = {
   stepId?: string;
 
   /**
-   * 0 for what is no work of an agent: nothing was attempted.
+   * 0 when no agent did the work, so there was no attempt.
    *
    * @generated from field: int32 attempt = 2;
    */
@@ -1810,14 +1814,14 @@ export type StepAttemptFailed = Message<"batuta.execution.v1.StepAttemptFailed">
   retryAt: number;
 
   /**
-   * The engine ended the attempt (a deadline, for example), not its runner.
+   * True when the engine ended the attempt, for example at a deadline, and not its runner.
    *
    * @generated from field: bool by_engine = 7;
    */
   byEngine: boolean;
 
   /**
-   * What the attempt spent all the same, as in StepCompleted.
+   * What the failed attempt spent. The fields are those of StepCompleted.
    *
    * @generated from field: int32 token_count = 8;
    */
@@ -1876,14 +1880,14 @@ export type StepAttemptFailedJson = {
   retryAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * The engine ended the attempt (a deadline, for example), not its runner.
+   * True when the engine ended the attempt, for example at a deadline, and not its runner.
    *
    * @generated from field: bool by_engine = 7;
    */
   byEngine?: boolean;
 
   /**
-   * What the attempt spent all the same, as in StepCompleted.
+   * What the failed attempt spent. The fields are those of StepCompleted.
    *
    * @generated from field: int32 token_count = 8;
    */
@@ -1927,14 +1931,14 @@ export type StepFailed = Message<"batuta.execution.v1.StepFailed"> & {
   failure?: Failure | undefined;
 
   /**
-   * abort, continue or fallback: what the failure does to the execution.
+   * What the failure does to the execution: abort, continue or fallback.
    *
    * @generated from field: string handling = 3;
    */
   handling: string;
 
   /**
-   * The alternative that is tried next, with handling fallback.
+   * With handling fallback: the alternative that is tried next.
    *
    * @generated from field: string fallback_step_id = 4;
    */
@@ -1956,14 +1960,14 @@ export type StepFailedJson = {
   failure?: FailureJson;
 
   /**
-   * abort, continue or fallback: what the failure does to the execution.
+   * What the failure does to the execution: abort, continue or fallback.
    *
    * @generated from field: string handling = 3;
    */
   handling?: string;
 
   /**
-   * The alternative that is tried next, with handling fallback.
+   * With handling fallback: the alternative that is tried next.
    *
    * @generated from field: string fallback_step_id = 4;
    */
@@ -1996,14 +2000,14 @@ export type StepSkipped = Message<"batuta.execution.v1.StepSkipped"> & {
   reason: string;
 
   /**
-   * Who asked for it, with reason requested.
+   * With reason requested: the user who asked for the skip.
    *
    * @generated from field: string by = 3;
    */
   by: string;
 
   /**
-   * That person's words.
+   * The comment of that user.
    *
    * @generated from field: string comment = 4;
    */
@@ -2029,14 +2033,14 @@ export type StepSkippedJson = {
   reason?: string;
 
   /**
-   * Who asked for it, with reason requested.
+   * With reason requested: the user who asked for the skip.
    *
    * @generated from field: string by = 3;
    */
   by?: string;
 
   /**
-   * That person's words.
+   * The comment of that user.
    *
    * @generated from field: string comment = 4;
    */
@@ -2051,7 +2055,7 @@ export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJs
   messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
- * A human is asked; the step waits for the decision.
+ * A human is asked, and the step waits for the decision.
  *
  * @generated from message batuta.execution.v1.ApprovalRequested
  */
@@ -2067,7 +2071,7 @@ export type ApprovalRequested = Message<"batuta.execution.v1.ApprovalRequested">
   message: string;
 
   /**
-   * The step's input mapping: what is to be decided about.
+   * What the decision is about: the result of the step's input mapping.
    *
    * @generated from field: google.protobuf.Value input = 3;
    */
@@ -2088,7 +2092,7 @@ export type ApprovalRequested = Message<"batuta.execution.v1.ApprovalRequested">
   approvers: string[];
 
   /**
-   * Of a call of a tool: the step id of a decision about this one call, <place>:<version of this event>.
+   * Only of a call of a tool: the step id that a decision about this call names, <place>:<version of this event>.
    *
    * @generated from field: string decide_as = 6;
    */
@@ -2096,7 +2100,7 @@ export type ApprovalRequested = Message<"batuta.execution.v1.ApprovalRequested">
 };
 
 /**
- * A human is asked; the step waits for the decision.
+ * A human is asked, and the step waits for the decision.
  *
  * @generated from message batuta.execution.v1.ApprovalRequested
  */
@@ -2112,7 +2116,7 @@ export type ApprovalRequestedJson = {
   message?: string;
 
   /**
-   * The step's input mapping: what is to be decided about.
+   * What the decision is about: the result of the step's input mapping.
    *
    * @generated from field: google.protobuf.Value input = 3;
    */
@@ -2133,7 +2137,7 @@ export type ApprovalRequestedJson = {
   approvers?: string[];
 
   /**
-   * Of a call of a tool: the step id of a decision about this one call, <place>:<version of this event>.
+   * Only of a call of a tool: the step id that a decision about this call names, <place>:<version of this event>.
    *
    * @generated from field: string decide_as = 6;
    */
@@ -2148,8 +2152,7 @@ export const ApprovalRequestedSchema: GenMessage<ApprovalRequested, {jsonType: A
   messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
- * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
- * A step wants a child: an execution of another config. It is started after the commit.
+ * A step asks for a child, which is an execution of another config. The child is started after the commit.
  *
  * @generated from message batuta.execution.v1.ChildRequested
  */
@@ -2174,7 +2177,7 @@ export type ChildRequested = Message<"batuta.execution.v1.ChildRequested"> & {
   number: number;
 
   /**
-   * As the config says: name or id, and the version when it says one.
+   * Name or id, as the parent's config says. config_version is set when the parent's config names a version.
    *
    * @generated from field: string config = 4;
    */
@@ -2186,28 +2189,29 @@ export type ChildRequested = Message<"batuta.execution.v1.ChildRequested"> & {
   configVersion: number;
 
   /**
-   * Of its input: a retry takes the child up again when it is the same.
+   * Key of the child's input. When it is the same in a retry, the retry continues the child.
    *
    * @generated from field: string input_key = 6;
    */
   inputKey: string;
 
   /**
-   * The child of an earlier run is taken up again, where it failed.
+   * True when the child of an earlier run continues where it failed.
    *
    * @generated from field: bool resumed = 7;
    */
   resumed: boolean;
 
   /**
-   * What is left of the parent's.
+   * What is left of the parent's budget.
    *
    * @generated from field: batuta.common.v1.Budget budget = 8;
    */
   budget?: Budget | undefined;
 
   /**
-   * Of an agent that is made of a model: the attempt that the child makes. `config` is the agent's name, and the version its revision.
+   * Only of an agent made of a model: the attempt that the child is. Then `config` is the agent's name, and config_version its
+   * revision.
    *
    * @generated from field: int32 attempt = 9;
    */
@@ -2220,8 +2224,7 @@ export type ChildRequested = Message<"batuta.execution.v1.ChildRequested"> & {
 };
 
 /**
- * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
- * A step wants a child: an execution of another config. It is started after the commit.
+ * A step asks for a child, which is an execution of another config. The child is started after the commit.
  *
  * @generated from message batuta.execution.v1.ChildRequested
  */
@@ -2246,7 +2249,7 @@ export type ChildRequestedJson = {
   number?: number;
 
   /**
-   * As the config says: name or id, and the version when it says one.
+   * Name or id, as the parent's config says. config_version is set when the parent's config names a version.
    *
    * @generated from field: string config = 4;
    */
@@ -2258,28 +2261,29 @@ export type ChildRequestedJson = {
   configVersion?: number;
 
   /**
-   * Of its input: a retry takes the child up again when it is the same.
+   * Key of the child's input. When it is the same in a retry, the retry continues the child.
    *
    * @generated from field: string input_key = 6;
    */
   inputKey?: string;
 
   /**
-   * The child of an earlier run is taken up again, where it failed.
+   * True when the child of an earlier run continues where it failed.
    *
    * @generated from field: bool resumed = 7;
    */
   resumed?: boolean;
 
   /**
-   * What is left of the parent's.
+   * What is left of the parent's budget.
    *
    * @generated from field: batuta.common.v1.Budget budget = 8;
    */
   budget?: BudgetJson;
 
   /**
-   * Of an agent that is made of a model: the attempt that the child makes. `config` is the agent's name, and the version its revision.
+   * Only of an agent made of a model: the attempt that the child is. Then `config` is the agent's name, and config_version its
+   * revision.
    *
    * @generated from field: int32 attempt = 9;
    */
@@ -2299,7 +2303,7 @@ export const ChildRequestedSchema: GenMessage<ChildRequested, {jsonType: ChildRe
   messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
- * The child of a step is there.
+ * The child of a step has started.
  *
  * @generated from message batuta.execution.v1.ChildStarted
  */
@@ -2330,7 +2334,7 @@ export type ChildStarted = Message<"batuta.execution.v1.ChildStarted"> & {
   configVersion: number;
 
   /**
-   * The child's version then: an end before it is of an earlier run.
+   * The child's version at that time. An end with a lower version belongs to an earlier run.
    *
    * @generated from field: int32 child_version = 6;
    */
@@ -2338,7 +2342,7 @@ export type ChildStarted = Message<"batuta.execution.v1.ChildStarted"> & {
 };
 
 /**
- * The child of a step is there.
+ * The child of a step has started.
  *
  * @generated from message batuta.execution.v1.ChildStarted
  */
@@ -2369,7 +2373,7 @@ export type ChildStartedJson = {
   configVersion?: number;
 
   /**
-   * The child's version then: an end before it is of an earlier run.
+   * The child's version at that time. An end with a lower version belongs to an earlier run.
    *
    * @generated from field: int32 child_version = 6;
    */
@@ -2384,7 +2388,7 @@ export const ChildStartedSchema: GenMessage<ChildStarted, {jsonType: ChildStarte
   messageDesc(file_batuta_execution_v1_events, 24);
 
 /**
- * The child of a step has ended. What that does to the step is the next event.
+ * The child of a step has ended. The next event says what follows for the step.
  *
  * @generated from message batuta.execution.v1.ChildEnded
  */
@@ -2400,14 +2404,14 @@ export type ChildEnded = Message<"batuta.execution.v1.ChildEnded"> & {
   childId: string;
 
   /**
-   * completed, failed, cancelled, deleted, or refused: it could not be started.
+   * completed, failed, cancelled, deleted or refused. refused means that the child could not be started.
    *
    * @generated from field: string status = 3;
    */
   status: string;
 
   /**
-   * What it spent since its parent was told last.
+   * What the child spent since it last told its parent.
    *
    * @generated from field: int32 token_count = 4;
    */
@@ -2420,7 +2424,7 @@ export type ChildEnded = Message<"batuta.execution.v1.ChildEnded"> & {
 };
 
 /**
- * The child of a step has ended. What that does to the step is the next event.
+ * The child of a step has ended. The next event says what follows for the step.
  *
  * @generated from message batuta.execution.v1.ChildEnded
  */
@@ -2436,14 +2440,14 @@ export type ChildEndedJson = {
   childId?: string;
 
   /**
-   * completed, failed, cancelled, deleted, or refused: it could not be started.
+   * completed, failed, cancelled, deleted or refused. refused means that the child could not be started.
    *
    * @generated from field: string status = 3;
    */
   status?: string;
 
   /**
-   * What it spent since its parent was told last.
+   * What the child spent since it last told its parent.
    *
    * @generated from field: int32 token_count = 4;
    */
@@ -2476,14 +2480,14 @@ export type ParentCommanded = Message<"batuta.execution.v1.ParentCommanded"> & {
   command: string;
 
   /**
-   * Version of the parent's event that asked for it: what was asked for earlier means nothing any more.
+   * Version of the parent's event that asked for it. Commands with a lower version have no effect any more.
    *
    * @generated from field: int32 order = 2;
    */
   order: number;
 
   /**
-   * Code of the refusal, when the execution was in no state for it; then nothing else follows.
+   * Code of the refusal, when the state of the execution did not allow the command. Then nothing follows.
    *
    * @generated from field: string refused = 3;
    */
@@ -2504,14 +2508,14 @@ export type ParentCommandedJson = {
   command?: string;
 
   /**
-   * Version of the parent's event that asked for it: what was asked for earlier means nothing any more.
+   * Version of the parent's event that asked for it. Commands with a lower version have no effect any more.
    *
    * @generated from field: int32 order = 2;
    */
   order?: number;
 
   /**
-   * Code of the refusal, when the execution was in no state for it; then nothing else follows.
+   * Code of the refusal, when the state of the execution did not allow the command. Then nothing follows.
    *
    * @generated from field: string refused = 3;
    */
@@ -2526,6 +2530,8 @@ export const ParentCommandedSchema: GenMessage<ParentCommanded, {jsonType: Paren
   messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
+ * The step waits for a time. When that time has come, its StepCompleted (attempt 0) follows.
+ *
  * @generated from message batuta.execution.v1.WaitStarted
  */
 export type WaitStarted = Message<"batuta.execution.v1.WaitStarted"> & {
@@ -2543,6 +2549,8 @@ export type WaitStarted = Message<"batuta.execution.v1.WaitStarted"> & {
 };
 
 /**
+ * The step waits for a time. When that time has come, its StepCompleted (attempt 0) follows.
+ *
  * @generated from message batuta.execution.v1.WaitStarted
  */
 export type WaitStartedJson = {
@@ -2583,14 +2591,14 @@ export type SignalAwaited = Message<"batuta.execution.v1.SignalAwaited"> & {
   name: string;
 
   /**
-   * Epoch ms; absent when the signal sets no timeout_ms, or was there already.
+   * Epoch ms; absent when the signal sets no timeout_ms, or when the signal came before the step.
    *
    * @generated from field: double deadline_at = 3;
    */
   deadlineAt: number;
 
   /**
-   * Version of the SignalReceived that came before the step and is its signal now; absent when none did.
+   * Version of the SignalReceived that the step takes, when the signal came before the step. Absent otherwise.
    *
    * @generated from field: int32 taken = 4;
    */
@@ -2614,14 +2622,14 @@ export type SignalAwaitedJson = {
   name?: string;
 
   /**
-   * Epoch ms; absent when the signal sets no timeout_ms, or was there already.
+   * Epoch ms; absent when the signal sets no timeout_ms, or when the signal came before the step.
    *
    * @generated from field: double deadline_at = 3;
    */
   deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Version of the SignalReceived that came before the step and is its signal now; absent when none did.
+   * Version of the SignalReceived that the step takes, when the signal came before the step. Absent otherwise.
    *
    * @generated from field: int32 taken = 4;
    */
@@ -2636,7 +2644,7 @@ export const SignalAwaitedSchema: GenMessage<SignalAwaited, {jsonType: SignalAwa
   messageDesc(file_batuta_execution_v1_events, 28);
 
 /**
- * A signal came. The step that waited for it has its StepCompleted (attempt 0) after it; without one it is kept.
+ * A signal came. If a step waits for it, the StepCompleted (attempt 0) of that step follows. Otherwise the signal is kept.
  *
  * @generated from message batuta.execution.v1.SignalReceived
  */
@@ -2665,7 +2673,7 @@ export type SignalReceived = Message<"batuta.execution.v1.SignalReceived"> & {
 };
 
 /**
- * A signal came. The step that waited for it has its StepCompleted (attempt 0) after it; without one it is kept.
+ * A signal came. If a step waits for it, the StepCompleted (attempt 0) of that step follows. Otherwise the signal is kept.
  *
  * @generated from message batuta.execution.v1.SignalReceived
  */
@@ -2701,7 +2709,7 @@ export const SignalReceivedSchema: GenMessage<SignalReceived, {jsonType: SignalR
   messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
- * Which steps after a choice run. Its StepCompleted (attempt 0) follows at once.
+ * A choice has chosen the steps that run. The StepCompleted (attempt 0) of the choice follows at once.
  *
  * @generated from message batuta.execution.v1.ChoiceMade
  */
@@ -2725,7 +2733,7 @@ export type ChoiceMade = Message<"batuta.execution.v1.ChoiceMade"> & {
 };
 
 /**
- * Which steps after a choice run. Its StepCompleted (attempt 0) follows at once.
+ * A choice has chosen the steps that run. The StepCompleted (attempt 0) of the choice follows at once.
  *
  * @generated from message batuta.execution.v1.ChoiceMade
  */
@@ -2756,7 +2764,7 @@ export const ChoiceMadeSchema: GenMessage<ChoiceMade, {jsonType: ChoiceMadeJson}
   messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
- * The decision, a human's or that of time. What it does to the step is the event after it: StepCompleted or StepFailed.
+ * An approval is decided, by a human or because its time is over. StepCompleted or StepFailed follows.
  *
  * @generated from message batuta.execution.v1.ApprovalDecided
  */
@@ -2789,7 +2797,7 @@ export type ApprovalDecided = Message<"batuta.execution.v1.ApprovalDecided"> & {
   data?: Value | undefined;
 
   /**
-   * The deadline passed: approved is what on_timeout says.
+   * True when the deadline passed. Then approved is what on_timeout says.
    *
    * @generated from field: bool timed_out = 6;
    */
@@ -2797,7 +2805,7 @@ export type ApprovalDecided = Message<"batuta.execution.v1.ApprovalDecided"> & {
 };
 
 /**
- * The decision, a human's or that of time. What it does to the step is the event after it: StepCompleted or StepFailed.
+ * An approval is decided, by a human or because its time is over. StepCompleted or StepFailed follows.
  *
  * @generated from message batuta.execution.v1.ApprovalDecided
  */
@@ -2830,7 +2838,7 @@ export type ApprovalDecidedJson = {
   data?: ValueJson;
 
   /**
-   * The deadline passed: approved is what on_timeout says.
+   * True when the deadline passed. Then approved is what on_timeout says.
    *
    * @generated from field: bool timed_out = 6;
    */
@@ -2845,7 +2853,7 @@ export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: Appro
   messageDesc(file_batuta_execution_v1_events, 31);
 
 /**
- * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
+ * A heartbeat of a running attempt. It is recorded when it says something new or extends a deadline.
  *
  * @generated from message batuta.execution.v1.StepProgressed
  */
@@ -2874,7 +2882,7 @@ export type StepProgressed = Message<"batuta.execution.v1.StepProgressed"> & {
 };
 
 /**
- * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
+ * A heartbeat of a running attempt. It is recorded when it says something new or extends a deadline.
  *
  * @generated from message batuta.execution.v1.StepProgressed
  */
@@ -2910,7 +2918,7 @@ export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepPro
   messageDesc(file_batuta_execution_v1_events, 32);
 
 /**
- * Expressions that a plain path cannot answer were sent to the sandbox.
+ * Expressions were sent to the sandbox, because they are more than a plain path.
  *
  * @generated from message batuta.execution.v1.EvaluationRequested
  */
@@ -2924,7 +2932,7 @@ export type EvaluationRequested = Message<"batuta.execution.v1.EvaluationRequest
 };
 
 /**
- * Expressions that a plain path cannot answer were sent to the sandbox.
+ * Expressions were sent to the sandbox, because they are more than a plain path.
  *
  * @generated from message batuta.execution.v1.EvaluationRequested
  */
@@ -2945,7 +2953,7 @@ export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonTyp
   messageDesc(file_batuta_execution_v1_events, 33);
 
 /**
- * What the sandbox answered; a replay reads it here and evaluates nothing.
+ * The sandbox has answered. A replay reads the answer from this event and evaluates nothing.
  *
  * @generated from message batuta.execution.v1.EvaluationRecorded
  */
@@ -2956,7 +2964,7 @@ export type EvaluationRecorded = Message<"batuta.execution.v1.EvaluationRecorded
   key: string;
 
   /**
-   * One for each expression, in order; undefined is null.
+   * One value for each expression, in their order. A value that is undefined is null here.
    *
    * @generated from field: repeated google.protobuf.Value values = 2;
    */
@@ -2969,7 +2977,7 @@ export type EvaluationRecorded = Message<"batuta.execution.v1.EvaluationRecorded
 };
 
 /**
- * What the sandbox answered; a replay reads it here and evaluates nothing.
+ * The sandbox has answered. A replay reads the answer from this event and evaluates nothing.
  *
  * @generated from message batuta.execution.v1.EvaluationRecorded
  */
@@ -2980,7 +2988,7 @@ export type EvaluationRecordedJson = {
   key?: string;
 
   /**
-   * One for each expression, in order; undefined is null.
+   * One value for each expression, in their order. A value that is undefined is null here.
    *
    * @generated from field: repeated google.protobuf.Value values = 2;
    */
@@ -3009,7 +3017,7 @@ export type Vote = Message<"batuta.execution.v1.Vote"> & {
   stepId: string;
 
   /**
-   * Members with the same option agree; -1: no valid vote.
+   * Members with the same option agree. -1 means that the member has no valid vote.
    *
    * @generated from field: int32 option = 2;
    */
@@ -3044,7 +3052,7 @@ export type VoteJson = {
   stepId?: string;
 
   /**
-   * Members with the same option agree; -1: no valid vote.
+   * Members with the same option agree. -1 means that the member has no valid vote.
    *
    * @generated from field: int32 option = 2;
    */
@@ -3108,7 +3116,7 @@ export type ConsensusReached = Message<"batuta.execution.v1.ConsensusReached"> &
   dissent: string[];
 
   /**
-   * threshold, score, judge or first (a tie went to the first listed).
+   * threshold, score, judge or first. first means that there was a tie, and the first listed option won.
    *
    * @generated from field: string decided_by = 6;
    */
@@ -3154,7 +3162,7 @@ export type ConsensusReachedJson = {
   dissent?: string[];
 
   /**
-   * threshold, score, judge or first (a tie went to the first listed).
+   * threshold, score, judge or first. first means that there was a tie, and the first listed option won.
    *
    * @generated from field: string decided_by = 6;
    */
@@ -3271,7 +3279,7 @@ export type ExecutionPaused = Message<"batuta.execution.v1.ExecutionPaused"> & {
   by: string;
 
   /**
-   * Running attempts are stopped too and run again after the resume.
+   * True when running attempts are stopped too. They run again after the resume.
    *
    * @generated from field: bool now = 3;
    */
@@ -3293,7 +3301,7 @@ export type ExecutionPausedJson = {
   by?: string;
 
   /**
-   * Running attempts are stopped too and run again after the resume.
+   * True when running attempts are stopped too. They run again after the resume.
    *
    * @generated from field: bool now = 3;
    */
@@ -3345,13 +3353,13 @@ export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: Exe
   messageDesc(file_batuta_execution_v1_events, 39);
 
 /**
- * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
+ * The execution is being undone. First the attempts in flight report. Then compensations run, in reverse order of completion.
  *
  * @generated from message batuta.execution.v1.CompensationStarted
  */
 export type CompensationStarted = Message<"batuta.execution.v1.CompensationStarted"> & {
   /**
-   * failure or cancel: decides the final status.
+   * failure or cancel. It decides the final status.
    *
    * @generated from field: string cause = 1;
    */
@@ -3379,13 +3387,13 @@ export type CompensationStarted = Message<"batuta.execution.v1.CompensationStart
 };
 
 /**
- * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
+ * The execution is being undone. First the attempts in flight report. Then compensations run, in reverse order of completion.
  *
  * @generated from message batuta.execution.v1.CompensationStarted
  */
 export type CompensationStartedJson = {
   /**
-   * failure or cancel: decides the final status.
+   * failure or cancel. It decides the final status.
    *
    * @generated from field: string cause = 1;
    */
@@ -3420,7 +3428,7 @@ export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonTyp
   messageDesc(file_batuta_execution_v1_events, 40);
 
 /**
- * What a compensation did.
+ * What was undone and what was not.
  *
  * @generated from message batuta.execution.v1.CompensationOutcome
  */
@@ -3436,7 +3444,7 @@ export type CompensationOutcome = Message<"batuta.execution.v1.CompensationOutco
   notCompensated: string[];
 
   /**
-   * The step whose undoing failed for good and so stopped the rest, and why it failed.
+   * The step that could not be undone, and why. The steps after it are not undone either.
    *
    * @generated from field: string failed_step_id = 3;
    */
@@ -3449,7 +3457,7 @@ export type CompensationOutcome = Message<"batuta.execution.v1.CompensationOutco
 };
 
 /**
- * What a compensation did.
+ * What was undone and what was not.
  *
  * @generated from message batuta.execution.v1.CompensationOutcome
  */
@@ -3465,7 +3473,7 @@ export type CompensationOutcomeJson = {
   notCompensated?: string[];
 
   /**
-   * The step whose undoing failed for good and so stopped the rest, and why it failed.
+   * The step that could not be undone, and why. The steps after it are not undone either.
    *
    * @generated from field: string failed_step_id = 3;
    */
@@ -3485,7 +3493,8 @@ export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonTyp
   messageDesc(file_batuta_execution_v1_events, 41);
 
 /**
- * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
+ * The execution has spent more than its budget. This is recorded once in a run. If steps are left, the execution ends. Otherwise
+ * it completes.
  *
  * @generated from message batuta.execution.v1.BudgetExceeded
  */
@@ -3511,7 +3520,8 @@ export type BudgetExceeded = Message<"batuta.execution.v1.BudgetExceeded"> & {
 };
 
 /**
- * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
+ * The execution has spent more than its budget. This is recorded once in a run. If steps are left, the execution ends. Otherwise
+ * it completes.
  *
  * @generated from message batuta.execution.v1.BudgetExceeded
  */
@@ -3565,7 +3575,8 @@ export type ExecutionRetried = Message<"batuta.execution.v1.ExecutionRetried"> &
   reason: string;
 
   /**
-   * Approvals before which something runs again: what was approved holds in their turn when the same is asked.
+   * Approvals that come after a step that runs again. In its turn each of them asks again, and the earlier decision holds when the
+   * question is the same.
    *
    * @generated from field: repeated string ask_again = 4;
    */
@@ -3594,7 +3605,8 @@ export type ExecutionRetriedJson = {
   reason?: string;
 
   /**
-   * Approvals before which something runs again: what was approved holds in their turn when the same is asked.
+   * Approvals that come after a step that runs again. In its turn each of them asks again, and the earlier decision holds when the
+   * question is the same.
    *
    * @generated from field: repeated string ask_again = 4;
    */
@@ -3609,13 +3621,13 @@ export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: Exe
   messageDesc(file_batuta_execution_v1_events, 43);
 
 /**
- * An ended execution is being undone (again): compensations run from where they stopped.
+ * An ended execution is being undone, for the first time or again. Compensations continue where they stopped.
  *
  * @generated from message batuta.execution.v1.ExecutionReopened
  */
 export type ExecutionReopened = Message<"batuta.execution.v1.ExecutionReopened"> & {
   /**
-   * failure or cancel: decides the final status.
+   * failure or cancel. It decides the final status.
    *
    * @generated from field: string cause = 1;
    */
@@ -3638,13 +3650,13 @@ export type ExecutionReopened = Message<"batuta.execution.v1.ExecutionReopened">
 };
 
 /**
- * An ended execution is being undone (again): compensations run from where they stopped.
+ * An ended execution is being undone, for the first time or again. Compensations continue where they stopped.
  *
  * @generated from message batuta.execution.v1.ExecutionReopened
  */
 export type ExecutionReopenedJson = {
   /**
-   * failure or cancel: decides the final status.
+   * failure or cancel. It decides the final status.
    *
    * @generated from field: string cause = 1;
    */
@@ -3674,7 +3686,7 @@ export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: E
   messageDesc(file_batuta_execution_v1_events, 44);
 
 /**
- * What is left of an execution whose other events are removed. It says all that anybody still has to know.
+ * What is left of a deleted execution. Its other events are removed, so this event has everything that is still needed.
  *
  * @generated from message batuta.execution.v1.ExecutionDeleted
  */
@@ -3705,7 +3717,7 @@ export type ExecutionDeleted = Message<"batuta.execution.v1.ExecutionDeleted"> &
   configVersion: number;
 
   /**
-   * Who had started it.
+   * The user who started it.
    *
    * @generated from field: string user_id = 6;
    */
@@ -3731,21 +3743,21 @@ export type ExecutionDeleted = Message<"batuta.execution.v1.ExecutionDeleted"> &
   endedAt: number;
 
   /**
-   * Of its start: the same request under its idempotency key is told that it is deleted.
+   * From ExecutionStarted. A repeat of the request under its Idempotency-Key is answered that the execution is deleted.
    *
    * @generated from field: string request_hash = 10;
    */
   requestHash: string;
 
   /**
-   * Events before this one.
+   * Number of events before this one.
    *
    * @generated from field: int32 events = 11;
    */
   events: number;
 
   /**
-   * Who deleted it, and why. A policy does not delete in anybody's name.
+   * The user who deleted it, and why. Absent when a policy deleted it.
    *
    * @generated from field: string by = 12;
    */
@@ -3779,7 +3791,7 @@ export type ExecutionDeleted = Message<"batuta.execution.v1.ExecutionDeleted"> &
 };
 
 /**
- * What is left of an execution whose other events are removed. It says all that anybody still has to know.
+ * What is left of a deleted execution. Its other events are removed, so this event has everything that is still needed.
  *
  * @generated from message batuta.execution.v1.ExecutionDeleted
  */
@@ -3810,7 +3822,7 @@ export type ExecutionDeletedJson = {
   configVersion?: number;
 
   /**
-   * Who had started it.
+   * The user who started it.
    *
    * @generated from field: string user_id = 6;
    */
@@ -3836,21 +3848,21 @@ export type ExecutionDeletedJson = {
   endedAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of its start: the same request under its idempotency key is told that it is deleted.
+   * From ExecutionStarted. A repeat of the request under its Idempotency-Key is answered that the execution is deleted.
    *
    * @generated from field: string request_hash = 10;
    */
   requestHash?: string;
 
   /**
-   * Events before this one.
+   * Number of events before this one.
    *
    * @generated from field: int32 events = 11;
    */
   events?: number;
 
   /**
-   * Who deleted it, and why. A policy does not delete in anybody's name.
+   * The user who deleted it, and why. Absent when a policy deleted it.
    *
    * @generated from field: string by = 12;
    */
@@ -3895,7 +3907,7 @@ export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: Exe
  */
 export type ExecutionCompleted = Message<"batuta.execution.v1.ExecutionCompleted"> & {
   /**
-   * Absent when it is large and follows from the steps' outputs: the folded execution has it.
+   * Absent when it is large and can be computed from the steps' outputs. The folded execution has it.
    *
    * @generated from field: google.protobuf.Value output = 1;
    */
@@ -3907,7 +3919,7 @@ export type ExecutionCompleted = Message<"batuta.execution.v1.ExecutionCompleted
  */
 export type ExecutionCompletedJson = {
   /**
-   * Absent when it is large and follows from the steps' outputs: the folded execution has it.
+   * Absent when it is large and can be computed from the steps' outputs. The folded execution has it.
    *
    * @generated from field: google.protobuf.Value output = 1;
    */
@@ -3988,7 +4000,7 @@ export type ExecutionCancelled = Message<"batuta.execution.v1.ExecutionCancelled
   compensation?: CompensationOutcome | undefined;
 
   /**
-   * Ended at once, with nothing undone.
+   * True when the execution ended at once and nothing was undone.
    *
    * @generated from field: bool terminated = 4;
    */
@@ -4015,7 +4027,7 @@ export type ExecutionCancelledJson = {
   compensation?: CompensationOutcomeJson;
 
   /**
-   * Ended at once, with nothing undone.
+   * True when the execution ended at once and nothing was undone.
    *
    * @generated from field: bool terminated = 4;
    */

@@ -2,7 +2,7 @@
 // @generated from file batuta/execution/v1/queries.proto (package batuta.execution.v1, syntax proto3)
 /* eslint-disable */
 
-// batuta.execution.query.*: answered by any execution replica from PostgreSQL.
+// batuta.execution.query.*: any execution replica answers these requests from PostgreSQL.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -71,7 +71,7 @@ export const TopologyReplySchema: GenMessage<TopologyReply, {jsonType: TopologyR
   messageDesc(file_batuta_execution_v1_queries, 1);
 
 /**
- * batuta.execution.query.get. One of execution_id and trace_id.
+ * batuta.execution.query.get. Set one of execution_id and trace_id.
  *
  * @generated from message batuta.execution.v1.GetExecutionRequest
  */
@@ -92,15 +92,15 @@ export type GetExecutionRequest = Message<"batuta.execution.v1.GetExecutionReque
   traceId: string;
 
   /**
-   * The state after the event with this version; 0 means the newest.
+   * The state after the event with this version. 0 means the newest.
    *
    * @generated from field: int32 at_version = 4;
    */
   atVersion: number;
 
   /**
-   * Which payloads the reply holds: all (when empty), own (the execution's input and output, nothing of its steps), result
-   * (the same, without a look at the queue), start (its input alone) or listed (small ones only, for lists).
+   * Which payloads the reply has. all, or empty: every payload. own: the execution's input and output, and none of its steps.
+   * result: the same as own, without a look at the queue. start: only its input. listed: only small ones, for lists.
    *
    * @generated from field: string payloads = 5;
    */
@@ -108,7 +108,7 @@ export type GetExecutionRequest = Message<"batuta.execution.v1.GetExecutionReque
 };
 
 /**
- * batuta.execution.query.get. One of execution_id and trace_id.
+ * batuta.execution.query.get. Set one of execution_id and trace_id.
  *
  * @generated from message batuta.execution.v1.GetExecutionRequest
  */
@@ -129,15 +129,15 @@ export type GetExecutionRequestJson = {
   traceId?: string;
 
   /**
-   * The state after the event with this version; 0 means the newest.
+   * The state after the event with this version. 0 means the newest.
    *
    * @generated from field: int32 at_version = 4;
    */
   atVersion?: number;
 
   /**
-   * Which payloads the reply holds: all (when empty), own (the execution's input and output, nothing of its steps), result
-   * (the same, without a look at the queue), start (its input alone) or listed (small ones only, for lists).
+   * Which payloads the reply has. all, or empty: every payload. own: the execution's input and output, and none of its steps.
+   * result: the same as own, without a look at the queue. start: only its input. listed: only small ones, for lists.
    *
    * @generated from field: string payloads = 5;
    */
@@ -347,42 +347,42 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
   compensations: CompensationView[];
 
   /**
-   * Set while there is a deadline: epoch ms.
+   * Epoch ms. Set while there is a deadline.
    *
    * @generated from field: double deadline_at = 31;
    */
   deadlineAt: number;
 
   /**
-   * What was undone, in the order in which that happened, and what was not.
+   * What was undone, in the order in which it was undone, and what was not.
    *
    * @generated from field: batuta.execution.v1.CompensationOutcome compensation = 32;
    */
   compensation?: CompensationOutcome | undefined;
 
   /**
-   * The step (or consensus group) of forked_from from which this one runs anew.
+   * The step (or consensus group) from which a fork runs again.
    *
    * @generated from field: string forked_from_step_id = 33;
    */
   forkedFromStepId: string;
 
   /**
-   * Absent when nothing limits what it may spend.
+   * Absent when it has no budget.
    *
    * @generated from field: batuta.execution.v1.BudgetView budget = 34;
    */
   budget?: BudgetView | undefined;
 
   /**
-   * Instead of an output that is too large for one message: ask for its parts (query.payload).
+   * Set in place of an output that is too large for one message. query.payload gives its parts.
    *
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 35;
    */
   outputOmitted?: Omitted | undefined;
 
   /**
-   * While paused: who did it, and that person's words.
+   * While it is paused: the user who paused it, and the reason.
    *
    * @generated from field: string paused_by = 36;
    */
@@ -394,7 +394,7 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
   pauseReason: string;
 
   /**
-   * Once cancelled, terminated or being undone by a cancel.
+   * Set when it was cancelled or terminated, or while a cancel undoes it.
    *
    * @generated from field: string cancelled_by = 38;
    */
@@ -411,14 +411,14 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
   terminated: boolean;
 
   /**
-   * What people did to it, oldest first; the last hundred.
+   * The last hundred commands of people, oldest first.
    *
    * @generated from field: repeated batuta.execution.v1.ControlView controls = 41;
    */
   controls: ControlView[];
 
   /**
-   * False when its config keeps it out of live feeds; absent otherwise.
+   * False when its config keeps it out of live feeds. Absent otherwise.
    *
    * @generated from field: bool enable_monitoring = 42;
    */
@@ -446,14 +446,14 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
   children: ChildView[];
 
   /**
-   * Executions that had or have to end before this one begins.
+   * Executions that must end before this one begins, and those that have ended already.
    *
    * @generated from field: repeated batuta.execution.v1.DependencyView after = 46;
    */
   after: DependencyView[];
 
   /**
-   * While it is pending: what for, for people.
+   * While it is pending: why, in words for people.
    *
    * @generated from field: string pending_reason = 47;
    */
@@ -619,42 +619,42 @@ export type ExecutionViewJson = {
   compensations?: CompensationViewJson[];
 
   /**
-   * Set while there is a deadline: epoch ms.
+   * Epoch ms. Set while there is a deadline.
    *
    * @generated from field: double deadline_at = 31;
    */
   deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * What was undone, in the order in which that happened, and what was not.
+   * What was undone, in the order in which it was undone, and what was not.
    *
    * @generated from field: batuta.execution.v1.CompensationOutcome compensation = 32;
    */
   compensation?: CompensationOutcomeJson;
 
   /**
-   * The step (or consensus group) of forked_from from which this one runs anew.
+   * The step (or consensus group) from which a fork runs again.
    *
    * @generated from field: string forked_from_step_id = 33;
    */
   forkedFromStepId?: string;
 
   /**
-   * Absent when nothing limits what it may spend.
+   * Absent when it has no budget.
    *
    * @generated from field: batuta.execution.v1.BudgetView budget = 34;
    */
   budget?: BudgetViewJson;
 
   /**
-   * Instead of an output that is too large for one message: ask for its parts (query.payload).
+   * Set in place of an output that is too large for one message. query.payload gives its parts.
    *
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 35;
    */
   outputOmitted?: OmittedJson;
 
   /**
-   * While paused: who did it, and that person's words.
+   * While it is paused: the user who paused it, and the reason.
    *
    * @generated from field: string paused_by = 36;
    */
@@ -666,7 +666,7 @@ export type ExecutionViewJson = {
   pauseReason?: string;
 
   /**
-   * Once cancelled, terminated or being undone by a cancel.
+   * Set when it was cancelled or terminated, or while a cancel undoes it.
    *
    * @generated from field: string cancelled_by = 38;
    */
@@ -683,14 +683,14 @@ export type ExecutionViewJson = {
   terminated?: boolean;
 
   /**
-   * What people did to it, oldest first; the last hundred.
+   * The last hundred commands of people, oldest first.
    *
    * @generated from field: repeated batuta.execution.v1.ControlView controls = 41;
    */
   controls?: ControlViewJson[];
 
   /**
-   * False when its config keeps it out of live feeds; absent otherwise.
+   * False when its config keeps it out of live feeds. Absent otherwise.
    *
    * @generated from field: bool enable_monitoring = 42;
    */
@@ -718,14 +718,14 @@ export type ExecutionViewJson = {
   children?: ChildViewJson[];
 
   /**
-   * Executions that had or have to end before this one begins.
+   * Executions that must end before this one begins, and those that have ended already.
    *
    * @generated from field: repeated batuta.execution.v1.DependencyView after = 46;
    */
   after?: DependencyViewJson[];
 
   /**
-   * While it is pending: what for, for people.
+   * While it is pending: why, in words for people.
    *
    * @generated from field: string pending_reason = 47;
    */
@@ -839,14 +839,14 @@ export type ChildView = Message<"batuta.execution.v1.ChildView"> & {
   executionId: string;
 
   /**
-   * As the step asks for it; its name once it is there.
+   * The config that the step names. When the child has started, the name of its config.
    *
    * @generated from field: string config = 3;
    */
   config: string;
 
   /**
-   * Once it is there.
+   * Set when the child has started.
    *
    * @generated from field: string config_id = 4;
    */
@@ -858,14 +858,14 @@ export type ChildView = Message<"batuta.execution.v1.ChildView"> & {
   configVersion: number;
 
   /**
-   * starting, running, completed, failed, cancelled, deleted or refused: as far as the parent was told.
+   * starting, running, completed, failed, cancelled, deleted or refused, as far as the parent was told.
    *
    * @generated from field: string status = 6;
    */
   status: string;
 
   /**
-   * The step has ended without it.
+   * True when the step ended before the child.
    *
    * @generated from field: bool closed = 7;
    */
@@ -889,14 +889,14 @@ export type ChildViewJson = {
   executionId?: string;
 
   /**
-   * As the step asks for it; its name once it is there.
+   * The config that the step names. When the child has started, the name of its config.
    *
    * @generated from field: string config = 3;
    */
   config?: string;
 
   /**
-   * Once it is there.
+   * Set when the child has started.
    *
    * @generated from field: string config_id = 4;
    */
@@ -908,14 +908,14 @@ export type ChildViewJson = {
   configVersion?: number;
 
   /**
-   * starting, running, completed, failed, cancelled, deleted or refused: as far as the parent was told.
+   * starting, running, completed, failed, cancelled, deleted or refused, as far as the parent was told.
    *
    * @generated from field: string status = 6;
    */
   status?: string;
 
   /**
-   * The step has ended without it.
+   * True when the step ended before the child.
    *
    * @generated from field: bool closed = 7;
    */
@@ -960,7 +960,7 @@ export type ControlView = Message<"batuta.execution.v1.ControlView"> & {
   reason: string;
 
   /**
-   * Of a skip.
+   * Only of a skip.
    *
    * @generated from field: string step_id = 5;
    */
@@ -998,7 +998,7 @@ export type ControlViewJson = {
   reason?: string;
 
   /**
-   * Of a skip.
+   * Only of a skip.
    *
    * @generated from field: string step_id = 5;
    */
@@ -1019,7 +1019,7 @@ export const ControlViewSchema: GenMessage<ControlView, {jsonType: ControlViewJs
  */
 export type BudgetView = Message<"batuta.execution.v1.BudgetView"> & {
   /**
-   * The smaller of the config's limit and the start's own; 0 means none.
+   * The smaller one of the config's limit and the start's limit. 0 means no limit.
    *
    * @generated from field: double max_tokens = 1;
    */
@@ -1043,7 +1043,7 @@ export type BudgetView = Message<"batuta.execution.v1.BudgetView"> & {
   spentCost: number;
 
   /**
-   * Set once more was spent than allowed.
+   * Set when more was spent than the budget allows.
    *
    * @generated from field: batuta.execution.v1.BudgetExceeded exceeded = 5;
    */
@@ -1057,7 +1057,7 @@ export type BudgetView = Message<"batuta.execution.v1.BudgetView"> & {
  */
 export type BudgetViewJson = {
   /**
-   * The smaller of the config's limit and the start's own; 0 means none.
+   * The smaller one of the config's limit and the start's limit. 0 means no limit.
    *
    * @generated from field: double max_tokens = 1;
    */
@@ -1081,7 +1081,7 @@ export type BudgetViewJson = {
   spentCost?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Set once more was spent than allowed.
+   * Set when more was spent than the budget allows.
    *
    * @generated from field: batuta.execution.v1.BudgetExceeded exceeded = 5;
    */
@@ -1159,7 +1159,7 @@ export type ConsensusView = Message<"batuta.execution.v1.ConsensusView"> & {
   servedBy: string;
 
   /**
-   * Instead of output.
+   * Set in place of an output that is too large.
    *
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 12;
    */
@@ -1230,7 +1230,7 @@ export type ConsensusViewJson = {
   servedBy?: string;
 
   /**
-   * Instead of output.
+   * Set in place of an output that is too large.
    *
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 12;
    */
@@ -1245,7 +1245,7 @@ export const ConsensusViewSchema: GenMessage<ConsensusView, {jsonType: Consensus
   messageDesc(file_batuta_execution_v1_queries, 9);
 
 /**
- * Undoing of one completed step.
+ * The undoing of one completed step.
  *
  * @generated from message batuta.execution.v1.CompensationView
  */
@@ -1274,7 +1274,7 @@ export type CompensationView = Message<"batuta.execution.v1.CompensationView"> &
 };
 
 /**
- * Undoing of one completed step.
+ * The undoing of one completed step.
  *
  * @generated from message batuta.execution.v1.CompensationView
  */
@@ -1361,7 +1361,7 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
   dependencies: string[];
 
   /**
-   * Attempts made so far, the current one included.
+   * Number of attempts so far, with the current one.
    *
    * @generated from field: int32 attempt = 10;
    */
@@ -1403,7 +1403,7 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
   skipReason: string;
 
   /**
-   * The step whose place this one takes, or that took this one's place.
+   * fallback_for is the step that this one stands in for. served_by is the step that stands in for this one.
    *
    * @generated from field: string fallback_for = 18;
    */
@@ -1420,7 +1420,7 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
   outputKey: string;
 
   /**
-   * Last heartbeat: 0 to 1, and the agent's words.
+   * From the last heartbeat: a number from 0 to 1, and the agent's message.
    *
    * @generated from field: double progress = 21;
    */
@@ -1437,42 +1437,42 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
   consensusGroup: string;
 
   /**
-   * The output was taken over from the execution this one was forked from.
+   * True when the output comes from the execution that this one was forked from.
    *
    * @generated from field: bool reused = 24;
    */
   reused: boolean;
 
   /**
-   * Epoch ms of the next attempt, while waiting for it.
+   * Epoch ms of the next attempt, while the step waits for it.
    *
    * @generated from field: double retry_at = 25;
    */
   retryAt: number;
 
   /**
-   * Of a step with an approval, once it was asked for.
+   * Set for a step with an approval when the approval was asked for.
    *
    * @generated from field: batuta.execution.v1.ApprovalView approval = 26;
    */
   approval?: ApprovalView | undefined;
 
   /**
-   * Of a step of kind llm, once its model was asked.
+   * Set for a step of kind llm when its model was asked.
    *
    * @generated from field: batuta.execution.v1.LlmView llm = 38;
    */
   llm?: LlmView | undefined;
 
   /**
-   * Instead of output.
+   * Set in place of an output that is too large.
    *
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 27;
    */
   outputOmitted?: Omitted | undefined;
 
   /**
-   * With skip_reason requested: who asked for it, and that person's words.
+   * With skip_reason requested: the user who asked for the skip, and the comment.
    *
    * @generated from field: string skipped_by = 28;
    */
@@ -1484,35 +1484,35 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
   skipComment: string;
 
   /**
-   * While its task waits for a worker. Known live, as the queue is when it is read.
+   * Set while its task waits for a worker. It shows the queue at the moment of the request.
    *
    * @generated from field: batuta.execution.v1.QueuedView queued = 30;
    */
   queued?: QueuedView | undefined;
 
   /**
-   * Of a step with a wait, once it has begun.
+   * Set for a step with a wait when the wait has begun.
    *
    * @generated from field: batuta.execution.v1.WaitView wait = 31;
    */
   wait?: WaitView | undefined;
 
   /**
-   * Of a step with a signal, once it waits for it.
+   * Set for a step with a signal when it waits for the signal.
    *
    * @generated from field: batuta.execution.v1.SignalView signal = 32;
    */
   signal?: SignalView | undefined;
 
   /**
-   * Of a step with an orchestration, once its child was asked for.
+   * Set for a step with an orchestration when its child was asked for.
    *
    * @generated from field: batuta.execution.v1.ChildView child = 33;
    */
   child?: ChildView | undefined;
 
   /**
-   * Of a step with a repeat, once its first iteration is done.
+   * Set for a step with a repeat when its first iteration is done.
    *
    * @generated from field: batuta.execution.v1.RepeatView repeat = 39;
    */
@@ -1571,7 +1571,7 @@ export type StepViewJson = {
   dependencies?: string[];
 
   /**
-   * Attempts made so far, the current one included.
+   * Number of attempts so far, with the current one.
    *
    * @generated from field: int32 attempt = 10;
    */
@@ -1613,7 +1613,7 @@ export type StepViewJson = {
   skipReason?: string;
 
   /**
-   * The step whose place this one takes, or that took this one's place.
+   * fallback_for is the step that this one stands in for. served_by is the step that stands in for this one.
    *
    * @generated from field: string fallback_for = 18;
    */
@@ -1630,7 +1630,7 @@ export type StepViewJson = {
   outputKey?: string;
 
   /**
-   * Last heartbeat: 0 to 1, and the agent's words.
+   * From the last heartbeat: a number from 0 to 1, and the agent's message.
    *
    * @generated from field: double progress = 21;
    */
@@ -1647,42 +1647,42 @@ export type StepViewJson = {
   consensusGroup?: string;
 
   /**
-   * The output was taken over from the execution this one was forked from.
+   * True when the output comes from the execution that this one was forked from.
    *
    * @generated from field: bool reused = 24;
    */
   reused?: boolean;
 
   /**
-   * Epoch ms of the next attempt, while waiting for it.
+   * Epoch ms of the next attempt, while the step waits for it.
    *
    * @generated from field: double retry_at = 25;
    */
   retryAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of a step with an approval, once it was asked for.
+   * Set for a step with an approval when the approval was asked for.
    *
    * @generated from field: batuta.execution.v1.ApprovalView approval = 26;
    */
   approval?: ApprovalViewJson;
 
   /**
-   * Of a step of kind llm, once its model was asked.
+   * Set for a step of kind llm when its model was asked.
    *
    * @generated from field: batuta.execution.v1.LlmView llm = 38;
    */
   llm?: LlmViewJson;
 
   /**
-   * Instead of output.
+   * Set in place of an output that is too large.
    *
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 27;
    */
   outputOmitted?: OmittedJson;
 
   /**
-   * With skip_reason requested: who asked for it, and that person's words.
+   * With skip_reason requested: the user who asked for the skip, and the comment.
    *
    * @generated from field: string skipped_by = 28;
    */
@@ -1694,35 +1694,35 @@ export type StepViewJson = {
   skipComment?: string;
 
   /**
-   * While its task waits for a worker. Known live, as the queue is when it is read.
+   * Set while its task waits for a worker. It shows the queue at the moment of the request.
    *
    * @generated from field: batuta.execution.v1.QueuedView queued = 30;
    */
   queued?: QueuedViewJson;
 
   /**
-   * Of a step with a wait, once it has begun.
+   * Set for a step with a wait when the wait has begun.
    *
    * @generated from field: batuta.execution.v1.WaitView wait = 31;
    */
   wait?: WaitViewJson;
 
   /**
-   * Of a step with a signal, once it waits for it.
+   * Set for a step with a signal when it waits for the signal.
    *
    * @generated from field: batuta.execution.v1.SignalView signal = 32;
    */
   signal?: SignalViewJson;
 
   /**
-   * Of a step with an orchestration, once its child was asked for.
+   * Set for a step with an orchestration when its child was asked for.
    *
    * @generated from field: batuta.execution.v1.ChildView child = 33;
    */
   child?: ChildViewJson;
 
   /**
-   * Of a step with a repeat, once its first iteration is done.
+   * Set for a step with a repeat when its first iteration is done.
    *
    * @generated from field: batuta.execution.v1.RepeatView repeat = 39;
    */
@@ -1743,7 +1743,7 @@ export const StepViewSchema: GenMessage<StepView, {jsonType: StepViewJson}> = /*
  */
 export type RepeatView = Message<"batuta.execution.v1.RepeatView"> & {
   /**
-   * Iterations that are done.
+   * Number of iterations that are done.
    *
    * @generated from field: int32 iterations = 1;
    */
@@ -1755,14 +1755,14 @@ export type RepeatView = Message<"batuta.execution.v1.RepeatView"> & {
   maxIterations: number;
 
   /**
-   * Results of the latest iterations, oldest first: at most 100, and 262,144 bytes in all.
+   * Results of the latest iterations, oldest first. At most 100 results, and at most 262,144 bytes in total.
    *
    * @generated from field: repeated google.protobuf.Value results = 3;
    */
   results: Value[];
 
   /**
-   * Epoch ms: when the next iteration begins. Only in a pause between two.
+   * Epoch ms at which the next iteration begins. Set only in a pause between two iterations.
    *
    * @generated from field: double next_at = 4;
    */
@@ -1776,7 +1776,7 @@ export type RepeatView = Message<"batuta.execution.v1.RepeatView"> & {
  */
 export type RepeatViewJson = {
   /**
-   * Iterations that are done.
+   * Number of iterations that are done.
    *
    * @generated from field: int32 iterations = 1;
    */
@@ -1788,14 +1788,14 @@ export type RepeatViewJson = {
   maxIterations?: number;
 
   /**
-   * Results of the latest iterations, oldest first: at most 100, and 262,144 bytes in all.
+   * Results of the latest iterations, oldest first. At most 100 results, and at most 262,144 bytes in total.
    *
    * @generated from field: repeated google.protobuf.Value results = 3;
    */
   results?: ValueJson[];
 
   /**
-   * Epoch ms: when the next iteration begins. Only in a pause between two.
+   * Epoch ms at which the next iteration begins. Set only in a pause between two iterations.
    *
    * @generated from field: double next_at = 4;
    */
@@ -1810,13 +1810,13 @@ export const RepeatViewSchema: GenMessage<RepeatView, {jsonType: RepeatViewJson}
   messageDesc(file_batuta_execution_v1_queries, 12);
 
 /**
- * The signal that a step waits for, and what became of it. Its payload is the step's output.
+ * The signal that a step waits for, and its state. Its payload is the step's output.
  *
  * @generated from message batuta.execution.v1.SignalView
  */
 export type SignalView = Message<"batuta.execution.v1.SignalView"> & {
   /**
-   * waiting, received, timed_out, or withdrawn: the step ended without it.
+   * waiting, received, timed_out or withdrawn. withdrawn means that the step ended without the signal.
    *
    * @generated from field: string status = 1;
    */
@@ -1851,13 +1851,13 @@ export type SignalView = Message<"batuta.execution.v1.SignalView"> & {
 };
 
 /**
- * The signal that a step waits for, and what became of it. Its payload is the step's output.
+ * The signal that a step waits for, and its state. Its payload is the step's output.
  *
  * @generated from message batuta.execution.v1.SignalView
  */
 export type SignalViewJson = {
   /**
-   * waiting, received, timed_out, or withdrawn: the step ended without it.
+   * waiting, received, timed_out or withdrawn. withdrawn means that the step ended without the signal.
    *
    * @generated from field: string status = 1;
    */
@@ -1954,13 +1954,13 @@ export const KeptSignalSchema: GenMessage<KeptSignal, {jsonType: KeptSignalJson}
   messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
- * What a step waits for, and what became of it.
+ * The time that a step waits for, and the state of the wait.
  *
  * @generated from message batuta.execution.v1.WaitView
  */
 export type WaitView = Message<"batuta.execution.v1.WaitView"> & {
   /**
-   * waiting, over, or withdrawn: the step ended without it.
+   * waiting, over or withdrawn. withdrawn means that the step ended before the time.
    *
    * @generated from field: string status = 1;
    */
@@ -1978,13 +1978,13 @@ export type WaitView = Message<"batuta.execution.v1.WaitView"> & {
 };
 
 /**
- * What a step waits for, and what became of it.
+ * The time that a step waits for, and the state of the wait.
  *
  * @generated from message batuta.execution.v1.WaitView
  */
 export type WaitViewJson = {
   /**
-   * waiting, over, or withdrawn: the step ended without it.
+   * waiting, over or withdrawn. withdrawn means that the step ended before the time.
    *
    * @generated from field: string status = 1;
    */
@@ -2015,7 +2015,7 @@ export const WaitViewSchema: GenMessage<WaitView, {jsonType: WaitViewJson}> = /*
  */
 export type QueuedView = Message<"batuta.execution.v1.QueuedView"> & {
   /**
-   * Epoch ms of being scheduled.
+   * Epoch ms at which the attempt was scheduled.
    *
    * @generated from field: double since_at = 1;
    */
@@ -2034,7 +2034,7 @@ export type QueuedView = Message<"batuta.execution.v1.QueuedView"> & {
   workers: number;
 
   /**
-   * Slots of those that are there now.
+   * Slots of the workers that are connected now.
    *
    * @generated from field: int32 slots = 4;
    */
@@ -2055,7 +2055,7 @@ export type QueuedView = Message<"batuta.execution.v1.QueuedView"> & {
  */
 export type QueuedViewJson = {
   /**
-   * Epoch ms of being scheduled.
+   * Epoch ms at which the attempt was scheduled.
    *
    * @generated from field: double since_at = 1;
    */
@@ -2074,7 +2074,7 @@ export type QueuedViewJson = {
   workers?: number;
 
   /**
-   * Slots of those that are there now.
+   * Slots of the workers that are connected now.
    *
    * @generated from field: int32 slots = 4;
    */
@@ -2168,7 +2168,7 @@ export const ListPoolsReplySchema: GenMessage<ListPoolsReply, {jsonType: ListPoo
   messageDesc(file_batuta_execution_v1_queries, 18);
 
 /**
- * A pool of workers, as it is when it is read.
+ * A pool of workers at the moment of the request.
  *
  * @generated from message batuta.execution.v1.PoolView
  */
@@ -2179,14 +2179,14 @@ export type PoolView = Message<"batuta.execution.v1.PoolView"> & {
   pool: string;
 
   /**
-   * Seen in the last 30 s.
+   * Workers seen in the last 30 s.
    *
    * @generated from field: int32 workers = 2;
    */
   workers: number;
 
   /**
-   * Of those that are there now: attempts that they can run at once, and how many more they could run.
+   * For the workers that are connected now: how many attempts they can run at once, and how many more they could begin.
    *
    * @generated from field: int32 slots = 3;
    */
@@ -2205,7 +2205,7 @@ export type PoolView = Message<"batuta.execution.v1.PoolView"> & {
   backlog: number;
 
   /**
-   * Tasks that came by the queue and are in work.
+   * Tasks that came through the queue and run now.
    *
    * @generated from field: int32 taken = 6;
    */
@@ -2220,7 +2220,7 @@ export type PoolView = Message<"batuta.execution.v1.PoolView"> & {
 };
 
 /**
- * A pool of workers, as it is when it is read.
+ * A pool of workers at the moment of the request.
  *
  * @generated from message batuta.execution.v1.PoolView
  */
@@ -2231,14 +2231,14 @@ export type PoolViewJson = {
   pool?: string;
 
   /**
-   * Seen in the last 30 s.
+   * Workers seen in the last 30 s.
    *
    * @generated from field: int32 workers = 2;
    */
   workers?: number;
 
   /**
-   * Of those that are there now: attempts that they can run at once, and how many more they could run.
+   * For the workers that are connected now: how many attempts they can run at once, and how many more they could begin.
    *
    * @generated from field: int32 slots = 3;
    */
@@ -2257,7 +2257,7 @@ export type PoolViewJson = {
   backlog?: number;
 
   /**
-   * Tasks that came by the queue and are in work.
+   * Tasks that came through the queue and run now.
    *
    * @generated from field: int32 taken = 6;
    */
@@ -2279,21 +2279,20 @@ export const PoolViewSchema: GenMessage<PoolView, {jsonType: PoolViewJson}> = /*
   messageDesc(file_batuta_execution_v1_queries, 19);
 
 /**
- * What a human was asked, and what became of it.
  * How far a step of kind llm has come.
  *
  * @generated from message batuta.execution.v1.LlmView
  */
 export type LlmView = Message<"batuta.execution.v1.LlmView"> & {
   /**
-   * Answers of the model.
+   * Number of answers of the model.
    *
    * @generated from field: int32 turns = 1;
    */
   turns: number;
 
   /**
-   * Calls of the turn that is under way.
+   * Calls of tools in the current turn.
    *
    * @generated from field: repeated batuta.execution.v1.ToolCallView calls = 2;
    */
@@ -2301,21 +2300,20 @@ export type LlmView = Message<"batuta.execution.v1.LlmView"> & {
 };
 
 /**
- * What a human was asked, and what became of it.
  * How far a step of kind llm has come.
  *
  * @generated from message batuta.execution.v1.LlmView
  */
 export type LlmViewJson = {
   /**
-   * Answers of the model.
+   * Number of answers of the model.
    *
    * @generated from field: int32 turns = 1;
    */
   turns?: number;
 
   /**
-   * Calls of the turn that is under way.
+   * Calls of tools in the current turn.
    *
    * @generated from field: repeated batuta.execution.v1.ToolCallView calls = 2;
    */
@@ -2351,7 +2349,7 @@ export type ToolCallView = Message<"batuta.execution.v1.ToolCallView"> & {
   status: string;
 
   /**
-   * What makes the call: the step id of a decision about it.
+   * Id of the place that makes the call. While status is asking, the step id that a decision about the call names.
    *
    * @generated from field: string step_id = 4;
    */
@@ -2387,7 +2385,7 @@ export type ToolCallViewJson = {
   status?: string;
 
   /**
-   * What makes the call: the step id of a decision about it.
+   * Id of the place that makes the call. While status is asking, the step id that a decision about the call names.
    *
    * @generated from field: string step_id = 4;
    */
@@ -2409,11 +2407,13 @@ export const ToolCallViewSchema: GenMessage<ToolCallView, {jsonType: ToolCallVie
   messageDesc(file_batuta_execution_v1_queries, 21);
 
 /**
+ * What a human is asked, and the state of the approval.
+ *
  * @generated from message batuta.execution.v1.ApprovalView
  */
 export type ApprovalView = Message<"batuta.execution.v1.ApprovalView"> & {
   /**
-   * waiting, approved, rejected, or withdrawn: the step ended without a decision.
+   * waiting, approved, rejected or withdrawn. withdrawn means that the step ended without a decision.
    *
    * @generated from field: string status = 1;
    */
@@ -2467,14 +2467,14 @@ export type ApprovalView = Message<"batuta.execution.v1.ApprovalView"> & {
   data?: Value | undefined;
 
   /**
-   * The deadline passed: the status is what on_timeout says.
+   * True when the deadline passed. Then the status is what on_timeout says.
    *
    * @generated from field: bool timed_out = 11;
    */
   timedOut: boolean;
 
   /**
-   * Instead of input and data.
+   * Set in place of an input or data that is too large.
    *
    * @generated from field: batuta.execution.v1.Omitted input_omitted = 12;
    */
@@ -2487,11 +2487,13 @@ export type ApprovalView = Message<"batuta.execution.v1.ApprovalView"> & {
 };
 
 /**
+ * What a human is asked, and the state of the approval.
+ *
  * @generated from message batuta.execution.v1.ApprovalView
  */
 export type ApprovalViewJson = {
   /**
-   * waiting, approved, rejected, or withdrawn: the step ended without a decision.
+   * waiting, approved, rejected or withdrawn. withdrawn means that the step ended without a decision.
    *
    * @generated from field: string status = 1;
    */
@@ -2545,14 +2547,14 @@ export type ApprovalViewJson = {
   data?: ValueJson;
 
   /**
-   * The deadline passed: the status is what on_timeout says.
+   * True when the deadline passed. Then the status is what on_timeout says.
    *
    * @generated from field: bool timed_out = 11;
    */
   timedOut?: boolean;
 
   /**
-   * Instead of input and data.
+   * Set in place of an input or data that is too large.
    *
    * @generated from field: batuta.execution.v1.Omitted input_omitted = 12;
    */
@@ -2572,7 +2574,7 @@ export const ApprovalViewSchema: GenMessage<ApprovalView, {jsonType: ApprovalVie
   messageDesc(file_batuta_execution_v1_queries, 22);
 
 /**
- * batuta.execution.query.step: one step with what its agent got, and its attempts.
+ * batuta.execution.query.step: one step, its agent's input and its attempts.
  *
  * @generated from message batuta.execution.v1.GetStepRequest
  */
@@ -2594,7 +2596,7 @@ export type GetStepRequest = Message<"batuta.execution.v1.GetStepRequest"> & {
 };
 
 /**
- * batuta.execution.query.step: one step with what its agent got, and its attempts.
+ * batuta.execution.query.step: one step, its agent's input and its attempts.
  *
  * @generated from message batuta.execution.v1.GetStepRequest
  */
@@ -2627,7 +2629,7 @@ export const GetStepRequestSchema: GenMessage<GetStepRequest, {jsonType: GetStep
  */
 export type GetStepReply = Message<"batuta.execution.v1.GetStepReply"> & {
   /**
-   * Of the execution.
+   * Status and version of the execution.
    *
    * @generated from field: string status = 1;
    */
@@ -2644,14 +2646,14 @@ export type GetStepReply = Message<"batuta.execution.v1.GetStepReply"> & {
   step?: StepView | undefined;
 
   /**
-   * What the agent got with the newest attempt; absent before the first.
+   * The agent's input in the newest attempt. Absent before the first attempt.
    *
    * @generated from field: google.protobuf.Value input = 4;
    */
   input?: Value | undefined;
 
   /**
-   * Instead of input: ask for its parts (query.payload).
+   * Set in place of an input that is too large. query.payload gives its parts.
    *
    * @generated from field: batuta.execution.v1.Omitted input_omitted = 5;
    */
@@ -2675,7 +2677,7 @@ export type GetStepReply = Message<"batuta.execution.v1.GetStepReply"> & {
  */
 export type GetStepReplyJson = {
   /**
-   * Of the execution.
+   * Status and version of the execution.
    *
    * @generated from field: string status = 1;
    */
@@ -2692,14 +2694,14 @@ export type GetStepReplyJson = {
   step?: StepViewJson;
 
   /**
-   * What the agent got with the newest attempt; absent before the first.
+   * The agent's input in the newest attempt. Absent before the first attempt.
    *
    * @generated from field: google.protobuf.Value input = 4;
    */
   input?: ValueJson;
 
   /**
-   * Instead of input: ask for its parts (query.payload).
+   * Set in place of an input that is too large. query.payload gives its parts.
    *
    * @generated from field: batuta.execution.v1.Omitted input_omitted = 5;
    */
@@ -2726,7 +2728,7 @@ export const GetStepReplySchema: GenMessage<GetStepReply, {jsonType: GetStepRepl
   messageDesc(file_batuta_execution_v1_queries, 24);
 
 /**
- * batuta.execution.query.stream: what attempts of a step have said while they were made, from a place on.
+ * batuta.execution.query.stream: partial output of a step's attempts, after a given part.
  *
  * @generated from message batuta.execution.v1.ReadStreamRequest
  */
@@ -2742,14 +2744,14 @@ export type ReadStreamRequest = Message<"batuta.execution.v1.ReadStreamRequest">
   executionId: string;
 
   /**
-   * Empty: only which steps have such output.
+   * When empty, the answer only names the steps that have partial output.
    *
    * @generated from field: string step_id = 3;
    */
   stepId: string;
 
   /**
-   * Parts behind this one are wanted. 0 is the beginning.
+   * The answer begins after the part `after` of this attempt. 0 in both is the beginning.
    *
    * @generated from field: int32 attempt = 4;
    */
@@ -2766,7 +2768,7 @@ export type ReadStreamRequest = Message<"batuta.execution.v1.ReadStreamRequest">
   limit: number;
 
   /**
-   * Parts of this attempt alone.
+   * Only parts of this attempt.
    *
    * @generated from field: bool only_attempt = 7;
    */
@@ -2774,7 +2776,7 @@ export type ReadStreamRequest = Message<"batuta.execution.v1.ReadStreamRequest">
 };
 
 /**
- * batuta.execution.query.stream: what attempts of a step have said while they were made, from a place on.
+ * batuta.execution.query.stream: partial output of a step's attempts, after a given part.
  *
  * @generated from message batuta.execution.v1.ReadStreamRequest
  */
@@ -2790,14 +2792,14 @@ export type ReadStreamRequestJson = {
   executionId?: string;
 
   /**
-   * Empty: only which steps have such output.
+   * When empty, the answer only names the steps that have partial output.
    *
    * @generated from field: string step_id = 3;
    */
   stepId?: string;
 
   /**
-   * Parts behind this one are wanted. 0 is the beginning.
+   * The answer begins after the part `after` of this attempt. 0 in both is the beginning.
    *
    * @generated from field: int32 attempt = 4;
    */
@@ -2814,7 +2816,7 @@ export type ReadStreamRequestJson = {
   limit?: number;
 
   /**
-   * Parts of this attempt alone.
+   * Only parts of this attempt.
    *
    * @generated from field: bool only_attempt = 7;
    */
@@ -2838,42 +2840,43 @@ export type ReadStreamReply = Message<"batuta.execution.v1.ReadStreamReply"> & {
   parts: StreamPart[];
 
   /**
-   * Attempts that are over, of those that parts were asked of; in their order. While there are more parts, those before the last one's.
+   * The ends of the attempts that the request asks for, in their order. With `more`, only ends of attempts before the last part's
+   * attempt.
    *
    * @generated from field: repeated batuta.execution.v1.StreamEnd ends = 2;
    */
   ends: StreamEnd[];
 
   /**
-   * There are more parts that are stored.
+   * True when more parts are stored.
    *
    * @generated from field: bool more = 3;
    */
   more: boolean;
 
   /**
-   * Nothing more comes, unless the execution is taken up again.
+   * True when no more output comes, unless the execution runs again.
    *
    * @generated from field: bool over = 4;
    */
   over: boolean;
 
   /**
-   * Of the execution when this was read.
+   * Version of the execution when this was read.
    *
    * @generated from field: int32 version = 5;
    */
   version: number;
 
   /**
-   * The newest attempt of the step; 0 before the first.
+   * The newest attempt of the step. 0 before the first attempt.
    *
    * @generated from field: int32 newest_attempt = 6;
    */
   newestAttempt: number;
 
   /**
-   * Steps that have output, when no step was asked for.
+   * Steps that have partial output. Set when the request names no step.
    *
    * @generated from field: repeated string steps = 7;
    */
@@ -2895,42 +2898,43 @@ export type ReadStreamReplyJson = {
   parts?: StreamPartJson[];
 
   /**
-   * Attempts that are over, of those that parts were asked of; in their order. While there are more parts, those before the last one's.
+   * The ends of the attempts that the request asks for, in their order. With `more`, only ends of attempts before the last part's
+   * attempt.
    *
    * @generated from field: repeated batuta.execution.v1.StreamEnd ends = 2;
    */
   ends?: StreamEndJson[];
 
   /**
-   * There are more parts that are stored.
+   * True when more parts are stored.
    *
    * @generated from field: bool more = 3;
    */
   more?: boolean;
 
   /**
-   * Nothing more comes, unless the execution is taken up again.
+   * True when no more output comes, unless the execution runs again.
    *
    * @generated from field: bool over = 4;
    */
   over?: boolean;
 
   /**
-   * Of the execution when this was read.
+   * Version of the execution when this was read.
    *
    * @generated from field: int32 version = 5;
    */
   version?: number;
 
   /**
-   * The newest attempt of the step; 0 before the first.
+   * The newest attempt of the step. 0 before the first attempt.
    *
    * @generated from field: int32 newest_attempt = 6;
    */
   newestAttempt?: number;
 
   /**
-   * Steps that have output, when no step was asked for.
+   * Steps that have partial output. Set when the request names no step.
    *
    * @generated from field: repeated string steps = 7;
    */
@@ -2950,7 +2954,7 @@ export const ReadStreamReplySchema: GenMessage<ReadStreamReply, {jsonType: ReadS
   messageDesc(file_batuta_execution_v1_queries, 26);
 
 /**
- * A part of partial output, as it is stored.
+ * A stored part of partial output.
  *
  * @generated from message batuta.execution.v1.StreamPart
  */
@@ -2994,7 +2998,7 @@ export type StreamPart = Message<"batuta.execution.v1.StreamPart"> & {
 };
 
 /**
- * A part of partial output, as it is stored.
+ * A stored part of partial output.
  *
  * @generated from message batuta.execution.v1.StreamPart
  */
@@ -3056,15 +3060,15 @@ export type StreamEnd = Message<"batuta.execution.v1.StreamEnd"> & {
   attempt: number;
 
   /**
-   * completed: the step's output stands in the log. answered: a model answered, and the step goes on. failed, stopped: what the
-   * attempt said is void.
+   * completed: the log has the step's output. answered: a model has answered, and the step goes on. failed or stopped: the partial
+   * output of the attempt is void.
    *
    * @generated from field: string outcome = 2;
    */
   outcome: string;
 
   /**
-   * Of the event that ended it; 0 when the step or the execution ended around it.
+   * Version of the event that ended the attempt. 0 when the step or the execution ended first.
    *
    * @generated from field: int32 version = 3;
    */
@@ -3088,15 +3092,15 @@ export type StreamEndJson = {
   attempt?: number;
 
   /**
-   * completed: the step's output stands in the log. answered: a model answered, and the step goes on. failed, stopped: what the
-   * attempt said is void.
+   * completed: the log has the step's output. answered: a model has answered, and the step goes on. failed or stopped: the partial
+   * output of the attempt is void.
    *
    * @generated from field: string outcome = 2;
    */
   outcome?: string;
 
   /**
-   * Of the event that ended it; 0 when the step or the execution ended around it.
+   * Version of the event that ended the attempt. 0 when the step or the execution ended first.
    *
    * @generated from field: int32 version = 3;
    */
@@ -3116,7 +3120,7 @@ export const StreamEndSchema: GenMessage<StreamEnd, {jsonType: StreamEndJson}> =
   messageDesc(file_batuta_execution_v1_queries, 28);
 
 /**
- * One attempt of a step, as the log tells it.
+ * One attempt of a step, as the log has it.
  *
  * @generated from message batuta.execution.v1.StepAttempt
  */
@@ -3127,7 +3131,7 @@ export type StepAttempt = Message<"batuta.execution.v1.StepAttempt"> & {
   attempt: number;
 
   /**
-   * running, completed, failed or stopped: its outcome was not wanted any more.
+   * running, completed, failed or stopped. stopped means that its outcome was not wanted any more.
    *
    * @generated from field: string status = 2;
    */
@@ -3139,7 +3143,7 @@ export type StepAttempt = Message<"batuta.execution.v1.StepAttempt"> & {
   scheduledAt: number;
 
   /**
-   * The agent's start; absent when none reported it.
+   * When the agent started. Absent when no runner reported it.
    *
    * @generated from field: double started_at = 4;
    */
@@ -3156,7 +3160,7 @@ export type StepAttempt = Message<"batuta.execution.v1.StepAttempt"> & {
   failure?: Failure | undefined;
 
   /**
-   * Epoch ms of the attempt after it.
+   * Epoch ms of the next attempt.
    *
    * @generated from field: double retry_at = 7;
    */
@@ -3179,7 +3183,7 @@ export type StepAttempt = Message<"batuta.execution.v1.StepAttempt"> & {
 };
 
 /**
- * One attempt of a step, as the log tells it.
+ * One attempt of a step, as the log has it.
  *
  * @generated from message batuta.execution.v1.StepAttempt
  */
@@ -3190,7 +3194,7 @@ export type StepAttemptJson = {
   attempt?: number;
 
   /**
-   * running, completed, failed or stopped: its outcome was not wanted any more.
+   * running, completed, failed or stopped. stopped means that its outcome was not wanted any more.
    *
    * @generated from field: string status = 2;
    */
@@ -3202,7 +3206,7 @@ export type StepAttemptJson = {
   scheduledAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * The agent's start; absent when none reported it.
+   * When the agent started. Absent when no runner reported it.
    *
    * @generated from field: double started_at = 4;
    */
@@ -3219,7 +3223,7 @@ export type StepAttemptJson = {
   failure?: FailureJson;
 
   /**
-   * Epoch ms of the attempt after it.
+   * Epoch ms of the next attempt.
    *
    * @generated from field: double retry_at = 7;
    */
@@ -3249,7 +3253,7 @@ export const StepAttemptSchema: GenMessage<StepAttempt, {jsonType: StepAttemptJs
   messageDesc(file_batuta_execution_v1_queries, 29);
 
 /**
- * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
+ * batuta.execution.query.payload: a part of one payload as JSON text, for payloads that are too large for one message.
  *
  * @generated from message batuta.execution.v1.GetPayloadRequest
  */
@@ -3265,14 +3269,14 @@ export type GetPayloadRequest = Message<"batuta.execution.v1.GetPayloadRequest">
   executionId: string;
 
   /**
-   * The state after the event with this version, so that all parts are of one state; 0 means the newest.
+   * The state after the event with this version. Name the same version for all parts. 0 means the newest.
    *
    * @generated from field: int32 at_version = 3;
    */
   atVersion: number;
 
   /**
-   * A step or consensus group; empty means the execution itself.
+   * A step or consensus group. Empty means the execution itself.
    *
    * @generated from field: string step_id = 4;
    */
@@ -3286,7 +3290,7 @@ export type GetPayloadRequest = Message<"batuta.execution.v1.GetPayloadRequest">
   payload: string;
 
   /**
-   * Characters (UTF-16) of the text before this part.
+   * Where the part begins: the number of UTF-16 characters before it.
    *
    * @generated from field: double from = 6;
    */
@@ -3294,7 +3298,7 @@ export type GetPayloadRequest = Message<"batuta.execution.v1.GetPayloadRequest">
 };
 
 /**
- * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
+ * batuta.execution.query.payload: a part of one payload as JSON text, for payloads that are too large for one message.
  *
  * @generated from message batuta.execution.v1.GetPayloadRequest
  */
@@ -3310,14 +3314,14 @@ export type GetPayloadRequestJson = {
   executionId?: string;
 
   /**
-   * The state after the event with this version, so that all parts are of one state; 0 means the newest.
+   * The state after the event with this version. Name the same version for all parts. 0 means the newest.
    *
    * @generated from field: int32 at_version = 3;
    */
   atVersion?: number;
 
   /**
-   * A step or consensus group; empty means the execution itself.
+   * A step or consensus group. Empty means the execution itself.
    *
    * @generated from field: string step_id = 4;
    */
@@ -3331,7 +3335,7 @@ export type GetPayloadRequestJson = {
   payload?: string;
 
   /**
-   * Characters (UTF-16) of the text before this part.
+   * Where the part begins: the number of UTF-16 characters before it.
    *
    * @generated from field: double from = 6;
    */
@@ -3355,7 +3359,7 @@ export type GetPayloadReply = Message<"batuta.execution.v1.GetPayloadReply"> & {
   text: string;
 
   /**
-   * Where the next part begins; 0 when this is the last.
+   * Where the next part begins. 0 when this is the last part.
    *
    * @generated from field: double next_from = 2;
    */
@@ -3377,7 +3381,7 @@ export type GetPayloadReplyJson = {
   text?: string;
 
   /**
-   * Where the next part begins; 0 when this is the last.
+   * Where the next part begins. 0 when this is the last part.
    *
    * @generated from field: double next_from = 2;
    */
@@ -3397,7 +3401,7 @@ export const GetPayloadReplySchema: GenMessage<GetPayloadReply, {jsonType: GetPa
   messageDesc(file_batuta_execution_v1_queries, 31);
 
 /**
- * batuta.execution.query.approvals: those that wait now, the oldest first.
+ * batuta.execution.query.approvals: the approvals that wait now, oldest first.
  *
  * @generated from message batuta.execution.v1.ListApprovalsRequest
  */
@@ -3420,7 +3424,7 @@ export type ListApprovalsRequest = Message<"batuta.execution.v1.ListApprovalsReq
   cursor: string;
 
   /**
-   * Only those that this user may decide; empty means all.
+   * Only those that this user may decide. Empty means all.
    *
    * @generated from field: string approver = 4;
    */
@@ -3443,7 +3447,7 @@ export type ListApprovalsRequest = Message<"batuta.execution.v1.ListApprovalsReq
 };
 
 /**
- * batuta.execution.query.approvals: those that wait now, the oldest first.
+ * batuta.execution.query.approvals: the approvals that wait now, oldest first.
  *
  * @generated from message batuta.execution.v1.ListApprovalsRequest
  */
@@ -3466,7 +3470,7 @@ export type ListApprovalsRequestJson = {
   cursor?: string;
 
   /**
-   * Only those that this user may decide; empty means all.
+   * Only those that this user may decide. Empty means all.
    *
    * @generated from field: string approver = 4;
    */
@@ -3594,7 +3598,7 @@ export type ApprovalSummary = Message<"batuta.execution.v1.ApprovalSummary"> & {
   deadlineAt: number;
 
   /**
-   * Of the execution.
+   * Status of the execution.
    *
    * @generated from field: string status = 10;
    */
@@ -3653,7 +3657,7 @@ export type ApprovalSummaryJson = {
   deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of the execution.
+   * Status of the execution.
    *
    * @generated from field: string status = 10;
    */
@@ -3694,7 +3698,7 @@ export type ListExecutionsRequest = Message<"batuta.execution.v1.ListExecutionsR
   userId: string;
 
   /**
-   * Epoch ms, inclusive and exclusive; 0 means open.
+   * Epoch ms. created_from is inclusive and created_to exclusive. 0 means no bound.
    *
    * @generated from field: double created_from = 5;
    */
@@ -3728,14 +3732,14 @@ export type ListExecutionsRequest = Message<"batuta.execution.v1.ListExecutionsR
   sessionId: string;
 
   /**
-   * Items to pass over, instead of a cursor.
+   * Number of items to leave out at the beginning. Use it or a cursor, not both.
    *
    * @generated from field: int32 offset = 11;
    */
   offset: number;
 
   /**
-   * Count all that match.
+   * Also count all that match.
    *
    * @generated from field: bool with_total = 12;
    */
@@ -3769,7 +3773,7 @@ export type ListExecutionsRequestJson = {
   userId?: string;
 
   /**
-   * Epoch ms, inclusive and exclusive; 0 means open.
+   * Epoch ms. created_from is inclusive and created_to exclusive. 0 means no bound.
    *
    * @generated from field: double created_from = 5;
    */
@@ -3803,14 +3807,14 @@ export type ListExecutionsRequestJson = {
   sessionId?: string;
 
   /**
-   * Items to pass over, instead of a cursor.
+   * Number of items to leave out at the beginning. Use it or a cursor, not both.
    *
    * @generated from field: int32 offset = 11;
    */
   offset?: number;
 
   /**
-   * Count all that match.
+   * Also count all that match.
    *
    * @generated from field: bool with_total = 12;
    */
@@ -3844,7 +3848,7 @@ export type ListExecutionsReply = Message<"batuta.execution.v1.ListExecutionsRep
   refused?: Refusal | undefined;
 
   /**
-   * When with_total asks: how many match on all pages.
+   * With with_total: how many match on all pages.
    *
    * @generated from field: double total = 4;
    */
@@ -3871,7 +3875,7 @@ export type ListExecutionsReplyJson = {
   refused?: RefusalJson;
 
   /**
-   * When with_total asks: how many match on all pages.
+   * With with_total: how many match on all pages.
    *
    * @generated from field: double total = 4;
    */
@@ -3972,14 +3976,14 @@ export type ExecutionSummary = Message<"batuta.execution.v1.ExecutionSummary"> &
   tokenCount: number;
 
   /**
-   * Of one that failed; its details are in the execution itself.
+   * Set when it failed, without details. The execution itself has the details.
    *
    * @generated from field: batuta.common.v1.Failure failure = 17;
    */
   failure?: Failure | undefined;
 
   /**
-   * Of one that has not ended: steps under way, at most five. A projection, a moment behind.
+   * Set while it has not ended: at most five of the steps under way. They come from a projection, which is a moment behind.
    *
    * @generated from field: repeated batuta.execution.v1.CurrentStep current_steps = 18;
    */
@@ -4080,14 +4084,14 @@ export type ExecutionSummaryJson = {
   tokenCount?: number;
 
   /**
-   * Of one that failed; its details are in the execution itself.
+   * Set when it failed, without details. The execution itself has the details.
    *
    * @generated from field: batuta.common.v1.Failure failure = 17;
    */
   failure?: FailureJson;
 
   /**
-   * Of one that has not ended: steps under way, at most five. A projection, a moment behind.
+   * Set while it has not ended: at most five of the steps under way. They come from a projection, which is a moment behind.
    *
    * @generated from field: repeated batuta.execution.v1.CurrentStep current_steps = 18;
    */
@@ -4137,14 +4141,14 @@ export type CurrentStep = Message<"batuta.execution.v1.CurrentStep"> & {
   status: string;
 
   /**
-   * Of its attempts, the one that runs or comes next.
+   * Number of the attempt that runs or comes next.
    *
    * @generated from field: int32 attempt = 5;
    */
   attempt: number;
 
   /**
-   * It waits for a human.
+   * True when it waits for a human.
    *
    * @generated from field: bool awaiting_approval = 6;
    */
@@ -4180,14 +4184,14 @@ export type CurrentStepJson = {
   status?: string;
 
   /**
-   * Of its attempts, the one that runs or comes next.
+   * Number of the attempt that runs or comes next.
    *
    * @generated from field: int32 attempt = 5;
    */
   attempt?: number;
 
   /**
-   * It waits for a human.
+   * True when it waits for a human.
    *
    * @generated from field: bool awaiting_approval = 6;
    */
@@ -4322,7 +4326,7 @@ export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListE
   messageDesc(file_batuta_execution_v1_queries, 40);
 
 /**
- * batuta.execution.query.verify: whether the stored events of an execution are those that were committed
+ * batuta.execution.query.verify: whether the stored events of an execution are those that were committed.
  *
  * @generated from message batuta.execution.v1.VerifyExecutionRequest
  */
@@ -4339,7 +4343,7 @@ export type VerifyExecutionRequest = Message<"batuta.execution.v1.VerifyExecutio
 };
 
 /**
- * batuta.execution.query.verify: whether the stored events of an execution are those that were committed
+ * batuta.execution.query.verify: whether the stored events of an execution are those that were committed.
  *
  * @generated from message batuta.execution.v1.VerifyExecutionRequest
  */
@@ -4400,13 +4404,13 @@ export const VerifyExecutionReplySchema: GenMessage<VerifyExecutionReply, {jsonT
   messageDesc(file_batuta_execution_v1_queries, 42);
 
 /**
- * Whether the stored events of an execution are those that were committed
+ * Whether the stored events of an execution are those that were committed.
  *
  * @generated from message batuta.execution.v1.ExecutionIntegrity
  */
 export type ExecutionIntegrity = Message<"batuta.execution.v1.ExecutionIntegrity"> & {
   /**
-   * Nothing speaks against it. What the chain cannot find is in ADR 0040.
+   * True when no difference was found. ADR 0040 says what the chain cannot find.
    *
    * @generated from field: bool intact = 1;
    */
@@ -4418,21 +4422,21 @@ export type ExecutionIntegrity = Message<"batuta.execution.v1.ExecutionIntegrity
   events: number;
 
   /**
-   * Events that a link covers.
+   * Number of events that a link covers.
    *
    * @generated from field: int32 linked = 3;
    */
   linked: number;
 
   /**
-   * Events that were stored by a version without links.
+   * Number of events that a version without links has stored.
    *
    * @generated from field: int32 unlinked = 4;
    */
   unlinked: number;
 
   /**
-   * The first of them.
+   * The first problems that were found.
    *
    * @generated from field: repeated batuta.execution.v1.ChainProblem problems = 5;
    */
@@ -4454,7 +4458,7 @@ export type ExecutionIntegrity = Message<"batuta.execution.v1.ExecutionIntegrity
   executionId: string;
 
   /**
-   * Set when the execution was deleted: its events before the last are removed, by this.
+   * Set when the execution was deleted. Its events before the last one were removed then.
    *
    * @generated from field: batuta.execution.v1.ExecutionTombstone deleted = 9;
    */
@@ -4462,13 +4466,13 @@ export type ExecutionIntegrity = Message<"batuta.execution.v1.ExecutionIntegrity
 };
 
 /**
- * Whether the stored events of an execution are those that were committed
+ * Whether the stored events of an execution are those that were committed.
  *
  * @generated from message batuta.execution.v1.ExecutionIntegrity
  */
 export type ExecutionIntegrityJson = {
   /**
-   * Nothing speaks against it. What the chain cannot find is in ADR 0040.
+   * True when no difference was found. ADR 0040 says what the chain cannot find.
    *
    * @generated from field: bool intact = 1;
    */
@@ -4480,21 +4484,21 @@ export type ExecutionIntegrityJson = {
   events?: number;
 
   /**
-   * Events that a link covers.
+   * Number of events that a link covers.
    *
    * @generated from field: int32 linked = 3;
    */
   linked?: number;
 
   /**
-   * Events that were stored by a version without links.
+   * Number of events that a version without links has stored.
    *
    * @generated from field: int32 unlinked = 4;
    */
   unlinked?: number;
 
   /**
-   * The first of them.
+   * The first problems that were found.
    *
    * @generated from field: repeated batuta.execution.v1.ChainProblem problems = 5;
    */
@@ -4516,7 +4520,7 @@ export type ExecutionIntegrityJson = {
   executionId?: string;
 
   /**
-   * Set when the execution was deleted: its events before the last are removed, by this.
+   * Set when the execution was deleted. Its events before the last one were removed then.
    *
    * @generated from field: batuta.execution.v1.ExecutionTombstone deleted = 9;
    */
@@ -4544,7 +4548,7 @@ export type ExecutionTombstone = Message<"batuta.execution.v1.ExecutionTombstone
   deletedAt: number;
 
   /**
-   * Who deleted it; absent when a policy did.
+   * The user who deleted it. Absent when a policy deleted it.
    *
    * @generated from field: string by = 2;
    */
@@ -4563,14 +4567,14 @@ export type ExecutionTombstone = Message<"batuta.execution.v1.ExecutionTombstone
   policy: string;
 
   /**
-   * Events that were deleted.
+   * Number of events that were deleted.
    *
    * @generated from field: int32 events = 5;
    */
   events: number;
 
   /**
-   * The archive file that holds them; absent when they are gone for good.
+   * The archive file that has them. Absent when they are gone for good.
    *
    * @generated from field: string archive = 6;
    */
@@ -4591,7 +4595,7 @@ export type ExecutionTombstoneJson = {
   deletedAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Who deleted it; absent when a policy did.
+   * The user who deleted it. Absent when a policy deleted it.
    *
    * @generated from field: string by = 2;
    */
@@ -4610,14 +4614,14 @@ export type ExecutionTombstoneJson = {
   policy?: string;
 
   /**
-   * Events that were deleted.
+   * Number of events that were deleted.
    *
    * @generated from field: int32 events = 5;
    */
   events?: number;
 
   /**
-   * The archive file that holds them; absent when they are gone for good.
+   * The archive file that has them. Absent when they are gone for good.
    *
    * @generated from field: string archive = 6;
    */
@@ -4632,13 +4636,13 @@ export const ExecutionTombstoneSchema: GenMessage<ExecutionTombstone, {jsonType:
   messageDesc(file_batuta_execution_v1_queries, 44);
 
 /**
- * What is wrong with an execution's events, and with which
+ * What is wrong with which of an execution's events.
  *
  * @generated from message batuta.execution.v1.ChainProblem
  */
 export type ChainProblem = Message<"batuta.execution.v1.ChainProblem"> & {
   /**
-   * changed, missing or moved
+   * changed, missing or moved.
    *
    * @generated from field: string kind = 1;
    */
@@ -4676,13 +4680,13 @@ export type ChainProblem = Message<"batuta.execution.v1.ChainProblem"> & {
 };
 
 /**
- * What is wrong with an execution's events, and with which
+ * What is wrong with which of an execution's events.
  *
  * @generated from message batuta.execution.v1.ChainProblem
  */
 export type ChainProblemJson = {
   /**
-   * changed, missing or moved
+   * changed, missing or moved.
    *
    * @generated from field: string kind = 1;
    */
@@ -4782,20 +4786,20 @@ export const ChainHeadSchema: GenMessage<ChainHead, {jsonType: ChainHeadJson}> =
   messageDesc(file_batuta_execution_v1_queries, 46);
 
 /**
- * The signed checkpoint that holds a link of an execution
+ * The signed checkpoint that holds a link of an execution.
  *
  * @generated from message batuta.execution.v1.ChainAnchor
  */
 export type ChainAnchor = Message<"batuta.execution.v1.ChainAnchor"> & {
   /**
-   * signed, none (no checkpoint holds a link of it yet), unknown_key (its signature cannot be checked) or broken
+   * signed, none (no checkpoint holds a link of it yet), unknown_key (its signature cannot be checked) or broken.
    *
    * @generated from field: string status = 1;
    */
   status: string;
 
   /**
-   * The events up to this one are held by it.
+   * Version of the last event that the checkpoint covers.
    *
    * @generated from field: int32 up_to_version = 2;
    */
@@ -4827,20 +4831,20 @@ export type ChainAnchor = Message<"batuta.execution.v1.ChainAnchor"> & {
 };
 
 /**
- * The signed checkpoint that holds a link of an execution
+ * The signed checkpoint that holds a link of an execution.
  *
  * @generated from message batuta.execution.v1.ChainAnchor
  */
 export type ChainAnchorJson = {
   /**
-   * signed, none (no checkpoint holds a link of it yet), unknown_key (its signature cannot be checked) or broken
+   * signed, none (no checkpoint holds a link of it yet), unknown_key (its signature cannot be checked) or broken.
    *
    * @generated from field: string status = 1;
    */
   status?: string;
 
   /**
-   * The events up to this one are held by it.
+   * Version of the last event that the checkpoint covers.
    *
    * @generated from field: int32 up_to_version = 2;
    */
@@ -4879,7 +4883,7 @@ export const ChainAnchorSchema: GenMessage<ChainAnchor, {jsonType: ChainAnchorJs
   messageDesc(file_batuta_execution_v1_queries, 47);
 
 /**
- * batuta.execution.query.export: lines of a bundle that can be checked elsewhere
+ * batuta.execution.query.export: lines of a bundle that can be checked elsewhere.
  *
  * @generated from message batuta.execution.v1.ExportExecutionRequest
  */
@@ -4903,7 +4907,7 @@ export type ExportExecutionRequest = Message<"batuta.execution.v1.ExportExecutio
 };
 
 /**
- * batuta.execution.query.export: lines of a bundle that can be checked elsewhere
+ * batuta.execution.query.export: lines of a bundle that can be checked elsewhere.
  *
  * @generated from message batuta.execution.v1.ExportExecutionRequest
  */
@@ -4989,7 +4993,8 @@ export const ExportExecutionReplySchema: GenMessage<ExportExecutionReply, {jsonT
   messageDesc(file_batuta_execution_v1_queries, 49);
 
 /**
- * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
+ * batuta.execution.query.versions: the newest version of each watched execution, in the order of the request. 0 when the execution
+ * is unknown.
  *
  * @generated from message batuta.execution.v1.GetVersionsRequest
  */
@@ -5001,7 +5006,8 @@ export type GetVersionsRequest = Message<"batuta.execution.v1.GetVersionsRequest
 };
 
 /**
- * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
+ * batuta.execution.query.versions: the newest version of each watched execution, in the order of the request. 0 when the execution
+ * is unknown.
  *
  * @generated from message batuta.execution.v1.GetVersionsRequest
  */
@@ -5029,7 +5035,7 @@ export type GetVersionsReply = Message<"batuta.execution.v1.GetVersionsReply"> &
   versions: number[];
 
   /**
-   * Whether each has ended with that version.
+   * Whether each execution has ended with that version.
    *
    * @generated from field: repeated bool ended = 2;
    */
@@ -5046,7 +5052,7 @@ export type GetVersionsReplyJson = {
   versions?: number[];
 
   /**
-   * Whether each has ended with that version.
+   * Whether each execution has ended with that version.
    *
    * @generated from field: repeated bool ended = 2;
    */
@@ -5061,7 +5067,7 @@ export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: Get
   messageDesc(file_batuta_execution_v1_queries, 51);
 
 /**
- * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
+ * batuta.execution.query.starts: how executions began, from the log. Unknown executions are missing in the answer.
  *
  * @generated from message batuta.execution.v1.GetStartsRequest
  */
@@ -5075,7 +5081,7 @@ export type GetStartsRequest = Message<"batuta.execution.v1.GetStartsRequest"> &
 };
 
 /**
- * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
+ * batuta.execution.query.starts: how executions began, from the log. Unknown executions are missing in the answer.
  *
  * @generated from message batuta.execution.v1.GetStartsRequest
  */
@@ -5123,7 +5129,7 @@ export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStar
   messageDesc(file_batuta_execution_v1_queries, 53);
 
 /**
- * Of ExecutionStarted what a notification needs.
+ * The fields of ExecutionStarted that a notification needs.
  *
  * @generated from message batuta.execution.v1.StartSummary
  */
@@ -5165,7 +5171,7 @@ export type StartSummary = Message<"batuta.execution.v1.StartSummary"> & {
 };
 
 /**
- * Of ExecutionStarted what a notification needs.
+ * The fields of ExecutionStarted that a notification needs.
  *
  * @generated from message batuta.execution.v1.StartSummary
  */
@@ -5214,7 +5220,7 @@ export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummar
   messageDesc(file_batuta_execution_v1_queries, 54);
 
 /**
- * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
+ * batuta.execution.query.log: events of partitions after a position in each, for readers with cursors of their own.
  *
  * @generated from message batuta.execution.v1.ReadLogRequest
  */
@@ -5237,21 +5243,21 @@ export type ReadLogRequest = Message<"batuta.execution.v1.ReadLogRequest"> & {
   limit: number;
 
   /**
-   * Only these types; empty means all.
+   * Only events of these types. Empty means all.
    *
    * @generated from field: repeated string types = 4;
    */
   types: string[];
 
   /**
-   * Instead of partition and after_position: several partitions, answered in `pages`; limit counts for each.
+   * Several partitions, in place of partition and after_position. They are answered in `pages`, and the limit holds for each.
    *
    * @generated from field: repeated batuta.execution.v1.LogCursor cursors = 5;
    */
   cursors: LogCursor[];
 
   /**
-   * Of ExecutionStarted only those whose execution names a callback_url.
+   * Leaves out ExecutionStarted of executions without a callback_url.
    *
    * @generated from field: bool only_called_back_starts = 6;
    */
@@ -5259,7 +5265,7 @@ export type ReadLogRequest = Message<"batuta.execution.v1.ReadLogRequest"> & {
 };
 
 /**
- * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
+ * batuta.execution.query.log: events of partitions after a position in each, for readers with cursors of their own.
  *
  * @generated from message batuta.execution.v1.ReadLogRequest
  */
@@ -5282,21 +5288,21 @@ export type ReadLogRequestJson = {
   limit?: number;
 
   /**
-   * Only these types; empty means all.
+   * Only events of these types. Empty means all.
    *
    * @generated from field: repeated string types = 4;
    */
   types?: string[];
 
   /**
-   * Instead of partition and after_position: several partitions, answered in `pages`; limit counts for each.
+   * Several partitions, in place of partition and after_position. They are answered in `pages`, and the limit holds for each.
    *
    * @generated from field: repeated batuta.execution.v1.LogCursor cursors = 5;
    */
   cursors?: LogCursorJson[];
 
   /**
-   * Of ExecutionStarted only those whose execution names a callback_url.
+   * Leaves out ExecutionStarted of executions without a callback_url.
    *
    * @generated from field: bool only_called_back_starts = 6;
    */
@@ -5357,7 +5363,7 @@ export type ReadLogReply = Message<"batuta.execution.v1.ReadLogReply"> & {
   events: Event[];
 
   /**
-   * Read on from here; equal to after_position when nothing was there.
+   * Continue from here. Equal to after_position when there was nothing.
    *
    * @generated from field: double position = 2;
    */
@@ -5381,7 +5387,7 @@ export type ReadLogReplyJson = {
   events?: EventJson[];
 
   /**
-   * Read on from here; equal to after_position when nothing was there.
+   * Continue from here. Equal to after_position when there was nothing.
    *
    * @generated from field: double position = 2;
    */
@@ -5412,14 +5418,14 @@ export type LogPage = Message<"batuta.execution.v1.LogPage"> & {
   events: Event[];
 
   /**
-   * Read on from here; equal to after_position when nothing was there.
+   * Continue from here. Equal to after_position when there was nothing.
    *
    * @generated from field: double position = 2;
    */
   position: number;
 
   /**
-   * Not all of the limit was given, for want of room in the reply.
+   * True when the reply had no room for as many events as the limit allows.
    *
    * @generated from field: bool more = 3;
    */
@@ -5436,14 +5442,14 @@ export type LogPageJson = {
   events?: EventJson[];
 
   /**
-   * Read on from here; equal to after_position when nothing was there.
+   * Continue from here. Equal to after_position when there was nothing.
    *
    * @generated from field: double position = 2;
    */
   position?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Not all of the limit was given, for want of room in the reply.
+   * True when the reply had no room for as many events as the limit allows.
    *
    * @generated from field: bool more = 3;
    */
@@ -5458,7 +5464,7 @@ export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__
   messageDesc(file_batuta_execution_v1_queries, 58);
 
 /**
- * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
+ * batuta.lifecycle.<tenant>.<type>: wakes readers of the log, which then read the event.
  *
  * @generated from message batuta.execution.v1.LifecycleNotice
  */
@@ -5489,7 +5495,7 @@ export type LifecycleNotice = Message<"batuta.execution.v1.LifecycleNotice"> & {
   position: number;
 
   /**
-   * Notices of the same tenant and type that came within the same few milliseconds; they have no others themselves.
+   * Notices of the same tenant and type from the same few milliseconds. These have no `others` themselves.
    *
    * @generated from field: repeated batuta.execution.v1.LifecycleNotice others = 6;
    */
@@ -5497,7 +5503,7 @@ export type LifecycleNotice = Message<"batuta.execution.v1.LifecycleNotice"> & {
 };
 
 /**
- * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
+ * batuta.lifecycle.<tenant>.<type>: wakes readers of the log, which then read the event.
  *
  * @generated from message batuta.execution.v1.LifecycleNotice
  */
@@ -5528,7 +5534,7 @@ export type LifecycleNoticeJson = {
   position?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Notices of the same tenant and type that came within the same few milliseconds; they have no others themselves.
+   * Notices of the same tenant and type from the same few milliseconds. These have no `others` themselves.
    *
    * @generated from field: repeated batuta.execution.v1.LifecycleNotice others = 6;
    */
@@ -5543,8 +5549,8 @@ export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: Lifec
   messageDesc(file_batuta_execution_v1_queries, 59);
 
 /**
- * batuta.execution.query.admit: may this command begin an execution, by the limits of its tenant? Asked once more with the same
- * command, it answers the same and counts it once.
+ * batuta.execution.query.admit: whether the limits of its tenant let this command begin an execution. A repeat with the same command
+ * gets the same answer, and the command is counted once.
  *
  * @generated from message batuta.execution.v1.AdmitRequest
  */
@@ -5565,14 +5571,14 @@ export type AdmitRequest = Message<"batuta.execution.v1.AdmitRequest"> & {
   executionId: string;
 
   /**
-   * A start; otherwise an ended execution that is to go on.
+   * True for a start. Otherwise the command continues an ended execution.
    *
    * @generated from field: bool start = 4;
    */
   start: boolean;
 
   /**
-   * The limits that hold; 0: none.
+   * The limits of the tenant. 0 means no limit.
    *
    * @generated from field: double starts_per_second = 5;
    */
@@ -5589,14 +5595,14 @@ export type AdmitRequest = Message<"batuta.execution.v1.AdmitRequest"> & {
   executionBytes: number;
 
   /**
-   * Milliseconds after which the command can have no effect any more.
+   * After this many milliseconds the command can have no effect any more.
    *
    * @generated from field: double holds_ms = 8;
    */
   holdsMs: number;
 
   /**
-   * Bytes that it brings.
+   * Bytes that the command adds.
    *
    * @generated from field: double bytes = 9;
    */
@@ -5604,8 +5610,8 @@ export type AdmitRequest = Message<"batuta.execution.v1.AdmitRequest"> & {
 };
 
 /**
- * batuta.execution.query.admit: may this command begin an execution, by the limits of its tenant? Asked once more with the same
- * command, it answers the same and counts it once.
+ * batuta.execution.query.admit: whether the limits of its tenant let this command begin an execution. A repeat with the same command
+ * gets the same answer, and the command is counted once.
  *
  * @generated from message batuta.execution.v1.AdmitRequest
  */
@@ -5626,14 +5632,14 @@ export type AdmitRequestJson = {
   executionId?: string;
 
   /**
-   * A start; otherwise an ended execution that is to go on.
+   * True for a start. Otherwise the command continues an ended execution.
    *
    * @generated from field: bool start = 4;
    */
   start?: boolean;
 
   /**
-   * The limits that hold; 0: none.
+   * The limits of the tenant. 0 means no limit.
    *
    * @generated from field: double starts_per_second = 5;
    */
@@ -5650,14 +5656,14 @@ export type AdmitRequestJson = {
   executionBytes?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Milliseconds after which the command can have no effect any more.
+   * After this many milliseconds the command can have no effect any more.
    *
    * @generated from field: double holds_ms = 8;
    */
   holdsMs?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Bytes that it brings.
+   * Bytes that the command adds.
    *
    * @generated from field: double bytes = 9;
    */
@@ -5681,7 +5687,7 @@ export type AdmitReply = Message<"batuta.execution.v1.AdmitReply"> & {
   refused?: Refusal | undefined;
 
   /**
-   * Starts that may follow at once.
+   * Number of further starts that are allowed at this moment.
    *
    * @generated from field: double starts_left = 2;
    */
@@ -5698,7 +5704,7 @@ export type AdmitReplyJson = {
   refused?: RefusalJson;
 
   /**
-   * Starts that may follow at once.
+   * Number of further starts that are allowed at this moment.
    *
    * @generated from field: double starts_left = 2;
    */
@@ -5713,13 +5719,13 @@ export const AdmitReplySchema: GenMessage<AdmitReply, {jsonType: AdmitReplyJson}
   messageDesc(file_batuta_execution_v1_queries, 61);
 
 /**
- * batuta.execution.query.sockets: a gateway serves so many WebSockets of a tenant, or wants to serve one more.
+ * batuta.execution.query.sockets: a gateway says how many WebSockets of a tenant it serves, or asks whether it may serve that many.
  *
  * @generated from message batuta.execution.v1.SocketsRequest
  */
 export type SocketsRequest = Message<"batuta.execution.v1.SocketsRequest"> & {
   /**
-   * Of this run of the gateway.
+   * Id of this run of the gateway.
    *
    * @generated from field: string gateway = 1;
    */
@@ -5736,7 +5742,7 @@ export type SocketsRequest = Message<"batuta.execution.v1.SocketsRequest"> & {
   sockets: number;
 
   /**
-   * Of all gateways; 0: none. With it the number is refused that is too large; without it, it is only told.
+   * Limit for all gateways together. When it is set, a number that goes past it is refused. When 0, the number is only stored.
    *
    * @generated from field: double most = 4;
    */
@@ -5744,13 +5750,13 @@ export type SocketsRequest = Message<"batuta.execution.v1.SocketsRequest"> & {
 };
 
 /**
- * batuta.execution.query.sockets: a gateway serves so many WebSockets of a tenant, or wants to serve one more.
+ * batuta.execution.query.sockets: a gateway says how many WebSockets of a tenant it serves, or asks whether it may serve that many.
  *
  * @generated from message batuta.execution.v1.SocketsRequest
  */
 export type SocketsRequestJson = {
   /**
-   * Of this run of the gateway.
+   * Id of this run of the gateway.
    *
    * @generated from field: string gateway = 1;
    */
@@ -5767,7 +5773,7 @@ export type SocketsRequestJson = {
   sockets?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of all gateways; 0: none. With it the number is refused that is too large; without it, it is only told.
+   * Limit for all gateways together. When it is set, a number that goes past it is refused. When 0, the number is only stored.
    *
    * @generated from field: double most = 4;
    */
@@ -5809,7 +5815,7 @@ export const SocketsReplySchema: GenMessage<SocketsReply, {jsonType: SocketsRepl
   messageDesc(file_batuta_execution_v1_queries, 63);
 
 /**
- * batuta.execution.query.use: what a tenant uses now.
+ * batuta.execution.query.use: how much a tenant uses now.
  *
  * @generated from message batuta.execution.v1.GetTenantUseRequest
  */
@@ -5821,7 +5827,7 @@ export type GetTenantUseRequest = Message<"batuta.execution.v1.GetTenantUseReque
 };
 
 /**
- * batuta.execution.query.use: what a tenant uses now.
+ * batuta.execution.query.use: how much a tenant uses now.
  *
  * @generated from message batuta.execution.v1.GetTenantUseRequest
  */
@@ -5849,7 +5855,7 @@ export type GetTenantUseReply = Message<"batuta.execution.v1.GetTenantUseReply">
   runningAttempts: number;
 
   /**
-   * Started in the last second.
+   * Number of starts in the last second.
    *
    * @generated from field: double starts_per_second = 2;
    */
@@ -5861,7 +5867,7 @@ export type GetTenantUseReply = Message<"batuta.execution.v1.GetTenantUseReply">
   unfinishedExecutions: number;
 
   /**
-   * Absent while the gateways do not count them, because there is no limit.
+   * Absent when there is no limit, because then the gateways do not count them.
    *
    * @generated from field: optional double websockets = 4;
    */
@@ -5888,7 +5894,7 @@ export type GetTenantUseReplyJson = {
   runningAttempts?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Started in the last second.
+   * Number of starts in the last second.
    *
    * @generated from field: double starts_per_second = 2;
    */
@@ -5900,7 +5906,7 @@ export type GetTenantUseReplyJson = {
   unfinishedExecutions?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Absent while the gateways do not count them, because there is no limit.
+   * Absent when there is no limit, because then the gateways do not count them.
    *
    * @generated from field: optional double websockets = 4;
    */

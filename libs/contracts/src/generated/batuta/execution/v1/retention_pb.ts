@@ -2,7 +2,7 @@
 // @generated from file batuta/execution/v1/retention.proto (package batuta.execution.v1, syntax proto3)
 /* eslint-disable */
 
-// batuta.execution.retention.*: what becomes of executions that have ended.
+// batuta.execution.retention.*: policies that delete or archive ended executions.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -30,14 +30,15 @@ export type RetentionPolicy = Message<"batuta.execution.v1.RetentionPolicy"> & {
   name: string;
 
   /**
-   * Of executions of this config alone, and alone for those; absent: of all configs that no policy names.
+   * The policy holds for executions of this config, and policies without a config do not hold for them. When absent, the policy
+   * holds for all configs that no policy names.
    *
    * @generated from field: string config_id = 2;
    */
   configId: string;
 
   /**
-   * completed, failed, cancelled; none: whichever.
+   * Any of completed, failed and cancelled. An empty list means all of them.
    *
    * @generated from field: repeated string statuses = 3;
    */
@@ -51,14 +52,14 @@ export type RetentionPolicy = Message<"batuta.execution.v1.RetentionPolicy"> & {
   olderThanMs: number;
 
   /**
-   * So many of the newest are kept, whatever their age.
+   * This many of the newest executions are kept, whatever their age.
    *
    * @generated from field: int32 keep_newest = 5;
    */
   keepNewest: number;
 
   /**
-   * delete; archive: to the archive first, and only then deleted.
+   * delete, or archive: the execution is written to the archive before it is deleted.
    *
    * @generated from field: string action = 6;
    */
@@ -82,7 +83,7 @@ export type RetentionPolicy = Message<"batuta.execution.v1.RetentionPolicy"> & {
   updatedAt: number;
 
   /**
-   * User id of who changed it last.
+   * Id of the user who changed it last.
    *
    * @generated from field: string updated_by = 10;
    */
@@ -101,14 +102,15 @@ export type RetentionPolicyJson = {
   name?: string;
 
   /**
-   * Of executions of this config alone, and alone for those; absent: of all configs that no policy names.
+   * The policy holds for executions of this config, and policies without a config do not hold for them. When absent, the policy
+   * holds for all configs that no policy names.
    *
    * @generated from field: string config_id = 2;
    */
   configId?: string;
 
   /**
-   * completed, failed, cancelled; none: whichever.
+   * Any of completed, failed and cancelled. An empty list means all of them.
    *
    * @generated from field: repeated string statuses = 3;
    */
@@ -122,14 +124,14 @@ export type RetentionPolicyJson = {
   olderThanMs?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * So many of the newest are kept, whatever their age.
+   * This many of the newest executions are kept, whatever their age.
    *
    * @generated from field: int32 keep_newest = 5;
    */
   keepNewest?: number;
 
   /**
-   * delete; archive: to the archive first, and only then deleted.
+   * delete, or archive: the execution is written to the archive before it is deleted.
    *
    * @generated from field: string action = 6;
    */
@@ -153,7 +155,7 @@ export type RetentionPolicyJson = {
   updatedAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * User id of who changed it last.
+   * Id of the user who changed it last.
    *
    * @generated from field: string updated_by = 10;
    */
@@ -184,7 +186,7 @@ export type PutRetentionPolicyRequest = Message<"batuta.execution.v1.PutRetentio
   name: string;
 
   /**
-   * What it is to be, as the user wrote it.
+   * The new policy, as the user sent it.
    *
    * @generated from field: google.protobuf.Value body = 3;
    */
@@ -213,7 +215,7 @@ export type PutRetentionPolicyRequestJson = {
   name?: string;
 
   /**
-   * What it is to be, as the user wrote it.
+   * The new policy, as the user sent it.
    *
    * @generated from field: google.protobuf.Value body = 3;
    */
@@ -376,7 +378,7 @@ export const ListRetentionPoliciesRequestSchema: GenMessage<ListRetentionPolicie
  */
 export type ListRetentionPoliciesReply = Message<"batuta.execution.v1.ListRetentionPoliciesReply"> & {
   /**
-   * A tenant has at most 100, by name.
+   * In the order of their names. A tenant has at most 100.
    *
    * @generated from field: repeated batuta.execution.v1.RetentionPolicy policies = 1;
    */
@@ -393,7 +395,7 @@ export type ListRetentionPoliciesReply = Message<"batuta.execution.v1.ListRetent
  */
 export type ListRetentionPoliciesReplyJson = {
   /**
-   * A tenant has at most 100, by name.
+   * In the order of their names. A tenant has at most 100.
    *
    * @generated from field: repeated batuta.execution.v1.RetentionPolicy policies = 1;
    */

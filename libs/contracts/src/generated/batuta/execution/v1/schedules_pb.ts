@@ -19,7 +19,7 @@ export const file_batuta_execution_v1_schedules: GenFile = /*@__PURE__*/
   fileDesc("CiNiYXR1dGEvZXhlY3V0aW9uL3YxL3NjaGVkdWxlcy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSK7AwoPU2NoZWR1bGVDb21tYW5kEjUKBmNyZWF0ZRgBIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQ3JlYXRlU2NoZWR1bGVIABI1CgZ1cGRhdGUYAiABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlVwZGF0ZVNjaGVkdWxlSAASMwoFcGF1c2UYAyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhdXNlU2NoZWR1bGVIABI1CgZyZXN1bWUYBCABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJlc3VtZVNjaGVkdWxlSAASNwoHdHJpZ2dlchgFIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuVHJpZ2dlclNjaGVkdWxlSAASOQoIYmFja2ZpbGwYBiABKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkJhY2tmaWxsU2NoZWR1bGVIABI1CgZkZWxldGUYByABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkRlbGV0ZVNjaGVkdWxlSAASGAoQZXhwZWN0ZWRfdmVyc2lvbhgKIAEoBUIJCgdjb21tYW5kIj0KDkNyZWF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ij0KDlVwZGF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ih8KDVBhdXNlU2NoZWR1bGUSDgoGcmVhc29uGAEgASgJIiAKDlJlc3VtZVNjaGVkdWxlEg4KBnJlYXNvbhgBIAEoCSIiCg9UcmlnZ2VyU2NoZWR1bGUSDwoHb3ZlcmxhcBgBIAEoCSJDChBCYWNrZmlsbFNjaGVkdWxlEg8KB2Zyb21fYXQYASABKAESDQoFdG9fYXQYAiABKAESDwoHb3ZlcmxhcBgDIAEoCSIQCg5EZWxldGVTY2hlZHVsZSJdCg9TY2hlZHVsZUNyZWF0ZWQSEQoJdGVuYW50X2lkGAEgASgJEgoKAmJ5GAIgASgJEisKCmRlZmluaXRpb24YAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IkoKD1NjaGVkdWxlVXBkYXRlZBIKCgJieRgBIAEoCRIrCgpkZWZpbml0aW9uGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI7Cg5TY2hlZHVsZVBhdXNlZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDQoFY2F1c2UYAyABKAkiLQoPU2NoZWR1bGVSZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJICg1TY2hlZHVsZUZpcmVkEhIKCm5vbWluYWxfYXQYASABKAESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg0KBWNhdXNlGAMgASgJIkIKEFNjaGVkdWxlQnVmZmVyZWQSEgoKbm9taW5hbF9hdBgBIAMoARINCgVjYXVzZRgCIAEoCRILCgNrZXkYAyABKAkicAoPU2NoZWR1bGVTa2lwcGVkEhAKCGZpcnN0X2F0GAEgASgBEg8KB2xhc3RfYXQYAiABKAESDQoFY291bnQYAyABKAUSDAoEbW9yZRgEIAEoCBIOCgZyZWFzb24YBSABKAkSDQoFY2F1c2UYBiABKAkiagoVU2NoZWR1bGVTdGFydEFuc3dlcmVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdvdXRjb21lGAIgASgJEioKB3JlZnVzYWwYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiPgoWU2NoZWR1bGVFeGVjdXRpb25FbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJIjsKFVNjaGVkdWxlT3RoZXJzU3RvcHBlZBIVCg1leGVjdXRpb25faWRzGAEgAygJEgsKA2hvdxgCIAEoCSIsChNTY2hlZHVsZVJ1bnNDaGVja2VkEhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiIgoQU2NoZWR1bGVGaW5pc2hlZBIOCgZyZWFzb24YASABKAkiHQoPU2NoZWR1bGVEZWxldGVkEgoKAmJ5GAEgASgJIucBCg1TdHJlYW1NZXNzYWdlEhEKCXN0cmVhbV9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEgwKBGZyb20YAyABKAkSMAoFZW5kZWQYCiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkVuZE1lc3NhZ2VIABI0CgZwYXJlbnQYCyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhcmVudENvbW1hbmRIABIuCgdhc2tfZW5kGAwgASgLMhsuYmF0dXRhLmV4ZWN1dGlvbi52MS5Bc2tFbmRIAEIJCgdtZXNzYWdlIssBCgpFbmRNZXNzYWdlEg4KBnN0YXR1cxgBIAEoCRIKCgJhdBgCIAEoARIPCgd2ZXJzaW9uGAMgASgFEiYKBm91dHB1dBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEg8KB2RlbGV0ZWQYCCABKAgiGwoGQXNrRW5kEhEKCXRlbmFudF9pZBgBIAEoCSJsCg1QYXJlbnRDb21tYW5kEg8KB2NvbW1hbmQYASABKAkSDQoFb3JkZXIYAiABKAUSCwoDbm93GAMgASgIEhIKCmNvbXBlbnNhdGUYBCABKAgSDgoGcmVhc29uGAUgASgJEgoKAmJ5GAYgASgJIo0BCgpDaGlsZEZhY3RzEhEKCWNvbmZpZ19pZBgBIAEoCRITCgtjb25maWdfbmFtZRgCIAEoCRIWCg5jb25maWdfdmVyc2lvbhgDIAEoBRIPCgd2ZXJzaW9uGAQgASgFEi4KBWVuZGVkGAUgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5FbmRNZXNzYWdlIoUBChJTdHJlYW1NZXNzYWdlUmVwbHkSDwoHb3V0Y29tZRgBIAEoCRIuCgVjaGlsZBgCIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRGYWN0cxIuCgVlbmRlZBgDIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRW5kTWVzc2FnZSLbAwoMU2NoZWR1bGVWaWV3EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDgoGc3RhdHVzGAMgASgJEisKCmRlZmluaXRpb24YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCmNyZWF0ZWRfYnkYBSABKAkSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEhAKCHJldmlzaW9uGAggASgFEhEKCXBhdXNlZF9ieRgJIAEoCRIUCgxwYXVzZV9yZWFzb24YCiABKAkSEwoLcGF1c2VfY2F1c2UYCyABKAkSDwoHbmV4dF9hdBgMIAEoARIVCg1sYXN0X2ZpcmVkX2F0GA0gASgBEhkKEWxhc3RfZXhlY3V0aW9uX2lkGA4gASgJEjEKB3J1bm5pbmcYDyADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlUnVuEg8KB3dhaXRpbmcYECADKAESMwoGY291bnRzGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUNvdW50cxIWCg5yZW1haW5pbmdfcnVucxgSIAEoBRIRCgl0ZW5hbnRfaWQYEyABKAkiRgoLU2NoZWR1bGVSdW4SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhIKCm5vbWluYWxfYXQYAiABKAESDQoFY2F1c2UYAyABKAkidwoOU2NoZWR1bGVDb3VudHMSDQoFZmlyZWQYASABKAUSDwoHc2tpcHBlZBgCIAEoBRIPCgdyZWZ1c2VkGAMgASgFEhEKCWNvbXBsZXRlZBgEIAEoBRIOCgZmYWlsZWQYBSABKAUSEQoJY2FuY2VsbGVkGAYgASgFIjwKEkdldFNjaGVkdWxlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEwoLc2NoZWR1bGVfaWQYAiABKAkicwoQR2V0U2NoZWR1bGVSZXBseRIzCghzY2hlZHVsZRgBIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU2NoZWR1bGVWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiawoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSDQoFbGltaXQYBCABKAUSDgoGY3Vyc29yGAUgASgJIosBChJMaXN0U2NoZWR1bGVzUmVwbHkSNAoJc2NoZWR1bGVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZVZpZXcSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChlMaXN0U2NoZWR1bGVFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtzY2hlZHVsZV9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUieQoXTGlzdFNjaGVkdWxlRXZlbnRzUmVwbHkSMgoGZXZlbnRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUV2ZW50EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiYQoNU2NoZWR1bGVFdmVudBIPCgd2ZXJzaW9uGAEgASgFEgwKBHR5cGUYAiABKAkSCgoCYXQYAyABKAESJQoEZGF0YRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
- * What is asked of a schedule: the field `schedule` of a CommandRequest, whose execution_id is then the schedule's id.
+ * A command to a schedule. It is the field `schedule` of a CommandRequest, whose execution_id is the schedule's id.
  *
  * @generated from message batuta.execution.v1.ScheduleCommand
  */
@@ -72,7 +72,7 @@ export type ScheduleCommand = Message<"batuta.execution.v1.ScheduleCommand"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The schedule's definition has to have this version; 0: any.
+   * The version that the schedule's definition must have. 0 means any version.
    *
    * @generated from field: int32 expected_version = 10;
    */
@@ -80,7 +80,7 @@ export type ScheduleCommand = Message<"batuta.execution.v1.ScheduleCommand"> & {
 };
 
 /**
- * What is asked of a schedule: the field `schedule` of a CommandRequest, whose execution_id is then the schedule's id.
+ * A command to a schedule. It is the field `schedule` of a CommandRequest, whose execution_id is the schedule's id.
  *
  * @generated from message batuta.execution.v1.ScheduleCommand
  */
@@ -121,7 +121,7 @@ export type ScheduleCommandJson = {
   delete?: DeleteScheduleJson;
 
   /**
-   * The schedule's definition has to have this version; 0: any.
+   * The version that the schedule's definition must have. 0 means any version.
    *
    * @generated from field: int32 expected_version = 10;
    */
@@ -244,13 +244,13 @@ export const ResumeScheduleSchema: GenMessage<ResumeSchedule, {jsonType: ResumeS
   messageDesc(file_batuta_execution_v1_schedules, 4);
 
 /**
- * Starts one execution now, beside what the timetable says.
+ * Starts one execution now, besides those of the timetable.
  *
  * @generated from message batuta.execution.v1.TriggerSchedule
  */
 export type TriggerSchedule = Message<"batuta.execution.v1.TriggerSchedule"> & {
   /**
-   * What to do when others are running; default allow.
+   * What to do when other executions of the schedule run. Default: allow.
    *
    * @generated from field: string overlap = 1;
    */
@@ -258,13 +258,13 @@ export type TriggerSchedule = Message<"batuta.execution.v1.TriggerSchedule"> & {
 };
 
 /**
- * Starts one execution now, beside what the timetable says.
+ * Starts one execution now, besides those of the timetable.
  *
  * @generated from message batuta.execution.v1.TriggerSchedule
  */
 export type TriggerScheduleJson = {
   /**
-   * What to do when others are running; default allow.
+   * What to do when other executions of the schedule run. Default: allow.
    *
    * @generated from field: string overlap = 1;
    */
@@ -279,7 +279,8 @@ export const TriggerScheduleSchema: GenMessage<TriggerSchedule, {jsonType: Trigg
   messageDesc(file_batuta_execution_v1_schedules, 5);
 
 /**
- * Starts one execution for each time of the timetable in a range, as if it were due. Epoch ms, both ends inside.
+ * Starts one execution for each time of the timetable in a range, as if that time were now. Epoch ms. Both ends are part of the
+ * range.
  *
  * @generated from message batuta.execution.v1.BackfillSchedule
  */
@@ -295,7 +296,7 @@ export type BackfillSchedule = Message<"batuta.execution.v1.BackfillSchedule"> &
   toAt: number;
 
   /**
-   * allow: all at once; buffer_all (default): one after the other.
+   * allow: all at once. buffer_all (default): one after the other.
    *
    * @generated from field: string overlap = 3;
    */
@@ -303,7 +304,8 @@ export type BackfillSchedule = Message<"batuta.execution.v1.BackfillSchedule"> &
 };
 
 /**
- * Starts one execution for each time of the timetable in a range, as if it were due. Epoch ms, both ends inside.
+ * Starts one execution for each time of the timetable in a range, as if that time were now. Epoch ms. Both ends are part of the
+ * range.
  *
  * @generated from message batuta.execution.v1.BackfillSchedule
  */
@@ -319,7 +321,7 @@ export type BackfillScheduleJson = {
   toAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * allow: all at once; buffer_all (default): one after the other.
+   * allow: all at once. buffer_all (default): one after the other.
    *
    * @generated from field: string overlap = 3;
    */
@@ -400,7 +402,7 @@ export const ScheduleCreatedSchema: GenMessage<ScheduleCreated, {jsonType: Sched
   messageDesc(file_batuta_execution_v1_schedules, 8);
 
 /**
- * Times count anew from the event's own time.
+ * The definition has changed. Times are computed again from the time of this event.
  *
  * @generated from message batuta.execution.v1.ScheduleUpdated
  */
@@ -417,7 +419,7 @@ export type ScheduleUpdated = Message<"batuta.execution.v1.ScheduleUpdated"> & {
 };
 
 /**
- * Times count anew from the event's own time.
+ * The definition has changed. Times are computed again from the time of this event.
  *
  * @generated from message batuta.execution.v1.ScheduleUpdated
  */
@@ -492,7 +494,7 @@ export const SchedulePausedSchema: GenMessage<SchedulePaused, {jsonType: Schedul
   messageDesc(file_batuta_execution_v1_schedules, 10);
 
 /**
- * What was due while it was paused is left out.
+ * The schedule continues. Times that were due during the pause start nothing.
  *
  * @generated from message batuta.execution.v1.ScheduleResumed
  */
@@ -509,7 +511,7 @@ export type ScheduleResumed = Message<"batuta.execution.v1.ScheduleResumed"> & {
 };
 
 /**
- * What was due while it was paused is left out.
+ * The schedule continues. Times that were due during the pause start nothing.
  *
  * @generated from message batuta.execution.v1.ScheduleResumed
  */
@@ -533,7 +535,7 @@ export const ScheduleResumedSchema: GenMessage<ScheduleResumed, {jsonType: Sched
   messageDesc(file_batuta_execution_v1_schedules, 11);
 
 /**
- * An execution is to be started. Its id is the UUIDv5 of the schedule's id and the nominal time (or the trigger's command).
+ * An execution is to be started. Its id is the UUIDv5 of the schedule's id and the nominal time, or of the trigger's command.
  *
  * @generated from message batuta.execution.v1.ScheduleFired
  */
@@ -557,7 +559,7 @@ export type ScheduleFired = Message<"batuta.execution.v1.ScheduleFired"> & {
 };
 
 /**
- * An execution is to be started. Its id is the UUIDv5 of the schedule's id and the nominal time (or the trigger's command).
+ * An execution is to be started. Its id is the UUIDv5 of the schedule's id and the nominal time, or of the trigger's command.
  *
  * @generated from message batuta.execution.v1.ScheduleFired
  */
@@ -588,7 +590,7 @@ export const ScheduleFiredSchema: GenMessage<ScheduleFired, {jsonType: ScheduleF
   messageDesc(file_batuta_execution_v1_schedules, 12);
 
 /**
- * Times whose executions wait for one that runs.
+ * The executions of these times wait until another one has ended.
  *
  * @generated from message batuta.execution.v1.ScheduleBuffered
  */
@@ -604,7 +606,7 @@ export type ScheduleBuffered = Message<"batuta.execution.v1.ScheduleBuffered"> &
   cause: string;
 
   /**
-   * Of a trigger: what its execution's id is made of.
+   * Only of a trigger: the text that its execution's id is derived from.
    *
    * @generated from field: string key = 3;
    */
@@ -612,7 +614,7 @@ export type ScheduleBuffered = Message<"batuta.execution.v1.ScheduleBuffered"> &
 };
 
 /**
- * Times whose executions wait for one that runs.
+ * The executions of these times wait until another one has ended.
  *
  * @generated from message batuta.execution.v1.ScheduleBuffered
  */
@@ -628,7 +630,7 @@ export type ScheduleBufferedJson = {
   cause?: string;
 
   /**
-   * Of a trigger: what its execution's id is made of.
+   * Only of a trigger: the text that its execution's id is derived from.
    *
    * @generated from field: string key = 3;
    */
@@ -643,7 +645,7 @@ export const ScheduleBufferedSchema: GenMessage<ScheduleBuffered, {jsonType: Sch
   messageDesc(file_batuta_execution_v1_schedules, 13);
 
 /**
- * Times that start nothing.
+ * These times start no execution.
  *
  * @generated from message batuta.execution.v1.ScheduleSkipped
  */
@@ -664,7 +666,7 @@ export type ScheduleSkipped = Message<"batuta.execution.v1.ScheduleSkipped"> & {
   count: number;
 
   /**
-   * There were more than were counted.
+   * True when there were more times than were counted.
    *
    * @generated from field: bool more = 4;
    */
@@ -684,7 +686,7 @@ export type ScheduleSkipped = Message<"batuta.execution.v1.ScheduleSkipped"> & {
 };
 
 /**
- * Times that start nothing.
+ * These times start no execution.
  *
  * @generated from message batuta.execution.v1.ScheduleSkipped
  */
@@ -705,7 +707,7 @@ export type ScheduleSkippedJson = {
   count?: number;
 
   /**
-   * There were more than were counted.
+   * True when there were more times than were counted.
    *
    * @generated from field: bool more = 4;
    */
@@ -732,7 +734,7 @@ export const ScheduleSkippedSchema: GenMessage<ScheduleSkipped, {jsonType: Sched
   messageDesc(file_batuta_execution_v1_schedules, 14);
 
 /**
- * What became of the start of an execution.
+ * The start of an execution was answered.
  *
  * @generated from message batuta.execution.v1.ScheduleStartAnswered
  */
@@ -756,7 +758,7 @@ export type ScheduleStartAnswered = Message<"batuta.execution.v1.ScheduleStartAn
 };
 
 /**
- * What became of the start of an execution.
+ * The start of an execution was answered.
  *
  * @generated from message batuta.execution.v1.ScheduleStartAnswered
  */
@@ -787,7 +789,7 @@ export const ScheduleStartAnsweredSchema: GenMessage<ScheduleStartAnswered, {jso
   messageDesc(file_batuta_execution_v1_schedules, 15);
 
 /**
- * An execution that it started has ended.
+ * An execution that the schedule started has ended.
  *
  * @generated from message batuta.execution.v1.ScheduleExecutionEnded
  */
@@ -806,7 +808,7 @@ export type ScheduleExecutionEnded = Message<"batuta.execution.v1.ScheduleExecut
 };
 
 /**
- * An execution that it started has ended.
+ * An execution that the schedule started has ended.
  *
  * @generated from message batuta.execution.v1.ScheduleExecutionEnded
  */
@@ -832,7 +834,7 @@ export const ScheduleExecutionEndedSchema: GenMessage<ScheduleExecutionEnded, {j
   messageDesc(file_batuta_execution_v1_schedules, 16);
 
 /**
- * Executions are cancelled or terminated in favour of the next one.
+ * These executions are cancelled or terminated, so that the next one can begin.
  *
  * @generated from message batuta.execution.v1.ScheduleOthersStopped
  */
@@ -851,7 +853,7 @@ export type ScheduleOthersStopped = Message<"batuta.execution.v1.ScheduleOthersS
 };
 
 /**
- * Executions are cancelled or terminated in favour of the next one.
+ * These executions are cancelled or terminated, so that the next one can begin.
  *
  * @generated from message batuta.execution.v1.ScheduleOthersStopped
  */
@@ -877,7 +879,7 @@ export const ScheduleOthersStoppedSchema: GenMessage<ScheduleOthersStopped, {jso
   messageDesc(file_batuta_execution_v1_schedules, 17);
 
 /**
- * Executions whose end was not heard of for long are asked after.
+ * These executions are asked whether they have ended, because nothing was heard of them for long.
  *
  * @generated from message batuta.execution.v1.ScheduleRunsChecked
  */
@@ -889,7 +891,7 @@ export type ScheduleRunsChecked = Message<"batuta.execution.v1.ScheduleRunsCheck
 };
 
 /**
- * Executions whose end was not heard of for long are asked after.
+ * These executions are asked whether they have ended, because nothing was heard of them for long.
  *
  * @generated from message batuta.execution.v1.ScheduleRunsChecked
  */
@@ -908,13 +910,13 @@ export const ScheduleRunsCheckedSchema: GenMessage<ScheduleRunsChecked, {jsonTyp
   messageDesc(file_batuta_execution_v1_schedules, 18);
 
 /**
- * Nothing is due any more.
+ * The schedule will start no more executions.
  *
  * @generated from message batuta.execution.v1.ScheduleFinished
  */
 export type ScheduleFinished = Message<"batuta.execution.v1.ScheduleFinished"> & {
   /**
-   * over: the timetable has no further time; runs: max_runs were started.
+   * over: the timetable has no further time. runs: max_runs executions were started.
    *
    * @generated from field: string reason = 1;
    */
@@ -922,13 +924,13 @@ export type ScheduleFinished = Message<"batuta.execution.v1.ScheduleFinished"> &
 };
 
 /**
- * Nothing is due any more.
+ * The schedule will start no more executions.
  *
  * @generated from message batuta.execution.v1.ScheduleFinished
  */
 export type ScheduleFinishedJson = {
   /**
-   * over: the timetable has no further time; runs: max_runs were started.
+   * over: the timetable has no further time. runs: max_runs executions were started.
    *
    * @generated from field: string reason = 1;
    */
@@ -970,13 +972,14 @@ export const ScheduleDeletedSchema: GenMessage<ScheduleDeleted, {jsonType: Sched
   messageDesc(file_batuta_execution_v1_schedules, 20);
 
 /**
- * batuta.execution.<partition>.message: what one stream tells another, until that has recorded it. Only engines send these.
+ * batuta.execution.<partition>.message: one stream tells another something, again and again until the other has recorded it. Only
+ * engines send these.
  *
  * @generated from message batuta.execution.v1.StreamMessage
  */
 export type StreamMessage = Message<"batuta.execution.v1.StreamMessage"> & {
   /**
-   * The stream that is told.
+   * The stream that receives the message.
    *
    * @generated from field: string stream_id = 1;
    */
@@ -1019,13 +1022,14 @@ export type StreamMessage = Message<"batuta.execution.v1.StreamMessage"> & {
 };
 
 /**
- * batuta.execution.<partition>.message: what one stream tells another, until that has recorded it. Only engines send these.
+ * batuta.execution.<partition>.message: one stream tells another something, again and again until the other has recorded it. Only
+ * engines send these.
  *
  * @generated from message batuta.execution.v1.StreamMessage
  */
 export type StreamMessageJson = {
   /**
-   * The stream that is told.
+   * The stream that receives the message.
    *
    * @generated from field: string stream_id = 1;
    */
@@ -1083,14 +1087,14 @@ export type EndMessage = Message<"batuta.execution.v1.EndMessage"> & {
   at: number;
 
   /**
-   * Of its last event.
+   * Version of its last event.
    *
    * @generated from field: int32 version = 3;
    */
   version: number;
 
   /**
-   * The rest only of an execution that another one has as a step.
+   * This field and those below are set only for a child.
    *
    * @generated from field: google.protobuf.Value output = 4;
    */
@@ -1112,7 +1116,7 @@ export type EndMessage = Message<"batuta.execution.v1.EndMessage"> & {
   estimatedCost: number;
 
   /**
-   * It was deleted before its parent was told, and its output with it.
+   * True when the child was deleted before its parent was told. Then its output is gone too.
    *
    * @generated from field: bool deleted = 8;
    */
@@ -1136,14 +1140,14 @@ export type EndMessageJson = {
   at?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Of its last event.
+   * Version of its last event.
    *
    * @generated from field: int32 version = 3;
    */
   version?: number;
 
   /**
-   * The rest only of an execution that another one has as a step.
+   * This field and those below are set only for a child.
    *
    * @generated from field: google.protobuf.Value output = 4;
    */
@@ -1165,7 +1169,7 @@ export type EndMessageJson = {
   estimatedCost?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * It was deleted before its parent was told, and its output with it.
+   * True when the child was deleted before its parent was told. Then its output is gone too.
    *
    * @generated from field: bool deleted = 8;
    */
@@ -1180,7 +1184,8 @@ export const EndMessageSchema: GenMessage<EndMessage, {jsonType: EndMessageJson}
   messageDesc(file_batuta_execution_v1_schedules, 22);
 
 /**
- * To an execution, from one of the same tenant that waits for its end. Recorded until then; the answer says the end if it has come.
+ * To an execution, from one of the same tenant that waits for its end. If the execution has ended, the answer has the end.
+ * Otherwise the wish is recorded.
  *
  * @generated from message batuta.execution.v1.AskEnd
  */
@@ -1192,7 +1197,8 @@ export type AskEnd = Message<"batuta.execution.v1.AskEnd"> & {
 };
 
 /**
- * To an execution, from one of the same tenant that waits for its end. Recorded until then; the answer says the end if it has come.
+ * To an execution, from one of the same tenant that waits for its end. If the execution has ended, the answer has the end.
+ * Otherwise the wish is recorded.
  *
  * @generated from message batuta.execution.v1.AskEnd
  */
@@ -1211,20 +1217,20 @@ export const AskEndSchema: GenMessage<AskEnd, {jsonType: AskEndJson}> = /*@__PUR
   messageDesc(file_batuta_execution_v1_schedules, 23);
 
 /**
- * To an execution, from the one that has it as a step.
+ * To a child, from its parent.
  *
  * @generated from message batuta.execution.v1.ParentCommand
  */
 export type ParentCommand = Message<"batuta.execution.v1.ParentCommand"> & {
   /**
-   * pause, resume, cancel, terminate or retry; ask: only to be told of it.
+   * pause, resume, cancel, terminate or retry. ask: the parent only wants to know the child's state.
    *
    * @generated from field: string command = 1;
    */
   command: string;
 
   /**
-   * Version of the parent's event that asks for it: goes up with each.
+   * Version of the parent's event that asks for it. It grows with each command.
    *
    * @generated from field: int32 order = 2;
    */
@@ -1254,20 +1260,20 @@ export type ParentCommand = Message<"batuta.execution.v1.ParentCommand"> & {
 };
 
 /**
- * To an execution, from the one that has it as a step.
+ * To a child, from its parent.
  *
  * @generated from message batuta.execution.v1.ParentCommand
  */
 export type ParentCommandJson = {
   /**
-   * pause, resume, cancel, terminate or retry; ask: only to be told of it.
+   * pause, resume, cancel, terminate or retry. ask: the parent only wants to know the child's state.
    *
    * @generated from field: string command = 1;
    */
   command?: string;
 
   /**
-   * Version of the parent's event that asks for it: goes up with each.
+   * Version of the parent's event that asks for it. It grows with each command.
    *
    * @generated from field: int32 order = 2;
    */
@@ -1304,7 +1310,7 @@ export const ParentCommandSchema: GenMessage<ParentCommand, {jsonType: ParentCom
   messageDesc(file_batuta_execution_v1_schedules, 24);
 
 /**
- * What an execution tells the one that has it as a step.
+ * What a child tells its parent.
  *
  * @generated from message batuta.execution.v1.ChildFacts
  */
@@ -1338,7 +1344,7 @@ export type ChildFacts = Message<"batuta.execution.v1.ChildFacts"> & {
 };
 
 /**
- * What an execution tells the one that has it as a step.
+ * What a child tells its parent.
  *
  * @generated from message batuta.execution.v1.ChildFacts
  */
@@ -1385,21 +1391,21 @@ export const ChildFactsSchema: GenMessage<ChildFacts, {jsonType: ChildFactsJson}
  */
 export type StreamMessageReply = Message<"batuta.execution.v1.StreamMessageReply"> & {
   /**
-   * recorded, stale (nothing to record), unknown (no such stream) or later (tell it again in a moment).
+   * recorded, stale (there was nothing to record), unknown (there is no such stream) or later (send it again in a moment).
    *
    * @generated from field: string outcome = 1;
    */
   outcome: string;
 
   /**
-   * To a ParentCommand.
+   * In the answer to a ParentCommand.
    *
    * @generated from field: batuta.execution.v1.ChildFacts child = 2;
    */
   child?: ChildFacts | undefined;
 
   /**
-   * To an AskEnd, when it has ended.
+   * In the answer to an AskEnd, when the execution has ended.
    *
    * @generated from field: batuta.execution.v1.EndMessage ended = 3;
    */
@@ -1413,21 +1419,21 @@ export type StreamMessageReply = Message<"batuta.execution.v1.StreamMessageReply
  */
 export type StreamMessageReplyJson = {
   /**
-   * recorded, stale (nothing to record), unknown (no such stream) or later (tell it again in a moment).
+   * recorded, stale (there was nothing to record), unknown (there is no such stream) or later (send it again in a moment).
    *
    * @generated from field: string outcome = 1;
    */
   outcome?: string;
 
   /**
-   * To a ParentCommand.
+   * In the answer to a ParentCommand.
    *
    * @generated from field: batuta.execution.v1.ChildFacts child = 2;
    */
   child?: ChildFactsJson;
 
   /**
-   * To an AskEnd, when it has ended.
+   * In the answer to an AskEnd, when the execution has ended.
    *
    * @generated from field: batuta.execution.v1.EndMessage ended = 3;
    */
@@ -1507,7 +1513,7 @@ export type ScheduleView = Message<"batuta.execution.v1.ScheduleView"> & {
   pauseCause: string;
 
   /**
-   * Next time that is due, before its jitter.
+   * The next time of the timetable, without its jitter.
    *
    * @generated from field: double next_at = 12;
    */
@@ -1539,7 +1545,7 @@ export type ScheduleView = Message<"batuta.execution.v1.ScheduleView"> & {
   counts?: ScheduleCounts | undefined;
 
   /**
-   * Of max_runs; absent without it.
+   * What is left of max_runs. Absent when the schedule has no max_runs.
    *
    * @generated from field: int32 remaining_runs = 18;
    */
@@ -1617,7 +1623,7 @@ export type ScheduleViewJson = {
   pauseCause?: string;
 
   /**
-   * Next time that is due, before its jitter.
+   * The next time of the timetable, without its jitter.
    *
    * @generated from field: double next_at = 12;
    */
@@ -1649,7 +1655,7 @@ export type ScheduleViewJson = {
   counts?: ScheduleCountsJson;
 
   /**
-   * Of max_runs; absent without it.
+   * What is left of max_runs. Absent when the schedule has no max_runs.
    *
    * @generated from field: int32 remaining_runs = 18;
    */

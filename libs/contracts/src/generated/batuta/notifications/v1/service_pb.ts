@@ -19,7 +19,7 @@ export const file_batuta_notifications_v1_service: GenFile = /*@__PURE__*/
   fileDesc("CiViYXR1dGEvbm90aWZpY2F0aW9ucy92MS9zZXJ2aWNlLnByb3RvEhdiYXR1dGEubm90aWZpY2F0aW9ucy52MSLkAwoPQ2FsbGJhY2tDaGFubmVsEgwKBHR5cGUYASABKAkSIgoMY2FsbGJhY2tfdXJsGAIgASgJUgxjYWxsYmFja191cmwSKAoPY2FsbGJhY2tfbWV0aG9kGAMgASgJUg9jYWxsYmFja19tZXRob2QSaQoQY2FsbGJhY2tfaGVhZGVycxgEIAMoCzI9LmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrQ2hhbm5lbC5DYWxsYmFja0hlYWRlcnNFbnRyeVIQY2FsbGJhY2tfaGVhZGVycxI2ChZjYWxsYmFja19ib2R5X3RlbXBsYXRlGAUgASgJUhZjYWxsYmFja19ib2R5X3RlbXBsYXRlEgoKAnRvGAYgAygJEioKEHN1YmplY3RfdGVtcGxhdGUYByABKAlSEHN1YmplY3RfdGVtcGxhdGUSJAoNaHRtbF90ZW1wbGF0ZRgIIAEoCVINaHRtbF90ZW1wbGF0ZRIgCgttYXhfcmV0cmllcxgJIAEoBVILbWF4X3JldHJpZXMSGgoIYWZ0ZXJfbXMYCiABKAFSCGFmdGVyX21zGjYKFENhbGxiYWNrSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEivwIKCENhbGxiYWNrEgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSFAoMZXhlY3V0aW9uX2lkGAQgASgJEg4KBmV2ZW50cxgFIAMoCRI5CgdjaGFubmVsGAYgASgLMiguYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tDaGFubmVsEjoKCGZhbGxiYWNrGAcgAygLMiguYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tDaGFubmVsEg8KB2VuYWJsZWQYCCABKAgSFwoPZGlzYWJsZWRfcmVhc29uGAkgASgJEhIKCmNyZWF0ZWRfYnkYCiABKAkSEgoKY3JlYXRlZF9hdBgLIAEoARISCgp1cGRhdGVkX2F0GAwgASgBIqABCg1DYWxsYmFja1JlcGx5EjMKCGNhbGxiYWNrGAEgASgLMiEuYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2sSDgoGc2VjcmV0GAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgEIAEoCRIQCghyZXBlYXRlZBgFIAEoCCKhAQoVQ3JlYXRlQ2FsbGJhY2tSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEiQKBGJvZHkYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMgoLaWRlbXBvdGVuY3kYAyABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5IlAKEkdldENhbGxiYWNrUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSK/AQoVQ2hhbmdlQ2FsbGJhY2tSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMSMgoLaWRlbXBvdGVuY3kYBCABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5Io4BChRMaXN0Q2FsbGJhY2tzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIRCgljb25maWdfaWQYAiABKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJEg0KBWxpbWl0GAQgASgFEg4KBmN1cnNvchgFIAEoCSKLAQoSTGlzdENhbGxiYWNrc1JlcGx5EjQKCWNhbGxiYWNrcxgBIAMoCzIhLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrEhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwijgEKE1JvdGF0ZVNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSEwoLY2FsbGJhY2tfaWQYAiABKAkSMgoLaWRlbXBvdGVuY3kYAyABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5In4KEVJvdGF0ZVNlY3JldFJlcGx5Eg4KBnNlY3JldBgBIAEoCRIbChNwcmV2aW91c19leHBpcmVzX2F0GAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEAoIcmVwZWF0ZWQYBCABKAgigAQKEENhbGxiYWNrRGVsaXZlcnkSCgoCaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhUKDWNhbGxiYWNrX3R5cGUYAyABKAkSFAoMY2FsbGJhY2tfdXJsGAQgASgJEhcKD2NhbGxiYWNrX21ldGhvZBgFIAEoCRIOCgZzdGF0dXMYBiABKAkSEwoLcmV0cnlfY291bnQYByABKAUSEwoLbWF4X3JldHJpZXMYCCABKAUSFQoNbGFzdF9yZXRyeV9hdBgJIAEoARIXCg9yZXNwb25zZV9zdGF0dXMYCiABKAUSFQoNcmVzcG9uc2VfYm9keRgLIAEoCRISCgpjcmVhdGVkX2F0GAwgASgBEg8KB3NlbnRfYXQYDSABKAESFAoMY29tcGxldGVkX2F0GA4gASgBEhMKC2NhbGxiYWNrX2lkGA8gASgJEhIKCmV2ZW50X3R5cGUYECABKAkSFQoNZXZlbnRfdmVyc2lvbhgRIAEoBRIPCgdjaGFubmVsGBIgASgFEg0KBWVycm9yGBMgASgJEhcKD25leHRfYXR0ZW1wdF9hdBgUIAEoARITCgtkZWFkX2xldHRlchgVIAEoCBI6CghhdHRlbXB0cxgWIAMoCzIoLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkRlbGl2ZXJ5QXR0ZW1wdCKEAQoPRGVsaXZlcnlBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSEgoKc3RhcnRlZF9hdBgCIAEoARITCgtkdXJhdGlvbl9tcxgDIAEoARIPCgdvdXRjb21lGAQgASgJEhcKD3Jlc3BvbnNlX3N0YXR1cxgFIAEoBRINCgVlcnJvchgGIAEoCSK2AQoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRITCgtjYWxsYmFja19pZBgDIAEoCRIOCgZzdGF0dXMYBCADKAkSEwoLZGVhZF9sZXR0ZXIYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJIpUBChNMaXN0RGVsaXZlcmllc1JlcGx5Ej0KCmRlbGl2ZXJpZXMYASADKAsyKS5iYXR1dGEubm90aWZpY2F0aW9ucy52MS5DYWxsYmFja0RlbGl2ZXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiUAoSR2V0RGVsaXZlcnlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJIogBChZSZWRyaXZlRGVsaXZlcnlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKKAQoNRGVsaXZlcnlSZXBseRI7CghkZWxpdmVyeRgBIAEoCzIpLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrRGVsaXZlcnkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghyZXBlYXRlZBgDIAEoCCKGAQoRSW5ib3hOb3RpZmljYXRpb24SCgoCaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmV2ZW50X3R5cGUYAyABKAkSJwoHY29udGVudBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpjcmVhdGVkX2F0GAUgASgBImMKEExpc3RJbmJveFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSEAoIYWZ0ZXJfaWQYAyABKAkijQEKDkxpc3RJbmJveFJlcGx5EkEKDW5vdGlmaWNhdGlvbnMYASADKAsyKi5iYXR1dGEubm90aWZpY2F0aW9ucy52MS5JbmJveE5vdGlmaWNhdGlvbhIMCgRtb3JlGAIgASgIEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiggEKD0Fja0luYm94UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBILCgNpZHMYAiADKAkSMgoLaWRlbXBvdGVuY3kYAyABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5IloKDUFja0luYm94UmVwbHkSCwoDaWRzGAEgAygJEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEAoIcmVwZWF0ZWQYAyABKAgiTwoLSW5ib3hOb3RpY2USQAoMbm90aWZpY2F0aW9uGAEgASgLMiouYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuSW5ib3hOb3RpZmljYXRpb25iBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
- * One way to tell somebody. Secrets in headers are shown as "***".
+ * One way to tell somebody about an event. Secrets in headers are shown as "***".
  *
  * @generated from message batuta.notifications.v1.CallbackChannel
  */
@@ -32,7 +32,7 @@ export type CallbackChannel = Message<"batuta.notifications.v1.CallbackChannel">
   type: string;
 
   /**
-   * Webhooks: where to.
+   * Webhook: the address.
    *
    * @generated from field: string callback_url = 2 [json_name = "callback_url"];
    */
@@ -49,7 +49,7 @@ export type CallbackChannel = Message<"batuta.notifications.v1.CallbackChannel">
   callbackHeaders: { [key: string]: string };
 
   /**
-   * Liquid over the event: the body of a webhook, the text of an email, SMS or notification.
+   * Liquid template over the event. It gives the body of a webhook, or the text of an email, SMS or notification.
    *
    * @generated from field: string callback_body_template = 5 [json_name = "callback_body_template"];
    */
@@ -63,7 +63,7 @@ export type CallbackChannel = Message<"batuta.notifications.v1.CallbackChannel">
   to: string[];
 
   /**
-   * Email: Liquid over the event.
+   * Email: Liquid templates over the event.
    *
    * @generated from field: string subject_template = 7 [json_name = "subject_template"];
    */
@@ -82,7 +82,7 @@ export type CallbackChannel = Message<"batuta.notifications.v1.CallbackChannel">
   maxRetries: number;
 
   /**
-   * In a fallback: milliseconds that the channel before it has.
+   * In a fallback: milliseconds that the channel before it has to deliver.
    *
    * @generated from field: double after_ms = 10 [json_name = "after_ms"];
    */
@@ -90,7 +90,7 @@ export type CallbackChannel = Message<"batuta.notifications.v1.CallbackChannel">
 };
 
 /**
- * One way to tell somebody. Secrets in headers are shown as "***".
+ * One way to tell somebody about an event. Secrets in headers are shown as "***".
  *
  * @generated from message batuta.notifications.v1.CallbackChannel
  */
@@ -103,7 +103,7 @@ export type CallbackChannelJson = {
   type?: string;
 
   /**
-   * Webhooks: where to.
+   * Webhook: the address.
    *
    * @generated from field: string callback_url = 2 [json_name = "callback_url"];
    */
@@ -120,7 +120,7 @@ export type CallbackChannelJson = {
   callback_headers?: { [key: string]: string };
 
   /**
-   * Liquid over the event: the body of a webhook, the text of an email, SMS or notification.
+   * Liquid template over the event. It gives the body of a webhook, or the text of an email, SMS or notification.
    *
    * @generated from field: string callback_body_template = 5 [json_name = "callback_body_template"];
    */
@@ -134,7 +134,7 @@ export type CallbackChannelJson = {
   to?: string[];
 
   /**
-   * Email: Liquid over the event.
+   * Email: Liquid templates over the event.
    *
    * @generated from field: string subject_template = 7 [json_name = "subject_template"];
    */
@@ -153,7 +153,7 @@ export type CallbackChannelJson = {
   max_retries?: number;
 
   /**
-   * In a fallback: milliseconds that the channel before it has.
+   * In a fallback: milliseconds that the channel before it has to deliver.
    *
    * @generated from field: double after_ms = 10 [json_name = "after_ms"];
    */
@@ -168,7 +168,7 @@ export const CallbackChannelSchema: GenMessage<CallbackChannel, {jsonType: Callb
   messageDesc(file_batuta_notifications_v1_service, 0);
 
 /**
- * What a config or one execution tells whom about which events.
+ * Who is told about which events of a config or of one execution.
  *
  * @generated from message batuta.notifications.v1.Callback
  */
@@ -184,7 +184,7 @@ export type Callback = Message<"batuta.notifications.v1.Callback"> & {
   tenantId: string;
 
   /**
-   * One of the two.
+   * Exactly one of config_id and execution_id is set.
    *
    * @generated from field: string config_id = 3;
    */
@@ -196,7 +196,7 @@ export type Callback = Message<"batuta.notifications.v1.Callback"> & {
   executionId: string;
 
   /**
-   * started, completed, failed, cancelled, paused, step_failed.
+   * Any of started, completed, failed, cancelled, paused and step_failed.
    *
    * @generated from field: repeated string events = 5;
    */
@@ -241,7 +241,7 @@ export type Callback = Message<"batuta.notifications.v1.Callback"> & {
 };
 
 /**
- * What a config or one execution tells whom about which events.
+ * Who is told about which events of a config or of one execution.
  *
  * @generated from message batuta.notifications.v1.Callback
  */
@@ -257,7 +257,7 @@ export type CallbackJson = {
   tenantId?: string;
 
   /**
-   * One of the two.
+   * Exactly one of config_id and execution_id is set.
    *
    * @generated from field: string config_id = 3;
    */
@@ -269,7 +269,7 @@ export type CallbackJson = {
   executionId?: string;
 
   /**
-   * started, completed, failed, cancelled, paused, step_failed.
+   * Any of started, completed, failed, cancelled, paused and step_failed.
    *
    * @generated from field: repeated string events = 5;
    */
@@ -330,7 +330,7 @@ export type CallbackReply = Message<"batuta.notifications.v1.CallbackReply"> & {
   callback?: Callback | undefined;
 
   /**
-   * Signing secret of a webhook, shown once: when the callback is made.
+   * Signing secret of a webhook. It is shown once, when the callback is made.
    *
    * @generated from field: string secret = 2;
    */
@@ -347,7 +347,7 @@ export type CallbackReply = Message<"batuta.notifications.v1.CallbackReply"> & {
   etag: string;
 
   /**
-   * The first answer to the same idempotency key, without the secret.
+   * True when this repeats the first answer to the same idempotency key, without the secret.
    *
    * @generated from field: bool repeated = 5;
    */
@@ -364,7 +364,7 @@ export type CallbackReplyJson = {
   callback?: CallbackJson;
 
   /**
-   * Signing secret of a webhook, shown once: when the callback is made.
+   * Signing secret of a webhook. It is shown once, when the callback is made.
    *
    * @generated from field: string secret = 2;
    */
@@ -381,7 +381,7 @@ export type CallbackReplyJson = {
   etag?: string;
 
   /**
-   * The first answer to the same idempotency key, without the secret.
+   * True when this repeats the first answer to the same idempotency key, without the secret.
    *
    * @generated from field: bool repeated = 5;
    */
@@ -407,7 +407,7 @@ export type CreateCallbackRequest = Message<"batuta.notifications.v1.CreateCallb
   principal?: Principal | undefined;
 
   /**
-   * Validated by the notifications service, so it arrives as the user sent it.
+   * As the user sent it. The notifications service validates it.
    *
    * @generated from field: google.protobuf.Value body = 2;
    */
@@ -431,7 +431,7 @@ export type CreateCallbackRequestJson = {
   principal?: PrincipalJson;
 
   /**
-   * Validated by the notifications service, so it arrives as the user sent it.
+   * As the user sent it. The notifications service validates it.
    *
    * @generated from field: google.protobuf.Value body = 2;
    */
@@ -671,7 +671,7 @@ export const ListCallbacksReplySchema: GenMessage<ListCallbacksReply, {jsonType:
   messageDesc(file_batuta_notifications_v1_service, 7);
 
 /**
- * batuta.notifications.secret.rotate: a new signing secret; the one before signs too until it expires.
+ * batuta.notifications.secret.rotate: makes a new signing secret. The previous one also signs until it expires.
  *
  * @generated from message batuta.notifications.v1.RotateSecretRequest
  */
@@ -682,7 +682,7 @@ export type RotateSecretRequest = Message<"batuta.notifications.v1.RotateSecretR
   principal?: Principal | undefined;
 
   /**
-   * Empty: the tenant's own secret, which signs calls to the short form callback_url.
+   * Empty means the tenant's own secret, which signs the webhooks of a config's callback_url.
    *
    * @generated from field: string callback_id = 2;
    */
@@ -695,7 +695,7 @@ export type RotateSecretRequest = Message<"batuta.notifications.v1.RotateSecretR
 };
 
 /**
- * batuta.notifications.secret.rotate: a new signing secret; the one before signs too until it expires.
+ * batuta.notifications.secret.rotate: makes a new signing secret. The previous one also signs until it expires.
  *
  * @generated from message batuta.notifications.v1.RotateSecretRequest
  */
@@ -706,7 +706,7 @@ export type RotateSecretRequestJson = {
   principal?: PrincipalJson;
 
   /**
-   * Empty: the tenant's own secret, which signs calls to the short form callback_url.
+   * Empty means the tenant's own secret, which signs the webhooks of a config's callback_url.
    *
    * @generated from field: string callback_id = 2;
    */
@@ -737,7 +737,7 @@ export type RotateSecretReply = Message<"batuta.notifications.v1.RotateSecretRep
   secret: string;
 
   /**
-   * When the secret before it stops signing; 0 when there was none.
+   * When the previous secret stops signing. 0 when there was none.
    *
    * @generated from field: double previous_expires_at = 2;
    */
@@ -749,7 +749,7 @@ export type RotateSecretReply = Message<"batuta.notifications.v1.RotateSecretRep
   refused?: Refusal | undefined;
 
   /**
-   * The secret was made by an earlier request with the same idempotency key, and shown only then.
+   * True when an earlier request with the same idempotency key made the secret. It was shown only then.
    *
    * @generated from field: bool repeated = 4;
    */
@@ -768,7 +768,7 @@ export type RotateSecretReplyJson = {
   secret?: string;
 
   /**
-   * When the secret before it stops signing; 0 when there was none.
+   * When the previous secret stops signing. 0 when there was none.
    *
    * @generated from field: double previous_expires_at = 2;
    */
@@ -780,7 +780,7 @@ export type RotateSecretReplyJson = {
   refused?: RefusalJson;
 
   /**
-   * The secret was made by an earlier request with the same idempotency key, and shown only then.
+   * True when an earlier request with the same idempotency key made the secret. It was shown only then.
    *
    * @generated from field: bool repeated = 4;
    */
@@ -873,7 +873,7 @@ export type CallbackDelivery = Message<"batuta.notifications.v1.CallbackDelivery
   completedAt: number;
 
   /**
-   * Empty for the short form callback_url.
+   * Empty for a webhook of callback_url.
    *
    * @generated from field: string callback_id = 15;
    */
@@ -890,7 +890,7 @@ export type CallbackDelivery = Message<"batuta.notifications.v1.CallbackDelivery
   eventVersion: number;
 
   /**
-   * 0 for the callback's own channel, then its fallbacks.
+   * 0 is the callback's own channel. Its fallbacks follow.
    *
    * @generated from field: int32 channel = 18;
    */
@@ -998,7 +998,7 @@ export type CallbackDeliveryJson = {
   completedAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Empty for the short form callback_url.
+   * Empty for a webhook of callback_url.
    *
    * @generated from field: string callback_id = 15;
    */
@@ -1015,7 +1015,7 @@ export type CallbackDeliveryJson = {
   eventVersion?: number;
 
   /**
-   * 0 for the callback's own channel, then its fallbacks.
+   * 0 is the callback's own channel. Its fallbacks follow.
    *
    * @generated from field: int32 channel = 18;
    */
@@ -1159,7 +1159,7 @@ export type ListDeliveriesRequest = Message<"batuta.notifications.v1.ListDeliver
   status: string[];
 
   /**
-   * Only what was given up.
+   * Only deliveries that were given up.
    *
    * @generated from field: bool dead_letter = 5;
    */
@@ -1203,7 +1203,7 @@ export type ListDeliveriesRequestJson = {
   status?: string[];
 
   /**
-   * Only what was given up.
+   * Only deliveries that were given up.
    *
    * @generated from field: bool dead_letter = 5;
    */
@@ -1275,7 +1275,7 @@ export const ListDeliveriesReplySchema: GenMessage<ListDeliveriesReply, {jsonTyp
   messageDesc(file_batuta_notifications_v1_service, 13);
 
 /**
- * batuta.notifications.delivery.get; .redrive takes RedriveDeliveryRequest
+ * batuta.notifications.delivery.get. The subject .redrive takes RedriveDeliveryRequest.
  *
  * @generated from message batuta.notifications.v1.GetDeliveryRequest
  */
@@ -1292,7 +1292,7 @@ export type GetDeliveryRequest = Message<"batuta.notifications.v1.GetDeliveryReq
 };
 
 /**
- * batuta.notifications.delivery.get; .redrive takes RedriveDeliveryRequest
+ * batuta.notifications.delivery.get. The subject .redrive takes RedriveDeliveryRequest.
  *
  * @generated from message batuta.notifications.v1.GetDeliveryRequest
  */
@@ -1426,7 +1426,7 @@ export type InboxNotification = Message<"batuta.notifications.v1.InboxNotificati
   executionId: string;
 
   /**
-   * completed, failed, …
+   * The event: completed, failed and so on.
    *
    * @generated from field: string event_type = 3;
    */
@@ -1460,7 +1460,7 @@ export type InboxNotificationJson = {
   executionId?: string;
 
   /**
-   * completed, failed, …
+   * The event: completed, failed and so on.
    *
    * @generated from field: string event_type = 3;
    */
@@ -1485,7 +1485,7 @@ export const InboxNotificationSchema: GenMessage<InboxNotification, {jsonType: I
   messageDesc(file_batuta_notifications_v1_service, 17);
 
 /**
- * batuta.notifications.inbox.list: what the user has not acknowledged, oldest first.
+ * batuta.notifications.inbox.list: the notifications that the user has not acknowledged, oldest first.
  *
  * @generated from message batuta.notifications.v1.ListInboxRequest
  */
@@ -1501,7 +1501,7 @@ export type ListInboxRequest = Message<"batuta.notifications.v1.ListInboxRequest
   limit: number;
 
   /**
-   * Only those after this id.
+   * Only notifications after the one with this id.
    *
    * @generated from field: string after_id = 3;
    */
@@ -1509,7 +1509,7 @@ export type ListInboxRequest = Message<"batuta.notifications.v1.ListInboxRequest
 };
 
 /**
- * batuta.notifications.inbox.list: what the user has not acknowledged, oldest first.
+ * batuta.notifications.inbox.list: the notifications that the user has not acknowledged, oldest first.
  *
  * @generated from message batuta.notifications.v1.ListInboxRequest
  */
@@ -1525,7 +1525,7 @@ export type ListInboxRequestJson = {
   limit?: number;
 
   /**
-   * Only those after this id.
+   * Only notifications after the one with this id.
    *
    * @generated from field: string after_id = 3;
    */
@@ -1642,7 +1642,7 @@ export const AckInboxRequestSchema: GenMessage<AckInboxRequest, {jsonType: AckIn
  */
 export type AckInboxReply = Message<"batuta.notifications.v1.AckInboxReply"> & {
   /**
-   * Those that are the user's, acknowledged now or before.
+   * The user's own notifications among them. They are acknowledged, now or before.
    *
    * @generated from field: repeated string ids = 1;
    */
@@ -1664,7 +1664,7 @@ export type AckInboxReply = Message<"batuta.notifications.v1.AckInboxReply"> & {
  */
 export type AckInboxReplyJson = {
   /**
-   * Those that are the user's, acknowledged now or before.
+   * The user's own notifications among them. They are acknowledged, now or before.
    *
    * @generated from field: repeated string ids = 1;
    */
@@ -1689,13 +1689,13 @@ export const AckInboxReplySchema: GenMessage<AckInboxReply, {jsonType: AckInboxR
   messageDesc(file_batuta_notifications_v1_service, 21);
 
 /**
- * batuta.inbox.<tenant>.<user, base64url>: a notification just came into a user's inbox; may be lost.
+ * batuta.inbox.<tenant>.<user, base64url>: a notification has just come into a user's inbox. The message may be lost.
  *
  * @generated from message batuta.notifications.v1.InboxNotice
  */
 export type InboxNotice = Message<"batuta.notifications.v1.InboxNotice"> & {
   /**
-   * Absent when it is too large to be published: list the inbox.
+   * Absent when it is too large to be published. Then list the inbox.
    *
    * @generated from field: batuta.notifications.v1.InboxNotification notification = 1;
    */
@@ -1703,13 +1703,13 @@ export type InboxNotice = Message<"batuta.notifications.v1.InboxNotice"> & {
 };
 
 /**
- * batuta.inbox.<tenant>.<user, base64url>: a notification just came into a user's inbox; may be lost.
+ * batuta.inbox.<tenant>.<user, base64url>: a notification has just come into a user's inbox. The message may be lost.
  *
  * @generated from message batuta.notifications.v1.InboxNotice
  */
 export type InboxNoticeJson = {
   /**
-   * Absent when it is too large to be published: list the inbox.
+   * Absent when it is too large to be published. Then list the inbox.
    *
    * @generated from field: batuta.notifications.v1.InboxNotification notification = 1;
    */

@@ -58,7 +58,7 @@ export type Task = Message<"batuta.task.v1.Task"> & {
   input?: Value | undefined;
 
   /**
-   * Milliseconds from the agent's start; 0 means none.
+   * Milliseconds from the agent's start. 0 means no limit.
    *
    * @generated from field: int32 timeout_ms = 8;
    */
@@ -70,7 +70,7 @@ export type Task = Message<"batuta.task.v1.Task"> & {
   heartbeatMs: number;
 
   /**
-   * execution/step: the same for all attempts.
+   * <execution>/<step>. It is the same for all attempts.
    *
    * @generated from field: string idempotency_key = 10;
    */
@@ -87,7 +87,7 @@ export type Task = Message<"batuta.task.v1.Task"> & {
   partition: number;
 
   /**
-   * Ask the engine before running: batuta.execution.<partition>.check.
+   * When true, ask the engine before you run the attempt: batuta.execution.<partition>.check.
    *
    * @generated from field: bool check_first = 13;
    */
@@ -114,29 +114,29 @@ export type Task = Message<"batuta.task.v1.Task"> & {
   executionName: string;
 
   /**
-   * The engine waits for a heartbeat as the sign that the agent has started: send one before running it.
+   * When true, the engine waits for a heartbeat as the sign that the agent has started. Send one before you run the agent.
    *
    * @generated from field: bool report_start = 18;
    */
   reportStart: boolean;
 
   /**
-   * Runners that ended while they ran this attempt, as far as the engine knew when it sent the task.
+   * Number of runners that ended while they ran this attempt, as far as the engine knew when it sent the task.
    *
    * @generated from field: int32 lost_runners = 19;
    */
   lostRunners: number;
 
   /**
-   * Proves that whoever reports on this attempt was given its task: results, checks and heartbeats bring it back.
+   * Results, checks, heartbeats and partial output must have this token. It proves that their sender was given the task.
    *
    * @generated from field: string token = 20;
    */
   token: string;
 
   /**
-   * JSON Pointers of texts in the input that the config itself has written and that refer to secrets ({{secret:NAME}}). Nothing else in
-   * the input is a reference, whatever it looks like.
+   * JSON Pointers of the texts in the input that come from the config itself and refer to secrets ({{secret:NAME}}). Nothing else in
+   * the input is a reference, even if it looks like one.
    *
    * @generated from field: repeated string secrets = 21;
    */
@@ -185,7 +185,7 @@ export type TaskJson = {
   input?: ValueJson;
 
   /**
-   * Milliseconds from the agent's start; 0 means none.
+   * Milliseconds from the agent's start. 0 means no limit.
    *
    * @generated from field: int32 timeout_ms = 8;
    */
@@ -197,7 +197,7 @@ export type TaskJson = {
   heartbeatMs?: number;
 
   /**
-   * execution/step: the same for all attempts.
+   * <execution>/<step>. It is the same for all attempts.
    *
    * @generated from field: string idempotency_key = 10;
    */
@@ -214,7 +214,7 @@ export type TaskJson = {
   partition?: number;
 
   /**
-   * Ask the engine before running: batuta.execution.<partition>.check.
+   * When true, ask the engine before you run the attempt: batuta.execution.<partition>.check.
    *
    * @generated from field: bool check_first = 13;
    */
@@ -241,29 +241,29 @@ export type TaskJson = {
   executionName?: string;
 
   /**
-   * The engine waits for a heartbeat as the sign that the agent has started: send one before running it.
+   * When true, the engine waits for a heartbeat as the sign that the agent has started. Send one before you run the agent.
    *
    * @generated from field: bool report_start = 18;
    */
   reportStart?: boolean;
 
   /**
-   * Runners that ended while they ran this attempt, as far as the engine knew when it sent the task.
+   * Number of runners that ended while they ran this attempt, as far as the engine knew when it sent the task.
    *
    * @generated from field: int32 lost_runners = 19;
    */
   lostRunners?: number;
 
   /**
-   * Proves that whoever reports on this attempt was given its task: results, checks and heartbeats bring it back.
+   * Results, checks, heartbeats and partial output must have this token. It proves that their sender was given the task.
    *
    * @generated from field: string token = 20;
    */
   token?: string;
 
   /**
-   * JSON Pointers of texts in the input that the config itself has written and that refer to secrets ({{secret:NAME}}). Nothing else in
-   * the input is a reference, whatever it looks like.
+   * JSON Pointers of the texts in the input that come from the config itself and refer to secrets ({{secret:NAME}}). Nothing else in
+   * the input is a reference, even if it looks like one.
    *
    * @generated from field: repeated string secrets = 21;
    */
@@ -279,7 +279,7 @@ export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
 
 /**
  * batuta.runner.<pool>.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
- * queue; the runner holds them, and says so in its beats.
+ * queue. The runner holds them and lists them in its beats.
  *
  * @generated from message batuta.task.v1.DirectTasks
  */
@@ -297,7 +297,7 @@ export type DirectTasks = Message<"batuta.task.v1.DirectTasks"> & {
 
 /**
  * batuta.runner.<pool>.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
- * queue; the runner holds them, and says so in its beats.
+ * queue. The runner holds them and lists them in its beats.
  *
  * @generated from message batuta.task.v1.DirectTasks
  */
@@ -321,7 +321,7 @@ export const DirectTasksSchema: GenMessage<DirectTasks, {jsonType: DirectTasksJs
   messageDesc(file_batuta_task_v1_task, 1);
 
 /**
- * The first so many were taken, the others refused: for want of a slot, or because the runner is not open (RunnerPool).
+ * The runner took the first `taken` tasks and refused the others, because it had no free slot or is not open (RunnerPool).
  *
  * @generated from message batuta.task.v1.DirectReceipt
  */
@@ -338,7 +338,7 @@ export type DirectReceipt = Message<"batuta.task.v1.DirectReceipt"> & {
 };
 
 /**
- * The first so many were taken, the others refused: for want of a slot, or because the runner is not open (RunnerPool).
+ * The runner took the first `taken` tasks and refused the others, because it had no free slot or is not open (RunnerPool).
  *
  * @generated from message batuta.task.v1.DirectReceipt
  */
@@ -362,8 +362,8 @@ export const DirectReceiptSchema: GenMessage<DirectReceipt, {jsonType: DirectRec
   messageDesc(file_batuta_task_v1_task, 2);
 
 /**
- * batuta.runner.<pool>.beat, published every so often and whenever a held task is given up: a sign of life of one pool of a
- * runner, with all that it holds of that pool by direct dispatch. What it says of other pools is not believed.
+ * batuta.runner.<pool>.beat: one pool of a runner is alive, and holds these tasks of direct dispatch. It is published at
+ * regular intervals, and whenever the runner gives up a task. What a beat says of other pools is ignored.
  *
  * @generated from message batuta.task.v1.RunnerBeat
  */
@@ -374,7 +374,7 @@ export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
   runnerId: string;
 
   /**
-   * One pool of one run of a runner's process; a token.
+   * Names one pool of one run of a runner's process. It fits into a NATS subject as one token.
    *
    * @generated from field: string incarnation = 2;
    */
@@ -386,7 +386,7 @@ export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
   pools: RunnerPool[];
 
   /**
-   * execution/step/attempt.
+   * <execution>/<step>/<attempt> of each task that it holds.
    *
    * @generated from field: repeated string held = 4;
    */
@@ -400,14 +400,14 @@ export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
   expiresMs: number;
 
   /**
-   * execution/step/attempt of what it has begun to run from the work queue, but the newest.
+   * <execution>/<step>/<attempt> of each task that it has begun from the work queue, except the newest one.
    *
    * @generated from field: repeated string begun = 6;
    */
   begun: string[];
 
   /**
-   * The last one: nothing runs there any more, and the process ends as it was told to.
+   * True in the last beat: nothing runs there any more, and the process ends because it was told to.
    *
    * @generated from field: bool over = 7;
    */
@@ -415,8 +415,8 @@ export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
 };
 
 /**
- * batuta.runner.<pool>.beat, published every so often and whenever a held task is given up: a sign of life of one pool of a
- * runner, with all that it holds of that pool by direct dispatch. What it says of other pools is not believed.
+ * batuta.runner.<pool>.beat: one pool of a runner is alive, and holds these tasks of direct dispatch. It is published at
+ * regular intervals, and whenever the runner gives up a task. What a beat says of other pools is ignored.
  *
  * @generated from message batuta.task.v1.RunnerBeat
  */
@@ -427,7 +427,7 @@ export type RunnerBeatJson = {
   runnerId?: string;
 
   /**
-   * One pool of one run of a runner's process; a token.
+   * Names one pool of one run of a runner's process. It fits into a NATS subject as one token.
    *
    * @generated from field: string incarnation = 2;
    */
@@ -439,7 +439,7 @@ export type RunnerBeatJson = {
   pools?: RunnerPoolJson[];
 
   /**
-   * execution/step/attempt.
+   * <execution>/<step>/<attempt> of each task that it holds.
    *
    * @generated from field: repeated string held = 4;
    */
@@ -453,14 +453,14 @@ export type RunnerBeatJson = {
   expiresMs?: number;
 
   /**
-   * execution/step/attempt of what it has begun to run from the work queue, but the newest.
+   * <execution>/<step>/<attempt> of each task that it has begun from the work queue, except the newest one.
    *
    * @generated from field: repeated string begun = 6;
    */
   begun?: string[];
 
   /**
-   * The last one: nothing runs there any more, and the process ends as it was told to.
+   * True in the last beat: nothing runs there any more, and the process ends because it was told to.
    *
    * @generated from field: bool over = 7;
    */
@@ -491,7 +491,7 @@ export type RunnerPool = Message<"batuta.task.v1.RunnerPool"> & {
   free: number;
 
   /**
-   * Whether it takes tasks by direct dispatch: not while tasks wait in the work queue, so that nothing overtakes them.
+   * Whether it takes tasks by direct dispatch. It takes none while tasks wait in the work queue, so that nothing overtakes them.
    *
    * @generated from field: bool open = 3;
    */
@@ -522,7 +522,7 @@ export type RunnerPoolJson = {
   free?: number;
 
   /**
-   * Whether it takes tasks by direct dispatch: not while tasks wait in the work queue, so that nothing overtakes them.
+   * Whether it takes tasks by direct dispatch. It takes none while tasks wait in the work queue, so that nothing overtakes them.
    *
    * @generated from field: bool open = 3;
    */
@@ -544,7 +544,7 @@ export const RunnerPoolSchema: GenMessage<RunnerPool, {jsonType: RunnerPoolJson}
   messageDesc(file_batuta_task_v1_task, 4);
 
 /**
- * batuta.control.stop (published to all runners): stop these attempts; results of them are not wanted.
+ * batuta.control.stop, published to all runners: stop these attempts. Their results are not wanted.
  *
  * @generated from message batuta.task.v1.StopAttempts
  */
@@ -556,7 +556,7 @@ export type StopAttempts = Message<"batuta.task.v1.StopAttempts"> & {
 };
 
 /**
- * batuta.control.stop (published to all runners): stop these attempts; results of them are not wanted.
+ * batuta.control.stop, published to all runners: stop these attempts. Their results are not wanted.
  *
  * @generated from message batuta.task.v1.StopAttempts
  */
@@ -584,14 +584,14 @@ export type StoppedAttempt = Message<"batuta.task.v1.StoppedAttempt"> & {
   executionId: string;
 
   /**
-   * Empty: every attempt of the execution.
+   * Empty means every attempt of the execution.
    *
    * @generated from field: string step_id = 2;
    */
   stepId: string;
 
   /**
-   * 0: every attempt of the step.
+   * 0 means every attempt of the step.
    *
    * @generated from field: int32 attempt = 3;
    */
@@ -613,14 +613,14 @@ export type StoppedAttemptJson = {
   executionId?: string;
 
   /**
-   * Empty: every attempt of the execution.
+   * Empty means every attempt of the execution.
    *
    * @generated from field: string step_id = 2;
    */
   stepId?: string;
 
   /**
-   * 0: every attempt of the step.
+   * 0 means every attempt of the step.
    *
    * @generated from field: int32 attempt = 3;
    */
