@@ -19,8 +19,6 @@ interface RecoveringLane {
   readonly closed: () => boolean;
   /** Takes the decided but unsent batch. The lane continues with an empty one. */
   readonly takeOpen: () => Batch;
-  /** Reverts the decisions of a batch and returns its inputs. */
-  readonly takeBack: (batch: Batch) => WaitingInput[];
   /** Puts inputs before all waiting ones. */
   readonly waitFirst: (inputs: readonly WaitingInput[]) => void;
   readonly drop: (input: Input) => void;
@@ -58,7 +56,7 @@ export class CommitRecovery {
   async recover(batches: readonly Batch[]): Promise<void> {
     const { counters, log } = this.#parts;
     const onTop = this.#lane.takeOpen();
-    const [inputs = [], ...later] = [...batches, onTop].map((batch) => this.#lane.takeBack(batch));
+    const [inputs = [], ...later] = [...batches, onTop].map(takeBack);
     this.#lane.waitFirst(later.flat());
     const outcome = batches[0]?.outcome;
     try {
@@ -117,7 +115,7 @@ export class CommitRecovery {
       if (batch.empty) return;
       const outcome = await lane.send(batch);
       if (outcome.kind === 'committed') return lane.committed(batch, outcome.held);
-      lane.takeBack(batch);
+      takeBack(batch);
       if (outcome.kind === 'unknown') {
         await this.#reclaim([...batch.partitions.values()]);
       } else if (outcome.transient) {
@@ -151,6 +149,22 @@ export class CommitRecovery {
     input.result = { ...rest, ok: false, failure };
     return true;
   }
+}
+
+/** Reverts the decisions of a batch, so that only the committed state remains. Returns its inputs. */
+function takeBack(batch: Batch): WaitingInput[] {
+  batch.close();
+  for (const { execution } of batch.executions) {
+    execution.current = execution.committed;
+    execution.currentWake = execution.committedWake;
+    execution.currentLink = execution.committedLink;
+    if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
+  }
+  for (const partition of batch.partitions.values()) {
+    partition.sentPosition = partition.committedPosition;
+    partition.decidedPosition = partition.committedPosition;
+  }
+  return batch.decided.map(({ partition, input }) => ({ partition: partition.id, input }));
 }
 
 /** Partitions whose part of a commit is stored or may be stored, although memory reverts it. */

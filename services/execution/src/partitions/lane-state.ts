@@ -11,16 +11,35 @@
  */
 export type LanePhase = 'resting' | 'gathering' | 'committing' | 'failing' | 'recovering' | 'closed';
 
-const TRANSITIONS: Readonly<Record<LanePhase, readonly LanePhase[]>> = {
-  // Directly to a commit after a recovery, because an answer may have come into the open batch meanwhile.
-  resting: ['resting', 'gathering', 'committing', 'closed'],
-  gathering: ['resting', 'committing', 'closed'],
-  committing: ['resting', 'committing', 'failing', 'closed'],
-  // The outcome of a commit that was sent after the failed one.
-  failing: ['failing', 'recovering', 'closed'],
-  recovering: ['resting', 'closed'],
-  closed: ['closed'],
-};
+/** What moves a lane from phase to phase, and from which phases. A closed lane stays closed. */
+const TRANSITIONS = {
+  /** Something was decided while nothing was in flight. */
+  gather: { resting: 'gathering' },
+  /**
+   * A commit is sent. From rest directly only after a recovery, because an answer may have come into the open batch
+   * meanwhile.
+   */
+  send: { resting: 'committing', gathering: 'committing', committing: 'committing' },
+  /** Everything decided has its outcome. */
+  rest: { resting: 'resting', gathering: 'resting', committing: 'resting' },
+  /** A commit failed. Or, while others have no outcome yet, the outcome of a commit that was sent after it came. */
+  fail: { committing: 'failing', failing: 'failing' },
+  /** Every commit in flight has its outcome. */
+  recover: { failing: 'recovering' },
+  /** The failure is handled. */
+  resume: { recovering: 'resting' },
+  close: {
+    resting: 'closed',
+    gathering: 'closed',
+    committing: 'closed',
+    failing: 'closed',
+    recovering: 'closed',
+  },
+} as const satisfies Record<string, Readonly<Partial<Record<LanePhase, LanePhase>>>>;
+
+export type LaneTransition = keyof typeof TRANSITIONS;
+
+const NEXT: Readonly<Record<LaneTransition, Readonly<Partial<Record<LanePhase, LanePhase>>>>> = TRANSITIONS;
 
 /** The phase of a lane. Only this class changes it, and it refuses undefined transitions. */
 export class LaneState {
@@ -39,12 +58,11 @@ export class LaneState {
     return this.#phase === 'closed';
   }
 
-  /** Changes to a phase. A closed lane stays closed. @throws RangeError for an undefined transition, which is a bug. */
-  to(next: LanePhase): void {
+  /** Changes the phase. A closed lane stays closed. @throws RangeError for an undefined transition, which is a bug. */
+  do(transition: LaneTransition): void {
     if (this.#phase === 'closed') return;
-    if (!TRANSITIONS[this.#phase].includes(next)) {
-      throw new RangeError(`a lane cannot go from ${this.#phase} to ${next}`);
-    }
+    const next = NEXT[transition][this.#phase];
+    if (next === undefined) throw new RangeError(`a lane that is ${this.#phase} cannot ${transition}`);
     this.#phase = next;
   }
 }

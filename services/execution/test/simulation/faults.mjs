@@ -55,8 +55,8 @@ export const faults = [
     seed: 9,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
-        from: 'execution.currentLink = execution.committedLink;\n      if (',
+        file: `${partitions}/commit-recovery.ts`,
+        from: 'execution.currentLink = execution.committedLink;\n    if (',
         to: 'if (',
       },
     ],
@@ -143,7 +143,9 @@ export const faults = [
     name: 'decisions on a failed commit stand',
     what: 'what was decided on top of a failed commit is kept',
     seed: 9,
-    patches: [{ file: `${partitions}/lane.ts`, from: '      execution.current = execution.committed;\n', to: '' }],
+    patches: [
+      { file: `${partitions}/commit-recovery.ts`, from: '    execution.current = execution.committed;\n', to: '' },
+    ],
   },
   {
     name: 'a lane that rests on waiting inputs',
@@ -290,12 +292,12 @@ export const faults = [
     seed: 46275,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/commit-request.ts`,
         from: 'batch.events.filter(({ partition }) => partition.owned)',
         to: 'batch.events.filter(({ partition }) => partitions.some((item) => item.partition === partition.id))',
       },
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/commit-request.ts`,
         from: 'if (!changes.execution.partition.owned) continue;\n',
         to: 'if (!partitions.some((item) => item.partition === changes.execution.partition.id)) continue;\n',
       },
@@ -389,7 +391,13 @@ export const faults = [
     name: 'a start on its way has no effects',
     what: 'an execution whose start is being decided again counts as one whose effects were performed again',
     seed: 10493,
-    patches: [{ file: `${partitions}/lane.ts`, from: 'return input.missed(true);', to: 'return input.missed(false);' }],
+    patches: [
+      {
+        file: `${partitions}/input-decider.ts`,
+        from: 'return input.missed(true);',
+        to: 'return input.missed(false);',
+      },
+    ],
   },
   {
     name: 'a silent runner is waited for',
