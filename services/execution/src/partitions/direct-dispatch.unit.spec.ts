@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { RunnerBeat, Task } from '@batuta/contracts';
 import { newCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
-import type { DirectDispatchParts, RunnerAnswer } from './direct-dispatch.js';
+import type { DirectDispatchParts } from './direct-dispatch.js';
+import type { RunnerAnswer } from './task-sender.js';
 import type { TenantTerms } from './pool-queue.js';
 import type { Clock, LostTask, OutgoingTask, PublishOutcome, Runs } from './ports.js';
 

@@ -1,7 +1,7 @@
 import type { RunnerBeat } from '@batuta/contracts';
 import { newCounters } from '../../src/partitions/counters.js';
 import { DirectDispatch } from '../../src/partitions/direct-dispatch.js';
-import type { RunnerAnswer } from '../../src/partitions/direct-dispatch.js';
+import type { RunnerAnswer } from '../../src/partitions/task-sender.js';
 import type { TenantTerms } from '../../src/partitions/pool-queue.js';
 import type { Clock, EngineLog, OutgoingTask, PublishOutcome } from '../../src/partitions/ports.js';
 import type { SeededRandom } from './random.js';

@@ -3,6 +3,8 @@
 // for new seeds.
 const partitions = 'services/execution/src/partitions';
 const direct = `${partitions}/direct-dispatch.ts`;
+const table = `${partitions}/runner-table.ts`;
+const life = `${partitions}/runner-life.ts`;
 const domain = 'services/execution/src/domain';
 const memory = 'libs/event-store/src/memory/memory-event-store.ts';
 
@@ -404,10 +406,10 @@ export const faults = [
     what: 'a runner that gives no sign of life and answers nobody keeps its tasks',
     seed: 30,
     patches: [
-      { file: direct, from: 'if (silent > runner.expiresMs * STILL_SHARE)', to: 'if (silent > Infinity)' },
+      { file: life, from: 'if (silent > runner.expiresMs * STILL_SHARE)', to: 'if (silent > Infinity)' },
       {
-        file: direct,
-        from: "runner.pinged = false;\n      if (answer === 'no_responders') this.#lost(runner, 'it is not connected', true);",
+        file: life,
+        from: "runner.life = ANSWERED[runner.life];\n      if (answer === 'no_responders') lost(runner, 'it is not connected', true);",
         to: '',
       },
     ],
@@ -418,9 +420,9 @@ export const faults = [
     seed: 35,
     patches: [
       {
-        file: direct,
-        from: '      this.#holders.delete(key);\n      this.#stop(runner, sent);\n',
-        to: '      if (sent.done === undefined) continue;\n      this.#holders.delete(key);\n      this.#stop(runner, sent);\n',
+        file: table,
+        from: '      this.#holders.delete(key);\n      this.stop(runner, sent);\n',
+        to: '      if (sent.done === undefined) continue;\n      this.#holders.delete(key);\n      this.stop(runner, sent);\n',
       },
     ],
   },
@@ -447,7 +449,7 @@ export const faults = [
         to: '    if (sent === undefined || sent.share !== undefined) return false;\n    const { done: before } = sent as Sent;\n',
       },
       {
-        file: direct,
+        file: table,
         from: '    if (this.#holders.has(attemptKey)) return true;\n    for (const runner of this.#runners.values()) {\n      if ((pool === undefined || runner.pools.has(pool)) && runner.held.has(attemptKey)) return true;\n    }\n',
         to: '',
       },
@@ -458,15 +460,15 @@ export const faults = [
     what: 'each silence of a runner, and each moment without its connection, counts as an end with all that it has',
     seed: 402,
     patches: [
-      { file: direct, from: 'silent > runner.expiresMs * STILL_SHARE', to: 'silent > runner.expiresMs * SILENT_SHARE' },
+      { file: life, from: 'silent > runner.expiresMs * STILL_SHARE', to: 'silent > runner.expiresMs * SILENT_SHARE' },
       {
-        file: direct,
+        file: life,
         from: '    if (ended) this.#ended(runner);\n    else this',
         to: '    this.#ended(runner);\n    if (!ended) this',
       },
-      { file: direct, from: '      this.#lostRunners.lives(beat.incarnation);\n', to: '' },
+      { file: life, from: '    this.#lostRunners.lives(runner.incarnation);\n', to: '' },
       {
-        file: direct,
+        file: life,
         from: '    const run = { pool, incarnation };\n',
         to: '    const run = { pool, incarnation: `${incarnation}-${this.#parts.clock.elapsed()}` };\n',
       },
