@@ -344,8 +344,9 @@ export class DirectDispatch {
     if (small && this.#parts.direct !== false) {
       const runner = this.#table.withRoom(pool.name);
       if (runner !== undefined) {
-        if (pool.tenants > 1 && !pool.mayTake(share, this.#table.room(pool.name), this.#table.slots(pool.name)))
-          {return 'not_now';}
+        if (pool.tenants > 1 && !pool.mayTake(share, this.#table.room(pool.name), this.#table.slots(pool.name))) {
+          return 'not_now';
+        }
         pool.fullSince = undefined;
         pool.begin(share);
         this.#give(runner, share, task, done);

@@ -291,8 +291,9 @@ export class Lane {
       kept.push(changes);
     }
     this.#goOn();
-    if (kept.length > 0)
-      {owner.stored({ changes: kept, sentAt: batch.sentAt, endedAt: batch.endedAt, tookMs: batch.tookMs });}
+    if (kept.length > 0) {
+      owner.stored({ changes: kept, sentAt: batch.sentAt, endedAt: batch.endedAt, tookMs: batch.tookMs });
+    }
     const tickets = openTickets(kept);
     for (const changes of kept) {
       const { execution } = changes;
