@@ -85,7 +85,12 @@ const TERMS: Readonly<Record<string, TenantTerms>> = {
 export function ofATenant(task: OutgoingTask): OutgoingTask {
   const place = parseInt(task.attemptKey.slice(0, 8), 16) % 3;
   const tenantId = 'abc'.charAt(Number.isNaN(place) ? 0 : place);
-  return Object.create(task, { task: { value: { ...task.task, tenantId } } }) as OutgoingTask;
+  const { pool, attemptKey, again, lostRunners, priority, subject, messageId, length } = task;
+  return {
+    ...{ pool, attemptKey, again, lostRunners, priority, subject, messageId, length },
+    task: { ...task.task, tenantId },
+    isWanted: () => task.isWanted?.() ?? true,
+  };
 }
 
 /** An owner process's direct dispatch: the real one, with its messages to and from each runner. */
