@@ -21,9 +21,10 @@ import {
   taskInput,
 } from '../domain/index.js';
 import type { ChildEffect, State } from '../domain/index.js';
-import type { Answer, ChildAnswer, Input } from './inputs.js';
+import type { ChildAnswer, Input } from './inputs.js';
 import type { HotExecution, Partition } from './partition.js';
 import type { Clock, EngineLog, OwnStarts } from './ports.js';
+import { recordOutcome } from './recorded-outcome.js';
 import type { StartableConfigs, Unavailable } from './startable-configs.js';
 import type { StreamSender } from './stream-sender.js';
 
@@ -237,26 +238,15 @@ export class ChildEffects {
     return this.#parts.sender.tell(message, () => this.#wanted(execution, effect));
   }
 
-  /**
-   * The effect is done when its outcome is committed. Until then a next owner must find it after the published
-   * position.
-   */
   #record(execution: HotExecution, effect: ChildEffect, answer: ChildAnswer): Promise<void> {
-    return new Promise((resolve) => {
-      const submit = (): void => {
-        if (!this.#wanted(execution, effect)) return resolve();
-        this.#parts.submit(execution.partition, {
-          kind: 'child_answer',
-          executionId: execution.id,
-          childId: effect.childId,
-          answer,
-          settled: (settled: Answer) => {
-            if (settled.kind !== 'dropped') return resolve();
-            this.#parts.clock.after(RETRY_FIRST_MS, submit);
-          },
-        });
-      };
-      submit();
+    const { id: executionId, partition } = execution;
+    const { childId } = effect;
+    return new Promise((done) => {
+      recordOutcome(this.#parts, partition, {
+        wanted: () => this.#wanted(execution, effect),
+        inputOf: (settled) => ({ kind: 'child_answer', executionId, childId, answer, settled }),
+        done,
+      });
     });
   }
 }

@@ -20,7 +20,7 @@ import type { ChildEffects } from './child-effects.js';
 import type { ConfigRegistry } from './config-registry.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
-import type { Answer, Input } from './inputs.js';
+import type { Input } from './inputs.js';
 import type { StreamSender } from './stream-sender.js';
 import { misfit } from './misfit.js';
 import type { EffectTicket, HotExecution, Partition } from './partition.js';
@@ -34,6 +34,8 @@ import type {
   PublishOutcome,
   TaskTokens,
 } from './ports.js';
+import { recordOutcome } from './recorded-outcome.js';
+import type { Outcome } from './recorded-outcome.js';
 
 export interface EffectParts {
   readonly clock: Clock;
@@ -363,22 +365,19 @@ export class EffectPerformer {
     );
     const ended = reply?.ended;
     if (ended === undefined && reply?.outcome !== 'recorded') return;
-    await new Promise<void>((resolve) => {
-      const submit = (): void => {
-        if (!wanted()) return resolve();
-        this.#parts.submit(partition, {
+    await new Promise<void>((done) => {
+      recordOutcome(this.#parts, partition, {
+        wanted,
+        inputOf: (settled) => ({
           kind: 'dependency_answer',
           executionId: execution.id,
           dependencyId,
           order,
           ended,
-          settled: (answer: Answer) => {
-            if (answer.kind !== 'dropped') return resolve();
-            this.#parts.clock.after(RETRY_FIRST_MS, submit);
-          },
-        });
-      };
-      submit();
+          settled,
+        }),
+        done,
+      });
     });
   }
 
@@ -577,21 +576,10 @@ export class EffectPerformer {
     }));
   }
 
-  /**
-   * Submits the outcome of an effect. The effect is done only when the outcome is committed. Until then a next owner
-   * must find it after the published position.
-   */
-  #becomeEvent(
-    execution: HotExecution,
-    ticket: EffectTicket,
-    inputOf: (settled: (answer: Answer) => void) => Input,
-  ): void {
-    if (!execution.partition.owned) return this.#done(execution, ticket);
-    const settled = (answer: Answer): void => {
-      if (answer.kind !== 'dropped' || !execution.partition.owned) return this.#done(execution, ticket);
-      this.#parts.clock.after(RETRY_FIRST_MS, () => this.#becomeEvent(execution, ticket, inputOf));
-    };
-    this.#parts.submit(execution.partition, inputOf(settled));
+  #becomeEvent(execution: HotExecution, ticket: EffectTicket, inputOf: Outcome['inputOf']): void {
+    const { partition } = execution;
+    const done = (): void => this.#done(execution, ticket);
+    recordOutcome(this.#parts, partition, { wanted: () => partition.owned, inputOf, done });
   }
 }
 

@@ -23,9 +23,10 @@ import {
 } from '../domain/index.js';
 import type { ScheduleEffect, ScheduleState } from '../domain/index.js';
 import type { StreamChanges } from './batch.js';
-import type { Answer, Input, StartAnswerInput } from './inputs.js';
+import type { Input, StartAnswerInput } from './inputs.js';
 import type { EffectTicket, HotStream, Partition } from './partition.js';
 import type { Clock, EngineLog, Evaluator, OwnStarts } from './ports.js';
+import { recordOutcome } from './recorded-outcome.js';
 import type { StartableConfigs, Unavailable } from './startable-configs.js';
 import type { StreamSender } from './stream-sender.js';
 
@@ -94,21 +95,13 @@ export class ScheduleEffects {
     return partition.owned && committed !== undefined && isScheduleEffectWanted(committed, effect);
   }
 
-  /**
-   * The effect is done when its outcome is committed. Until then a next owner must find it after the published
-   * position.
-   */
   #record(stream: HotSchedule, effect: ScheduleEffect, start: Start | undefined, done: () => void): void {
-    if (start === undefined || !this.#wanted(stream, effect)) return done();
-    this.#parts.submit(stream.partition, {
-      kind: 'start_answer',
-      executionId: stream.id,
-      startedId: effect.executionId,
-      ...start,
-      settled: (answer: Answer) => {
-        if (answer.kind !== 'dropped' || !stream.partition.owned) return done();
-        this.#parts.clock.after(RETRY_FIRST_MS, () => this.#record(stream, effect, start, done));
-      },
+    if (start === undefined) return done();
+    const { executionId: startedId } = effect;
+    recordOutcome(this.#parts, stream.partition, {
+      wanted: () => this.#wanted(stream, effect),
+      inputOf: (settled) => ({ kind: 'start_answer', executionId: stream.id, startedId, ...start, settled }),
+      done,
     });
   }
 

@@ -192,8 +192,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/effects.ts`,
-        from: 'this.#parts.submit(execution.partition, inputOf(settled));',
-        to: 'this.#parts.submit(execution.partition, inputOf(() => undefined));\n    this.#done(execution, ticket);',
+        from: 'recordOutcome(this.#parts, partition, { wanted: () => partition.owned, inputOf, done });',
+        to: 'recordOutcome(this.#parts, partition, { wanted: () => partition.owned, inputOf, done: () => undefined });\n    done();',
       },
     ],
   },
