@@ -496,16 +496,24 @@ export { ScheduleEventSchema, ScheduleViewSchema } from './generated/batuta/exec
 export {
   KIND_FIELDS,
   KIND_NAMES,
+  anyObjectSchema,
   CONFIG_SCHEMA,
+  flagSchema,
   FLAT_CONFIG_SCHEMA,
   HINT,
   ifThen,
   isUuid,
+  listSchema,
   METADATA_SCHEMA,
+  millisecondsSchema,
   nameSchema,
   objectOf,
+  RETRY_SCHEMA,
   RULE,
+  textSchema,
   TOKEN_SCHEMA,
+  wholeSchema,
+  wordSchema,
 } from './config-schema/index.js';
 export type { DocumentSchema, ValueMistake, ValueRule } from './config-schema/index.js';
 export { AUDIT_FILTERS } from './operations/audit.js';

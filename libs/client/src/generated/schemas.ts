@@ -3884,16 +3884,19 @@ export interface PreviewBody {
   timetable: Timetable;
 }
 
+/** Why. */
 export interface ScheduleReason {
   /** Why. */
   reason?: string | undefined;
 }
 
+/** How it is started now. */
 export interface TriggerBody {
   /** What to do when others run. */
   overlap?: 'skip' | 'buffer_one' | 'buffer_all' | 'cancel_other' | 'terminate_other' | 'allow' | undefined;
 }
 
+/** A range of times, and how they are made up for. */
 export interface BackfillBody {
   /** The range begins here. */
   from: string;
@@ -3903,6 +3906,7 @@ export interface BackfillBody {
   overlap?: 'allow' | 'buffer_all' | undefined;
 }
 
+/** A workflow. */
 export interface WorkflowBody {
   /** Its name. */
   name: string;
@@ -3917,6 +3921,7 @@ export interface WorkflowBody {
     | undefined;
 }
 
+/** A task of a workflow. */
 export interface WorkflowTask {
   /** Default `task_1`, `task_2` and so on. */
   id?: string | undefined;
@@ -3927,7 +3932,24 @@ export interface WorkflowTask {
   /** Milliseconds that one attempt may take. */
   timeout_ms?: number | undefined;
   /** When a failed attempt is made again, as in a config. */
-  retry?: Record<string, unknown> | undefined;
+  retry?:
+    | {
+        /** Attempts in all, the first one included. */
+        max_attempts?: number | undefined;
+        /** Milliseconds before the second attempt. */
+        backoff_ms?: number | undefined;
+        /** Each wait is this many times the one before. */
+        backoff_coefficient?: number | undefined;
+        /** The longest wait, in milliseconds; default one hour. */
+        max_backoff_ms?: number | undefined;
+        /** `full`: each wait is drawn evenly from 0 to its length; `none`: it is not. */
+        jitter?: 'full' | 'none' | undefined;
+        /** Codes of failures after which there is no further attempt. */
+        non_retryable?: string[] | undefined;
+        /** No attempt begins later than these milliseconds after the first was scheduled. */
+        total_timeout_ms?: number | undefined;
+      }
+    | undefined;
 }
 
 export interface Workflow {
@@ -4040,6 +4062,7 @@ export interface WorkflowRunPage {
   next_cursor: string | null;
 }
 
+/** What a run is started with. */
 export interface RunBody {
   /** The input of the run. */
   input?: unknown | undefined;
@@ -4049,6 +4072,7 @@ export interface RunBody {
   priority?: 'high' | 'normal' | 'low' | undefined;
 }
 
+/** A process. */
 export interface ProcessBody {
   /** Its id, as dependencies name it. */
   id: string;
@@ -4074,6 +4098,7 @@ export interface ProcessBody {
     | undefined;
 }
 
+/** A step of a process. */
 export interface ProcessStep {
   /** The step. */
   id: string;
@@ -4093,7 +4118,24 @@ export interface ProcessStep {
   /** Milliseconds that one attempt may take. */
   timeout_ms?: number | undefined;
   /** When a failed attempt is made again, as in a config. */
-  retry?: Record<string, unknown> | undefined;
+  retry?:
+    | {
+        /** Attempts in all, the first one included. */
+        max_attempts?: number | undefined;
+        /** Milliseconds before the second attempt. */
+        backoff_ms?: number | undefined;
+        /** Each wait is this many times the one before. */
+        backoff_coefficient?: number | undefined;
+        /** The longest wait, in milliseconds; default one hour. */
+        max_backoff_ms?: number | undefined;
+        /** `full`: each wait is drawn evenly from 0 to its length; `none`: it is not. */
+        jitter?: 'full' | 'none' | undefined;
+        /** Codes of failures after which there is no further attempt. */
+        non_retryable?: string[] | undefined;
+        /** No attempt begins later than these milliseconds after the first was scheduled. */
+        total_timeout_ms?: number | undefined;
+      }
+    | undefined;
 }
 
 export interface Process {
@@ -4213,6 +4255,7 @@ export interface ProcessRunPage {
   next_cursor: string | null;
 }
 
+/** A task. */
 export interface TaskBody {
   /** Its id; by default the `Idempotency-Key`, or a new one. */
   task_id?: string | undefined;
@@ -4279,6 +4322,7 @@ export interface TaskPage {
   next_cursor: string | null;
 }
 
+/** The new time of a task. */
 export interface RescheduleBody {
   /** The new time; a time in the past means at once. */
   scheduled_time: string;

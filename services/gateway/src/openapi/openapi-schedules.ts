@@ -7,6 +7,8 @@ import {
   SCHEDULE_STATUSES,
   WEEKDAYS,
 } from '@batuta/contracts';
+import { shownBody } from '../dto/document-body.js';
+import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from '../schedules/body-schemas.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
@@ -220,18 +222,8 @@ export function scheduleSchemas(
       times: { type: 'array', description: 'The next times.', items: { type: 'string', format: 'date-time' } },
     }),
     PreviewBody: object({ timetable: ref('Timetable') }),
-    ScheduleReason: object({ reason: text('Why.', { maxLength: 2_000 }) }, []),
-    TriggerBody: object(
-      { overlap: text('What to do when others run.', { enum: [...OVERLAP_POLICIES], default: 'allow' }) },
-      [],
-    ),
-    BackfillBody: object(
-      {
-        from: time('The range begins here.'),
-        to: time('The range ends here, which belongs to it.'),
-        overlap: text('All at once, or one after the other.', { enum: ['allow', 'buffer_all'], default: 'buffer_all' }),
-      },
-      ['from', 'to'],
-    ),
+    ScheduleReason: shownBody(SCHEDULE_REASON),
+    TriggerBody: shownBody(TRIGGER_BODY),
+    BackfillBody: shownBody(BACKFILL_BODY),
   };
 }

@@ -1,13 +1,17 @@
+import { DEPENDENCY_ENDS, EXECUTION_STATUSES, PRIORITIES, STEP_STATUSES, WORK_STATUSES } from '@batuta/contracts';
+import type { DocumentSchema } from '@batuta/contracts';
+import { shownBody } from '../dto/document-body.js';
 import {
-  DEPENDENCY_ENDS,
-  EXECUTION_STATUSES,
-  LIMITS,
-  MOST_WORK_STEPS,
-  PRIORITIES,
-  STEP_STATUSES,
-  TASK_PRIORITIES,
-  WORK_STATUSES,
-} from '@batuta/contracts';
+  PROCESS_BODY,
+  PROCESS_STEP,
+  RESCHEDULE_BODY,
+  RUN_BODY,
+  TASK_BODY,
+  TASK_DATA,
+  WORKFLOW_BODY,
+  WORKFLOW_TASK,
+  WORK_CONFIG,
+} from '../work/body-schemas.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
@@ -18,8 +22,6 @@ const text = (description: string, more: OpenApiSchema = {}): OpenApiSchema => (
 });
 const time = (description: string): OpenApiSchema => text(description, { format: 'date-time' });
 const nullable = (schema: OpenApiSchema): OpenApiSchema => ({ ...schema, type: [schema['type'], 'null'] });
-const token = (description: string): OpenApiSchema => text(description, { pattern: '^[A-Za-z0-9_-]{1,64}$' });
-const anyObject = (description: string): OpenApiSchema => ({ type: 'object', additionalProperties: true, description });
 const anything = (description: string): OpenApiSchema => ({ description });
 const list = (description: string, items: OpenApiSchema, more: OpenApiSchema = {}): OpenApiSchema => ({
   type: 'array',
@@ -41,17 +43,8 @@ const nullableObject = (description: string, schema: OpenApiSchema): OpenApiSche
   description,
 });
 
-const LIMITS_OF_STEP = {
-  timeout_ms: { type: 'integer', description: 'Milliseconds that one attempt may take.', minimum: 1 },
-  retry: anyObject('When a failed attempt is made again, as in a config.'),
-};
-const CONFIG = {
-  description: 'How it goes on.',
-  ...object(
-    { continue_on_error: { type: 'boolean', description: 'A failure does not end the run.', default: false } },
-    [],
-  ),
-};
+const fieldOf = ({ properties }: DocumentSchema, field: string): OpenApiSchema =>
+  (properties as Record<string, OpenApiSchema>)[field] ?? {};
 const STATUS = text('Where it stands.', { enum: [...WORK_STATUSES] });
 const LAST_RUN = nullableObject(
   'The newest run; null when there is none.',
@@ -65,8 +58,6 @@ const OUTPUT_OMITTED: OpenApiSchema = {
   ...ref('Omitted'),
   description: 'In place of an output that is too large for the answer: where to read it.',
 };
-const TASK_DATA = object({ type: text('The agent or config that runs.', { minLength: 1, maxLength: 200 }) }, ['type']);
-const DATA = { ...TASK_DATA, additionalProperties: true, description: 'What runs, and its input beside `type`.' };
 const ENTRY = (what: string): OpenApiSchema =>
   object({
     id: text(`The ${what}.`),
@@ -103,17 +94,6 @@ const RUN = (entries: 'tasks' | 'steps'): OpenApiSchema =>
     ),
     [entries]: list(`What became of each.`, ref(entries === 'tasks' ? 'WorkflowTaskRun' : 'ProcessStepRun')),
   });
-const WAITS = list(
-  'Processes whose newest runs have to end first.',
-  object(
-    {
-      process: token('The process.'),
-      on: text('How its run has to end.', { enum: [...DEPENDENCY_ENDS], default: DEPENDENCY_ENDS[0] }),
-    },
-    ['process'],
-  ),
-  { maxItems: LIMITS.dependencies },
-);
 const ABOUT = {
   version: { type: 'integer', description: 'Grows by one with each change.' },
   created_by: text('The user who made it.'),
@@ -131,74 +111,35 @@ export function workSchemas(
     ...schema,
     properties: { ...(schema['properties'] as object), repeated },
   });
-  const name = text('Its name.', { minLength: 1, maxLength: 200 });
-  const tasks = list('Its tasks, in the order in which they run.', ref('WorkflowTask'), {
-    minItems: 1,
-    maxItems: MOST_WORK_STEPS,
-  });
-  const steps = list('Its steps, in the order in which they run.', ref('ProcessStep'), {
-    minItems: 1,
-    maxItems: MOST_WORK_STEPS,
-  });
+  const tasks = { ...fieldOf(WORKFLOW_BODY, 'tasks'), items: ref('WorkflowTask') };
+  const steps = { ...fieldOf(PROCESS_BODY, 'steps'), items: ref('ProcessStep') };
   return {
-    WorkflowBody: object({ name, tasks, config: CONFIG }, ['name', 'tasks']),
-    WorkflowTask: object(
-      {
-        id: token('Default `task_1`, `task_2` and so on.'),
-        type: text('The agent or config that runs. An agent comes before a config of the same name.', {
-          minLength: 1,
-          maxLength: 200,
-        }),
-        config: anyObject('Its input: a mapping, which sees the outputs of the tasks before it.'),
-        ...LIMITS_OF_STEP,
-      },
-      ['type'],
-    ),
+    WorkflowBody: shownBody(WORKFLOW_BODY, { tasks }),
+    WorkflowTask: shownBody(WORKFLOW_TASK),
     Workflow: again(
-      object({ id: text('The workflow.', { format: 'uuid' }), name, tasks, config: CONFIG, status: STATUS, ...ABOUT }),
+      object({
+        id: text('The workflow.', { format: 'uuid' }),
+        name: fieldOf(WORKFLOW_BODY, 'name'),
+        tasks,
+        config: WORK_CONFIG,
+        status: STATUS,
+        ...ABOUT,
+      }),
     ),
     WorkflowPage: page('workflows', 'Workflow'),
     WorkflowRun: again(RUN('tasks')),
     WorkflowTaskRun: ENTRY('task'),
     WorkflowRunPage: page('runs', 'WorkflowRun'),
-    RunBody: object(
-      {
-        input: anything('The input of the run.'),
-        start_at: time('Nothing runs before this time.'),
-        priority: text('The queue of its tasks.', { enum: [...PRIORITIES] }),
-      },
-      [],
-    ),
-    ProcessBody: object(
-      {
-        id: token('Its id, as dependencies name it.'),
-        steps,
-        dependencies: list('Processes whose newest runs have to complete first.', token('A process.'), {
-          maxItems: LIMITS.dependencies,
-        }),
-        after: WAITS,
-        config: CONFIG,
-      },
-      ['id', 'steps'],
-    ),
-    ProcessStep: object(
-      {
-        id: token('The step.'),
-        type: text('What it is.', { enum: ['workflow', 'task'] }),
-        name: text('Of a workflow: its name or id.', { minLength: 1, maxLength: 200 }),
-        input: anyObject('Of a workflow: its input, a mapping.'),
-        task_data: DATA,
-        ...LIMITS_OF_STEP,
-      },
-      ['id', 'type'],
-    ),
+    RunBody: shownBody(RUN_BODY),
+    ProcessBody: shownBody(PROCESS_BODY, { steps }),
+    ProcessStep: shownBody(PROCESS_STEP),
     Process: again(
       object({
-        id: token('Its id.'),
+        id: { ...fieldOf(PROCESS_BODY, 'id'), description: 'Its id.' },
         config_id: text('The config that it is.', { format: 'uuid' }),
         steps,
-        after: WAITS,
-        config: CONFIG,
+        after: fieldOf(PROCESS_BODY, 'after'),
+        config: WORK_CONFIG,
         status: STATUS,
         ...ABOUT,
       }),
@@ -207,27 +148,13 @@ export function workSchemas(
     ProcessRun: again(RUN('steps')),
     ProcessStepRun: ENTRY('step'),
     ProcessRunPage: page('runs', 'ProcessRun'),
-    TaskBody: object(
-      {
-        task_id: text('Its id; by default the `Idempotency-Key`, or a new one.', { minLength: 1, maxLength: 200 }),
-        task_data: DATA,
-        scheduled_time: time('Nothing runs before this time.'),
-        priority: {
-          type: 'integer',
-          description: '1 is the most urgent: 1 to 3 go to the queue `high`, 4 to 7 to `normal`, 8 to 10 to `low`.',
-          minimum: TASK_PRIORITIES.least,
-          maximum: TASK_PRIORITIES.most,
-          default: TASK_PRIORITIES.usual,
-        },
-      },
-      ['task_data'],
-    ),
+    TaskBody: shownBody(TASK_BODY),
     Task: again(
       object(
         {
           task_id: text('Its id.'),
           execution_id: text('The execution that it is.', { format: 'uuid' }),
-          task_data: DATA,
+          task_data: TASK_DATA,
           task_data_omitted: {
             description: 'In lists, when the input is large: `task_data` has its `type` alone.',
             ...object({ href: text('Where to read it.') }),
@@ -263,12 +190,6 @@ export function workSchemas(
       ),
     ),
     TaskPage: page('tasks', 'Task'),
-    RescheduleBody: object(
-      {
-        scheduled_time: time('The new time; a time in the past means at once.'),
-        reason: text('Why.', { minLength: 1, maxLength: 1_000 }),
-      },
-      ['scheduled_time'],
-    ),
+    RescheduleBody: shownBody(RESCHEDULE_BODY),
   };
 }

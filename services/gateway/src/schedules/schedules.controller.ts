@@ -1,14 +1,6 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
 import { scheduleMistakes, timetableMistakes, timetableOf, upcoming, withoutNulls } from '@batuta/calendar';
-import {
-  OVERLAP_POLICIES,
-  encodeCursor,
-  isoTime,
-  parseTime,
-  unknownField,
-  operations,
-  SCHEDULE_QUERIES,
-} from '@batuta/contracts';
+import { encodeCursor, isoTime, operations, SCHEDULE_QUERIES, unknownField } from '@batuta/contracts';
 import type {
   GetScheduleReply,
   JsonObject,
@@ -30,6 +22,7 @@ import type { FastifyReply } from 'fastify';
 import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { objectBody } from '../dto/checked.js';
+import { documentBody, epochOf } from '../dto/document-body.js';
 import { createdAt, idempotencyKeyOf, tagged } from '../http/headers.js';
 import { commandIdOf, executionIdOfKey, isUuid, uuidV7 } from '../http/ids.js';
 import { Conditions } from '../http/preconditions.js';
@@ -37,8 +30,13 @@ import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import { parseQuery, versionOf } from '../http/query.js';
 import { shownCursor } from '../http/shown.js';
 import { definitionOf, shownSchedule, shownScheduleEvent } from './shown-schedule.js';
+import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from './body-schemas.js';
+import type { BackfillBody, ScheduleReason, TriggerBody } from './body-schemas.js';
 import { RouteFor } from '../routes/operation-route.js';
 
+const readReason = documentBody<ScheduleReason>('The body', SCHEDULE_REASON);
+const readTrigger = documentBody<TriggerBody>('The body', TRIGGER_BODY);
+const readBackfill = documentBody<BackfillBody>('The body', BACKFILL_BODY);
 const HISTORY_LIST = 'schedule-history';
 
 /** The sender of a command, the schedule, and the idempotency key. */
@@ -152,7 +150,7 @@ export class SchedulesController {
     @Headers('idempotency-key') header: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return this.#control(reply, { principal, id, header, query }, { pause: reasonOf(body) });
+    return this.#control(reply, { principal, id, header, query }, { pause: readReason(body) });
   }
 
   @RouteFor(operations.schedules.resume)
@@ -164,7 +162,7 @@ export class SchedulesController {
     @Headers('idempotency-key') header: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return this.#control(reply, { principal, id, header, query }, { resume: reasonOf(body) });
+    return this.#control(reply, { principal, id, header, query }, { resume: readReason(body) });
   }
 
   @RouteFor(operations.schedules.trigger)
@@ -176,13 +174,7 @@ export class SchedulesController {
     @Headers('idempotency-key') header: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const { overlap } = fieldsOf(body, ['overlap']);
-    const policy = wordOf('/overlap', overlap, OVERLAP_POLICIES);
-    return this.#control(
-      reply,
-      { principal, id, header, query },
-      { trigger: policy === undefined ? {} : { overlap: policy } },
-    );
+    return this.#control(reply, { principal, id, header, query }, { trigger: readTrigger(body) });
   }
 
   @RouteFor(operations.schedules.backfill)
@@ -194,11 +186,8 @@ export class SchedulesController {
     @Headers('idempotency-key') header: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const { from, to, overlap } = fieldsOf(body, ['from', 'to', 'overlap']);
-    const policy = wordOf('/overlap', overlap, ['allow', 'buffer_all'] as const);
-    const [fromAt, toAt] = [timeOf('/from', from), timeOf('/to', to)];
-    if (toAt < fromAt) refuse([violation('/to', 'contradiction', 'must not be before from')]);
-    const backfill = { fromAt, toAt, ...(policy === undefined ? {} : { overlap: policy }) };
+    const { from, to, ...overlap } = readBackfill(body);
+    const backfill = { fromAt: epochOf(from), toAt: epochOf(to), ...overlap };
     return this.#control(reply, { principal, id, header, query }, { backfill });
   }
 
@@ -342,59 +331,6 @@ function refuse(errors: readonly Violation[]): void {
   if (errors.length === 0) return;
   const detail = errors.map(({ path, message }) => `${path === '' ? 'The body' : path.slice(1)} ${message}`).join('; ');
   throw new Problem('validation_failed', `${detail}.`, { errors: [...errors] });
-}
-
-/** The fields of an optional body. */
-function fieldsOf(body: JsonValue | undefined, known: readonly string[]): JsonObject {
-  if (body === undefined) return {};
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new Problem('validation_failed', 'The body must be a JSON object.', {
-      errors: [violation('', 'wrong_type', 'must be an object')],
-    });
-  }
-  refuse(
-    Object.keys(body)
-      .filter((key) => !known.includes(key))
-      .map((key) => unknownField('', key, known)),
-  );
-  return body;
-}
-
-function reasonOf(body: JsonValue | undefined): { reason?: string } {
-  const { reason } = fieldsOf(body, ['reason']);
-  if (reason === undefined || reason === null) return {};
-  if (typeof reason !== 'string') {
-    refuse([violation('/reason', 'wrong_type', 'must be a text')]);
-    return {};
-  }
-  if (reason.length > 2_000) refuse([violation('/reason', 'too_long', 'has more than 2000 characters')]);
-  return { reason };
-}
-
-function wordOf<const T extends string>(
-  path: string,
-  value: JsonValue | undefined,
-  words: readonly T[],
-): T | undefined {
-  if (value === undefined || value === null) return undefined;
-  const found = words.find((word) => word === value);
-  if (found === undefined) refuse([violation(path, 'not_allowed', `must be one of ${words.join(', ')}`)]);
-  return found;
-}
-
-function timeOf(path: string, value: JsonValue | undefined): number {
-  if (value === undefined || value === null) refuse([violation(path, 'required', 'must be there')]);
-  const found = typeof value === 'string' ? parseTime(value) : undefined;
-  if (found === undefined) {
-    refuse([
-      violation(
-        path,
-        typeof value === 'string' ? 'bad_format' : 'wrong_type',
-        'must be a time such as 2026-12-31T09:00:00Z',
-      ),
-    ]);
-  }
-  return Math.max(0, found ?? 0);
 }
 
 function timesOf(timetable: TimetableSpec, after: number, count: number): JsonObject {

@@ -1,56 +1,70 @@
-import { DEPENDENCY_ENDS, LIMITS, PRIORITIES, TASK_PRIORITIES } from '@batuta/contracts';
-import type { DependencyOn, JsonValue, Priority } from '@batuta/contracts';
-import { BodyReader } from './checks.js';
-import { stepsIn, taskData, tasksIn } from './steps.js';
+import { DEPENDENCY_ENDS, PRIORITIES, TASK_PRIORITIES } from '@batuta/contracts';
+import type { JsonObject, JsonValue, Priority } from '@batuta/contracts';
+import { documentBody, epochOf } from '../dto/document-body.js';
+import {
+  asAnswered,
+  PROCESS_BODY,
+  RESCHEDULE_BODY,
+  RUN_BODY,
+  TASK_BODY,
+  usualTaskId,
+  WORKFLOW_BODY,
+} from './body-schemas.js';
+import type {
+  ProcessBody,
+  ProcessStep,
+  RescheduleBody,
+  RunBody,
+  TaskBody,
+  TaskData,
+  WorkflowBody,
+  WorkflowTask,
+} from './body-schemas.js';
 import type { Said, WorkStep } from './steps.js';
 
-/** Fields that answers have beside what users say: a body may have them, and they are ignored. */
-const KEPT = ['id', 'status', 'version', 'created_by', 'created_at', 'updated_at', 'last_run', 'repeated'];
+const readWorkflow = documentBody<WorkflowBody>('The workflow', asAnswered(WORKFLOW_BODY));
+const readProcess = documentBody<ProcessBody>('The process', asAnswered(PROCESS_BODY, ['config_id']));
+const readTask = documentBody<TaskBody>('The task', TASK_BODY);
+const readRun = documentBody<RunBody>('The body', RUN_BODY);
+const readReschedule = documentBody<RescheduleBody>('The body', RESCHEDULE_BODY);
 
 /** The body of a workflow. @throws Problem validation_failed. */
 export function workflowIn(body: JsonValue): Said {
-  const reader = new BodyReader('The workflow');
-  const { name, tasks, config } = reader.fields('', body, ['name', 'tasks', 'config', ...KEPT]);
-  const steps = tasksIn(reader, tasks);
-  const { continue_on_error: goesOn } = reader.fields('/config', config, ['continue_on_error']);
-  const continueOnError = reader.flag('/config/continue_on_error', goesOn);
-  const said = { name: reader.name('/name', name), steps, continueOnError };
-  reader.end();
-  return said;
+  const { name, tasks, config } = readWorkflow(body);
+  return { name, steps: tasks.map(taskOf), continueOnError: config?.continue_on_error === true };
+}
+
+function taskOf({ id, type, config, timeout_ms: timeoutMs, retry }: WorkflowTask, index: number): WorkStep {
+  const step = `/tasks/${index}`;
+  const at = { step, type: `${step}/type`, config: `${step}/config` };
+  return { id: id ?? usualTaskId(index), type, isWorkflow: false, config, timeoutMs, retry, at };
 }
 
 /** The body of a process. @throws Problem validation_failed. */
 export function processIn(body: JsonValue): Said {
-  const reader = new BodyReader('The process');
-  const known = ['steps', 'dependencies', 'after', 'config', 'config_id', ...KEPT];
-  const { id, steps: given, dependencies, after, config } = reader.fields('', body, known);
-  const steps = stepsIn(reader, given);
+  const { id, steps, dependencies = [], after = [], config } = readProcess(body);
+  const [on] = DEPENDENCY_ENDS;
   const waits = [
-    ...reader.list('/dependencies', dependencies, LIMITS.dependencies).map((each, index) => ({
-      process: reader.token(`/dependencies/${index}`, each),
-      on: DEPENDENCY_ENDS[0] as DependencyOn,
-      path: `/dependencies/${index}`,
-    })),
-    ...reader.list('/after', after, LIMITS.dependencies).map((each, index) => {
-      const path = `/after/${index}`;
-      const { process, on } = reader.fields(path, each, ['process', 'on']);
-      const found = reader.word(`${path}/on`, on, DEPENDENCY_ENDS) ?? DEPENDENCY_ENDS[0];
-      return { process: reader.token(`${path}/process`, process), on: found, path: `${path}/process` };
-    }),
+    ...dependencies.map((process, index) => ({ process, on, path: `/dependencies/${index}` })),
+    ...after.map((each, index) => ({ on, ...each, path: `/after/${index}/process` })),
   ];
-  const { continue_on_error: goesOn } = reader.fields('/config', config, ['continue_on_error']);
-  const continueOnError = reader.flag('/config/continue_on_error', goesOn);
-  const name = reader.token('/id', id);
-  const seen = new Set<string>();
-  for (const { process, path } of waits) {
-    if (process !== '' && seen.has(process)) {
-      reader.mistake(path, 'duplicate_dependency', `"${process}" stands twice`);
-    }
-    if (process !== '' && process === name) reader.mistake(path, 'self_dependency', 'is the process itself');
-    seen.add(process);
+  return { name: id, steps: steps.map(stepOf), continueOnError: config?.continue_on_error === true, after: waits };
+}
+
+function stepOf(said: ProcessStep, index: number): WorkStep {
+  const step = `/steps/${index}`;
+  const { id, type, name = '', input, task_data: data, timeout_ms: timeoutMs, retry } = said;
+  const base = { id, isWorkflow: type === 'workflow', timeoutMs, retry };
+  if (data === undefined) {
+    return { ...base, type: name, config: input, at: { step, type: `${step}/name`, config: `${step}/input` } };
   }
-  reader.end();
-  return { name, steps, continueOnError, after: waits };
+  const at = { step, type: `${step}/task_data/type`, config: `${step}/task_data` };
+  return { ...base, ...runOf(data), at };
+}
+
+/** What a task runs, and with what: `type` beside the fields of its input. */
+function runOf({ type, ...config }: TaskData): { readonly type: string; readonly config: JsonObject | undefined } {
+  return { type, config: Object.keys(config).length === 0 ? undefined : config };
 }
 
 /** The fair queue that a task of this priority goes to. */
@@ -68,18 +82,10 @@ export interface TaskSaid {
 
 /** The body of a task. @throws Problem validation_failed. */
 export function taskIn(body: JsonValue): TaskSaid {
-  const reader = new BodyReader('The task');
-  const { task_id: id, ...fields } = reader.fields('', body, ['task_id', 'task_data', 'scheduled_time', 'priority']);
-  const { task_data: data, scheduled_time: scheduled, priority } = fields;
-  if (data === undefined) reader.mistake('/task_data', 'required', 'is required');
-  const at = { step: '/task_data', type: '/task_data/type', config: '/task_data' };
-  const step = { id: 'task', ...taskData(reader, '/task_data', data), isWorkflow: false, at };
-  const taskId = id === undefined ? undefined : reader.name('/task_id', id);
-  const scheduledAt = reader.time('/scheduled_time', scheduled);
-  const { least, most, usual } = TASK_PRIORITIES;
-  const number = reader.whole('/priority', priority, least, most) ?? usual;
-  reader.end();
-  return { taskId, step: { ...step, timeoutMs: undefined, retry: undefined }, scheduledAt, priority: number };
+  const { task_id: taskId, task_data: data, scheduled_time: at, priority = TASK_PRIORITIES.usual } = readTask(body);
+  const places = { step: '/task_data', type: '/task_data/type', config: '/task_data' };
+  const step = { id: 'task', ...runOf(data), isWorkflow: false, at: places, timeoutMs: undefined, retry: undefined };
+  return { taskId, step, scheduledAt: at === undefined ? undefined : epochOf(at), priority };
 }
 
 /** What a run is started with. @throws Problem validation_failed. */
@@ -88,13 +94,12 @@ export function runIn(body: JsonValue | undefined): {
   readonly startAt: number | undefined;
   readonly priority: Priority | undefined;
 } {
-  const reader = new BodyReader('The body');
-  const { input, start_at: start, priority } = reader.fields('', body, ['input', 'start_at', 'priority']);
-  const said = {
-    input,
-    startAt: reader.time('/start_at', start),
-    priority: reader.word('/priority', priority, PRIORITIES),
-  };
-  reader.end();
-  return said;
+  const { input, start_at: start, priority } = readRun(body ?? undefined);
+  return { input, startAt: start === undefined ? undefined : epochOf(start), priority };
+}
+
+/** The new time of a task. @throws Problem validation_failed. */
+export function rescheduleIn(body: JsonValue): { readonly startAt: number; readonly reason?: string } {
+  const { scheduled_time: at, reason } = readReschedule(body);
+  return { startAt: epochOf(at), ...(reason === undefined ? {} : { reason }) };
 }

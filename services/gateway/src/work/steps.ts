@@ -1,13 +1,12 @@
-import { MOST_WORK_STEPS } from '@batuta/contracts';
 import type {
   DependencyOn,
   JsonObject,
   JsonValue,
   OrchestrationDefinition,
+  Retry,
   StepDefinition,
   Violation,
 } from '@batuta/contracts';
-import type { BodyReader } from './checks.js';
 
 /** What the platform keeps a config for; the configs are named and marked so. */
 export type KeptFor = 'workflow' | 'process' | 'task';
@@ -20,8 +19,8 @@ export interface WorkStep {
   readonly isWorkflow: boolean;
   /** The input: an object as the user said it, with expressions. */
   readonly config: JsonObject | undefined;
-  readonly timeoutMs: JsonValue | undefined;
-  readonly retry: JsonValue | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly retry: Retry | undefined;
   /** Places of the step, of what it runs and of its input, in the body. */
   readonly at: { readonly step: string; readonly type: string; readonly config: string };
 }
@@ -40,74 +39,6 @@ export interface Said {
   readonly steps: readonly WorkStep[];
   readonly continueOnError: boolean;
   readonly after?: readonly ProcessDependency[];
-}
-
-const TASK_FIELDS = ['id', 'type', 'config', 'timeout_ms', 'retry'];
-const STEP_FIELDS = ['id', 'type', 'name', 'task_data', 'input', 'timeout_ms', 'retry'];
-const STEP_TYPES = ['workflow', 'task'] as const;
-
-/** Tasks of a workflow: `[{type, config}]`. */
-export function tasksIn(reader: BodyReader, value: JsonValue | undefined): readonly WorkStep[] {
-  const tasks = reader.list('/tasks', value, MOST_WORK_STEPS, 1).map((entry, index): WorkStep => {
-    const step = `/tasks/${index}`;
-    const { id, type, config, timeout_ms: timeoutMs, retry } = reader.fields(step, entry, TASK_FIELDS);
-    return {
-      id: id === undefined ? `task_${index + 1}` : reader.token(`${step}/id`, id),
-      type: reader.name(`${step}/type`, type),
-      isWorkflow: false,
-      config: config === undefined ? undefined : reader.fields(`${step}/config`, config, [], true),
-      timeoutMs,
-      retry,
-      at: { step, type: `${step}/type`, config: `${step}/config` },
-    };
-  });
-  refuseTwice(reader, tasks);
-  return tasks;
-}
-
-/** Steps of a process: `{id, type: workflow, name}` or `{id, type: task, task_data: {type, …}}`. */
-export function stepsIn(reader: BodyReader, value: JsonValue | undefined): readonly WorkStep[] {
-  const steps = reader.list('/steps', value, MOST_WORK_STEPS, 1).map((entry, index): WorkStep => {
-    const step = `/steps/${index}`;
-    const fields = reader.fields(step, entry, STEP_FIELDS);
-    const { id, type: kind, name, task_data: data, input, timeout_ms: timeoutMs, retry } = fields;
-    const isWorkflow = kind === 'workflow';
-    if (kind === undefined) reader.mistake(`${step}/type`, 'required', 'is required');
-    reader.word(`${step}/type`, kind, STEP_TYPES);
-    const base = { id: reader.token(`${step}/id`, id), isWorkflow, timeoutMs, retry };
-    if (isWorkflow) {
-      if (data !== undefined) reader.mistake(`${step}/task_data`, 'contradiction', 'is for steps of type task');
-      const config = input === undefined ? undefined : reader.fields(`${step}/input`, input, [], true);
-      const at = { step, type: `${step}/name`, config: `${step}/input` };
-      return { ...base, type: reader.name(`${step}/name`, name), config, at };
-    }
-    if (name !== undefined) reader.mistake(`${step}/name`, 'contradiction', 'is for steps of type workflow');
-    if (input !== undefined) reader.mistake(`${step}/input`, 'contradiction', 'is for steps of type workflow');
-    if (kind === 'task' && data === undefined) reader.mistake(`${step}/task_data`, 'required', 'is required');
-    const at = { step, type: `${step}/task_data/type`, config: `${step}/task_data` };
-    return { ...base, ...taskData(reader, at.config, data), at };
-  });
-  refuseTwice(reader, steps);
-  return steps;
-}
-
-/** What a task runs, and with what: `type` beside the fields of its input. */
-export function taskData(
-  reader: BodyReader,
-  path: string,
-  value: JsonValue | undefined,
-): { readonly type: string; readonly config: JsonObject | undefined } {
-  if (value === undefined) return { type: '', config: undefined };
-  const { type, ...config } = reader.fields(path, value, [], true);
-  return { type: reader.name(`${path}/type`, type), config: Object.keys(config).length === 0 ? undefined : config };
-}
-
-function refuseTwice(reader: BodyReader, steps: readonly WorkStep[]): void {
-  const seen = new Set<string>();
-  for (const { id, at } of steps) {
-    if (id !== '' && seen.has(id)) reader.mistake(`${at.step}/id`, 'duplicate_id', `"${id}" stands twice`);
-    seen.add(id);
-  }
 }
 
 /** What a config runs in a step's place: an agent, or an execution of another config. */
@@ -138,7 +69,7 @@ export function definitionOf(
       ...targetOf(step),
       ...(step.config === undefined ? {} : { input: step.config }),
       ...(step.timeoutMs === undefined ? {} : { timeout_ms: step.timeoutMs }),
-      ...(step.retry === undefined ? {} : { retry: step.retry }),
+      ...(step.retry === undefined ? {} : { retry: step.retry as unknown as JsonValue }),
       ...(continueOnError ? { on_failure: 'continue' } : {}),
       ...(index === 0 ? {} : { dependencies: [steps[index - 1]?.id ?? ''] }),
     })),

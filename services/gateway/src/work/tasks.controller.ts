@@ -24,8 +24,7 @@ import { parseQuery } from '../http/query.js';
 import { admittedHeaders } from '../http/rate-limit.js';
 import { shownCursor } from '../http/shown.js';
 import { RouteFor } from '../routes/operation-route.js';
-import { BodyReader } from './checks.js';
-import { queueOf, taskIn } from './bodies.js';
+import { queueOf, rescheduleIn, taskIn } from './bodies.js';
 import { reasonOf } from './reason.js';
 import { workStatusOf } from './shown-runs.js';
 import { Work } from './work.js';
@@ -108,13 +107,8 @@ export class TasksController {
     @Headers('idempotency-key') header: string | undefined,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const reader = new BodyReader('The body');
-    const { scheduled_time: scheduled, reason } = reader.fields('', body, ['scheduled_time', 'reason']);
-    if (scheduled === undefined) reader.mistake('/scheduled_time', 'required', 'is required');
-    const startAt = reader.time('/scheduled_time', scheduled) ?? 0;
-    const why = reason === undefined ? {} : { reason: reader.name('/reason', reason, 1_000) };
-    reader.end();
-    return this.#control(principal, taskId, { reschedule: { startAt, ...why } }, header);
+    const reschedule = rescheduleIn(body);
+    return this.#control(principal, taskId, { reschedule }, header);
   }
 
   @RouteFor(operations.tasks.cancel)
