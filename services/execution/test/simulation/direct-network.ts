@@ -87,7 +87,14 @@ export function ofATenant(task: OutgoingTask): OutgoingTask {
   const tenantId = 'abc'.charAt(Number.isNaN(place) ? 0 : place);
   const { pool, attemptKey, again, lostRunners, priority, subject, messageId, length } = task;
   return {
-    ...{ pool, attemptKey, again, lostRunners, priority, subject, messageId, length },
+    pool,
+    attemptKey,
+    again,
+    lostRunners,
+    priority,
+    subject,
+    messageId,
+    length,
     task: { ...task.task, tenantId },
     isWanted: () => task.isWanted?.() ?? true,
   };
