@@ -8,7 +8,7 @@ import {
   WEEKDAYS,
 } from '@batuta/contracts';
 import { shownBody } from '../dto/document-body.js';
-import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from '../schedules/body-schemas.js';
+import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from '../dto/schedule-bodies.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });

@@ -11,7 +11,7 @@ import {
   WORKFLOW_BODY,
   WORKFLOW_TASK,
   WORK_CONFIG,
-} from '../work/body-schemas.js';
+} from '../dto/work-bodies.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });

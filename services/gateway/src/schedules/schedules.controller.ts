@@ -30,8 +30,8 @@ import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import { parseQuery, versionOf } from '../http/query.js';
 import { shownCursor } from '../http/shown.js';
 import { definitionOf, shownSchedule, shownScheduleEvent } from './shown-schedule.js';
-import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from './body-schemas.js';
-import type { BackfillBody, ScheduleReason, TriggerBody } from './body-schemas.js';
+import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from '../dto/schedule-bodies.js';
+import type { BackfillBody, ScheduleReason, TriggerBody } from '../dto/schedule-bodies.js';
 import { RouteFor } from '../routes/operation-route.js';
 
 const readReason = documentBody<ScheduleReason>('The body', SCHEDULE_REASON);

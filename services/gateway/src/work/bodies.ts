@@ -9,7 +9,7 @@ import {
   TASK_BODY,
   usualTaskId,
   WORKFLOW_BODY,
-} from './body-schemas.js';
+} from '../dto/work-bodies.js';
 import type {
   ProcessBody,
   ProcessStep,
@@ -19,7 +19,7 @@ import type {
   TaskData,
   WorkflowBody,
   WorkflowTask,
-} from './body-schemas.js';
+} from '../dto/work-bodies.js';
 import type { Said, WorkStep } from './steps.js';
 
 const readWorkflow = documentBody<WorkflowBody>('The workflow', asAnswered(WORKFLOW_BODY));

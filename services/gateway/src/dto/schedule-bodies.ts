@@ -1,6 +1,6 @@
 import { objectOf, OVERLAP_POLICIES, RULE, textSchema, wordSchema, parseTime } from '@batuta/contracts';
 import type { DocumentSchema, JsonObject, OverlapPolicy } from '@batuta/contracts';
-import { timeSchema } from '../dto/document-body.js';
+import { timeSchema } from './document-body.js';
 
 // The bodies of commands to schedules. They are checked by these schemas, and OpenAPI shows them.
 

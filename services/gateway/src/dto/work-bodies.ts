@@ -27,7 +27,7 @@ import type {
   ValueMistake,
   ValueRule,
 } from '@batuta/contracts';
-import { timeSchema } from '../dto/document-body.js';
+import { timeSchema } from './document-body.js';
 
 // The bodies of workflows, processes and tasks. They are checked by these schemas, and OpenAPI shows them.
 
