@@ -8,8 +8,6 @@ const LEAST_PART = 6;
  * individually.
  */
 const LEAST_LINE = 16;
-/** Forms up to so many characters are looked for by hashes, which is faster; the time for longer ones would grow with their length. */
-const LONGEST_HASHED = 64;
 const ELLIPSIS = /(?:…|\.\.\.)$/;
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -20,25 +18,25 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
  * that were changed in another way.
  */
 export class HiddenValues {
-  /** In small letters. */
-  readonly #index: FormIndex;
-  /** Forms that are very long, and the same ones backwards. */
-  readonly #long: FormWalk;
-  readonly #longBackwards: FormWalk;
+  readonly #walk: FormWalk;
+  /** The same forms backwards, for those of which a text begins with the end. */
+  readonly #backwards: FormWalk;
+  /** How forms begin. Undefined when one of them is too short to be found so. */
+  readonly #beginnings: HashFilter | undefined;
+  readonly #ends: HashFilter;
   readonly #isEmpty: boolean;
-  readonly #forms: ReadonlySet<string>;
-  #all: FormWalk | undefined;
 
   constructor(values: Iterable<string>) {
+    /** In small letters. */
     const forms = new Set<string>();
     for (const value of values) for (const form of smallFormsOf(value)) if (form !== '') forms.add(form);
-    this.#forms = forms;
-    this.#isEmpty = forms.size === 0;
-    const isHashed = ({ length }: string): boolean => length >= LEAST_PART && length <= LONGEST_HASHED;
-    this.#index = new FormIndex([...forms].filter(isHashed));
-    const long = [...forms].filter((form) => !isHashed(form));
-    this.#long = new FormWalk(long);
-    this.#longBackwards = new FormWalk(long.map(backwards));
+    const all = [...forms];
+    this.#isEmpty = all.length === 0;
+    this.#walk = new FormWalk(all);
+    this.#backwards = new FormWalk(all.map(backwards));
+    const long = all.filter(({ length }) => length >= LEAST_PART);
+    this.#beginnings = long.length < all.length ? undefined : new HashFilter(long, () => 0);
+    this.#ends = new HashFilter(long, ({ length }) => length - LEAST_PART);
   }
 
   get isEmpty(): boolean {
@@ -48,14 +46,13 @@ export class HiddenValues {
   /** Returns the text without the values. */
   text(text: string): string {
     if (this.#isEmpty || text.length < LEAST_PART) return text;
-    const found = this.#index.find(text);
-    if (this.#long.longest > 0) this.#findLong(text, found);
+    const found = this.#find(text);
     return found.length === 0 ? text : without(text, found);
   }
 
   /** Takes the values out of a text that comes in pieces, also where a value is divided. */
   stream(): HiddenStream {
-    return new HiddenStream(this, (this.#all ??= new FormWalk([...this.#forms])));
+    return new HiddenStream(this, this.#walk);
   }
 
   /** Returns the JSON without the values in texts, names of fields and numbers. Parts that contain none are shared. */
@@ -83,99 +80,61 @@ export class HiddenValues {
     return changed ? Object.fromEntries(fields) : value;
   }
 
-  /** Adds where long forms stand, whole or cut by an end of the text. */
-  #findLong(text: string, found: Place[]): void {
-    const [walk, back] = [this.#long, this.#longBackwards];
-    const end = text.replace(ELLIPSIS, '');
+  /**
+   * Where forms stand, whole or cut by an end of the text. A hash of each few characters in a row says whether a form
+   * may begin or end so. The walk begins only there, since most of most texts is like no form at all.
+   */
+  #find(text: string): Place[] {
+    const found: Place[] = [];
+    const [walk, beginnings, ends] = [this.#walk, this.#beginnings, this.#ends];
+    const { length } = text;
+    const { longest } = this.#backwards;
+    const end = length - (ELLIPSIS.exec(text)?.[0].length ?? 0);
     let state = ROOT;
-    for (let at = 0; at < text.length; at += 1) {
-      state = walk.next(state, smallUnit(text.charCodeAt(at)));
+    let isWalking = beginnings === undefined;
+    let lastEnd = 0;
+    let hash = 0;
+    for (let at = 0; at < length; at += 1) {
+      const unit = smallUnit(text.charCodeAt(at));
+      hash = (Math.imul(hash, BASE) + unit) | 0;
+      if (at >= LEAST_PART) {
+        hash = (hash - Math.imul(smallUnit(text.charCodeAt(at - LEAST_PART)), OUTGOING)) | 0;
+      }
+      if (at >= LEAST_PART - 1) {
+        if (at < longest && at < end && ends.mayHave(hash)) lastEnd = at + 1;
+        if (!isWalking && beginnings?.mayHave(hash) === true) {
+          // What the text ends with here that a form begins with is no longer than what was hashed.
+          state = ROOT;
+          for (let from = at - LEAST_PART + 1; from < at; from += 1) {
+            state = walk.next(state, smallUnit(text.charCodeAt(from)));
+          }
+          isWalking = true;
+        }
+      }
+      if (!isWalking) continue;
+      state = walk.next(state, unit);
       const match = walk.matchOf(state);
       if (match > 0) found.push([at + 1 - match, at + 1]);
-      const cut = at + 1 === end.length ? walk.lengthOf(state) : 0;
-      if (cut >= LEAST_PART) found.push([end.length - cut, text.length]);
+      const begun = walk.lengthOf(state);
+      if (at + 1 === end && begun >= LEAST_PART) found.push([end - begun, length]);
+      isWalking = begun >= LEAST_PART || beginnings === undefined;
     }
-    state = ROOT;
-    for (let at = Math.min(end.length, back.longest) - 1; at >= 0; at -= 1) {
-      state = back.next(state, smallUnit(end.charCodeAt(at)));
-    }
-    const cut = back.lengthOf(state);
+    const cut = this.#lengthOfCut(text, lastEnd);
     if (cut >= LEAST_PART) found.push([0, cut]);
+    return found;
+  }
+
+  /** How much of the text before this place is the end of a form whose beginning is cut off. */
+  #lengthOfCut(text: string, before: number): number {
+    let state = ROOT;
+    for (let at = before - 1; at >= 0; at -= 1) {
+      state = this.#backwards.next(state, smallUnit(text.charCodeAt(at)));
+    }
+    return this.#backwards.lengthOf(state);
   }
 }
 
 type Place = [from: number, to: number];
-
-/**
- * Finds any number of forms in one pass over a text: a hash of each few characters in a row says whether a form begins or ends so, and a search
- * in the sorted forms says which.
- */
-class FormIndex {
-  readonly #sorted: readonly string[];
-  /** Each form backwards, for those of which a text begins with the end. */
-  readonly #backwards: readonly string[];
-  readonly #longest: number;
-  readonly #beginnings: HashFilter;
-  readonly #ends: HashFilter;
-
-  constructor(forms: readonly string[]) {
-    this.#sorted = forms.toSorted(byUnits);
-    this.#backwards = forms.map(backwards).toSorted(byUnits);
-    this.#longest = forms.reduce((longest, { length }) => Math.max(longest, length), 0);
-    this.#beginnings = new HashFilter(forms.length);
-    this.#ends = new HashFilter(forms.length);
-    for (const form of forms) {
-      this.#beginnings.add(hashOf(form, 0));
-      this.#ends.add(hashOf(form, form.length - LEAST_PART));
-    }
-  }
-
-  find(text: string): Place[] {
-    const found: Place[] = [];
-    if (this.#sorted.length === 0) return found;
-    const { length } = text;
-    let lower: string | undefined;
-    let hash = 0;
-    for (let at = 0; at < length; at += 1) {
-      hash = (Math.imul(hash, BASE) + smallUnit(text.charCodeAt(at))) | 0;
-      if (at >= LEAST_PART) {
-        hash = (hash - Math.imul(smallUnit(text.charCodeAt(at - LEAST_PART)), OUTGOING)) | 0;
-      }
-      if (at < LEAST_PART - 1) continue;
-      if (this.#beginnings.mayHave(hash)) this.#begins((lower ??= small(text)), at - LEAST_PART + 1, text, found);
-      if (at < this.#longest && this.#ends.mayHave(hash)) this.#ended((lower ??= small(text)), at + 1, found);
-    }
-    return found;
-  }
-
-  /** Whether a form stands at this place, or the beginning of one that the end of the text cuts off. */
-  #begins(lower: string, at: number, text: string, found: Place[]): void {
-    let rest = lower.slice(at, at + this.#longest);
-    // The greatest form that is not greater than what follows either stands here, or shares some of it with the one that does.
-    while (rest.length >= LEAST_PART) {
-      const form = this.#sorted[firstAfter(this.#sorted, rest) - 1];
-      if (form === undefined) break;
-      const shared = sharedLength(form, rest);
-      if (shared === form.length) {
-        found.push([at, at + shared]);
-        return;
-      }
-      rest = rest.slice(0, shared);
-    }
-    if (at + this.#longest <= lower.length) return;
-    const left = lower.slice(at).replace(ELLIPSIS, '');
-    if (left.length < LEAST_PART) return;
-    const next = this.#sorted[firstAfter(this.#sorted, left)];
-    if (next?.startsWith(left) === true) found.push([at, text.length]);
-  }
-
-  /** Whether what stands before this place is the end of a form, whose beginning is cut off. */
-  #ended(lower: string, end: number, found: Place[]): void {
-    const before = backwards(lower.slice(0, end));
-    const next = this.#backwards[firstAfter(this.#backwards, before)];
-    if (next?.startsWith(before) === true) found.push([0, end]);
-  }
-}
 
 const BASE = 0x01_00_01_93;
 /** The base to the power of the characters of a hash. */
@@ -192,15 +151,15 @@ class HashFilter {
   readonly #bits: Uint32Array;
   readonly #shift: number;
 
-  constructor(count: number) {
-    const power = Math.min(26, Math.max(10, Math.ceil(Math.log2(Math.max(1, count))) + 6));
+  /** `from`: where in each form the characters begin that are hashed. */
+  constructor(forms: readonly string[], from: (form: string) => number) {
+    const power = Math.min(26, Math.max(10, Math.ceil(Math.log2(Math.max(1, forms.length))) + 6));
     this.#bits = new Uint32Array(2 ** (power - 5));
     this.#shift = 32 - power;
-  }
-
-  add(hash: number): void {
-    const bit = this.#bitOf(hash);
-    this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] ?? 0) | (1 << (bit & 31));
+    for (const form of forms) {
+      const bit = this.#bitOf(hashOf(form, from(form)));
+      this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] ?? 0) | (1 << (bit & 31));
+    }
   }
 
   mayHave(hash: number): boolean {
@@ -216,24 +175,6 @@ class HashFilter {
 const byUnits = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
 /** By code units: it is compared with what was turned around in the same way. */
 const backwards = (text: string): string => text.split('').toReversed().join('');
-
-/** Where in the sorted texts the first one stands that is greater. */
-function firstAfter(sorted: readonly string[], text: string): number {
-  let [from, to] = [0, sorted.length];
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((sorted[middle] as string) <= text) from = middle + 1;
-    else to = middle;
-  }
-  return from;
-}
-
-function sharedLength(one: string, other: string): number {
-  const most = Math.min(one.length, other.length);
-  let shared = 0;
-  while (shared < most && one.charCodeAt(shared) === other.charCodeAt(shared)) shared += 1;
-  return shared;
-}
 
 const smallUnit = (unit: number): number => (unit >= 65 && unit <= 90 ? unit + 32 : unit);
 

@@ -184,6 +184,17 @@ describe('a text in pieces', () => {
     );
   });
 
+  it.each([6, 30, 60])('costs about as much for texts that are like many values of %s characters', (length) => {
+    const values = Array.from({ length: 1_000 }, (_, n) => `${'a'.repeat(length)}${n}`);
+    const many = new HiddenValues(values);
+    const text = `say ${'a'.repeat(length)} `.repeat(Math.ceil((512 * 1024) / (length + 5))) + 'now';
+    const started = performance.now();
+    expect(many.text(text) === text).toBe(true);
+    expect(many.text('a'.repeat(512 * 1024)) === 'a'.repeat(512 * 1024)).toBe(false);
+    // It was more than four seconds.
+    expect(performance.now() - started).toBeLessThan(4_000);
+  });
+
   it.each([130, 500])('costs no more for one letter when values have %s of it in a row', (length) => {
     const many = new HiddenValues(Array.from({ length: 20 }, (_, n) => `${'a'.repeat(length)}${n}`));
     const text = `say ${'a'.repeat(2 * 1024 * 1024)} now`;
