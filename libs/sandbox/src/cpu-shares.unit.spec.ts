@@ -37,6 +37,44 @@ describe('long jobs of one tenant', () => {
     expect(shares.mayBegin('hostile')).toBe(true);
   });
 
+  it('of all tenants leave a core to a tenant with short jobs', () => {
+    const shares = sharesOf(1);
+    runs(shares, 'first', 500);
+    runs(shares, 'second', 500);
+    now += 20_000;
+    shares.began('first');
+    // Each has its core as long as nobody has short jobs.
+    expect(shares.mayBegin('second')).toBe(true);
+    for (let job = 0; job < 2; job += 1) runs(shares, 'quiet', 2);
+    expect([shares.mayBegin('second'), shares.mayBegin('quiet')]).toEqual([false, true]);
+    shares.ended('first', 500);
+    expect(shares.mayBegin('second')).toBe(true);
+  });
+
+  it('may be the first ones of a tenant: it has one core until one of them has ended', () => {
+    const shares = sharesOf(1);
+    runs(shares, 'quiet', 2);
+    expect(shares.mayBegin('new')).toBe(true);
+    shares.began('new');
+    expect([shares.mayBegin('new'), shares.kindOf('new')]).toEqual([false, 'unknown']);
+    shares.ended('new', 1);
+    shares.began('new');
+    expect([shares.mayBegin('new'), shares.kindOf('new')]).toEqual([true, 'short']);
+  });
+
+  it('begin in turns of the pools', () => {
+    const shares = sharesOf(1);
+    const looks: string[] = [];
+    const [one, other] = [() => looks.push('one'), () => looks.push('other')];
+    shares.add(one);
+    shares.add(other);
+    runs(shares, 'hostile', 500);
+    looks.length = 0;
+    shares.began('hostile', one);
+    shares.ended('hostile', 500);
+    expect(looks).toEqual(['other', 'one']);
+  });
+
   it('count as short again when the tenant’s jobs have become short', () => {
     const shares = sharesOf(1);
     runs(shares, 'quiet', 2);
@@ -49,18 +87,20 @@ describe('long jobs of one tenant', () => {
     expect(shares.mayBegin('changed')).toBe(true);
   });
 
-  it('notify every pool when one has ended', () => {
+  it('notify every pool when one has ended, as does the first job of a tenant', () => {
     const shares = sharesOf(1);
     let looks = 0;
     const remove = shares.add(() => (looks += 1));
     runs(shares, 'short', 1);
-    expect(looks).toBe(0);
-    runs(shares, 'hostile', 500);
-    runs(shares, 'hostile', 500);
     expect(looks).toBe(1);
+    runs(shares, 'short', 1);
+    expect(looks).toBe(1);
+    runs(shares, 'hostile', 500);
+    runs(shares, 'hostile', 500);
+    expect(looks).toBe(3);
     remove();
     runs(shares, 'hostile', 500);
-    expect(looks).toBe(1);
+    expect(looks).toBe(3);
   });
 
   it('are forgotten with their tenants, except running ones', () => {

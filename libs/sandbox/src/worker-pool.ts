@@ -30,6 +30,10 @@ export interface WorkerPoolOptions {
  * Threads of one role, started when first needed and replaced when a job has made one unusable. One tenant never has
  * all threads, so the first job of another tenant starts at once. Tenants whose jobs wait take turns, so a job waits
  * for at most one job of each other tenant. All pools of a process share its cores (`CpuShares`).
+ *
+ * The start of a thread takes more than 100 ms of CPU time, and a long job often ends its thread. So tenants with long
+ * jobs leave one started thread to the others: they start another one themselves, or wait. So do tenants whose jobs are
+ * not known yet, but these do not wait.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -41,12 +45,19 @@ export class WorkerPool {
   readonly #queues = new Map<string, Set<Waiting>>();
   /** Number of running jobs by tenant. */
   readonly #running = new Map<string, number>();
+  readonly #look = (): void => this.#startNext();
   readonly #leaveShares: () => void;
+  #started = 0;
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    this.#leaveShares = cpuShares.add(() => this.#startNext());
+    this.#leaveShares = cpuShares.add(this.#look);
+  }
+
+  /** Number of threads that were ever started. */
+  get started(): number {
+    return this.#started;
   }
 
   /**
@@ -93,35 +104,44 @@ export class WorkerPool {
 
   #takeFor(tenantId: string): WorkerThread | undefined {
     const mayRun = (this.#running.get(tenantId) ?? 0) < this.#options.threads && cpuShares.mayBegin(tenantId);
-    return mayRun ? this.#take() : undefined;
+    if (!mayRun) return undefined;
+    const kind = cpuShares.kindOf(tenantId);
+    if (kind === 'short' || this.#idle.length > 1) return this.#takeIdle() ?? this.#start();
+    return this.#start() ?? (kind === 'unknown' ? this.#takeIdle() : undefined);
   }
 
-  #take(): WorkerThread | undefined {
+  #takeIdle(): WorkerThread | undefined {
     for (let thread = this.#idle.pop(); thread !== undefined; thread = this.#idle.pop()) {
       if (thread.alive) return thread;
       this.#all.delete(thread);
     }
+    return undefined;
+  }
+
+  /** A new thread, unless the pool has all its threads. */
+  #start(): WorkerThread | undefined {
     if (this.#all.size > this.#options.threads) return undefined;
     const thread = new WorkerThread(this.#options.role, this.#options.memoryMb);
+    this.#started += 1;
     this.#all.add(thread);
     return thread;
   }
 
   async #runIn(thread: WorkerThread, job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
     this.#running.set(tenantId, (this.#running.get(tenantId) ?? 0) + 1);
-    cpuShares.began(tenantId);
-    let since = performance.now();
-    // The start of a thread does not count as time of the job.
-    void thread.ready.then(() => (since = performance.now()));
+    cpuShares.began(tenantId, this.#look);
+    let usedMs = 0;
     try {
-      return await thread.run(job(), timeoutMs);
+      const ended = await thread.run(job(), timeoutMs);
+      ({ usedMs } = ended);
+      return ended.outcome;
     } finally {
       const others = (this.#running.get(tenantId) ?? 1) - 1;
       if (others > 0) this.#running.set(tenantId, others);
       else this.#running.delete(tenantId);
       if (thread.alive) this.#idle.push(thread);
       else this.#all.delete(thread);
-      cpuShares.ended(tenantId, performance.now() - since);
+      cpuShares.ended(tenantId, usedMs);
       this.#startNext();
     }
   }

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SandboxBusyError } from './errors.js';
 import { Sandbox } from './sandbox.js';
+import { WorkerPool } from './worker-pool.js';
+import type { JobOutcome } from './worker-thread.js';
 
 describe('jobs that wait for a thread', () => {
   let sandbox: Sandbox | undefined;
@@ -34,6 +36,52 @@ describe('jobs that wait for a thread', () => {
     expect(ended).toBe(0);
     await sandbox.close();
     await Promise.all(endless);
+  });
+
+  it('find a started thread beside a tenant whose jobs end their threads', async () => {
+    const pool = new WorkerPool({ role: 'expression', threads: 1, memoryMb: 64, maxQueued: 100, maxWaitMs: 60_000 });
+    const run = (tenantId: string, expression: string, timeoutMs: number): Promise<JobOutcome> =>
+      pool.run(() => ({ kind: 'evaluate', expression, context: '{}', resultBytes: 1_000 }), timeoutMs, tenantId);
+    const endless = (): Promise<JobOutcome> => run('dear', '($f := function() { $f() }; $f())', 300);
+    try {
+      await endless();
+      await run('cheap', '1', 20_000);
+      expect(pool.started).toBe(2);
+      for (let n = 0; n < 3; n += 1) {
+        const job = endless();
+        const before = pool.started;
+        await expect(run('cheap', '1', 20_000)).resolves.toMatchObject({ kind: 'reply' });
+        expect(pool.started).toBe(before);
+        await expect(job).resolves.toEqual({ kind: 'time_limit' });
+      }
+      expect(pool.started).toBe(5);
+    } finally {
+      await pool.close();
+    }
+  });
+
+  it('start at once beside several tenants with long jobs', async () => {
+    sandbox = new Sandbox({ threads: 1 });
+    const endless = (tenantId: string, timeoutMs: number): Promise<unknown> =>
+      (sandbox as Sandbox).evaluate({
+        tenantId,
+        expression: '($f := function() { $f() }; $f())',
+        context: {},
+        timeoutMs,
+      });
+    for (const tenant of ['long-1', 'long-2']) await endless(tenant, 300);
+    await evaluate('few');
+    let ended = 0;
+    const long = ['long-1', 'long-2'].map((tenant) =>
+      endless(tenant, 20_000).then(
+        () => (ended += 1),
+        () => undefined,
+      ),
+    );
+    for (let n = 0; n < 5; n += 1) await expect(evaluate('few')).resolves.toMatchObject({ ok: true });
+    expect(ended).toBe(0);
+    await sandbox.close();
+    await Promise.all(long);
   });
 
   it('are refused only for the tenant that has too many', async () => {

@@ -12,6 +12,12 @@ export type JobOutcome =
   | { kind: 'memory_limit' }
   | { kind: 'crash'; message: string };
 
+/** A job that has ended, and the CPU time that it took in milliseconds. Where the system does not report that, it is the time by the clock. */
+export interface EndedJob {
+  readonly outcome: JobOutcome;
+  readonly usedMs: number;
+}
+
 type FromWorker =
   { ready: true; threadId: number | undefined } | { id: number; reply: unknown } | { id: number; crash: string };
 
@@ -96,34 +102,39 @@ export class WorkerThread {
    * Runs one job. `timeoutMs` limits the thread's own CPU time where the system reports it, so that a busy machine does
    * not fail the job. Elsewhere it limits the time since the job began. Never rejects.
    */
-  async run(job: unknown, timeoutMs: number): Promise<JobOutcome> {
+  async run(job: unknown, timeoutMs: number): Promise<EndedJob> {
     this.#worker.ref();
     this.#port.ref();
     await this.ready;
-    if (!this.#alive) return { kind: 'crash', message: 'the sandbox thread did not start' };
-    const outcome = await new Promise<JobOutcome>((resolve) => {
+    if (!this.#alive) {
+      return { outcome: { kind: 'crash', message: 'the sandbox thread did not start' }, usedMs: 0 };
+    }
+    const ended = await new Promise<EndedJob>((resolve) => {
       const began = performance.now();
       const cpuBefore = cpuTime(this.#threadId);
+      const usedMs = (): number => {
+        const cpuNow = cpuTime(this.#threadId);
+        return cpuBefore === undefined || cpuNow === undefined ? performance.now() - began : cpuNow - cpuBefore;
+      };
       let timer = setTimeout(() => check(), timeoutMs);
       const check = (): void => {
         // This thread may have been too busy to read an answer that came in time.
         const late = receiveMessageOnPort(this.#port) as { message: FromWorker } | undefined;
         if (late !== undefined && !('ready' in late.message)) return this.#answer(late.message);
-        const cpuNow = cpuTime(this.#threadId);
         const elapsed = performance.now() - began;
-        const used = cpuBefore === undefined || cpuNow === undefined ? elapsed : cpuNow - cpuBefore;
+        const used = usedMs();
         if (used >= timeoutMs || elapsed >= timeoutMs * MAX_STARVATION) return this.#end({ kind: 'time_limit' });
         timer = setTimeout(check, Math.max(1, timeoutMs - used));
       };
       this.#settle = (settled) => {
         clearTimeout(timer);
-        resolve(settled);
+        resolve({ outcome: settled, usedMs: usedMs() });
       };
       this.#port.postMessage({ id: this.#nextId, job });
     });
     this.#nextId += 1;
     if (this.#alive) this.#idle();
-    return outcome;
+    return ended;
   }
 
   /** Ends the thread. Its job ends as `crash`. */
@@ -148,10 +159,10 @@ export class WorkerThread {
   #end(outcome: JobOutcome): void {
     const settle = this.#settle;
     this.#settle = undefined;
-    if (this.#alive) {
-      this.#alive = false;
-      void this.#worker.terminate();
-    }
+    const wasAlive = this.#alive;
+    this.#alive = false;
+    // First, because the CPU time of a thread that has ended cannot be read.
     settle?.(outcome);
+    if (wasAlive) void this.#worker.terminate();
   }
 }
