@@ -56,8 +56,10 @@ function killGroup(child, signal) {
   }
 }
 
+let stopped = false;
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
+    stopped = true;
     for (const child of running) killGroup(child, signal);
     process.exitCode = 1;
     failures.push(`stopped by ${signal}`);
@@ -133,6 +135,7 @@ async function runStaticChecks() {
     chainsAtOnce,
     staticChecks.map((chain) => async () => {
       for (const [index, script] of chain.entries()) {
+        if (stopped) return;
         if (await runStatic(script)) continue;
         for (const next of chain.slice(index + 1)) fail(next, `not run, because ${script} failed`);
         break;
@@ -258,6 +261,7 @@ async function runOnNextNode() {
       return;
     }
     await runSuite({ ...suite('e2e'), needsBuild: false }, { on, cwd, suffix });
+    if (stopped) return;
     await smoke(on, { suffix, cwd });
   } finally {
     rmSync(cwd, { recursive: true, force: true });
@@ -268,7 +272,7 @@ async function runOnNextNode() {
 async function inLanes(lanes, list) {
   const waiting = [...list];
   const lane = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next();
+    for (let next = waiting.shift(); next !== undefined && !stopped; next = waiting.shift()) await next();
   };
   await Promise.all(Array.from({ length: lanes }, lane));
 }
@@ -276,9 +280,9 @@ async function inLanes(lanes, list) {
 mkdirSync(reports, { recursive: true });
 const missing = installNeeded();
 await runStaticChecks();
-await runSuite(suite('unit'), { capture: false });
-await runSuite(suite('prop'), { capture: false });
-if (mode === 'all') {
+if (!stopped) await runSuite(suite('unit'), { capture: false });
+if (!stopped) await runSuite(suite('prop'), { capture: false });
+if (mode === 'all' && !stopped) {
   const later = (kind) => () => runSuite(suite(kind));
   // The longest first, so that the lanes end at about the same time.
   await inLanes(suitesAtOnce, [
