@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { parseSync } from '@swc/core';
+import { services } from './services/table.mjs';
 
 const libs = [
   'contracts',
@@ -24,7 +25,6 @@ const libs = [
   'outbound-http',
   'local-stack',
 ];
-const services = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
 
 /** The workspace packages that each package may import. */
 export const mayImport = {
@@ -50,11 +50,7 @@ export const mayImport = {
   'nats-accounts': ['contracts'],
   'local-stack': ['contracts', 'settings', 'nats-accounts'],
   testing: ['contracts', 'settings', 'observability', 'messaging', 'event-store', 'local-stack'],
-  gateway: libs,
-  config: libs,
-  execution: libs,
-  'step-runner': libs,
-  notifications: libs,
+  ...Object.fromEntries(services.map((name) => [name, libs])),
   standalone: [...libs, ...services],
   cli: [
     'client',

@@ -6,9 +6,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLogger } from '@batuta/observability';
 import { startPlatform } from '@batuta/standalone';
+import { services as SERVICES } from './services/table.mjs';
 
 const root = join(import.meta.dirname, '..');
-const SERVICES = ['gateway', 'config', 'execution', 'notifications', 'step-runner'];
 /** Milliseconds without a compiled file after which a change is complete. */
 const QUIET_MS = 400;
 

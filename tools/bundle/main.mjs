@@ -4,17 +4,14 @@
 //   node tools/bundle/main.mjs cli …        the programs of some packages
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { services } from '../services/table.mjs';
 import { bundle, isDone } from './bundle.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const packages = process.argv.slice(2);
 // The modules that export `main`. Some of them do not exist in the image's build.
 const programs = [
-  'services/gateway/dist/service.js',
-  'services/config/dist/service.js',
-  'services/execution/dist/service.js',
-  'services/step-runner/dist/service.js',
-  'services/notifications/dist/service.js',
+  ...services.map((name) => `services/${name}/dist/service.js`),
   'services/standalone/dist/group-process.js',
   'cli/dist/command.js',
   'bench/dist/ledger-service.js',

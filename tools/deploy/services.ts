@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { pascal, services } from '../services/table.mjs';
 import { read, root } from './places.js';
 
 export type Environment = Readonly<Record<string, string>>;
@@ -12,37 +13,17 @@ interface Service {
   readonly drainMs: DrainOf;
 }
 
-/** The services of the image. Each reads its own environment. */
+/** The services of the image. Each reads its own environment, and says how long its end may take. */
 export async function loadServices(): Promise<ReadonlyMap<string, Service>> {
+  const found = new Map<string, Service>();
   // One after the other, because jest cannot link simultaneously imported modules correctly.
-  const gateway = await import('@batuta/gateway');
-  const config = await import('@batuta/config');
-  const execution = await import('@batuta/execution');
-  const runner = await import('@batuta/step-runner');
-  const notifications = await import('@batuta/notifications');
-  return new Map<string, Service>([
-    ['gateway', { drainMs: (env) => gateway.loadGatewaySettings(env).shutdownLimitMs }],
-    ['config', { drainMs: (env) => (config.loadConfigSettings(env), 1_000) }],
-    [
-      'execution',
-      {
-        drainMs: (env) => {
-          const { drainMs, commitTimeoutMs } = execution.loadExecutionSettings(env);
-          return drainMs + commitTimeoutMs;
-        },
-      },
-    ],
-    [
-      'step-runner',
-      {
-        drainMs: (env) => {
-          const { drainMs, graceMs } = runner.loadStepRunnerSettings(env);
-          return drainMs + graceMs;
-        },
-      },
-    ],
-    ['notifications', { drainMs: (env) => notifications.loadNotificationsSettings(env).attemptTimeoutMs }],
-  ]);
+  for (const name of services) {
+    const program = (await import(`@batuta/${name}`)) as Record<string, (value: unknown) => unknown>;
+    const [load, drain] = [program[`load${pascal(name)}Settings`], program['drainMsOf']];
+    if (load === undefined || drain === undefined) throw new Error(`@batuta/${name} lacks its settings or drainMsOf`);
+    found.set(name, { drainMs: (env) => drain(load(env)) as number });
+  }
+  return found;
 }
 
 /** The environment variables that a service reads, according to its source: a channel, for example, has settings of its own. */

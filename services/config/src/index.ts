@@ -3,7 +3,7 @@ export type { ConfigModuleOptions } from './app.module.js';
 export { pruneAudit, recordCommand } from './audit/maintenance.js';
 export { migrateAsOwner } from './database/data-source.js';
 export { reencryptSecrets } from './secrets/reencrypt.js';
-export { loadConfigSettings } from './settings.js';
+export { drainMsOf, loadConfigSettings } from './settings.js';
 export type { ConfigSettings } from './settings.js';
 export { startConfig } from './start-config.js';
 export type { RunningConfig, StartConfigOptions } from './start-config.js';

@@ -102,3 +102,6 @@ function writtenLimits(written: readonly string[]): TenantLimits | undefined {
 export function defaultLimitsOf({ tenantLimits }: Pick<ConfigSettings, 'tenantLimits'>): TenantLimits {
   return writtenLimits(tenantLimits) ?? {};
 }
+
+/** Milliseconds that it needs at most between SIGTERM and its end. */
+export const drainMsOf = (_settings: ConfigSettings): number => 1_000;

@@ -11,7 +11,7 @@ export { rebuildReadModels } from './projections/rebuild.js';
 export type { RebuildSummary } from './projections/rebuild.js';
 export { verifyExecutions } from './projections/verify.js';
 export type { Difference, VerifySummary } from './projections/verify.js';
-export { loadExecutionSettings } from './settings.js';
+export { drainMsOf, loadExecutionSettings } from './settings.js';
 export type { ExecutionSettings } from './settings.js';
 export { startExecution } from './start-execution.js';
 export type { RunningExecution, StartExecutionOptions } from './start-execution.js';

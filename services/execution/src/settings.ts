@@ -141,3 +141,6 @@ export function loadExecutionSettings(
 ): ExecutionSettings {
   return loadSettings(schema, env, contradictions);
 }
+
+/** Milliseconds that it needs at most between SIGTERM and its end. */
+export const drainMsOf = ({ drainMs, commitTimeoutMs }: ExecutionSettings): number => drainMs + commitTimeoutMs;

@@ -126,3 +126,6 @@ export function loadGatewaySettings(env: Readonly<Record<string, string | undefi
     return problems;
   });
 }
+
+/** Milliseconds that it needs at most between SIGTERM and its end. */
+export const drainMsOf = ({ shutdownLimitMs }: GatewaySettings): number => shutdownLimitMs;

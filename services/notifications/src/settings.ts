@@ -116,3 +116,6 @@ export function loadNotificationsSettings(
 ): NotificationsSettings {
   return loadSettings(schema, env, contradictions);
 }
+
+/** Milliseconds that it needs at most between SIGTERM and its end. */
+export const drainMsOf = ({ attemptTimeoutMs }: NotificationsSettings): number => attemptTimeoutMs;

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@batuta/observability';
 import { Mistake } from '@batuta/program';
-import type { ServiceName } from './layout.js';
+import type { ServiceName } from './services.js';
 import type { FromGroup, ToGroup } from './process-messages.js';
 import { memoryBytes, semiSpaceMiB } from './semi-space.js';
 

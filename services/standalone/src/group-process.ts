@@ -1,11 +1,11 @@
 import 'reflect-metadata';
 import { createLogger } from '@batuta/observability';
-import type { Logger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
 import { startWatchdog } from '@batuta/service';
-import { SERVICES } from './layout.js';
-import type { ServiceName } from './layout.js';
 import type { FromGroup, ToGroup } from './process-messages.js';
+import { PROGRAMS } from './programs.js';
+import { SERVICES, STOP_ORDER } from './services.js';
+import type { ServiceName } from './services.js';
 
 interface Running {
   /** Address of its /health/ready. */
@@ -13,35 +13,10 @@ interface Running {
   close(): Promise<void>;
 }
 
-function withOpsUrl(service: { readonly opsPort: number | undefined; close(): Promise<void> }): Running {
-  return { url: `http://127.0.0.1:${String(service.opsPort)}`, close: () => service.close() };
+function runningOf(service: { readonly url?: string; readonly opsPort?: number | undefined; close(): Promise<void> }) {
+  const { url = `http://127.0.0.1:${String(service.opsPort)}` } = service;
+  return { url, close: () => service.close() };
 }
-
-type Start = (logger: Logger) => Promise<Running>;
-
-/** Loads the program of one service only, because each program takes a second and 20 MiB. */
-const PROGRAMS: { readonly [Name in ServiceName]: () => Promise<Start> } = {
-  gateway: async () => {
-    const { loadGatewaySettings, startGateway } = await import('@batuta/gateway');
-    return (logger) => startGateway({ settings: loadGatewaySettings(), logger });
-  },
-  config: async () => {
-    const { loadConfigSettings, startConfig } = await import('@batuta/config');
-    return async (logger) => withOpsUrl(await startConfig({ settings: loadConfigSettings(), logger }));
-  },
-  execution: async () => {
-    const { loadExecutionSettings, startExecution } = await import('@batuta/execution');
-    return async (logger) => withOpsUrl(await startExecution({ settings: loadExecutionSettings(), logger }));
-  },
-  'step-runner': async () => {
-    const { loadStepRunnerSettings, startStepRunner } = await import('@batuta/step-runner');
-    return async (logger) => withOpsUrl(await startStepRunner({ settings: loadStepRunnerSettings(), logger }));
-  },
-  notifications: async () => {
-    const { loadNotificationsSettings, startNotifications } = await import('@batuta/notifications');
-    return async (logger) => withOpsUrl(await startNotifications({ settings: loadNotificationsSettings(), logger }));
-  },
-};
 
 function say(message: FromGroup): Promise<void> {
   return new Promise((resolve) => {
@@ -63,7 +38,7 @@ async function run(names: readonly ServiceName[]): Promise<void> {
     (stopping ??= (async () => {
       // The gateway first, so that no new requests come in. The engine before the config service, because it may still
       // ask it.
-      for (const name of ['gateway', 'step-runner', 'execution', 'notifications', 'config'] as const) {
+      for (const name of STOP_ORDER) {
         await running.get(name)?.close();
       }
     })());
@@ -99,7 +74,7 @@ async function run(names: readonly ServiceName[]): Promise<void> {
   await started;
   await Promise.all(
     starts.map(async ({ name, start }) => {
-      running.set(name, await start(createLogger({ service: name })));
+      running.set(name, runningOf(await start(createLogger({ service: name }))));
     }),
   );
   await say({ type: 'ready', urls: Object.fromEntries(names.map((name) => [name, running.get(name)?.url])) });

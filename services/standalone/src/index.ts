@@ -1,4 +1,6 @@
-export { DEFAULT_LAYOUT, SERVICES, layoutFor, parseLayout } from './layout.js';
-export type { Layout, ServiceName } from './layout.js';
+export { DEFAULT_LAYOUT, layoutFor, parseLayout } from './layout.js';
+export { SERVICES } from './services.js';
+export type { Layout } from './layout.js';
+export type { ServiceName } from './services.js';
 export { startPlatform } from './platform.js';
 export type { Platform, PlatformOptions } from './platform.js';

@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Mistake } from '@batuta/program';
-
-export const SERVICES = ['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const;
-export type ServiceName = (typeof SERVICES)[number];
+import { OWN_PROCESS, SERVICES } from './services.js';
+import type { ServiceName } from './services.js';
 
 /** Which services share a process: one inner list for each process. */
 export type Layout = readonly (readonly ServiceName[])[];
@@ -12,9 +11,8 @@ export type Layout = readonly (readonly ServiceName[])[];
  * agents run outside the engine's process, so that a heavy or crashing agent cannot stop the engine (ADR 0007).
  */
 export function layoutFor(cores: number): string {
-  return cores <= 2
-    ? 'gateway,config,execution,notifications,step-runner'
-    : 'gateway,config,execution,notifications|step-runner';
+  const together = SERVICES.filter((name) => !OWN_PROCESS.includes(name)).join(',');
+  return [together, ...OWN_PROCESS].join(cores <= 2 ? ',' : '|');
 }
 
 export const DEFAULT_LAYOUT = layoutFor(availableParallelism());

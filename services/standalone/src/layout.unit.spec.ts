@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { DEFAULT_LAYOUT, SERVICES, layoutFor, parseLayout } from './layout.js';
+import { DEFAULT_LAYOUT, layoutFor, parseLayout } from './layout.js';
+import { SERVICES } from './services.js';
 
 describe('the layout of processes', () => {
   it('has every service once by default', () => {

@@ -10,8 +10,9 @@ import type { LocalStack } from '@batuta/local-stack';
 import type { Logger } from '@batuta/observability';
 import { Mistake } from '@batuta/program';
 import { ChildGroup } from './child-group.js';
-import { DEFAULT_LAYOUT, SERVICES, parseLayout } from './layout.js';
-import type { ServiceName } from './layout.js';
+import { DEFAULT_LAYOUT, parseLayout } from './layout.js';
+import { PORT_VARIABLES, SERVICES } from './services.js';
+import type { ServiceName } from './services.js';
 
 export interface PlatformOptions {
   /** Directory for everything the platform stores: databases, logs, keys. Made when it is missing. */
@@ -181,14 +182,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     throw error;
   }
 }
-
-const PORT_VARIABLES: Readonly<Record<ServiceName, string>> = {
-  gateway: 'BATUTA_GATEWAY_HTTP_PORT',
-  config: 'BATUTA_CONFIG_HTTP_PORT',
-  execution: 'BATUTA_EXECUTION_HTTP_PORT',
-  'step-runner': 'BATUTA_STEP_RUNNER_HTTP_PORT',
-  notifications: 'BATUTA_NOTIFICATIONS_HTTP_PORT',
-};
 
 /** The port of every service. It is chosen here, so that a service keeps its port after a crash. */
 async function portsFor(

@@ -1,4 +1,4 @@
-import type { ServiceName } from './layout.js';
+import type { ServiceName } from './services.js';
 
 /** Messages from a group of services to the supervisor, over the IPC channel. */
 export type FromGroup =

@@ -105,3 +105,6 @@ export function loadStepRunnerSettings(
 export function workerIdOf(settings: StepRunnerSettings): string {
   return settings.workerId ?? `${hostname()}-${process.pid}`;
 }
+
+/** Milliseconds that it needs at most between SIGTERM and its end. */
+export const drainMsOf = ({ drainMs, graceMs }: StepRunnerSettings): number => drainMs + graceMs;

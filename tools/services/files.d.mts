@@ -1,0 +1,1 @@
+export declare function serviceFiles(read: (file: string) => string): Record<string, string>;
