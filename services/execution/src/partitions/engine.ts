@@ -1,7 +1,6 @@
 import { partitionOf } from '@batuta/contracts';
-import type { AttemptCheckRequest, CommandReply, CommandRequest } from '@batuta/contracts';
+import type { CommandReply, CommandRequest } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
-import { deletedRejection, forkFrom } from '../domain/index.js';
 import type { ScheduleState } from '../domain/index.js';
 import { ofExecution } from './batch.js';
 import type { Commit, ExecutionChanges, StreamChanges } from './batch.js';
@@ -10,29 +9,22 @@ import { ChildEffects } from './child-effects.js';
 import { ConfigRegistry } from './config-registry.js';
 import { newCounters } from './counters.js';
 import type { EngineCounters } from './counters.js';
-import {
-  MalformedRequest,
-  decodeCheck,
-  decodeCommand,
-  decodeHeartbeat,
-  decodeOutput,
-  decodeMessage,
-  decodeResults,
-} from './decode.js';
 import { EffectPerformer } from './effects.js';
+import { EngineRequests } from './engine-requests.js';
 import { StreamLoader } from './execution-loader.js';
 import type { LoadedExecution } from './execution-loader.js';
-import { ResultGroup, WANTED } from './inputs.js';
-import type { CommandInput, Input } from './inputs.js';
+import type { Input } from './inputs.js';
 import { HistoryRemover } from './history-remover.js';
 import { Lane } from './lane.js';
 import type { LaneLimits } from './lane-parts.js';
 import { OutputCheck } from './output-check.js';
 import { Ownership } from './ownership.js';
 import type { OwnershipSettings } from './ownership.js';
-import { Partition, asExecution, timeOfId } from './partition.js';
+import { Partition, timeOfId } from './partition.js';
 import type { EffectTicket, HotExecution, HotStream } from './partition.js';
-import type { EnginePorts, PartitionRequest } from './ports.js';
+import type { EnginePorts } from './ports.js';
+import { PublishedPositions } from './published-positions.js';
+import { redoEffects } from './redo-effects.js';
 import { ScheduleEffects } from './schedule-effects.js';
 import { StartableConfigs } from './startable-configs.js';
 import { StreamSender } from './stream-sender.js';
@@ -90,17 +82,10 @@ export interface EngineOptions {
   readonly onStoreTime?: (time: number, agoMs: number) => void;
 }
 
-/** How often published positions of idle partitions are written. */
-const PUBLISH_MS = 1_000;
-/** How many executions one read of the log covers when effects are performed again. */
-const REDO_PAGE = 1_000;
 /** How many executions one statement reads from the log, and how many such statements run at once. */
 const READ_TOGETHER = 50;
 const READS_AT_ONCE = 2;
-/** A partition that does not answer by then may be gone: the sender asks again. */
-const WANTED_WITHIN_MS = 5_000;
 const RECLAIM_PAUSE_MS = 200;
-const REDO_PAUSE_MS = 200;
 const LONGEST_DRAIN_MS = 10_000;
 
 /** One owner process: its partitions, the lanes that commit for them, and the surrounding tasks. */
@@ -116,7 +101,8 @@ export class Engine {
   readonly #loader: StreamLoader;
   readonly #schedules: ScheduleEffects;
   readonly #ownership: Ownership;
-  readonly #outputs: OutputCheck;
+  readonly #requests: EngineRequests;
+  readonly #published: PublishedPositions;
   readonly #waker: Waker;
   readonly #queue: QueueWatch;
   readonly #remover: HistoryRemover;
@@ -125,10 +111,8 @@ export class Engine {
   #sorted: readonly Partition[] = [];
   /** Partitions that were taken but not announced yet. */
   readonly #taken: number[] = [];
-  #cancelPublish: (() => void) | undefined;
   #changes = 0;
   #stopped = false;
-  readonly #seenDone = new Map<Partition, number>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -146,84 +130,29 @@ export class Engine {
       true,
       this.unreadable,
     );
-    const sender = new StreamSender({
-      clock,
-      bus,
-      partitionCount: () => this.#partitionCount,
-      own: (partition, request) => {
-        if (!this.#partitions.has(partition)) return false;
-        this.#request(partition, request);
-        return true;
-      },
-    });
-    const startable = new StartableConfigs({
-      clock,
-      configs: ports.configs,
-      registry: this.configs,
-      evaluator: ports.evaluator,
-    });
-    this.#schedules = new ScheduleEffects({
-      clock,
-      startable,
-      evaluator: ports.evaluator,
-      starts: ports.starts,
-      sender,
-      log,
-      submit,
-    });
-    this.effects = new EffectPerformer({
-      clock,
-      bus,
-      tokens: ports.tokens,
-      configs: ports.configs,
-      registry: this.configs,
-      evaluator: ports.evaluator,
-      sender,
-      children: new ChildEffects({
-        clock,
-        startable,
-        starts: ports.starts,
-        sender,
+    const { effects, schedules } = this.#openEffects(submit);
+    this.effects = effects;
+    this.#schedules = schedules;
+    this.#requests = new EngineRequests({
+      ports,
+      counters: this.counters,
+      outputs: new OutputCheck({
+        agents: this.effects,
+        evaluator: ports.evaluator,
         log,
+        counters: this.counters,
+        limit: settings.limits.waitingInputs,
         submit,
-        sampled: options.sampled,
       }),
-      log,
-      counters: this.counters,
-      submit,
-      ...(options.sampled === undefined ? {} : { sampled: options.sampled }),
-    });
-    this.#outputs = new OutputCheck({
-      agents: this.effects,
-      evaluator: ports.evaluator,
-      log,
-      counters: this.counters,
-      limit: settings.limits.waitingInputs,
+      partitionCount: () => this.#partitionCount,
+      partition: (id) => this.#partitions.get(id),
+      ownSubject: () => this.#own?.subject,
+      overloaded: () => this.effects.retrying > settings.pendingEffects,
+      load: (executionId) => this.load(executionId),
       submit,
     });
-    this.#lanes = Array.from(
-      { length: settings.lanes },
-      () =>
-        new Lane({
-          clock,
-          random: ports.random,
-          log,
-          commits: store.openLane(),
-          configs: this.configs,
-          loader: this.#loader,
-          counters: this.counters,
-          limits: settings.limits,
-          busyPoll: options.busyPoll,
-          owner: {
-            partition: (id) => this.#partitions.get(id),
-            lost: (partition, reason) => this.#lost(partition, reason),
-            reclaim: (partitions) => this.#reclaim(partitions),
-            stored: (commit) => options.onCommit?.(commit),
-            committed: (changes, ticket) => this.#committed(changes, ticket),
-            changed: (execution) => this.#changed(execution),
-          },
-        }),
-    );
+    this.#published = new PublishedPositions({ ports, partitions: () => this.#sorted });
+    this.#lanes = Array.from({ length: settings.lanes }, () => this.#openLane());
     this.#ownership = new Ownership({
       clock,
       store,
@@ -269,6 +198,86 @@ export class Engine {
     });
   }
 
+  /** What performs the effects of executions, and of schedules. */
+  #openEffects(submit: (partition: Partition, input: Input) => void): {
+    effects: EffectPerformer;
+    schedules: ScheduleEffects;
+  } {
+    const { ports, sampled } = this.#options;
+    const { clock, bus, log } = ports;
+    const sender = new StreamSender({
+      clock,
+      bus,
+      partitionCount: () => this.#partitionCount,
+      own: (partition, request) => {
+        if (!this.#partitions.has(partition)) return false;
+        this.#requests.request(partition, request);
+        return true;
+      },
+    });
+    const startable = new StartableConfigs({
+      clock,
+      configs: ports.configs,
+      registry: this.configs,
+      evaluator: ports.evaluator,
+    });
+    const schedules = new ScheduleEffects({
+      clock,
+      startable,
+      evaluator: ports.evaluator,
+      starts: ports.starts,
+      sender,
+      log,
+      submit,
+    });
+    const effects = new EffectPerformer({
+      clock,
+      bus,
+      tokens: ports.tokens,
+      configs: ports.configs,
+      registry: this.configs,
+      evaluator: ports.evaluator,
+      sender,
+      children: new ChildEffects({
+        clock,
+        startable,
+        starts: ports.starts,
+        sender,
+        log,
+        submit,
+        sampled,
+      }),
+      log,
+      counters: this.counters,
+      submit,
+      ...(sampled === undefined ? {} : { sampled }),
+    });
+    return { effects, schedules };
+  }
+
+  #openLane(): Lane {
+    const { ports, settings, onCommit, busyPoll } = this.#options;
+    return new Lane({
+      clock: ports.clock,
+      random: ports.random,
+      log: ports.log,
+      commits: ports.store.openLane(),
+      configs: this.configs,
+      loader: this.#loader,
+      counters: this.counters,
+      limits: settings.limits,
+      busyPoll,
+      owner: {
+        partition: (id) => this.#partitions.get(id),
+        lost: (partition, reason) => this.#lost(partition, reason),
+        reclaim: (partitions) => this.#reclaim(partitions),
+        stored: (commit) => onCommit?.(commit),
+        committed: (changes, ticket) => this.#committed(changes, ticket),
+        changed: (execution) => this.#changed(execution),
+      },
+    });
+  }
+
   /** Number of partitions of the log. 0 before `start`. */
   get partitionCount(): number {
     return this.#partitionCount;
@@ -305,19 +314,19 @@ export class Engine {
     const { store } = this.#options.ports;
     this.#partitionCount = await store.fixPartitionCount(this.#options.settings.partitions);
     await this.#options.ports.bus.ensureStreams();
-    this.#own = this.#options.ports.bus.serveOwner?.((request) => this.#sharedResults(request));
+    this.#own = this.#options.ports.bus.serveOwner?.((request) => this.#requests.shared(request));
     await this.#ownership.start();
     await this.#queue.start();
     this.#waker.start();
     this.#remover.start();
-    this.#schedulePublish();
+    this.#published.start();
   }
 
   /** Stops taking inputs, finishes decided ones, and releases the partitions. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#cancelPublish?.();
+    this.#published.stop();
     this.#waker.stop();
     await this.#remover.stop();
     await this.#queue.stop();
@@ -376,7 +385,7 @@ export class Engine {
     this.counters.takeovers += 1;
     this.#sort();
     if (!this.#serving.has(partition.id)) {
-      const stop = ports.bus.serve(partition.id, (request) => this.#request(partition.id, request));
+      const stop = ports.bus.serve(partition.id, (request) => this.#requests.request(partition.id, request));
       this.#serving.set(partition.id, stop);
     }
     this.#announceTaken(partition.id);
@@ -406,7 +415,7 @@ export class Engine {
     this.#sort();
     this.#serving.get(partition.id)?.();
     this.#serving.delete(partition.id);
-    this.#seenDone.delete(partition);
+    this.#published.forget(partition);
     partition.executions.clear();
     if (reason !== 'released') {
       this.#options.ports.log.warn({ partition: partition.id, epoch: partition.epoch, reason }, 'partition lost');
@@ -414,54 +423,15 @@ export class Engine {
     }
   }
 
-  /**
-   * Events after the published position may have had no effects. The effects that are still wanted are performed again.
-   */
-  async #redo(partition: Partition, record: PartitionRecord): Promise<void> {
-    const { store, clock, log } = this.#options.ports;
-    const ticket = partition.openTicket(record.lastPosition);
-    let after = record.publishedPosition;
-    let whole = true;
-    for (let attempt = 1; partition.owned;) {
-      try {
-        const page = await store.executionsAfter(partition.id, after, REDO_PAGE);
-        await Promise.all(
-          page.map(
-            ({ id }) =>
-              new Promise<void>((resolve) => {
-                const look = (): void =>
-                  this.submit(partition, {
-                    kind: 'visit',
-                    executionId: id,
-                    visit: (stream) => {
-                      const execution = asExecution(stream);
-                      if (execution === undefined) this.#schedules.redo(stream as HotStream<ScheduleState>, ticket);
-                      else this.effects.redo(execution, ticket);
-                      resolve();
-                    },
-                    missed: (dropped) => {
-                      // Not read does not mean done: the published position must not pass it.
-                      if (dropped && partition.owned) return void clock.after(REDO_PAUSE_MS, look);
-                      whole &&= !this.unreadable.has(id);
-                      resolve();
-                    },
-                  });
-                look();
-              }),
-          ),
-        );
-        if (page.length < REDO_PAGE) break;
-        after = page.at(-1)?.position ?? after;
-      } catch (error) {
-        log.warn({ err: error, partition: partition.id }, 'effects cannot be performed again now');
-        const wait = Math.min(5_000, 100 * 2 ** attempt++);
-        await new Promise<void>((resolve) => {
-          clock.after(wait, resolve);
-        });
-      }
-    }
-    // A version that can read the rest performs its effects, so the published position stays before it.
-    if (whole) partition.close(ticket);
+  #redo(partition: Partition, record: PartitionRecord): Promise<void> {
+    const parts = {
+      ports: this.#options.ports,
+      effects: this.effects,
+      schedules: this.#schedules,
+      unreadable: this.unreadable,
+      submit: (to: Partition, input: Input): void => this.submit(to, input),
+    };
+    return redoEffects(parts, partition, record);
   }
 
   async #reclaim(partitions: readonly Partition[]): Promise<void> {
@@ -573,266 +543,5 @@ export class Engine {
         }
       }
     }
-  }
-
-  #schedulePublish(): void {
-    this.#cancelPublish = this.#options.ports.clock.after(PUBLISH_MS, () => {
-      void this.#publish().then(() => {
-        if (!this.#stopped) this.#schedulePublish();
-      });
-    });
-  }
-
-  /** Commits also write published positions. This writes those of idle partitions. */
-  async #publish(): Promise<void> {
-    const resting: Partition[] = [];
-    for (const partition of this.#sorted) {
-      const { effectsDone } = partition;
-      if (effectsDone > partition.writtenPublished && this.#seenDone.get(partition) === effectsDone) {
-        resting.push(partition);
-      }
-      this.#seenDone.set(partition, effectsDone);
-    }
-    if (resting.length === 0) return;
-    const written = resting.map((partition) => ({
-      partition: partition.id,
-      epoch: partition.epoch,
-      publishedPosition: partition.effectsDone,
-    }));
-    try {
-      await this.#options.ports.store.publish(written);
-      for (const [index, partition] of resting.entries()) {
-        partition.writtenPublished = Math.max(partition.writtenPublished, written[index]?.publishedPosition ?? 0);
-      }
-    } catch (error) {
-      this.#options.ports.log.warn({ err: error }, 'published positions cannot be written now');
-    }
-  }
-
-  #request(id: number, request: PartitionRequest): void {
-    const partition = this.#partitions.get(id);
-    // No answer: the sender asks again, and by then the partition has an owner.
-    if (partition === undefined || partition.draining) return;
-    this.#guarded(request, id, () => {
-      switch (request.kind) {
-        case 'command':
-          return this.#command(partition, request);
-        case 'message': {
-          const message = decodeMessage(request.payload);
-          this.#expect(partition, message.streamId);
-          const { streamId: executionId } = message;
-          return this.submit(partition, { kind: 'message', executionId, message, reply: request.reply });
-        }
-        case 'result':
-          return this.#results(request, false, (executionId) => {
-            this.#expect(partition, executionId);
-            return partition;
-          });
-        case 'check': {
-          const check = decodeCheck(request.payload);
-          this.#expect(partition, check.executionId);
-          if (!this.#isHolder(check, check.token)) {
-            return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
-          }
-          const reply = this.#withRuns(check, request.reply);
-          return this.submit(partition, { kind: 'check', executionId: check.executionId, check, reply });
-        }
-        case 'heartbeat': {
-          const heartbeat = decodeHeartbeat(request.payload);
-          this.#expect(partition, heartbeat.executionId);
-          const { executionId } = heartbeat;
-          if (!this.#isHolder(heartbeat, heartbeat.token)) {
-            return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
-          }
-          return this.submit(partition, { kind: 'heartbeat', executionId, heartbeat, reply: request.reply });
-        }
-        case 'output': {
-          const output = decodeOutput(request.payload);
-          this.#expect(partition, output.executionId);
-          const { outputs } = this.#options.ports;
-          if (outputs === undefined || !this.#isHolder(output, output.token)) {
-            return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
-          }
-          return outputs.take(output, () => this.#isWanted(partition.id, output), request.reply);
-        }
-      }
-    });
-  }
-
-  /** Whether an attempt is still outstanding; undefined when this process cannot tell now. */
-  #isWanted(
-    partitionId: number,
-    { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
-  ): Promise<boolean | undefined> {
-    const partition = this.#partitions.get(partitionId);
-    if (partition === undefined || partition.draining) return Promise.resolve(undefined);
-    const { clock } = this.#options.ports;
-    return new Promise((resolve) => {
-      const giveUp = clock.after(WANTED_WITHIN_MS, () => resolve(undefined));
-      this.submit(partition, {
-        kind: 'check',
-        executionId,
-        check: { executionId, stepId, attempt },
-        reply: (text) => {
-          giveUp();
-          resolve(text === WANTED);
-        },
-      });
-    });
-  }
-
-  /** Tells a runner that is about to begin which other runners have the attempt, and which had it. */
-  #withRuns(check: AttemptCheckRequest, reply: PartitionRequest['reply']): PartitionRequest['reply'] {
-    const { executionId, stepId, attempt, incarnation = '', redelivered = false, alone = false } = check;
-    if (reply === undefined || incarnation === '') return reply;
-    return (text, problem) => {
-      if (text !== WANTED) return reply(text, problem);
-      const attemptKey = `${executionId}/${stepId}/${attempt}`;
-      const runs = this.#options.ports.bus.taskBegins?.({ attemptKey, incarnation, redelivered, alone });
-      reply(runs === undefined ? text : JSON.stringify({ wanted: true, ...runs }));
-    };
-  }
-
-  /**
-   * Handles results of any partitions. The sender must ask other owners about results that do not belong to this one.
-   */
-  #sharedResults(request: PartitionRequest): void {
-    this.#guarded(request, undefined, () =>
-      this.#results(request, true, (executionId) => {
-        const partition = this.#partitions.get(partitionOf(executionId, this.#partitionCount));
-        return partition?.draining === true ? undefined : partition;
-      }),
-    );
-  }
-
-  /** Answers a malformed request with its mistake. */
-  #guarded(request: PartitionRequest, partition: number | undefined, work: () => void): void {
-    const { log } = this.#options.ports;
-    try {
-      work();
-    } catch (error) {
-      if (!(error instanceof MalformedRequest)) {
-        log.error({ err: error, kind: request.kind, partition }, 'a request failed');
-        return;
-      }
-      log.warn({ kind: request.kind, partition, reason: error.message }, 'malformed request');
-      request.reply?.(refusal(request.kind, error.message), error.message);
-    }
-  }
-
-  /**
-   * Passes the results of one request to their partitions. `shared`: the sender may ask other owners about results
-   * without a partition here.
-   */
-  #results(
-    request: PartitionRequest,
-    shared: boolean,
-    partitionFor: (executionId: string) => Partition | undefined,
-  ): void {
-    const { results, tokens } = decodeResults(request.payload);
-    const { bus } = this.#options.ports;
-    const keys = results.map(({ executionId, stepId, attempt }) => `${executionId}/${stepId}/${attempt}`);
-    const held = results.map((result, place) => tokens === undefined || this.#isHolder(result, tokens[place]));
-    const group = new ResultGroup(results.length, request.reply, this.#own?.subject, shared, () => {
-      for (const [place, key] of keys.entries()) if (held[place] === true) bus.taskAnswered?.(key);
-    });
-    if (results.length === 0) request.reply?.('{"replies":[]}');
-    for (const [place, result] of results.entries()) {
-      const partition = partitionFor(result.executionId);
-      if (held[place] !== true) {
-        group.settle(place, 'unknown_execution');
-        continue;
-      }
-      bus.taskReported?.(keys[place] ?? '');
-      if (partition === undefined) group.settle(place, undefined);
-      else this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
-    }
-  }
-
-  /** Whether a report has the token of its attempt's task. If not, the answer is that there is no such execution. */
-  #isHolder(
-    { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
-    token = '',
-  ): boolean {
-    const { tokens, log, reportRefused } = this.#options.ports;
-    if (tokens === undefined || tokens.isOf(`${executionId}/${stepId}/${attempt}`, token)) return true;
-    this.counters.refusedReports += 1;
-    reportRefused?.(executionId, stepId, attempt);
-    // One log line for the first of a thousand, because a forger may send any number.
-    if (this.counters.refusedReports % 1_000 === 1) {
-      const fields = { execution_id: executionId, step_id: stepId, attempt, refused: this.counters.refusedReports };
-      log.warn(fields, 'a report without the token of its task is refused');
-    }
-    return false;
-  }
-
-  #expect(partition: Partition, executionId: string): void {
-    if (partition.executions.has(executionId)) return;
-    const right = partitionOf(executionId, this.#partitionCount);
-    if (right !== partition.id) {
-      throw new MalformedRequest(`execution ${executionId} belongs to partition ${right}, not ${partition.id}`);
-    }
-  }
-
-  #command(partition: Partition, request: PartitionRequest): void {
-    const command = decodeCommand(request.payload);
-    this.#expect(partition, command.executionId);
-    const input: CommandInput = {
-      kind: 'command',
-      executionId: command.executionId,
-      request: command,
-      reply: request.reply,
-      endSubject: request.endSubject,
-    };
-    if (command.start !== undefined && this.effects.retrying > this.#options.settings.pendingEffects) {
-      this.counters.droppedInputs += 1;
-      return;
-    }
-    if (command.start?.fork === undefined) return this.submit(partition, input);
-    void this.#readFork(input).then((reused) => {
-      if (reused === undefined) return;
-      input.reused = reused;
-      const current = this.#partitions.get(partition.id);
-      if (current !== undefined) this.submit(current, input);
-    });
-  }
-
-  /** The outputs that a fork copies from its source. Undefined when they cannot be read now. */
-  async #readFork(input: CommandInput): Promise<CommandInput['reused'] | undefined> {
-    const { fork, input: given } = input.request.start ?? {};
-    if (fork === undefined) return [];
-    try {
-      const source = await this.load(fork.executionId);
-      const started = source?.state.started;
-      const deleted = source === undefined ? undefined : deletedRejection(source.state);
-      if (source === undefined || started?.tenantId !== input.request.principal.tenantId) {
-        const message = `There is no execution ${fork.executionId} to fork.`;
-        return { rejected: { code: 'not_found', message } };
-      }
-      if (deleted !== undefined) return { rejected: deleted };
-      const found = forkFrom(source.state, fork.fromStepId, given);
-      return 'rejected' in found ? found : found.reused;
-    } catch (error) {
-      this.#options.ports.log.warn(
-        { err: error, execution_id: fork.executionId },
-        'the execution to fork cannot be read',
-      );
-      return undefined;
-    }
-  }
-}
-
-function refusal(kind: PartitionRequest['kind'], message: string): string {
-  switch (kind) {
-    case 'command':
-      return JSON.stringify({ rejected: { code: 'validation_failed', message } });
-    case 'message':
-      return '{"outcome":"unknown"}';
-    case 'result':
-      return '{"replies":[]}';
-    case 'check':
-    case 'heartbeat':
-    case 'output':
-      return JSON.stringify({ wanted: false, reason: `malformed: ${message}` });
   }
 }

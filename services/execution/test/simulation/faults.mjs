@@ -203,7 +203,7 @@ export const faults = [
     seed: 168,
     patches: [
       {
-        file: `${partitions}/engine.ts`,
+        file: `${partitions}/redo-effects.ts`,
         from: 'if (dropped && partition.owned) return void clock.after(REDO_PAUSE_MS, look);',
         to: 'if (!partition.owned) return void clock.after(REDO_PAUSE_MS, look);',
       },
