@@ -48,7 +48,7 @@ export class EngineRequests {
   request(id: number, request: PartitionRequest): void {
     const partition = this.#parts.partition(id);
     // No answer: the sender asks again, and by then the partition has an owner.
-    if (partition === undefined || partition.draining) return;
+    if (partition?.serves !== true) return;
     this.#guarded(request, id, () => {
       switch (request.kind) {
         case 'command':
@@ -101,7 +101,7 @@ export class EngineRequests {
     { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
   ): Promise<boolean | undefined> {
     const partition = this.#parts.partition(partitionId);
-    if (partition === undefined || partition.draining) return Promise.resolve(undefined);
+    if (partition?.serves !== true) return Promise.resolve(undefined);
     const { clock } = this.#parts.ports;
     return new Promise((resolve) => {
       const giveUp = clock.after(WANTED_WITHIN_MS, () => resolve(undefined));
@@ -136,7 +136,7 @@ export class EngineRequests {
     this.#guarded(request, undefined, () =>
       this.#results(request, true, (executionId) => {
         const partition = this.#parts.partition(partitionOf(executionId, this.#parts.partitionCount()));
-        return partition?.draining === true ? undefined : partition;
+        return partition?.serves === true ? partition : undefined;
       }),
     );
   }
@@ -180,9 +180,11 @@ export class EngineRequests {
         continue;
       }
       bus.taskReported?.(keys[place] ?? '');
-      if (partition === undefined) group.settle(place, undefined);
-      else
+      if (partition === undefined) {
+        group.settle(place, undefined);
+      } else {
         this.#parts.outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
+      }
     }
   }
 

@@ -20,8 +20,9 @@ import type { LaneLimits } from './lane-parts.js';
 import { OutputCheck } from './output-check.js';
 import { Ownership } from './ownership.js';
 import type { OwnershipSettings } from './ownership.js';
-import { Partition, timeOfId } from './partition.js';
-import type { EffectTicket, HotExecution, HotStream } from './partition.js';
+import { OwnedPartitions } from './owned-partitions.js';
+import { timeOfId } from './partition.js';
+import type { EffectTicket, HotExecution, HotStream, Partition } from './partition.js';
 import type { EnginePorts } from './ports.js';
 import { PublishedPositions } from './published-positions.js';
 import { redoEffects } from './redo-effects.js';
@@ -85,8 +86,6 @@ export interface EngineOptions {
 /** How many executions one statement reads from the log, and how many such statements run at once. */
 const READ_TOGETHER = 50;
 const READS_AT_ONCE = 2;
-const RECLAIM_PAUSE_MS = 200;
-const LONGEST_DRAIN_MS = 10_000;
 
 /** One owner process: its partitions, the lanes that commit for them, and the surrounding tasks. */
 export class Engine {
@@ -95,8 +94,7 @@ export class Engine {
   readonly configs: ConfigRegistry;
   readonly effects: EffectPerformer;
   readonly unreadable: UnreadableExecutions;
-  readonly #partitions = new Map<number, Partition>();
-  readonly #serving = new Map<number, () => void>();
+  readonly #partitions: OwnedPartitions;
   readonly #lanes: Lane[];
   readonly #loader: StreamLoader;
   readonly #schedules: ScheduleEffects;
@@ -108,9 +106,6 @@ export class Engine {
   readonly #remover: HistoryRemover;
   #partitionCount = 0;
   #own: { readonly subject: string; readonly stop: () => void } | undefined;
-  #sorted: readonly Partition[] = [];
-  /** Partitions that were taken but not announced yet. */
-  readonly #taken: number[] = [];
   #changes = 0;
   #stopped = false;
 
@@ -122,6 +117,20 @@ export class Engine {
     this.counters = options.counters ?? newCounters();
     this.configs = new ConfigRegistry(store, ports.configs);
     this.unreadable = new UnreadableExecutions({ clock, log });
+    this.#partitions = new OwnedPartitions({
+      ports,
+      counters: this.counters,
+      graceMs: settings.graceMs,
+      drainMs: settings.drainMs,
+      partitionCount: () => this.#partitionCount,
+      request: (partition, request) => this.#requests.request(partition, request),
+      opened: (partition, record) => this.#opened(partition, record),
+      lost: (partition) => this.#published.forget(partition),
+      check: () => this.#ownership.check(),
+      reclaim: (partitions) => this.#ownership.reclaim(partitions),
+      settled: (partitions) =>
+        Promise.all([...new Set(partitions.map(({ id }) => this.#laneOf(id)))].map((lane) => lane.settled())),
+    });
     this.#loader = new StreamLoader(
       { reader: store, configs: this.configs, snapshots: ports.snapshots },
       (callback) => clock.soon(callback),
@@ -151,7 +160,7 @@ export class Engine {
       load: (executionId) => this.load(executionId),
       submit,
     });
-    this.#published = new PublishedPositions({ ports, partitions: () => this.#sorted });
+    this.#published = new PublishedPositions({ ports, partitions: () => this.#partitions.all });
     this.#lanes = Array.from({ length: settings.lanes }, () => this.#openLane());
     this.#ownership = new Ownership({
       clock,
@@ -160,11 +169,11 @@ export class Engine {
       log,
       settings: settings.ownership,
       incarnation: options.incarnation,
-      owned: () => this.#sorted,
-      opened: (record) => this.#opened(record),
-      lost: (partition, reason) => this.#lost(partition, reason),
-      drain: (partitions) => this.#drain(partitions),
-      stalled: (ms) => this.#stalled(ms),
+      owned: () => this.#partitions.all,
+      opened: (record) => this.#partitions.opened(record),
+      lost: (partition, reason) => this.#partitions.lost(partition, reason),
+      drain: (partitions) => this.#partitions.drain(partitions),
+      stalled: (ms) => this.#partitions.stalled(ms),
       superseded: options.onSuperseded,
       onStoreTime: options.onStoreTime,
     });
@@ -173,7 +182,7 @@ export class Engine {
       reader: store,
       log,
       settings: settings.waker,
-      partitions: () => this.#sorted,
+      partitions: () => this.#partitions.all,
       partition: (id) => this.#partitions.get(id),
       submit,
     });
@@ -182,7 +191,7 @@ export class Engine {
       log,
       store,
       counters: this.counters,
-      partitions: () => this.#sorted,
+      partitions: () => this.#partitions.all,
       projected: options.projected ?? (() => Infinity),
     });
     this.#queue = new QueueWatch({
@@ -192,7 +201,7 @@ export class Engine {
       log,
       effects: this.effects,
       settings: settings.queue,
-      partitions: () => this.#sorted,
+      partitions: () => this.#partitions.all,
       partitionOf: (executionId) => this.#partitions.get(partitionOf(executionId, this.#partitionCount)),
       submit,
     });
@@ -210,7 +219,7 @@ export class Engine {
       bus,
       partitionCount: () => this.#partitionCount,
       own: (partition, request) => {
-        if (!this.#partitions.has(partition)) return false;
+        if (this.#partitions.get(partition) === undefined) return false;
         this.#requests.request(partition, request);
         return true;
       },
@@ -269,8 +278,8 @@ export class Engine {
       busyPoll,
       owner: {
         partition: (id) => this.#partitions.get(id),
-        lost: (partition, reason) => this.#lost(partition, reason),
-        reclaim: (partitions) => this.#reclaim(partitions),
+        lost: (partition, reason) => this.#partitions.lost(partition, reason),
+        reclaim: (partitions) => this.#partitions.reclaim(partitions),
         stored: (commit) => onCommit?.(commit),
         committed: (changes, ticket) => this.#committed(changes, ticket),
         changed: (execution) => this.#changed(execution),
@@ -285,7 +294,7 @@ export class Engine {
 
   /** Partitions that this process owns, by id. */
   get owned(): readonly Partition[] {
-    return this.#sorted;
+    return this.#partitions.all;
   }
 
   /** How long this process has been cut off from NATS while other engines are not. */
@@ -305,7 +314,7 @@ export class Engine {
 
   get cacheBytes(): number {
     let bytes = 0;
-    for (const partition of this.#sorted) bytes += partition.bytes;
+    for (const partition of this.#partitions.all) bytes += partition.bytes;
     return bytes;
   }
 
@@ -326,6 +335,7 @@ export class Engine {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#partitions.stop();
     this.#published.stop();
     this.#waker.stop();
     await this.#remover.stop();
@@ -353,7 +363,7 @@ export class Engine {
    */
   command(request: CommandRequest, withinMs: number): Promise<CommandReply | undefined> {
     const partition = this.#partitions.get(partitionOf(request.executionId, this.#partitionCount));
-    if (partition === undefined || partition.draining) return Promise.resolve(undefined);
+    if (partition?.serves !== true) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const cancel = this.#options.ports.clock.after(withinMs, () => resolve(undefined));
       const reply = (text: string): void => {
@@ -373,54 +383,9 @@ export class Engine {
     return this.#lanes[partition % this.#lanes.length] as Lane;
   }
 
-  #opened(record: PartitionRecord): void {
-    const { ports, settings } = this.#options;
-    const before = this.#partitions.get(record.partition);
-    // The answer to a later claim of our own may have arrived first.
-    if (before !== undefined && before.epoch >= record.epoch) return;
-    if (before !== undefined) before.owned = false;
-    const now = ports.clock.elapsed();
-    const partition = new Partition(record, ports.clock.now(), now + settings.graceMs, now);
-    this.#partitions.set(record.partition, partition);
-    this.counters.takeovers += 1;
-    this.#sort();
-    if (!this.#serving.has(partition.id)) {
-      const stop = ports.bus.serve(partition.id, (request) => this.#requests.request(partition.id, request));
-      this.#serving.set(partition.id, stop);
-    }
-    this.#announceTaken(partition.id);
-    ports.log.debug({ partition: partition.id, epoch: partition.epoch }, 'partition taken');
+  #opened(partition: Partition, record: PartitionRecord): void {
     this.#options.onOwned?.(partition);
     if (record.publishedPosition < record.lastPosition) void this.#redo(partition, record);
-  }
-
-  /** One message for all partitions that are taken together. */
-  #announceTaken(partition: number): void {
-    this.#taken.push(partition);
-    if (this.#taken.length > 1) return;
-    const { bus, clock } = this.#options.ports;
-    clock.soon(() => bus.announceTaken?.(this.#taken.splice(0)));
-  }
-
-  #sort(): void {
-    this.#sorted = [...this.#partitions.values()].sort((a, b) => a.id - b.id);
-    this.#options.ports.bus.owns?.(this.#sorted.length / this.#partitionCount);
-  }
-
-  #lost(partition: Partition, reason: string): void {
-    if (!partition.owned) return;
-    partition.owned = false;
-    if (this.#partitions.get(partition.id) !== partition) return;
-    this.#partitions.delete(partition.id);
-    this.#sort();
-    this.#serving.get(partition.id)?.();
-    this.#serving.delete(partition.id);
-    this.#published.forget(partition);
-    partition.executions.clear();
-    if (reason !== 'released') {
-      this.#options.ports.log.warn({ partition: partition.id, epoch: partition.epoch, reason }, 'partition lost');
-      if (!this.#stopped) this.#ownership.check();
-    }
   }
 
   #redo(partition: Partition, record: PartitionRecord): Promise<void> {
@@ -432,65 +397,6 @@ export class Engine {
       submit: (to: Partition, input: Input): void => this.submit(to, input),
     };
     return redoEffects(parts, partition, record);
-  }
-
-  async #reclaim(partitions: readonly Partition[]): Promise<void> {
-    const { clock, log } = this.#options.ports;
-    const held = partitions.filter((partition) => partition.owned);
-    for (const partition of held) {
-      partition.owned = false;
-      partition.executions.clear();
-      this.#partitions.delete(partition.id);
-    }
-    this.#sort();
-    while (held.length > 0 && !this.#stopped) {
-      try {
-        const taken = await this.#ownership.reclaim(held);
-        for (const record of taken) this.#opened(record);
-        break;
-      } catch (error) {
-        log.warn({ err: error }, 'partitions cannot be taken again yet');
-        await new Promise<void>((resolve) => {
-          clock.after(RECLAIM_PAUSE_MS, resolve);
-        });
-      }
-    }
-    for (const partition of held) {
-      if (this.#partitions.has(partition.id)) continue;
-      this.#serving.get(partition.id)?.();
-      this.#serving.delete(partition.id);
-    }
-    if (!this.#stopped) this.#ownership.check();
-  }
-
-  async #drain(partitions: readonly Partition[]): Promise<void> {
-    const { clock } = this.#options.ports;
-    for (const partition of partitions) {
-      partition.draining = true;
-      this.#serving.get(partition.id)?.();
-      this.#serving.delete(partition.id);
-    }
-    const lanes = [...new Set(partitions.map((partition) => this.#laneOf(partition.id)))];
-    // A store that does not answer must not keep the process from ending. Uncommitted inputs have not been answered.
-    let cancel: () => void = () => undefined;
-    const limit = new Promise<void>((resolve) => {
-      cancel = clock.after(LONGEST_DRAIN_MS, resolve);
-    });
-    await Promise.race([Promise.all(lanes.map((lane) => lane.settled())), limit]);
-    cancel();
-    const until = clock.elapsed() + this.#options.settings.drainMs;
-    while (clock.elapsed() < until && partitions.some((partition) => partition.owned && partition.openTickets > 0)) {
-      await new Promise<void>((resolve) => {
-        clock.after(10, resolve);
-      });
-    }
-  }
-
-  #stalled(ms: number): void {
-    const { clock, log } = this.#options.ports;
-    log.warn({ ms: Math.round(ms) }, 'the process stood still');
-    const until = clock.elapsed() + this.#options.settings.graceMs;
-    for (const partition of this.#sorted) partition.graceUntil = until;
   }
 
   /** Its id is not in the log as a start any more. So later starts with an id of that time are looked up. */
@@ -531,7 +437,7 @@ export class Engine {
   #evict(): void {
     const enough = this.#options.settings.cacheBytes * 0.8;
     let bytes = this.cacheBytes;
-    for (const partition of this.#sorted) {
+    for (const partition of this.#partitions.all) {
       for (const execution of partition.executions.values()) {
         if (bytes <= enough) return;
         if (execution.used) {

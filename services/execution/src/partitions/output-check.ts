@@ -104,7 +104,7 @@ export class OutputCheck {
     } finally {
       this.#checking -= 1;
     }
-    if (partition.draining) return this.#drop(input);
+    if (!partition.serves) return this.#drop(input);
     submit(partition, input);
   }
 

@@ -74,6 +74,15 @@ export interface EffectTicket {
 /** How many ids of ended executions a partition remembers: a few seconds at full speed. */
 const ENDED_KEPT = 250;
 
+/**
+ * The phases of a partition under one epoch. Each is followed only by a later one.
+ *
+ * - serving: it takes requests.
+ * - draining: it takes no more requests, because it will be released. What it has goes on.
+ * - lost: it was fenced, released or taken again.
+ */
+type PartitionPhase = 'serving' | 'draining' | 'lost';
+
 /** A partition while this process owns it under one epoch. Another epoch has another object, with nothing in memory. */
 export class Partition {
   readonly id: number;
@@ -88,10 +97,7 @@ export class Partition {
   /** The position below which all effects are acknowledged, and the position in the log's partition row. */
   effectsDone: number;
   writtenPublished: number;
-  /** False after it was fenced, released or taken again. Then nothing may be done in its name. */
-  owned = true;
-  /** New inputs are refused because the partition will be released. */
-  draining = false;
+  #phase: PartitionPhase = 'serving';
   bytes = 0;
   /** Wall time and elapsed time since which this epoch is owned. */
   readonly ownedSince: number;
@@ -147,6 +153,24 @@ export class Partition {
       this.effectsDone = Math.max(this.effectsDone, this.#tickets[0].position);
       this.#tickets.shift();
     }
+  }
+
+  /** Whether this epoch still is this process's. If not, nothing may be done in its name. */
+  get owned(): boolean {
+    return this.#phase !== 'lost';
+  }
+
+  /** Whether it takes requests. */
+  get serves(): boolean {
+    return this.#phase === 'serving';
+  }
+
+  drain(): void {
+    if (this.#phase === 'serving') this.#phase = 'draining';
+  }
+
+  lose(): void {
+    this.#phase = 'lost';
   }
 
   get openTickets(): number {
