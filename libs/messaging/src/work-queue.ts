@@ -1,49 +1,15 @@
 import { SlotMap } from '@batuta/collections';
-import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
+import { STEPS_STREAM, subjects } from '@batuta/contracts';
 import type { Priority } from '@batuta/contracts';
-import { PermissionViolationError } from '@nats-io/nats-core';
-import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { isConnected, newInbox, onReconnect } from './connection.js';
-import {
-  deletePoolConsumer,
-  deleteStepsStream,
-  ensurePoolConsumers,
-  ensureStepsStream,
-  isStreamMissing,
-  poolConsumerInfo,
-} from './streams.js';
 import type { PoolConsumerSettings, StreamSettings } from './streams.js';
 import type { Log } from './log.js';
-
-/** A task that reached the pool without going through its queue. */
-export interface DirectDelivery extends Delivery {
-  /** Gives the slot back. The pool that takes the task sets it. */
-  onFreeSlot: (() => void) | undefined;
-}
-
-/** One delivery of a task. Its lease is renewed from its arrival until `ack`, `nak` or `drop` settles it. */
-export interface Delivery {
-  readonly subject: string;
-  readonly data: Uint8Array;
-  readonly headers: MsgHdrs | undefined;
-  readonly priority: Priority;
-  /** Size of the task as it arrived, in bytes; 0 for a task that takes no memory of its own. */
-  readonly bytes: number;
-  /** 1 for the first delivery. JetStream counts it, and starts again when the consumer is recreated. */
-  readonly deliveries: number;
-  readonly settled: boolean;
-  /** Releases the memory of `data`, once the task was read. */
-  letGo(): void;
-  /** Gives the slot to another task, because the agent is done and only the engine's answer is missing. */
-  freeSlot(): void;
-  /** The task is done: the queue removes it. */
-  ack(): void;
-  /** Hands the task back. It is delivered again at once, or after `delayMs` milliseconds. */
-  nak(delayMs?: number): void;
-  /** The task can never be run: the queue removes it without counting it as done. */
-  drop(): void;
-}
+import { QueuedDelivery } from './pool-delivery.js';
+import type { Delivery, DirectDelivery } from './pool-delivery.js';
+import { DELETION_MS, PoolRecovery } from './pool-recovery.js';
+import { hasBacklog, hasWaiting, newQueues, pickByWeight } from './priority-queues.js';
+import type { PriorityQueue } from './priority-queues.js';
 
 export interface PoolOptions {
   readonly pool: string;
@@ -95,66 +61,14 @@ export interface PoolConsumer {
   close(): void;
 }
 
-const encoder = new TextEncoder();
-const ACK = encoder.encode('+ACK');
-const NAK = encoder.encode('-NAK');
-const WORKING = encoder.encode('+WPI');
-const TERM = encoder.encode('+TERM');
+const WORKING = new TextEncoder().encode('+WPI');
 
-const DEFAULT_WEIGHTS: Readonly<Record<Priority, number>> = { high: 6, normal: 3, low: 1 };
 const HEARTBEAT_MS = 1_000;
 const LARGEST_PULL = 512;
 /** Tasks that wait for the engine's answer after giving their slots back, as a multiple of the slots. */
 const ENDING_SHARE = 2;
 /** Milliseconds for which a busy runner delays a small pull, so that it can ask for more tasks at once. */
 const COALESCE_MS = 2;
-
-/** Milliseconds that nats-server takes to finish the deletion of a stream or consumer. */
-const DELETION_MS = 250;
-/**
- * Data of a larger message are copied. The client reads such a message into a buffer that grows by doubling, most of
- * which may be empty.
- */
-const LARGEST_UNCOPIED = 64 * 1024;
-const NO_DATA = new Uint8Array();
-const REMADE_LATELY_MS = 60_000;
-
-interface Pull {
-  remaining: number;
-  /** The time by `performance.now()` after which the server has forgotten the pull. */
-  readonly deadline: number;
-}
-
-interface PriorityQueue {
-  readonly priority: Priority;
-  readonly weight: number;
-  /**
-   * Credit in the smooth weighted round robin (from nginx:
-   * https://github.com/phusion/nginx/commit/27e94984486058d73157038f7950a0a36ecc6e35).
-   */
-  credit: number;
-  /** The open pulls, oldest first. Which pull a message belongs to is a guess, and the guess ends with the pull. */
-  readonly pulls: Map<string, Pull>;
-  outstanding: number;
-  /** More tasks wait at the server than were requested. */
-  backlog: boolean;
-  readonly waiting: QueuedDelivery[];
-  lastSeen: number;
-  lastTask: number;
-  lastLook: number;
-  /**
-   * The consumer's delivery count when tasks were first seen to wait although a pull was open. Undefined while nothing
-   * is wrong.
-   */
-  suspect: number | undefined;
-  remade: number;
-  /** Highest stream sequence that is known to have been delivered. A message at or below it is a repeated delivery. */
-  delivered: number;
-  /** When the server created the consumer; undefined until its state was read. */
-  created: string | undefined;
-  /** Number of times that a new consumer was found, as happens when its stream was lost and recreated. */
-  generation: number;
-}
 
 /**
  * The work-queue loop of one pool. It pulls high, normal and low priority by weight, so that low never starves. It
@@ -170,76 +84,15 @@ export async function consumePool(nc: NatsConnection, options: PoolOptions): Pro
   return loop;
 }
 
-class QueuedDelivery implements Delivery {
-  readonly #loop: PoolLoop;
-  readonly #queue: PriorityQueue;
-  readonly #generation: number;
-  settled = false;
-  onFreeSlot: (() => void) | undefined;
-  /** When its lease was last renewed, by `performance.now()`. */
-  touched = performance.now();
-  readonly subject: string;
-  readonly headers: MsgHdrs | undefined;
-  readonly bytes: number;
-  #data: Uint8Array;
-
-  constructor(
-    /** Unique in this process. */
-    readonly id: number,
-    loop: PoolLoop,
-    { subject, headers, data }: Msg,
-    readonly reply: string,
-    queue: PriorityQueue,
-    readonly deliveries: number,
-    /**
-     * The generation of its queue. An acknowledgement must not reach a consumer or a stream that was created after the
-     * original was lost.
-     */
-    generation: number,
-  ) {
-    this.#loop = loop;
-    this.#queue = queue;
-    this.#generation = generation;
-    this.subject = subject;
-    this.headers = headers;
-    this.bytes = data.length;
-    // Keeps no reference to the message: its parts are views of the buffer that it was read into.
-    this.#data = data.length > LARGEST_UNCOPIED ? data.slice() : data;
-  }
-
-  get priority(): Priority {
-    return this.#queue.priority;
-  }
-
-  /** Whether the server still knows the delivery by its reply subject. */
-  get known(): boolean {
-    return this.#generation === this.#queue.generation;
-  }
-
-  get data(): Uint8Array {
-    return this.#data;
-  }
-
-  letGo(): void {
-    this.#data = NO_DATA;
-  }
-
-  freeSlot(): void {
-    this.onFreeSlot?.();
-  }
-
-  ack(): void {
-    this.#loop.settle(this, ACK);
-  }
-
-  nak(delayMs = 0): void {
-    this.#loop.settle(this, delayMs > 0 ? encoder.encode(`-NAK {"delay":${delayMs * 1e6}}`) : NAK);
-  }
-
-  drop(): void {
-    this.#loop.settle(this, TERM);
-  }
-}
+/**
+ * The phases of a pool.
+ *
+ * - open: it requests tasks for its free slots.
+ * - paused: it requests none. Those that were requested before may still arrive.
+ * - draining: it hands back the tasks that have no slot, and waits for the others. It never opens again.
+ * - closed: leases are not renewed any more.
+ */
+type PoolPhase = 'open' | 'paused' | 'draining' | 'closed';
 
 class PoolLoop implements PoolConsumer {
   readonly #nc: NatsConnection;
@@ -262,14 +115,11 @@ class PoolLoop implements PoolConsumer {
   /** Size of the tasks that have a slot or have given it back. */
   #bytes = 0;
   #lastPull = 0;
-  #draining = false;
-  #paused = false;
-  #closed = false;
+  #phase: PoolPhase = 'open';
   /** Identifies the planned refill. A refill whose mark is no longer the current one was cancelled. */
   #planned: symbol | undefined;
   #refillTimer: NodeJS.Timeout | undefined;
-  #recovery: Promise<void> | undefined;
-  #recoverAgain = false;
+  readonly #recovery: PoolRecovery;
   /** Settlements that wait until it is known whether the stream is still the same one. */
   #late: { delivery: QueuedDelivery; verdict: Uint8Array }[] = [];
   #idle: (() => void)[] = [];
@@ -281,25 +131,17 @@ class PoolLoop implements PoolConsumer {
     this.#inbox = newInbox(nc);
     this.#workingMs = options.workingMs ?? 700;
     this.#pullExpiresMs = options.pullExpiresMs ?? 5_000;
-    const weights = options.weights ?? DEFAULT_WEIGHTS;
-    this.#queues = PRIORITIES.map((priority) => ({
-      priority,
-      weight: weights[priority],
-      credit: 0,
-      pulls: new Map(),
-      outstanding: 0,
-      backlog: false,
-      waiting: [],
-      lastSeen: 0,
-      lastTask: 0,
-      lastLook: 0,
-      suspect: undefined,
-      remade: -Infinity,
-      delivered: 0,
-      created: undefined,
-      generation: 0,
-    }));
+    this.#queues = newQueues(options.weights);
     this.#queuesByPriority = new Map(this.#queues.map((queue) => [queue.priority, queue]));
+    this.#recovery = new PoolRecovery(nc, { ...options, pullExpiresMs: this.#pullExpiresMs }, this.#queues, {
+      closed: () => this.#phase === 'closed',
+      recovered: () => {
+        for (const { delivery, verdict } of this.#late.splice(0)) this.settle(delivery, verdict);
+        if (this.#isEnding) return;
+        this.#fillSlots();
+        this.#refill();
+      },
+    });
   }
 
   get running(): number {
@@ -311,9 +153,12 @@ class PoolLoop implements PoolConsumer {
   }
 
   get free(): number {
-    return this.#draining || this.#paused || this.#isFull
-      ? 0
-      : Math.max(0, this.#options.slots - this.#inSlots - this.#queued);
+    return this.#phase !== 'open' || this.#isFull ? 0 : Math.max(0, this.#options.slots - this.#inSlots - this.#queued);
+  }
+
+  /** Whether no more tasks are begun. */
+  get #isEnding(): boolean {
+    return this.#phase === 'draining' || this.#phase === 'closed';
   }
 
   /** Whether running tasks use up `maxBytes`, so that no other task may start. */
@@ -337,11 +182,11 @@ class PoolLoop implements PoolConsumer {
   }
 
   get healthy(): boolean {
-    return this.#recovery === undefined && !this.#closed && isConnected(this.#nc);
+    return !this.#recovery.running && this.#phase !== 'closed' && isConnected(this.#nc);
   }
 
   async start(): Promise<void> {
-    await this.#ensureFirst();
+    await this.#recovery.ensureFirst();
     this.#subscription = this.#nc.subscribe(`${this.#inbox}.*.*`, {
       callback: (error, message) => {
         if (error !== null) {
@@ -351,19 +196,19 @@ class PoolLoop implements PoolConsumer {
         this.#receive(message);
       },
     });
-    this.#forgetReconnect = onReconnect(this.#nc, () => this.#recover('reconnected'));
+    this.#forgetReconnect = onReconnect(this.#nc, () => this.#recovery.recover('reconnected'));
     this.#timer = setInterval(() => this.#tick(), Math.max(10, Math.min(200, this.#workingMs / 4)));
     this.#refill();
   }
 
   pause(paused: boolean): void {
-    if (this.#paused === paused) return;
-    this.#paused = paused;
+    if (this.#isEnding || this.#phase === (paused ? 'paused' : 'open')) return;
+    this.#phase = paused ? 'paused' : 'open';
     if (!paused) this.#scheduleRefill();
   }
 
   async drain(limitMs: number): Promise<void> {
-    this.#draining = true;
+    if (this.#phase !== 'closed') this.#phase = 'draining';
     // Draining ends the open pulls at the server. Messages that are on their way still arrive here and are handed back.
     const unsubscribed = this.#nc.isClosed() ? undefined : this.#subscription?.drain();
     for (const queue of this.#queues) {
@@ -382,8 +227,7 @@ class PoolLoop implements PoolConsumer {
   }
 
   close(): void {
-    this.#closed = true;
-    this.#draining = true;
+    this.#phase = 'closed';
     clearInterval(this.#timer);
     this.#cancelRefill();
     this.#forgetReconnect?.();
@@ -393,7 +237,7 @@ class PoolLoop implements PoolConsumer {
 
   settle(delivery: QueuedDelivery, verdict: Uint8Array): void {
     if (delivery.settled) return;
-    if (this.#recovery !== undefined) {
+    if (this.#recovery.running) {
       this.#late.push({ delivery, verdict });
       return;
     }
@@ -442,7 +286,7 @@ class PoolLoop implements PoolConsumer {
       if (pull.remaining === 0) queue.pulls.delete(id);
       break;
     }
-    if (this.#draining) {
+    if (this.#isEnding) {
       delivery.nak();
       return;
     }
@@ -468,7 +312,7 @@ class PoolLoop implements PoolConsumer {
     if (code === 503 || (code === 409 && /deleted|not found|leadership|shutdown/i.test(description))) {
       // A stream that is created while nats-server 2.9 still deletes its predecessor of the same name may never deliver
       // anything.
-      this.#recover(`${code} ${description}`, DELETION_MS);
+      this.#recovery.recover(`${code} ${description}`, DELETION_MS);
       return;
     }
     if (code === 404 || code === 408) {
@@ -481,7 +325,7 @@ class PoolLoop implements PoolConsumer {
 
   /** Gives free slots to the deliveries that wait here, by weight. */
   #fillSlots(): void {
-    while (this.#queued > 0 && this.#inSlots < this.#options.slots && !this.#draining && !this.#isFull) {
+    while (this.#queued > 0 && this.#inSlots < this.#options.slots && !this.#isEnding && !this.#isFull) {
       const queue = pickByWeight(this.#queues, hasWaiting);
       const delivery = queue?.waiting.shift();
       if (delivery === undefined) return;
@@ -525,7 +369,7 @@ class PoolLoop implements PoolConsumer {
   }
 
   #scheduleRefill(): void {
-    if (this.#planned !== undefined || this.#draining || this.#paused) return;
+    if (this.#planned !== undefined || this.#phase !== 'open') return;
     const free = this.#options.slots - this.#inSlots - this.#queued;
     if (free <= 0 || this.#isFull) return;
     const plan = Symbol('refill');
@@ -554,7 +398,7 @@ class PoolLoop implements PoolConsumer {
    */
   #refill(): void {
     this.#cancelRefill();
-    if (this.#draining || this.#paused || this.#recovery !== undefined || !isConnected(this.#nc)) return;
+    if (this.#phase !== 'open' || this.#recovery.running || !isConnected(this.#nc)) return;
     const free = this.#options.slots - this.#inSlots - this.#queued;
     if (free <= 0 || this.#isFull) return;
     let toShare = free;
@@ -605,7 +449,7 @@ class PoolLoop implements PoolConsumer {
       this.#unsettled.set(delivery.id, delivery);
       if (delivery.known) this.#nc.publish(delivery.reply, WORKING);
     }
-    if (this.#draining || this.#recovery !== undefined) return;
+    if (this.#isEnding || this.#recovery.running) return;
     for (const queue of this.#queues) {
       for (const [id, pull] of queue.pulls) {
         if (pull.deadline > now) break;
@@ -613,158 +457,14 @@ class PoolLoop implements PoolConsumer {
         queue.outstanding -= pull.remaining;
       }
       if (queue.outstanding > 0 && now - queue.lastSeen > this.#heartbeatMs() * 2 + 500) {
-        this.#recover(`no sign of life from ${subjects.stepConsumer(this.#options.pool, queue.priority)}`);
+        this.#recovery.recover(`no sign of life from ${subjects.stepConsumer(this.#options.pool, queue.priority)}`);
         return;
       }
       if (queue.outstanding > 0 && now - Math.max(queue.lastTask, queue.lastLook) > this.#pullExpiresMs) {
         queue.lastLook = now;
-        void this.#lookForStranded(queue);
+        void this.#recovery.lookForStranded(queue);
       }
     }
     this.#scheduleRefill();
   }
-
-  /**
-   * A consumer of nats-server 2.9 can get into a state in which it delivers nothing although tasks and pulls wait, for
-   * example when its stream was created while its predecessor was being deleted. When two checks in a row find this
-   * state, the consumer is recreated. If that does not help, the stream is recreated too.
-   */
-  async #lookForStranded(queue: PriorityQueue): Promise<void> {
-    const { pool, logger } = this.#options;
-    try {
-      const info = await poolConsumerInfo(this.#nc, pool, queue.priority);
-      const stuck =
-        info.num_pending > 0 &&
-        info.num_waiting > 0 &&
-        info.num_ack_pending < (info.config.max_ack_pending ?? Infinity);
-      const delivered = info.delivered.consumer_seq;
-      if (!stuck || performance.now() - queue.lastTask <= this.#pullExpiresMs) {
-        queue.suspect = undefined;
-      } else if (queue.suspect !== delivered) {
-        queue.suspect = delivered;
-      } else {
-        queue.suspect = undefined;
-        const again = performance.now() - queue.remade < REMADE_LATELY_MS;
-        queue.remade = performance.now();
-        const what = again ? 'stream' : 'consumer';
-        logger.error(
-          { pool, priority: queue.priority, waiting: info.num_pending },
-          `tasks are stranded, recreating the ${what}`,
-        );
-        // Losing the stream loses no task: the engine sends again every task that the new stream does not hold.
-        await (again ? deleteStepsStream(this.#nc) : deletePoolConsumer(this.#nc, pool, queue.priority));
-        this.#recover('stranded consumer', DELETION_MS);
-      }
-    } catch (error) {
-      if (!this.#closed) {
-        logger.warn({ err: error, pool, priority: queue.priority }, 'the state of a consumer cannot be read');
-      }
-    }
-  }
-
-  /** Forgets the open pulls, makes sure that the stream and its consumers exist, and starts again. */
-  #recover(reason: string, pauseMs = 0): void {
-    if (this.#closed) return;
-    if (this.#recovery !== undefined) {
-      this.#recoverAgain = true;
-      return;
-    }
-    this.#options.logger.warn({ pool: this.#options.pool, reason }, 'checking the stream of tasks');
-    for (const queue of this.#queues) {
-      queue.pulls.clear();
-      queue.outstanding = 0;
-      queue.backlog = false;
-    }
-    this.#recovery = this.#ensureUntilDone(pauseMs).then(() => {
-      this.#recovery = undefined;
-      for (const { delivery, verdict } of this.#late.splice(0)) this.settle(delivery, verdict);
-      if (this.#draining) return;
-      this.#fillSlots();
-      this.#refill();
-    });
-  }
-
-  /** Makes sure that the stream and its consumers exist. A user that may not create the stream waits for it. */
-  async #ensureFirst(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await this.#ensure();
-        return;
-      } catch (error) {
-        if (this.#options.waitsForStream !== true || isForbidden(error) || this.#nc.isClosed()) throw error;
-        if (attempt % 20 === 0) {
-          this.#options.logger.warn({ err: error, pool: this.#options.pool }, 'the stream of tasks is not there yet');
-        }
-        await delay(500);
-      }
-    }
-  }
-
-  async #ensureUntilDone(pauseMs: number): Promise<void> {
-    await delay(pauseMs);
-    for (let attempt = 0; !this.#closed; attempt++) {
-      this.#recoverAgain = false;
-      try {
-        await this.#ensure();
-        if (!this.#recoverAgain) return;
-      } catch (error) {
-        if (this.#closed || this.#nc.isClosed()) return;
-        if (attempt % 20 === 0) {
-          this.#options.logger.warn({ err: error, pool: this.#options.pool }, 'the stream of tasks is not there yet');
-        }
-      }
-      await delay(Math.min(1_000, 25 * 2 ** Math.min(attempt, 6)));
-    }
-  }
-
-  async #ensure(): Promise<void> {
-    const { logger, pool } = this.#options;
-    const makeConsumers = () => ensurePoolConsumers(this.#nc, pool, { logger, ...this.#options.consumers });
-    // The stream is read only when it is missing, because a pool's workers may not see what it holds for other pools.
-    const consumers = await makeConsumers().catch(async (error: unknown) => {
-      if (!isStreamMissing(error) || this.#options.waitsForStream === true) throw error;
-      await ensureStepsStream(this.#nc, { logger, ...this.#options.stream });
-      return makeConsumers();
-    });
-    for (const queue of this.#queues) {
-      const { created, delivered } = consumers[queue.priority];
-      if (queue.created !== undefined && queue.created !== created) {
-        logger.warn({ pool, priority: queue.priority }, 'the queue was recreated, its tasks may be lost');
-        queue.generation += 1;
-        queue.delivered = 0;
-      }
-      queue.created = created;
-      queue.delivered = Math.max(queue.delivered, delivered.stream_seq);
-    }
-  }
-}
-
-/** Whether the server forbids this user the request. */
-function isForbidden(error: unknown): boolean {
-  return [error, (error as Partial<Error> | undefined)?.cause].some((one) => one instanceof PermissionViolationError);
-}
-
-function hasWaiting(queue: PriorityQueue): boolean {
-  return queue.waiting.length > 0;
-}
-
-function hasBacklog(queue: PriorityQueue): boolean {
-  return queue.backlog;
-}
-
-/** Picks a queue that qualifies, by smooth weighted round robin. */
-function pickByWeight(
-  queues: readonly PriorityQueue[],
-  qualifies: (queue: PriorityQueue) => boolean,
-): PriorityQueue | undefined {
-  let best: PriorityQueue | undefined;
-  let total = 0;
-  for (const queue of queues) {
-    if (!qualifies(queue)) continue;
-    queue.credit += queue.weight;
-    total += queue.weight;
-    if (best === undefined || queue.credit > best.credit) best = queue;
-  }
-  if (best !== undefined) best.credit -= total;
-  return best;
 }
