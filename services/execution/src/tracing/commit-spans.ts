@@ -3,7 +3,7 @@ import type { Tracing } from '@batuta/observability';
 import { ofExecution } from '../partitions/batch.js';
 import type { Commit } from '../partitions/batch.js';
 import { commandName } from './command-name.js';
-import { commandSpanId } from './execution-trace.js';
+import { commandSpanId } from './span-factory.js';
 
 /**
  * Records a span of the commit under the span of each command in it. The log does not say which commands were committed
