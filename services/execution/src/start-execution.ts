@@ -394,13 +394,13 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     retention.start();
     if (sealKeys.canSign) sealer.start();
     else logger.info('no checkpoints are signed: BATUTA_EXECUTION_SEAL_KEYS is not set');
-    const changed = nats.subscribe(subjects.configChanged, { callback: () => engine.effects.forgetPools() });
+    const changed = nats.subscribe(subjects.configChanged, { callback: () => engine.effects.agents.forget() });
     opened.push(() => changed.unsubscribe());
     // Changes during a disconnection were announced only to others.
-    opened.push(bus.onReconnect(() => engine.effects.forgetPools()));
+    opened.push(bus.onReconnect(() => engine.effects.agents.forget()));
     const queues = new Queues({
       queue: bus,
-      poolOf: (tenantId, agent) => engine.effects.pool(tenantId, agent),
+      poolOf: (tenantId, agent) => engine.effects.agents.pool(tenantId, agent),
       now: () => clock.now(),
     });
     const queries = new ExecutionQueries(

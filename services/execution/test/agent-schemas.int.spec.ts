@@ -174,7 +174,7 @@ describe('an output that does not fit its agent’s output_schema', () => {
     const test = await started();
     const id = await begin(test, 'strict', { question: 1 });
     const result = success(await taskOf(test, id), { answer: 42 });
-    test.engine.effects.forgetPools();
+    test.engine.effects.agents.forget();
     test.world[missing] = false;
     const dropped = test.engine.counters.droppedInputs;
     const lost = test.bus.results(id, [result]);
@@ -191,7 +191,7 @@ describe('an output that does not fit its agent’s output_schema', () => {
     const id = await begin(test, 'strict', { question: 1 });
     const task = await taskOf(test, id);
     await test.bus.results(id, [success(task, { answer: 'so' })]).answer;
-    test.engine.effects.forgetPools();
+    test.engine.effects.agents.forget();
     test.world.configs = false;
     const stray = executionId().replace(/^.{8}/, '00000000');
     const replies = await Promise.all([
@@ -228,7 +228,7 @@ describe('an output that does not fit its agent’s output_schema', () => {
     const id = await begin(test, 'strict', { question: 1 });
     const task = await taskOf(test, id);
     test.world.agent = { pool: 'default', outputSchema: { type: 'object', required: ['proof'] } };
-    test.engine.effects.forgetPools();
+    test.engine.effects.agents.forget();
     await test.bus.results(id, [success(task, { answer: 'so' })]).answer;
     expect((await eventOf(test, id, 'StepAttemptFailed')).data).toMatchObject({
       failure: { code: 'output_invalid', message: expect.stringContaining('/output/proof: ') as unknown },

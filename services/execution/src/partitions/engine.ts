@@ -146,7 +146,7 @@ export class Engine {
       ports,
       counters: this.counters,
       outputs: new OutputCheck({
-        agents: this.effects,
+        agents: this.effects.agents,
         evaluator: ports.evaluator,
         log,
         counters: this.counters,

@@ -3,7 +3,7 @@ import { storableJson } from '@batuta/event-store';
 import { isAttemptWanted, spendingDetails, takeSpending } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { EngineCounters } from './counters.js';
-import type { EffectPerformer } from './effects.js';
+import type { AgentCache } from './agent-cache.js';
 import { settle } from './inputs.js';
 import type { Input, ResultInput } from './inputs.js';
 import { misfit } from './misfit.js';
@@ -12,7 +12,7 @@ import type { Partition } from './partition.js';
 import type { EngineLog, Evaluator } from './ports.js';
 
 export interface OutputCheckParts {
-  readonly agents: Pick<EffectPerformer, 'known' | 'agent'>;
+  readonly agents: Pick<AgentCache, 'known' | 'agent'>;
   readonly evaluator: Evaluator;
   readonly log: EngineLog;
   readonly counters: EngineCounters;

@@ -1,8 +1,8 @@
 import type { LogReader } from '@batuta/event-store';
 import { isAttemptWanted, wantedEffects } from '../domain/index.js';
 import { unitState } from '../domain/state/state.js';
-import { taskSubject } from './effects.js';
 import type { EffectPerformer } from './effects.js';
+import { taskSubject } from './step-task.js';
 import type { Input } from './inputs.js';
 import { asExecution } from './partition.js';
 import type { HotExecution, Partition } from './partition.js';
@@ -234,7 +234,9 @@ export class QueueWatch {
   /** The pool that serves a step's agent. Undefined when there is none. Throws when it is unknown now. */
   async #poolOf({ committed }: HotExecution, stepId: string): Promise<string | undefined> {
     const unit = committed?.config.units[committed.config.unitIndex.get(stepId) ?? -1];
-    return unit === undefined ? undefined : this.#parts.effects.pool(committed?.started?.tenantId ?? '', unit.agent);
+    return unit === undefined
+      ? undefined
+      : this.#parts.effects.agents.pool(committed?.started?.tenantId ?? '', unit.agent);
   }
 
   /** Resolves when the execution was visited, or cannot be visited any more. */

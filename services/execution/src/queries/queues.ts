@@ -2,7 +2,7 @@ import { PRIORITIES } from '@batuta/contracts';
 import type { PoolView, QueuedView, StepView } from '@batuta/contracts';
 import { isTerminal, priorityOf } from '../domain/index.js';
 import type { State } from '../domain/index.js';
-import { taskSubject } from '../partitions/effects.js';
+import { taskSubject } from '../partitions/step-task.js';
 import { unitState } from '../domain/state/state.js';
 import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports.js';
 
