@@ -1,11 +1,9 @@
-import { SlotMap } from '@batuta/collections';
-import { LIMITS, PRIORITIES, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
-import type { LifecycleNotice, Priority, RunnerBeat } from '@batuta/contracts';
+import { TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
+import type { LifecycleNotice, Priority } from '@batuta/contracts';
 import {
   ensureLifecycleStream,
   ensureStepsStream,
   localHandler,
-  newInbox,
   onReconnect,
   requestMux,
   serveLocally,
@@ -19,6 +17,8 @@ import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
 import { FollowedExecutions } from './followed-executions.js';
+import { JetStreamQueue } from './jetstream-queue.js';
+import { LifecycleNotices } from './lifecycle-notices.js';
 import type {
   Beginning,
   Bus,
@@ -33,7 +33,9 @@ import type {
   StreamIdentity,
   TaskQueue,
 } from './ports.js';
+import { beatOf } from './runner-beat.js';
 import { systemClock } from './system-ports.js';
+import { TaskPublisher } from './task-publisher.js';
 import type { TenantTerms } from './pool-queue.js';
 import { WaitingElsewhere } from './waiting-elsewhere.js';
 import { WorkerSightings } from './worker-sightings.js';
@@ -48,33 +50,7 @@ const KINDS: ReadonlySet<string> = new Set<RequestKind>([
   'heartbeat',
   'output',
 ]);
-/** JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json */
-const STREAM_NOT_FOUND = 10059;
-const CONSUMER_NOT_FOUND = 10014;
-const NO_MESSAGE_FOUND = 10037;
-const NO_RESPONDERS = 503;
 const SWEEP_MS = 250;
-/**
- * Notices within these milliseconds are sent as one message per tenant and type. A receiver reads the log for the rest.
- */
-const WAKE_UP_MS = 5;
-/** Most notices in one message. */
-const WAKE_UP_NOTICES = 500;
-/** A request in flight when the connection broke is never answered, so a long timeout only delays the recovery. */
-const API_TIMEOUT_MS = 1_500;
-const REFUSAL_TOLD_MS = 5_000;
-/** Tasks that are not accepted are offered again within two seconds. */
-const UNANSWERED_LATELY_MS = 10_000;
-
-interface Pending {
-  readonly until: number;
-  readonly done: (outcome: PublishOutcome) => void;
-}
-
-interface ApiError {
-  readonly err_code: number;
-  readonly description?: string;
-}
 
 export interface NatsBusOptions {
   readonly connection: NatsConnection;
@@ -106,53 +82,18 @@ function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
   return subject.startsWith(END) && TOKEN.test(subject.slice(END.length)) ? subject : undefined;
 }
 
-const countOf = (value: unknown): number => (Number.isInteger(value) ? Math.max(0, value as number) : 0);
-
-/** A RunnerBeat, limited to the pool of its subject. Undefined when the text is malformed. */
-function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
-  try {
-    const beat = JSON.parse(text) as Partial<RunnerBeat>;
-    const { runnerId = '', incarnation, pools = [], held = [], begun = [], expiresMs, over } = beat;
-    const whole =
-      typeof incarnation === 'string' &&
-      TOKEN.test(incarnation) &&
-      typeof expiresMs === 'number' &&
-      Array.isArray(held) &&
-      Array.isArray(begun) &&
-      Array.isArray(pools);
-    if (!whole) return undefined;
-    const counted = pools
-      .filter(({ pool }) => pool === ownPool)
-      .map(({ pool, free, open, slots }) => ({
-        pool,
-        free: countOf(free),
-        open: open === true,
-        slots: countOf(slots),
-      }));
-    return { runnerId, incarnation, pools: counted, held, begun, expiresMs, over: over === true };
-  } catch {
-    return undefined;
-  }
-}
-
-/** The engine's bus over NATS. One inbox receives the acknowledgements of tasks, with many in flight. */
+/** The engine's bus over NATS. */
 export class NatsBus implements Bus, TaskQueue {
   readonly #options: NatsBusOptions;
-  readonly #inbox: string;
-  readonly #pending = new SlotMap<number, Pending>();
-  #next = 0;
+  readonly #publisher: TaskPublisher;
+  readonly #queue: JetStreamQueue;
+  readonly #notices = new LifecycleNotices((subject, text) => this.#publish(subject, text, this.#jetStream));
   readonly #sweep: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
   readonly #forgetJetStream: () => void;
   readonly #jetStream: NatsConnection;
   readonly #reach: Reach;
   readonly #cutOffListeners = new Set<() => void>();
-  /** Since when no offered task was accepted, and why. */
-  #refused: { reason: string; toldAt: number } | undefined;
-  /** Since when no task has been acknowledged, and when an acknowledgement was last missed. */
-  #unanswered: { readonly since: number; last: number } | undefined;
-  /** Notices to send soon, by subject. */
-  readonly #wakeUps = new Map<string, LifecycleNotice[]>();
   readonly #followed = new FollowedExecutions(systemClock);
   readonly #sightings = new WorkerSightings(systemClock);
   readonly #elsewhere = new WaitingElsewhere(systemClock, nuid.next());
@@ -164,10 +105,11 @@ export class NatsBus implements Bus, TaskQueue {
     this.#options = options;
     const { connection } = options;
     this.#jetStream = options.jetStream ?? connection;
-    this.#inbox = newInbox(this.#jetStream);
-    this.#jetStream.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#acknowledged(error, message) });
+    const { logger, counters, publishTimeoutMs } = options;
+    this.#publisher = new TaskPublisher({ connection: this.#jetStream, logger, counters, publishTimeoutMs });
+    this.#queue = new JetStreamQueue({ connection: this.#jetStream, counters });
     this.#sweep = setInterval(() => {
-      this.#expire(performance.now());
+      this.#publisher.expire(performance.now());
       this.#followed.sweep();
       this.#tellWaiting();
     }, SWEEP_MS);
@@ -189,7 +131,7 @@ export class NatsBus implements Bus, TaskQueue {
       this.#heardFollower(textOf(payload)),
     );
     // Messages in flight when the connection broke may or may not have arrived. The queue drops repeats.
-    this.#forgetJetStream = onReconnect(this.#jetStream, () => this.#expire(Infinity));
+    this.#forgetJetStream = onReconnect(this.#jetStream, () => this.#publisher.expire(Infinity));
     this.#forgetReconnect = onReconnect(connection, () => this.direct.reconnected());
     this.#reach = watchReach(connection, options.cutOffMs ?? 5_000, () => {
       for (const listener of this.#cutOffListeners) listener();
@@ -214,10 +156,10 @@ export class NatsBus implements Bus, TaskQueue {
           settle({ text: outcome.string() });
         });
       },
-      enqueue: (task, done) => this.#enqueue(task, done),
+      enqueue: (task, done) => this.#publisher.publish(task, done),
       direct: this.#options.direct !== false,
       ...(this.#options.terms === undefined ? {} : { terms: this.#options.terms }),
-      taken: (pool) => this.#takenOf(pool),
+      taken: (pool) => this.#queue.takenOf(pool),
     });
     return direct;
   }
@@ -245,7 +187,7 @@ export class NatsBus implements Bus, TaskQueue {
     this.#reach.stop();
     this.#endLocalFollow();
     this.direct.close();
-    this.#pending.clear();
+    this.#publisher.close();
   }
 
   serve(partition: number, handler: (request: PartitionRequest) => void): () => void {
@@ -339,32 +281,6 @@ export class NatsBus implements Bus, TaskQueue {
     return this.direct.begins(beginning);
   }
 
-  #enqueue(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
-    const { counters, publishTimeoutMs = 2_000 } = this.#options;
-    const connection = this.#jetStream;
-    const { tenantId, traceparent } = task.task;
-    const text = JSON.stringify(task.task);
-    // A character has at most three bytes, so only large tasks are measured.
-    if (text.length * 3 > LIMITS.natsMaxPayloadBytes) {
-      const limit = (connection.info?.max_payload ?? LIMITS.natsMaxPayloadBytes) - 4_096;
-      if (Buffer.byteLength(text) > limit) return queueMicrotask(() => done('too_large'));
-    }
-    const meta = headers();
-    meta.set(headerNames.messageId, task.messageId);
-    meta.set(headerNames.tenant, tenantId);
-    if (traceparent !== undefined) meta.set(headerNames.traceparent, traceparent);
-    const id = this.#next++;
-    this.#pending.set(id, { until: performance.now() + publishTimeoutMs, done });
-    counters.natsOut += 1;
-    try {
-      connection.publish(task.subject, text, { headers: meta, reply: `${this.#inbox}.${id}` });
-    } catch (error) {
-      this.#pending.delete(id);
-      this.#refuse(`it cannot be published: ${(error as Error).message}`);
-      queueMicrotask(() => done('retry'));
-    }
-  }
-
   followed(executionId: string): boolean {
     return this.#followed.has(executionId);
   }
@@ -409,34 +325,33 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   publishLifecycle(notice: LifecycleNotice): void {
-    const subject = subjects.lifecycle(notice.tenantId, notice.type);
-    if (this.#wakeUps.size === 0) setTimeout(() => this.#sendWakeUps(), WAKE_UP_MS);
-    const waiting = this.#wakeUps.get(subject);
-    if (waiting === undefined) this.#wakeUps.set(subject, [notice]);
-    else waiting.push(notice);
+    this.#notices.add(notice);
   }
 
-  #sendWakeUps(): void {
-    const wakeUps = [...this.#wakeUps];
-    this.#wakeUps.clear();
-    for (const [subject, notices] of wakeUps) {
-      for (let sent = 0; sent < notices.length; sent += WAKE_UP_NOTICES) {
-        const [first, ...others] = notices.slice(sent, sent + WAKE_UP_NOTICES);
-        this.#publish(subject, JSON.stringify(others.length === 0 ? first : { ...first, others }), this.#jetStream);
-      }
-    }
+  streamIdentity(): Promise<StreamIdentity | undefined> {
+    return this.#queue.streamIdentity();
   }
 
-  async streamIdentity(): Promise<StreamIdentity | undefined> {
-    const info = await this.#api<{ created: string; state: { last_seq: number; messages: number } }>(
-      `STREAM.INFO.${STEPS_STREAM}`,
-      '',
-    );
-    if ('error' in info) {
-      if (info.error.err_code === STREAM_NOT_FOUND) return undefined;
-      throw new Error(`JetStream: ${info.error.description ?? info.error.err_code}`);
-    }
-    return { created: info.created, lastSequence: info.state.last_seq, messages: info.state.messages };
+  placeOf(subject: string): Promise<number | undefined> {
+    return this.#queue.placeOf(subject);
+  }
+
+  consumer(pool: string, priority: Priority): Promise<PoolConsumerState | undefined> {
+    return this.#queue.consumer(pool, priority);
+  }
+
+  refusal(): string | undefined {
+    return this.#publisher.refusal();
+  }
+
+  unansweredMs(): number | undefined {
+    return this.#publisher.unansweredMs();
+  }
+
+  async renewStream(): Promise<void> {
+    await this.#queue.deleteStream();
+    this.#publisher.renewed();
+    await this.ensureStreams();
   }
 
   async ensureStreams(): Promise<void> {
@@ -473,53 +388,6 @@ export class NatsBus implements Bus, TaskQueue {
     return this.direct.waitingIn(pool) + this.#elsewhere.in(pool);
   }
 
-  async placeOf(subject: string): Promise<number | undefined> {
-    const answer = await this.#api<{ message: { seq: number } }>(
-      `STREAM.MSG.GET.${STEPS_STREAM}`,
-      JSON.stringify({ last_by_subj: subject }),
-    );
-    if (!('error' in answer)) return answer.message.seq;
-    if (answer.error.err_code === NO_MESSAGE_FOUND || answer.error.err_code === STREAM_NOT_FOUND) return undefined;
-    throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
-  }
-
-  async consumer(pool: string, priority: Priority): Promise<PoolConsumerState | undefined> {
-    const name = subjects.stepConsumer(pool, priority);
-    const answer = await this.#api<{
-      num_pending: number;
-      num_ack_pending: number;
-      num_waiting: number;
-      delivered: { stream_seq: number };
-    }>(`CONSUMER.INFO.${STEPS_STREAM}.${name}`, '');
-    if (!('error' in answer)) {
-      const { num_pending: waiting, num_ack_pending: taken, num_waiting: requests, delivered } = answer;
-      return { waiting, taken, requests, takenUpTo: delivered.stream_seq };
-    }
-    if (answer.error.err_code === STREAM_NOT_FOUND) return undefined;
-    if (answer.error.err_code !== CONSUMER_NOT_FOUND) {
-      throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
-    }
-    // No worker has ever served the pool, so all of its messages wait.
-    const waiting = await this.#stored(subjects.stepFilter(pool, priority));
-    return { waiting, taken: 0, requests: 0, takenUpTo: 0 };
-  }
-
-  /** How many tasks of a pool workers have taken and not finished, of all priorities. */
-  async #takenOf(pool: string): Promise<number> {
-    const consumers = await Promise.all(PRIORITIES.map((priority) => this.consumer(pool, priority)));
-    return consumers.reduce((sum, consumer) => sum + (consumer?.taken ?? 0), 0);
-  }
-
-  /** How many messages with these subjects the stream of tasks has. */
-  async #stored(filter: string): Promise<number> {
-    const info = await this.#api<{ state: { subjects?: Record<string, number> | null } }>(
-      `STREAM.INFO.${STEPS_STREAM}`,
-      JSON.stringify({ subjects_filter: filter }),
-    );
-    if ('error' in info) return 0;
-    return Object.values(info.state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
-  }
-
   seen(pool: string): SeenPool {
     return this.#sightings.pool(pool);
   }
@@ -550,38 +418,8 @@ export class NatsBus implements Bus, TaskQueue {
     return () => this.#cutOffListeners.delete(listener);
   }
 
-  refusal(): string | undefined {
-    return this.#refused?.reason;
-  }
-
-  unansweredMs(): number | undefined {
-    const now = performance.now();
-    const { since, last } = this.#unanswered ?? { since: now, last: -Infinity };
-    // When no task is offered any more, silence says nothing about the stream.
-    return now - last > UNANSWERED_LATELY_MS ? undefined : now - since;
-  }
-
-  async renewStream(): Promise<void> {
-    const answer = await this.#api<{ success: boolean }>(`STREAM.DELETE.${STEPS_STREAM}`, '');
-    if ('error' in answer && answer.error.err_code !== STREAM_NOT_FOUND) {
-      throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
-    }
-    this.#unanswered = undefined;
-    await this.ensureStreams();
-  }
-
-  #refuse(reason: string): void {
-    const now = performance.now();
-    this.#refused ??= { reason, toldAt: -Infinity };
-    this.#refused.reason = reason;
-    // One log line in a while, because every task is refused again and again.
-    if (now - this.#refused.toldAt < REFUSAL_TOLD_MS) return;
-    this.#refused.toldAt = now;
-    this.#options.logger.warn({ reason }, 'the work queue does not take a task');
-  }
-
   async flush(): Promise<void> {
-    this.#sendWakeUps();
+    this.#notices.flush();
     const connections = new Set([this.#options.connection, this.#jetStream]);
     await Promise.all([...connections].filter((nc) => !nc.isClosed()).map((nc) => nc.flush()));
   }
@@ -609,54 +447,5 @@ export class NatsBus implements Bus, TaskQueue {
     if (connection.isClosed()) return;
     this.#options.counters.natsOut += 1;
     connection.publish(subject, text);
-  }
-
-  async #api<T>(operation: string, body: string): Promise<T | { readonly error: ApiError }> {
-    const { counters } = this.#options;
-    counters.natsOut += 1;
-    const answer = await this.#jetStream.request(`$JS.API.${operation}`, body, { timeout: API_TIMEOUT_MS });
-    counters.natsIn += 1;
-    return answer.json<T | { error: ApiError }>();
-  }
-
-  #acknowledged(error: Error | null, message: Msg): void {
-    if (error !== null) return;
-    this.#options.counters.natsIn += 1;
-    const id = Number(message.subject.slice(this.#inbox.length + 1));
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return;
-    this.#pending.delete(id);
-    pending.done(this.#outcomeOf(message));
-  }
-
-  #outcomeOf(message: Msg): PublishOutcome {
-    this.#unanswered = undefined;
-    // No stream has this subject.
-    if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
-      this.#refuse('no stream takes it');
-      return 'stream_missing';
-    }
-    const text = message.string();
-    if (!text.includes('"error"')) return this.#taken();
-    const { error } = JSON.parse(text) as { error?: ApiError };
-    if (error === undefined) return this.#taken();
-    this.#refuse(`JetStream answers ${error.err_code}: ${error.description ?? ''}`);
-    return error.err_code === STREAM_NOT_FOUND ? 'stream_missing' : 'retry';
-  }
-
-  #taken(): PublishOutcome {
-    this.#refused = undefined;
-    return 'stored';
-  }
-
-  #expire(now: number): void {
-    for (const [id, pending] of this.#pending) {
-      // Entries are in the order of sending, which is the order of their timeouts.
-      if (pending.until > now) return;
-      this.#pending.delete(id);
-      if (now !== Infinity) (this.#unanswered ??= { since: now, last: now }).last = now;
-      this.#refuse('JetStream does not answer');
-      pending.done('retry');
-    }
   }
 }
