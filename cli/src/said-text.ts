@@ -1,12 +1,12 @@
 import type { StreamItem } from '@batuta/client';
 
-/** Control characters but tab and line feed: what a model writes must not steer a terminal. */
+/** All control characters except tab and line feed. The text of a model must not control a terminal. */
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const STEERING = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /**
- * What steps say, as text for a terminal: a line that names the step and what it is, then the text as it comes. Called without an item
- * at the end.
+ * The output of steps as text for a terminal: a line with the name of the step and the kind of output, then the text as it comes.
+ * It is called without an item at the end.
  */
 export function saidText({ reasoning = false }: { readonly reasoning?: boolean }): (item?: StreamItem) => string {
   let open = '';

@@ -4,13 +4,13 @@ import type { FollowOptions, WebSocketConstructor } from './follow.js';
 import type { StreamItem } from './generated/schemas.js';
 
 export interface FollowOutputOptions extends Pick<FollowOptions, 'signal' | 'maxReconnects'> {
-  /** What these steps say, at most 20; default: all steps, also those that begin later. */
+  /** The steps to follow, at most 20. Default: all steps, also those that begin later. */
   readonly steps?: readonly string[] | undefined;
-  /** How far steps were read before: the `place` of the last item of each. */
+  /** Where to continue: the `place` of the last item that was read of each step. */
   readonly after?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Of a connection's URL; what does not fit comes again and is left out here. */
+/** Length of a connection's URL. Steps whose place does not fit are sent again, and their repeats are left out here. */
 const LONGEST_QUERY = 6_000;
 
 const order = (place: string): [attempt: number, part: number] => {
@@ -26,8 +26,8 @@ function isBehind(place: string, before: string | undefined): boolean {
 }
 
 /**
- * What steps of an execution say while they run: each item once, those of a step in order, until the steps or the execution are over. A
- * connection that breaks is made again and goes on behind what was read.
+ * Follows the output of steps while they run. Each item comes once, and those of a step in order, until the steps or the execution are
+ * over. When the connection breaks, a new one continues after the last item.
  * @throws ProblemError when the platform refuses it; ConnectionError after `maxReconnects` breaks in a row.
  */
 export function followOutput(

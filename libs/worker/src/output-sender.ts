@@ -7,14 +7,14 @@ import type { OutputOptions } from './output-options.js';
 import type { Hidden, HiddenText } from './platform.js';
 import { attemptOf } from './task.js';
 
-/** Pieces that come within so long go together. */
+/** Pieces that come within this time are sent together. */
 const GATHER_MS = 10;
 /** Messages on the way at once: enough that none waits for the one before it to be stored. */
 const ON_THE_WAY = 4;
 const ANSWER_MS = 2_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
-/** Instead of a kind that holds a secret: marks for hidden parts are no kind. */
+/** The kind that is sent if the kind itself holds a secret. The mark for a hidden part is not a valid kind. */
 const HIDDEN_KIND = 'hidden';
 const LONE_SURROGATE = /[\uD800-\uDBFF]$/;
 
@@ -23,15 +23,15 @@ interface Numbered extends OutputPart {
   readonly bytes: number;
 }
 
-/** What of one kind and id has been said and is not shown yet: the beginning of a secret, or half a character. */
+/** Text of one kind and id that is not shown yet, because it may be the beginning of a secret, or is half a character. */
 interface Held {
   readonly hidden: HiddenText | undefined;
   half: string;
 }
 
 /**
- * Sends what an attempt says while it is made. Parts are numbered here, by the one that makes the attempt, and each is sent until the
- * platform has stored it. Nothing waits for it but the result, and that not for long.
+ * Sends the partial output of an attempt. The worker that runs the attempt numbers the parts here, and sends each one until the
+ * platform has stored it. Only the result waits for this, and not for long.
  */
 export class OutputSender {
   readonly #nc: NatsConnection;
@@ -41,14 +41,14 @@ export class OutputSender {
   readonly #run = newId();
   readonly #held = new Map<string, Held & Pick<OutputPart, 'kind' | 'id' | 'name'>>();
   #pending: OutputPart[] = [];
-  /** Sent, and not known to be stored, in their order. */
+  /** Parts that were sent and are not known to be stored, in their order. */
   #unstored: Numbered[] = [];
   #next = 1;
   #bytes = 0;
-  /** It was said that no more is kept. */
+  /** The platform has answered that it keeps no more. */
   #cut = false;
   #onTheWay = 0;
-  /** A message was lost: nothing new goes out before everything is sent again. */
+  /** A message was lost. Everything is sent again before anything new. */
   #again = false;
   #pause = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -61,7 +61,7 @@ export class OutputSender {
     nc: NatsConnection,
     task: Task,
     logger: Logger,
-    /** What must not be shown now; undefined when there is nothing to hide. */
+    /** The values that must not be shown. Undefined when there is nothing to hide. */
     hiddenNow: () => Pick<Hidden, 'text' | 'stream'> | undefined,
   ) {
     this.#nc = nc;
@@ -70,7 +70,7 @@ export class OutputSender {
     this.#hiddenNow = hiddenNow;
   }
 
-  /** @throws TypeError for a kind that is none. */
+  /** @throws TypeError for a kind that is not valid. */
   say(text: string, { kind = 'text', id = '', name = '' }: OutputOptions = {}): void {
     if (!OUTPUT_KIND.test(kind) || kind === OUTPUT_START) {
       throw new TypeError(
@@ -79,7 +79,7 @@ export class OutputSender {
     }
     if (this.#closed || text === '') return;
     const key = `${kind} ${id}`;
-    // They may come from a model's server too, so they are shown no more of a secret than a text. Half of one would be no secret any more.
+    // They may come from a model's server too, so secrets are hidden in them as in a text. A secret that was cut in half would not be found.
     const hidden = this.#hiddenNow();
     const shown = (of: string, most: number): string => (hidden?.text(of) ?? of).slice(0, most);
     const said = {
@@ -96,12 +96,12 @@ export class OutputSender {
     this.#sendSoon();
   }
 
-  /** Secrets have come to what must not be shown: what follows is held against them too. */
+  /** New secrets must not be shown. Later text is searched for them too. */
   hideMore(): void {
     this.#release();
   }
 
-  /** Resolves when everything is stored, when nobody wants it, or after `withinMs`. Nothing is taken from then on. */
+  /** Resolves when everything is stored, when nobody wants it, or after `withinMs`. After that no more output is accepted. */
   async finish(withinMs: number): Promise<void> {
     if (this.#closed) return;
     this.#release();
@@ -120,7 +120,7 @@ export class OutputSender {
     this.close();
   }
 
-  /** Nobody wants it any more. */
+  /** Nobody wants the output any more. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -130,7 +130,7 @@ export class OutputSender {
     this.#drained?.();
   }
 
-  /** Shows what was held back: nothing more of it comes. */
+  /** Shows the text that was held back, because no more of it comes. */
   #release(): void {
     for (const { hidden, half, ...said } of this.#held.values()) {
       const rest = (hidden?.push(half) ?? half) + (hidden?.end() ?? '');
@@ -139,7 +139,7 @@ export class OutputSender {
     this.#held.clear();
   }
 
-  /** Adds to what waits, in parts that are not too large, up to what is kept of an attempt. */
+  /** Adds text to the parts that wait. Parts are not too large, and text beyond the limit of an attempt is left out. */
   #put(text: string, said: Pick<OutputPart, 'kind' | 'id' | 'name'>): void {
     for (let rest = text; rest !== '' && !this.#isFull;) {
       const last = this.#pending.at(-1);
@@ -205,7 +205,7 @@ export class OutputSender {
     }
   }
 
-  /** The oldest that is not stored, alone: what follows it goes out when it is there. */
+  /** Sends the oldest part that is not stored, alone. The parts after it are sent when it is stored. */
   #sendAgain(): void {
     const parts: Numbered[] = [];
     let bytes = 0;
@@ -244,7 +244,7 @@ export class OutputSender {
       });
       reply = answer.json<AttemptOutputReply>();
     } catch {
-      // Nobody has answered: it is sent again.
+      // There was no answer, so it is sent again.
     }
     this.#onTheWay -= 1;
     if (this.#closed) return;
@@ -261,7 +261,7 @@ export class OutputSender {
     }
     const [oldest] = this.#unstored;
     if (oldest !== undefined && next < oldest.number) {
-      // What the platform has stored is not there any more: what follows cannot be put behind it.
+      // The platform has lost parts that it had stored, so later parts cannot follow them.
       this.#logger.warn({ next, oldest: oldest.number }, 'partial output cannot go on');
       this.close();
       return;

@@ -21,11 +21,11 @@ export class ArchiveWriter {
     this.#done = new Promise((resolve, reject) => {
       this.#gzip.on('end', resolve).on('error', reject);
     });
-    // Told to whoever asks for the end.
+    // `end` reports the error.
     this.#done.catch(() => undefined);
   }
 
-  /** Resolves once there is room for more: compressing is done beside the event loop. */
+  /** Resolves when there is room for more. Compression does not run on the event loop. */
   async add(line: string): Promise<void> {
     this.bytes += Buffer.byteLength(line) + 1;
     if (this.#gzip.write(`${line}\n`)) return;
@@ -47,11 +47,11 @@ export interface ArchivedExecution {
   readonly tenantId: string;
   readonly config: { readonly id: string; readonly version: number; readonly definition: JsonValue };
   readonly events: readonly ChainedEvent[];
-  /** In hex; undefined when no event has any. */
+  /** In hex. Undefined when no event has one. */
   readonly lastLink: string | undefined;
-  /** The lines as they stand in the file. */
+  /** The lines as they are in the file. */
   readonly lines: readonly string[];
-  /** What is wrong with it: nothing is to be deleted, and nothing restored, on the word of such a bundle. */
+  /** What is wrong with the bundle. When it is set, nothing may be deleted or restored because of this bundle. */
   readonly problems: readonly string[];
 }
 
@@ -91,7 +91,7 @@ class Reading {
     this.#lines.push(text);
   }
 
-  /** `events`: how many the last line counts; undefined when there is none. */
+  /** `events` is the number that the last line names. Undefined when there is no such line. */
   end(events: number | undefined): ArchivedExecution {
     this.#walk.end(events);
     const problems = this.#walk.problems.map(({ message }) => message);
@@ -112,7 +112,7 @@ class Reading {
   }
 }
 
-/** The executions of an archive file, one after the other. Throws when it is none, or is cut off. */
+/** The executions of an archive file, one after the other. Throws when the file is not an archive file, or is cut off. */
 export async function* readArchive(bytes: Buffer): AsyncGenerator<ArchivedExecution> {
   const gunzip = createGunzip();
   const failed = new Promise<never>((_, reject) => {

@@ -8,9 +8,9 @@ import { S3Store } from './s3-store.js';
 
 /** Settings of the archive, for the service and for commands that work on its database. */
 export const ARCHIVE_SETTINGS = {
-  /** Where executions are archived: `file:///path/of/a/directory` or `s3://bucket/prefix`. Without it nothing is. */
+  /** Where executions are archived: `file:///path/of/a/directory` or `s3://bucket/prefix`. Without it nothing is archived. */
   archiveUrl: text({ env: 'BATUTA_ARCHIVE_URL', optional: true }),
-  /** Address of the S3-compatible server; without it that of AWS in the region. */
+  /** Address of the S3-compatible server. Default: that of AWS in the region. */
   archiveS3Endpoint: text({ env: 'BATUTA_ARCHIVE_S3_ENDPOINT', optional: true }),
   archiveS3Region: text({ env: 'BATUTA_ARCHIVE_S3_REGION', default: 'us-east-1' }),
   archiveS3AccessKey: text({ env: 'BATUTA_ARCHIVE_S3_ACCESS_KEY', optional: true }),
@@ -38,7 +38,7 @@ export function archiveProblems(settings: ArchiveSettings): SettingsProblem[] {
   if (archiveUrl === undefined) return [];
   const url = urlOf(archiveUrl);
   if (url?.protocol === 'file:') {
-    // A host would be a share, which no file system of this platform has.
+    // A host would name a network share, which the platform does not support.
     if (url.host === '' && isAbsolute(fileURLToPath(url))) return [];
   } else if (url?.protocol === 's3:' && url.host !== '') {
     const problems: SettingsProblem[] = [];
@@ -56,7 +56,7 @@ export function archiveProblems(settings: ArchiveSettings): SettingsProblem[] {
   return [{ variables: ['BATUTA_ARCHIVE_URL'], expected: 'must be file:///path/of/a/directory or s3://bucket/prefix' }];
 }
 
-/** The archive that settings without problems name; undefined when they name none. */
+/** The archive that valid settings name. Undefined when they name none. */
 export function openArchive(settings: ArchiveSettings): ArchiveStore | undefined {
   const url = urlOf(settings.archiveUrl);
   if (url === undefined) return undefined;

@@ -2,29 +2,29 @@
 export interface ArchiveStore {
   /** The name of the place for logs and errors. Contains no secret. */
   readonly where: string;
-  /** Resolves once the file is durable. A crash at any moment leaves all of it or nothing under its name. */
+  /** Resolves when the file is durable. After a crash at any moment, the name has the whole file or nothing. */
   put(name: string, bytes: Buffer): Promise<void>;
   /** Undefined when there is no such file. */
   get(name: string): Promise<Buffer | undefined>;
-  /** That it is not there is no error. */
+  /** A missing file is not an error. */
   remove(name: string): Promise<void>;
   /** Names of all files of a tenant. */
   list(tenantId: string): AsyncIterable<string>;
 }
 
-/** An archive that does not take or give files. */
+/** The archive cannot write or read a file. */
 export class ArchiveError extends Error {
   override readonly name = 'ArchiveError';
 }
 
 const NAME = /^[A-Za-z0-9_-]{1,64}\/\d{4}-\d{2}-\d{2}\/[0-9a-f-]{36}\.jsonl\.gz$/;
 
-/** Whether an archive could have given a file this name. What a log says is not trusted with paths. */
+/** Whether an archive could have given a file this name. A path that comes from a log is not trusted. */
 export function isArchiveName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** `<tenant>/<day>/<id>.jsonl.gz`, so that a tenant's files, or those of a day, are found without opening any. `at`: epoch ms. */
+/** `<tenant>/<day>/<id>.jsonl.gz`, so that the files of a tenant or of a day are found without opening any. `at` is epoch ms. */
 export function archiveName(tenantId: string, at: number, id: string): string {
   const name = `${tenantId}/${new Date(at).toISOString().slice(0, 10)}/${id}.jsonl.gz`;
   if (!isArchiveName(name)) throw new ArchiveError(`"${name}" can be no name of an archive file`);

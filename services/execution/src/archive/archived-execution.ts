@@ -3,7 +3,7 @@ import type { ArchivedExecution } from './archive-file.js';
 import { ArchiveError, isArchiveName } from './archive-store.js';
 import type { ArchiveStore } from './archive-store.js';
 
-/** One execution out of its archive file. @throws ArchiveError when it is not there as it was committed, and what the store reports. */
+/** One execution from its archive file. @throws ArchiveError when the file does not have it as it was committed, and errors of the store. */
 export async function archivedExecution(
   store: Pick<ArchiveStore, 'get' | 'where'> | undefined,
   name: string,

@@ -17,23 +17,23 @@ export interface Wanted {
   readonly version: number;
 }
 
-/** What has become of executions that were to be archived. */
+/** The outcome of archiving some executions. */
 export interface Archived {
-  /** Of the file that holds them. */
+  /** Name of the file. */
   readonly name: string;
   readonly bytes: number;
-  /** Ids of those that are in it, durable and read back without a fault: these may be deleted. */
+  /** Ids of the executions in the file. They are durable and were read back without a fault, so they may be deleted. */
   readonly held: ReadonlySet<string>;
-  /** Ids of those whose events are not what was committed, with what is wrong. */
+  /** Ids of executions whose events are not those that were committed, with the reason. */
   readonly broken: ReadonlyMap<string, string>;
-  /** How many of those that were wanted it has looked at, from the first. */
+  /** How many of the given executions were looked at, from the first one on. */
   readonly taken: number;
 }
 
-/** Lines of one file, before compression; the execution that goes past it is its last. */
+/** Bytes of one file before compression. The execution that goes past this limit is the file's last one. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
-/** Writes executions to one archive file, and believes in it only once it has read it back. */
+/** Writes executions to one archive file, and relies on the file only after it has read it back. */
 export class Archiver {
   readonly #parts: ArchiverParts;
 
@@ -46,8 +46,8 @@ export class Archiver {
   }
 
   /**
-   * Archives the first of these executions of a tenant, as many as one file takes. Undefined when none of them is there any more. One
-   * that has another version by now is left out of `held`. Throws when the archive does not take the file, or does not give it back as it was.
+   * Archives the first of these executions of a tenant, as many as one file takes. Undefined when none of them exists any more. An
+   * execution with another version by now is not in `held`. Throws when the archive cannot write the file, or reads back something else.
    */
   async archive(
     tenantId: string,
@@ -82,7 +82,7 @@ export class Archiver {
     return { name, bytes: bytes.length, held, broken, taken };
   }
 
-  /** Its lines, a page of events at a time; nothing when it is gone. */
+  /** Its lines, a page of events at a time. Nothing when the execution is gone. */
   async #add(file: ArchiveWriter, tenantId: string, executionId: string): Promise<void> {
     for (let fromVersion: number | undefined = 1; fromVersion !== undefined;) {
       const page: ExportExecutionReply = await this.#parts.lines({ tenantId, executionId, fromVersion });

@@ -6,7 +6,7 @@ import type { ArchiveStore } from './archive-store.js';
 
 const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
-/** Archive files in a directory. Every engine must see the same one: a volume that is mounted into each. */
+/** Archive files in a directory. Every engine must see the same directory, for example a volume that is mounted in each. */
 export class DirectoryStore implements ArchiveStore {
   readonly #root: string;
 
@@ -22,7 +22,7 @@ export class DirectoryStore implements ArchiveStore {
   async put(name: string, bytes: Buffer): Promise<void> {
     const path = this.#path(name);
     const beside = `${path}.part`;
-    // A volume that is not mounted must not be made anew on the disk below it.
+    // If a volume is not mounted, its directory must not be made on the disk below it.
     await access(this.#root, constants.W_OK);
     await mkdir(dirname(path), { recursive: true });
     const file = await open(beside, 'w', 0o600);
@@ -59,7 +59,7 @@ export class DirectoryStore implements ArchiveStore {
       for (const file of await entries(join(this.#root, tenantId, day))) {
         const name = `${tenantId}/${day}/${file}`;
         if (isArchiveName(name)) yield name;
-        // What a crash has left half written is of this tenant too.
+        // A half-written file that a crash has left is of this tenant too.
         else if (isArchiveName(name.replace(/\.part$/, ''))) await rm(join(this.#root, name), { force: true });
       }
     }

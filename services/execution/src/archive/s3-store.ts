@@ -4,11 +4,11 @@ import { encoded, signed } from './s3-signature.js';
 import type { S3Credentials, S3Request } from './s3-signature.js';
 
 export interface S3StoreOptions {
-  /** With the bucket in the path: every S3-compatible server takes that. */
+  /** The bucket is in the path, because every S3-compatible server accepts that. */
   readonly endpoint: URL;
   readonly region: string;
   readonly bucket: string;
-  /** Before every name, without slashes around it; empty for none. */
+  /** The beginning of every name, without slashes around it. May be empty. */
   readonly prefix: string;
   readonly credentials: S3Credentials;
 }
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 30_000;
 const MOST_ERROR_CHARACTERS = 300;
 const NOT_FOUND = 404;
 
-/** Archive files in a bucket of S3, or of a server that speaks like it. One request a file, which such a store takes as a whole or not at all. */
+/** Archive files in a bucket of S3, or of a compatible server. One request writes one file, and such a store writes all of it or nothing. */
 export class S3Store implements ArchiveStore {
   readonly #options: S3StoreOptions;
 
@@ -37,7 +37,7 @@ export class S3Store implements ArchiveStore {
 
   async get(name: string): Promise<Buffer | undefined> {
     const answer = await this.#ask({ method: 'GET', url: this.#url(this.#key(name)) });
-    // That the bucket is gone must not look like a file that is gone.
+    // A missing bucket must not look like a missing file.
     if (typeof answer === 'string') {
       if (answer.includes('NoSuchBucket')) throw new ArchiveError(`there is no bucket ${this.#options.bucket}`);
       return undefined;
@@ -85,7 +85,7 @@ export class S3Store implements ArchiveStore {
     return new URL(`/${path.map(encoded).join('/')}`, endpoint);
   }
 
-  /** The body of the answer, or the text of a 404. Throws for every other answer that is no success. */
+  /** The body of the answer, or the text of a 404. Throws for every other error. */
   async #ask(request: S3Request): Promise<Buffer | string> {
     const { credentials, region } = this.#options;
     const { host: _host, ...headers } = signed(request, credentials, region, Date.now());

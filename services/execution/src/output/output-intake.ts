@@ -4,22 +4,22 @@ import type { Queryable } from '@batuta/service';
 import type { Bus, Clock, EngineLog, OutputTaker, PartitionRequest } from '../partitions/ports.js';
 import { PLACE_OF_ATTEMPT, STORE_PARTS } from './sql.js';
 
-/** Whether an attempt is still wanted is asked again after so long. */
+/** After this time the engine is asked again whether an attempt is still wanted. */
 const WANTED_FOR_MS = 5_000;
-/** An attempt that has said nothing for so long is forgotten; what it says then is looked up anew. */
+/** An attempt without output for this time is forgotten. If it has output again, it is looked up again. */
 const IDLE_MS = 60_000;
 const SWEEP_MS = 10_000;
-/** Of one statement. */
+/** Limits of one statement. */
 const BATCH_PARTS = 500;
 const BATCH_BYTES = 1024 * 1024;
-/** Parts that come within so long go together. */
+/** Parts that come within this time are stored together. */
 const GATHER_MS = 5;
-/** Of all tenants together. What comes beyond is dropped, and its sender sends it again. */
+/** Bytes that wait, of all tenants together. Further parts are dropped, and their senders send them again. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 250;
-/** Times that workers may begin one attempt anew. Each leaves a part of its own. */
+/** How many times workers may begin one attempt again. Each time leaves a part of its own. */
 const MOST_RUNS = 100;
-/** Of a part beside its texts. */
+/** Bytes that a part counts besides its texts. */
 const PART_COST = 100;
 
 type Reply = PartitionRequest['reply'];
@@ -29,16 +29,16 @@ interface Waiting {
   readonly reply: Reply;
 }
 
-/** An attempt that is saying something. */
+/** An attempt that sends output. */
 interface Talking {
   readonly key: string;
   readonly executionId: string;
   readonly stepId: string;
   readonly attempt: number;
   tenantId: string;
-  /** Runs that have said something, the one that says something now last. */
+  /** Runs that have sent output. The run that sends now is the last one. */
   runs: string[];
-  /** Number of the part in front of what that run says: its own numbers begin behind it. */
+  /** Number of the part before that run's first one. The run's own numbers begin after it. */
   base: number;
   /** Number of the next part. */
   next: number;
@@ -46,19 +46,19 @@ interface Talking {
   stored: number;
   bytes: number;
   full: boolean;
-  /** `elapsed` of the last time the engine said that it is wanted; undefined before the first. */
+  /** `elapsed` when the engine last said that the attempt is wanted. Undefined before the first time. */
   checkedAt: number | undefined;
   /** How many results of it were recorded here. */
   results: number;
   heardAt: number;
-  /** Wait for the engine or the store to say where the attempt stands. */
+  /** Messages that wait until the engine and the store have answered about the attempt. */
   waiting: Waiting[];
   preparing: boolean;
   /** Told when the parts before `upTo` are stored. */
   acks: { readonly upTo: number; readonly base: number; readonly reply: Reply }[];
 }
 
-/** What of a commit says that an attempt may have ended. */
+/** The part of a commit that shows whether an attempt may have ended. */
 export interface Committed {
   readonly execution: { readonly id: string };
   readonly events: readonly { readonly event: { readonly type: string; readonly data: unknown } }[];
@@ -88,16 +88,16 @@ export interface OutputIntakeParts {
 }
 
 /**
- * Takes what attempts say while they are made: shows it to those who follow the execution, stores it, and answers when it is stored.
+ * Receives the partial output of attempts: shows it to clients that follow the execution, stores it, and answers when it is stored.
  *
- * The worker numbers the parts, so a part may come twice, from two workers' processes or to two owners of the partition, and is stored
- * once. A part may be shown before it is stored: until it is stored its worker sends it again, and when that worker ends before, the
- * attempt fails and what it said is void.
+ * The worker numbers the parts. So a part that comes twice, from two processes or to two owners of the partition, is stored
+ * once. A part may be shown before it is stored. Its worker sends it again until it is stored. If the worker ends before that, the
+ * attempt fails and its output is void.
  */
 export class OutputIntake implements OutputTaker {
   readonly #parts: OutputIntakeParts;
   readonly #talking = new Map<string, Talking>();
-  /** Parts to be stored, of each tenant in their order; tenants take turns. */
+  /** Parts that are to be stored, of each tenant in their order. Tenants take turns. */
   readonly #queues = new Map<string, Part[]>();
   #waitingBytes = 0;
   #storing: Promise<void> | undefined;
@@ -140,7 +140,7 @@ export class OutputIntake implements OutputTaker {
     }
     one.heardAt = now;
     if (one.preparing) {
-      // A sender has few messages on the way; more would be repeats.
+      // A sender has few messages on the way, so more would be repeats.
       if (one.waiting.length < 64) one.waiting.push({ output, reply });
       return;
     }
@@ -153,7 +153,7 @@ export class OutputIntake implements OutputTaker {
     void this.#prepare(one, isWanted);
   }
 
-  /** A result of an attempt may be its end: whether more of it is wanted is asked before anything else is taken. */
+  /** A result may be the end of its attempt. So the engine is asked whether more output is wanted before any is accepted. */
   committed({ execution, events }: Committed): void {
     for (const { event } of events) {
       if (!ENDS.has(event.type)) continue;
@@ -165,7 +165,7 @@ export class OutputIntake implements OutputTaker {
     }
   }
 
-  /** Stores what waits; takes nothing more. */
+  /** Stores the parts that wait, and accepts no more. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelSweep?.();
@@ -174,7 +174,7 @@ export class OutputIntake implements OutputTaker {
     if (this.#queues.size > 0) await this.#store(true);
   }
 
-  /** Finds out whether the attempt is wanted and how much of it is stored, then takes what has come meanwhile. */
+  /** Finds out whether the attempt is wanted and how much of it is stored, then handles the messages that came meanwhile. */
   async #prepare(one: Talking, isWanted: () => Promise<boolean | undefined>): Promise<void> {
     const { clock, pool, log } = this.#parts;
     one.preparing = true;
@@ -197,7 +197,7 @@ export class OutputIntake implements OutputTaker {
     one.preparing = false;
     const waiting = one.waiting.splice(0);
     if (wanted === undefined || (wanted && place === undefined)) {
-      // Nobody could tell, or the row of the execution is not there yet: no answer, and the sender asks again.
+      // The engine did not answer, or the row of the execution does not exist yet. There is no answer, and the sender asks again.
       if (one.acks.length === 0) this.#talking.delete(one.key);
       return;
     }
@@ -222,9 +222,9 @@ export class OutputIntake implements OutputTaker {
     const { run, parts } = output;
     const taken: OutputPart[] = [];
     if (run !== one.runs.at(-1)) {
-      // A run that another one has taken the place of has nothing more to say.
+      // Output of a run that a newer run has replaced is not wanted.
       if (one.runs.includes(run)) return answer(reply, { wanted: false, reason: 'stale' });
-      // Else a worker that names a new run each time would write without end.
+      // Otherwise a worker that names a new run each time could write without end.
       if (one.runs.length >= MOST_RUNS || one.full || isFull(one)) {
         return answer(reply, { wanted: false, reason: 'stale' });
       }
@@ -234,7 +234,7 @@ export class OutputIntake implements OutputTaker {
       one.base = one.next;
     }
     const from = one.base + output.from;
-    // Something before it is missing here: another owner had it, or it was lost on the way.
+    // An earlier part is missing here: another owner got it, or it was lost on the way.
     if (from > one.next + taken.length) return this.#ack(one, one.base, reply);
     const fresh = parts.slice(one.next + taken.length - from);
     for (const part of fresh) {
@@ -273,12 +273,12 @@ export class OutputIntake implements OutputTaker {
     this.#storing ??= this.#store(false);
   }
 
-  /** Stores all that waits, batch by batch. `once`: what cannot be stored now is left, as its senders will send it to somebody else. */
+  /** Stores all parts that wait, in batches. With `once`, parts that cannot be stored now are left: their senders send them to another owner. */
   async #store(once: boolean): Promise<void> {
     for (;;) {
       const batch = this.#nextBatch();
       if (batch.length === 0) {
-        // In the moment in which it finds nothing more: what comes then begins anew.
+        // Set in the same turn in which nothing is left, so that the next part starts storing again.
         this.#storing = undefined;
         return;
       }
@@ -296,7 +296,7 @@ export class OutputIntake implements OutputTaker {
     }
   }
 
-  /** Some parts of each tenant in turn, so that one who says much holds up nobody else for longer than a batch. */
+  /** Some parts of each tenant in turn, so that a tenant with much output delays others by one batch at most. */
   #nextBatch(): Part[] {
     const batch: Part[] = [];
     let bytes = 0;
@@ -309,7 +309,7 @@ export class OutputIntake implements OutputTaker {
         if (queue.length === 0) this.#queues.delete(tenantId);
         else more = true;
         if (batch.length >= BATCH_PARTS || bytes >= BATCH_BYTES) {
-          // Its turn comes after the others'.
+          // The next turn of this tenant comes after those of the others.
           if (queue.length > 0) {
             this.#queues.delete(tenantId);
             this.#queues.set(tenantId, queue);
@@ -352,7 +352,7 @@ export class OutputIntake implements OutputTaker {
     }
   }
 
-  /** Says up to where a run, whose numbers begin behind `base`, is stored. */
+  /** Answers up to which part a run is stored. Its numbers begin after `base`. */
   #ack(one: Talking, base: number, reply: Reply): void {
     const next = Math.max(1, one.stored - base);
     answer(reply, { wanted: true, next, ...(one.full ? { full: true } : {}) });
@@ -369,7 +369,7 @@ export class OutputIntake implements OutputTaker {
   }
 }
 
-/** Whether an attempt has no room for one more part, behind so many that are not counted yet. The start of a run is a part too. */
+/** Whether an attempt has no room for one more part, after `uncounted` further parts. The start of a run is a part too. */
 const isFull = ({ bytes, next }: Talking, more = 0, uncounted = 0): boolean =>
   bytes + more > OUTPUT_LIMITS.attemptBytes || next + uncounted > OUTPUT_LIMITS.attemptParts;
 

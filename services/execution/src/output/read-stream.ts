@@ -5,7 +5,7 @@ import type { State } from '../domain/index.js';
 import { ENDS_OF_ATTEMPTS, PARTS_AFTER, STEPS_WITH_OUTPUT } from './sql.js';
 
 const MOST_PARTS = 1_000;
-/** Of one reply: the texts of its parts. */
+/** Bytes of the texts of parts in one reply. */
 const REPLY_BYTES = 2 * 1024 * 1024;
 const MOST_STEPS = 10_000;
 
@@ -28,7 +28,7 @@ interface EndRow {
 
 const OUTCOMES = { ModelAnswered: 'answered', StepCompleted: 'completed', StepAttemptFailed: 'failed' } as const;
 
-/** The steps of an execution that have said something, and whether more may come. */
+/** The steps of an execution that have partial output, and whether more may come. */
 export async function stepsWithOutput(state: State, queries: Queryable): Promise<ReadStreamReply> {
   const { rows } = await queries.query<{ stepId: string }>(STEPS_WITH_OUTPUT, [state.executionId, MOST_STEPS]);
   const over = attemptsOf(state, '').executionEnded;
@@ -36,8 +36,8 @@ export async function stepsWithOutput(state: State, queries: Queryable): Promise
 }
 
 /**
- * What a step has said behind a place. `state` was read before: an attempt that is over in it has said everything, because a worker's
- * result follows its output. Undefined when the execution has no such step.
+ * The partial output of a step after a place. `state` was read earlier. An attempt that is over in it has no more output, because a
+ * worker's result follows its output. Undefined when the execution has no such step.
  */
 export async function readStream(
   state: State,
@@ -47,7 +47,7 @@ export async function readStream(
   const { newest, running, over, known } = attemptsOf(state, stepId);
   if (!known) return undefined;
   const most = Math.min(Math.max(1, limit), MOST_PARTS);
-  // Nothing of an attempt that began later than `state`: whether the one before it has ended is not known here.
+  // Leaves out attempts that began after `state`, because it is not known here whether the attempt before has ended.
   const last = onlyAttempt ? Math.min(attempt, newest) : newest;
   const from = [state.executionId, stepId, attempt, after, last, most + 1];
   const { rows } = await queries.query<PartRow>(PARTS_AFTER, from);
@@ -62,7 +62,7 @@ export async function readStream(
   const rest = { parts, over, version: state.version, newestAttempt: newest, ...(more ? { more } : {}) };
   // Those that were begun to be read, and those that have said something since.
   const read = new Set([...(attempt > 0 ? [attempt] : []), ...parts.map((part) => part.attempt)]);
-  // With more to come only those that are left behind: the end of an attempt comes behind all that it has said.
+  // If there are more parts, only the ends of earlier attempts: the end of an attempt comes after all of its output.
   const upTo = more ? (parts.at(-1)?.attempt ?? 0) - 1 : newest;
   const ended = [...read].filter((each) => each <= upTo && (each < newest || !running));
   if (ended.length === 0) return { ...rest, ends: [] };

@@ -15,8 +15,8 @@ WHERE x.id = $1 AND x.wake_at IS NOT NULL`,
 };
 
 /**
- * Stores parts, of which some may be there already. Nothing is stored of an execution that has ended: what is said then is wanted by
- * nobody, and would stay when the execution is deleted. Lists of one length: $1 executions, $2 steps, $3 attempts, $4 numbers,
+ * Stores parts, some of which may be stored already. For an execution that has ended it stores nothing, because nobody wants that
+ * output, and it would stay when the execution is deleted. Lists of one length: $1 executions, $2 steps, $3 attempts, $4 numbers,
  * $5 times in epoch ms, $6 kinds, $7 texts, $8 ids, $9 names.
  */
 export const STORE_PARTS = {
@@ -29,7 +29,7 @@ WHERE EXISTS (SELECT FROM execution.orchestration_executions x WHERE x.id = p.ex
 ON CONFLICT DO NOTHING`,
 };
 
-/** $1 execution, $2 step, $3 and $4 the place behind which, $5 the last attempt, $6 limit. */
+/** Parts after a place. $1 execution, $2 step, $3 and $4 the place, $5 the last attempt, $6 limit. */
 export const PARTS_AFTER = `
 SELECT attempt, seq, at::float8 AS at, kind, body AS text, part_id AS id, part_name AS name
 FROM execution.attempt_output

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { StreamItem } from './stream-items.js';
 
-/** An event stream (HTML Living Standard, 9.2) of parts and ends, which a client that reads too slowly ends. */
+/** An event stream (HTML Living Standard, 9.2) of parts and ends. It ends when the client reads too slowly. */
 export class EventStream {
   readonly #mostBytes: number;
   readonly readable: Readable;
@@ -11,7 +11,7 @@ export class EventStream {
 
   /**
    * @param mostBytes Unread bytes above which it ends. The client comes back with the id of the last event.
-   * @param whileOpen Called every `beatMs`; what it rejects with, or false, ends the stream.
+   * @param whileOpen Called every `beatMs`. The stream ends when it rejects or resolves to false.
    */
   constructor(mostBytes: number, beatMs: number, whileOpen: () => Promise<boolean>) {
     this.#mostBytes = mostBytes;
@@ -47,7 +47,7 @@ export class EventStream {
     if (this.readable.readableLength > this.#mostBytes) this.end();
   }
 
-  /** Resolves when what was sent was taken. */
+  /** Resolves when the client has taken what was sent. */
   async drained(): Promise<void> {
     if (this.#ended || this.readable.readableLength === 0) return;
     await new Promise<void>((resolve) => this.#drained.push(resolve));

@@ -12,7 +12,7 @@ import { EventStream } from './event-stream.js';
 import type { OutputHub } from './output-hub.js';
 import { StreamFollow } from './stream-follow.js';
 
-/** A sign of life, with a look at the key: one that was revoked reads nothing more after this time. */
+/** How often a stream shows that it lives and checks its key again. After this time a revoked key reads nothing more. */
 const BEAT_MS = 5_000;
 
 export interface EventStreamsOptions {
@@ -27,7 +27,7 @@ export interface EventStreamsOptions {
   readonly mostStreams: number;
 }
 
-/** What one event stream tells. */
+/** The content of one event stream. */
 export interface StreamWanted {
   readonly tenantId: string;
   readonly executionId: string;
@@ -91,7 +91,7 @@ export class EventStreams {
     return stream.readable;
   }
 
-  /** Ends all: their clients come back to another gateway, behind what they have read. */
+  /** Ends all streams. Their clients connect to another gateway and continue after the last item. */
   close(): void {
     this.#stopping = true;
     for (const stream of this.#open) stream.end();

@@ -36,7 +36,7 @@ export class OutputHub {
     return this.#listened.size;
   }
 
-  /** Tells a listener what attempts of the execution say from now on; whoever asks may see the execution. The result ends it. */
+  /** Sends a listener the output of the execution's attempts from now on. The caller has checked the right to see it. The result ends it. */
   listen(executionId: string, listener: OutputListener): () => void {
     let listened = this.#listened.get(executionId);
     if (listened === undefined) {

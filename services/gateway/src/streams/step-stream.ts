@@ -3,28 +3,28 @@ import type { OutputPlace, OutputPublished, ReadStreamReply } from '@batuta/cont
 import { itemsOf, partItem } from './stream-items.js';
 import type { StreamItem } from './stream-items.js';
 
-/** What was heard while the log was read; beyond it, it is read again. */
+/** How many messages are kept while the store is read. If more come, the store is read again. */
 const MOST_HEARD = 500;
-/** What was shown may be stored a moment later. */
+/** Output that was published may be stored this much later. */
 const STORED_AFTER_MS = 40;
 const BEGINNING: OutputPlace = { attempt: 0, seq: 0 };
 
 export interface StepStreamParts {
-  /** Parts and ends behind a place. */
+  /** Parts and ends after a place. */
   read(place: OutputPlace): Promise<ReadStreamReply>;
-  /** Takes what follows, in order. */
+  /** Receives the next items, in order. */
   deliver(items: readonly StreamItem[]): void;
   /** Resolves when what was delivered has left the process. */
   drained(): Promise<void>;
   readonly closed: boolean;
-  /** Reading failed: whoever follows has to come back. */
+  /** Reading failed. The follower must connect again. */
   failed(error: unknown): void;
 }
 
 /**
- * What one step says, for one who follows it: every part and end once, in order. Parts come as they are said, where any may be lost or
- * doubled, and from the store, which has them all a moment later. Only the part behind the last one is given on, so nothing is left
- * out and nothing comes twice.
+ * The output of one step for one follower: every part and end once, in order. Parts come from messages, which may be lost or doubled, and
+ * from the store, which has all of them a moment later. Only the part after the last one is delivered, so nothing is left out and nothing
+ * comes twice.
  */
 export class StepStream {
   readonly #parts: StepStreamParts;
@@ -32,9 +32,9 @@ export class StepStream {
   #heard: OutputPublished[] = [];
   #reading: Promise<void> | undefined;
   #readAgain = false;
-  /** The last answer said that no attempt comes any more. */
+  /** The last answer said that no more attempts come. */
   over = false;
-  /** Of the execution, when the store was read first. */
+  /** Version of the execution when the store was first read. */
   version = 0;
 
   constructor(
@@ -59,7 +59,7 @@ export class StepStream {
     if (!this.#take(output)) void this.catchUp();
   }
 
-  /** Reads what is stored and was not given on. Never rejects. */
+  /** Reads stored items that were not delivered yet. Never rejects. */
   catchUp(): Promise<void> {
     if (this.#reading !== undefined) {
       this.#readAgain = true;
@@ -69,7 +69,7 @@ export class StepStream {
     return this.#reading;
   }
 
-  /** Gives on what comes next of a message. False: something before it is missing. */
+  /** Delivers the parts of a message that come next. False when an earlier part is missing. */
   #take({ stepId, attempt, from, parts, at }: OutputPublished): boolean {
     const { attempt: now, seq } = this.#place;
     if (attempt < now || (attempt === now && seq === Infinity)) return true;
@@ -90,7 +90,7 @@ export class StepStream {
     this.#parts.deliver(items);
   }
 
-  /** It is over in the moment in which it finds nothing more to do: what comes then begins anew. */
+  /** Reads until nothing is left. It ends in the same turn, so that the next message starts a new read. */
   async #read(): Promise<void> {
     try {
       await this.#readOn(() => {

@@ -12,13 +12,13 @@ import type { StreamItem } from './stream-items.js';
 
 /** Last number of a part that a request can name. */
 const LAST = 2_147_483_647;
-/** The owner hears of a new follower a moment later: what was said before is looked for after these times, and then every so often. */
+/** The owner learns of a new follower a moment later. So output from before that is looked for after these times, and then regularly. */
 const LOOK_AGAIN_MS = [100, 1_000, 5_000];
 const MOST_STEPS = 1_000;
-/** So many at a time for one client: each read makes work for the owner of the execution. */
+/** Reads at a time for one client, because each read makes work for an engine. */
 const MOST_READS = 4;
 
-/** Whoever gets what steps say. */
+/** The receiver of the output of steps. */
 export interface StreamSink {
   readonly closed: boolean;
   send(items: readonly StreamItem[]): void;
@@ -34,7 +34,7 @@ export interface StreamFollowOptions {
   readonly outputs: OutputHub;
   readonly tenantId: string;
   readonly executionId: string;
-  /** Undefined: all steps, also those that begin to say something later. */
+  /** Undefined means all steps, also those that have output only later. */
   readonly steps: readonly string[] | undefined;
   /** How far each was read before. */
   readonly places: ReadonlyMap<string, OutputPlace>;
@@ -52,7 +52,7 @@ export async function readStream(
   return accepted({ ...reply, parts: reply.parts ?? [], ends: reply.ends ?? [] });
 }
 
-/** Gives one client what steps of an execution say, from where it was, until they are over. */
+/** Gives one client the output of an execution's steps, from the place where the client was, until the steps are over. */
 export class StreamFollow implements OutputListener {
   readonly #options: StreamFollowOptions;
   readonly #streams = new Map<string, StepStream>();
@@ -63,7 +63,7 @@ export class StreamFollow implements OutputListener {
   #looks = 0;
   /** No events come any more. */
   #ended = false;
-  /** All was read since then. */
+  /** Everything was read since then. */
   #over = false;
   #stopped = false;
 
@@ -82,7 +82,7 @@ export class StreamFollow implements OutputListener {
       { attempt: 0, seq: 0 },
     );
     if (this.#stopped) return;
-    // Heard from now on, before anything is read, so that nothing is left out.
+    // Listens before anything is read, so that nothing is left out.
     this.#unlisten = outputs.listen(executionId, this);
     for (const step of steps ?? first.steps ?? []) this.#streamOf(step);
     this.#events.nextVersion = (first.version ?? 0) + 1;
@@ -129,14 +129,14 @@ export class StreamFollow implements OutputListener {
     return stream;
   }
 
-  /** Nobody is there any more for what waited until then. */
+  /** The client is gone, so reads that still wait are not wanted. */
   async #read(stepId: string, place: OutputPlace): Promise<ReadStreamReply> {
     const { backend, tenantId, executionId, sink } = this.#options;
     if (this.#stopped || sink.closed) return { parts: [], ends: [] };
     return readStream(backend, { tenantId, executionId, stepId }, place);
   }
 
-  /** Events tell that attempts have ended; what they have said is stored by then. */
+  /** Events say that attempts have ended. Their output is stored by then. */
   #happened(events: readonly ServedEvent[], ended: boolean): void {
     if (ended) {
       this.#ended = true;
@@ -165,7 +165,7 @@ export class StreamFollow implements OutputListener {
         for (const step of listed.steps ?? []) this.#streamOf(step);
       }
       await Promise.all([...this.#streams.values()].filter(({ over }) => !over || ended).map((one) => one.catchUp()));
-      // Only now: a step that was read sooner than the others must not end what they still have to tell.
+      // Only now, because a step that was read first must not end the stream before the others are read.
       this.#over ||= ended;
       this.#finishIfOver();
     } catch (error) {

@@ -12,7 +12,7 @@ import type { SocketRoute } from '../realtime/socket-server.js';
 import type { OutputHub } from './output-hub.js';
 import { StreamFollow } from './stream-follow.js';
 
-/** Of a step, or of a place for calls of a tool: `step:tool:1`. */
+/** The id of a step, or of a place for calls of a tool: `step:tool:1`. */
 export const STEP = /^[A-Za-z0-9_:-]{1,200}$/;
 
 interface StepPlace {
@@ -20,9 +20,9 @@ interface StepPlace {
   readonly place: OutputPlace;
 }
 
-/** Each is read by itself, again and again, for as long as the client follows. */
+/** Each step is read separately, again and again, while the client follows. */
 const MOST_STEPS = 20;
-/** A client that follows all steps says for each how far it was read. */
+/** A client that follows all steps sends its place in each of them. */
 const MOST_PLACES = 1_000;
 
 const stepParameter: Parameter<string> & { readonly repeatable: true } = {
@@ -60,7 +60,7 @@ export interface StreamRouteOptions {
   readonly executions: Executions;
 }
 
-/** `/ws/executions/{id}/output?step=&after=`: what steps say while they run, from where the client was, until they are over. */
+/** `/ws/executions/{id}/output?step=&after=`: the output of steps while they run, from the client's place, until the steps are over. */
 export function streamRoute({ backend, hub, outputs, executions }: StreamRouteOptions): SocketRoute {
   return {
     action: 'executions.stream',

@@ -20,7 +20,7 @@ import { requireMonitored, STEP } from './stream-route.js';
 const EVENT_STREAM = 'text/event-stream';
 const BEGINNING: OutputPlace = { attempt: 0, seq: 0 };
 
-/** What steps say while they run. */
+/** The output of steps while they run. */
 @Controller()
 export class StreamsController {
   readonly #backend: Backend;
@@ -56,7 +56,7 @@ export class StreamsController {
         );
       }
       await requireMonitored(this.#executions, tenantId, executionId);
-      // Refuses what cannot be followed while there still is a status to say so.
+      // Refuses a step that cannot be followed now, while the answer can still have a status.
       await readStream(this.#backend, { tenantId, executionId, stepId, limit: 1 }, BEGINNING);
       const place = lastEventOf(request) ?? after;
       const stream = await this.#eventStreams.open(request, { tenantId, executionId, stepId, place });

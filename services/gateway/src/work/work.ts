@@ -26,15 +26,15 @@ import type { KeptFor, Mark, Said, Target, WorkStep } from './steps.js';
 import { Turns } from '../backend/turns.js';
 
 const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
-/** A config that was made by somebody else meanwhile is looked for once more. */
+/** Tries to find or make a config. Another request may make it meanwhile, and then it is looked up again. */
 const TRIES = 3;
 
-/** Executions of a list that are read at a time, of one tenant in all its requests too. */
+/** How many executions of a list are read at a time. The limit holds for all requests of a tenant together. */
 const READ_TOGETHER = 4;
 const TURNS = new Turns(READ_TOGETHER);
-/** Agents and configs that one workflow or process names: each is looked up when it is saved. */
+/** How many agents and configs one workflow or process may name, because saving looks each of them up. */
 const MOST_TYPES = 100;
-/** A page of executions ends after as much. */
+/** A page of executions ends after this many bytes. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
 /** A stored workflow or process, with the config that it is. */
@@ -45,16 +45,16 @@ export interface Kept {
   readonly mark: Mark;
 }
 
-/** Dependents, and their pending runs, that a first run tells at once. */
+/** How many dependents, and pending runs of them, a first run tells at once. */
 const MOST_ASKED = 200;
 
-/** The id of the first run of a process: whoever waits for it before it is there knows it. */
+/** The id of the first run of a process. It is known before the run exists, so that others can wait for it. */
 export const firstRunOf = (configId: string): string => uuidV5(configId, 'first run');
 
-/** What the first run of a process keeps of the key that it was started under, to know a repeat. */
+/** The part of the idempotency key that the first run of a process keeps, so that it recognises a repeat. */
 export const startedUnder = (key: string): string => sha256(key).slice(0, 32);
 
-/** What workflows, processes and tasks ask of the config service and of the engine: they are configs and executions under other names. */
+/** The requests of workflows, processes and tasks to the config service and the engine. They are configs and executions with other names. */
 export class Work {
   readonly #backend: Backend;
   readonly #executions: Executions;
@@ -129,15 +129,15 @@ export class Work {
     return { kept: marked.map((config) => this.#kept(keptFor, { config })), nextCursor };
   }
 
-  /** The id of the config that runs an agent or a config once; made where it is not there yet. */
+  /** The id of the config that runs an agent or a config once. It is made if it does not exist yet. */
   async configOfTask(principal: Principal, step: WorkStep): Promise<string> {
     for (let tried = 1; ; tried++) {
       const id = `task:${step.type}`;
       const found = await this.#backend.ask<ConfigReply>(operations.configs.get.subject, { principal, id });
-      // One of this name that somebody made by hand, or shares with all, would get the inputs of tasks.
+      // A config of this name that somebody made by hand or shares with all would get the inputs of tasks.
       if (found.config !== undefined && markOf(found.config.definition)?.kept_for === 'task') return id;
       if (found.refused !== undefined && found.refused.code !== 'not_found') throw problemOfRefusal(found.refused);
-      // What a task gets is the input of its execution, and no part of the config.
+      // The task's input is the input of its execution, not part of the config.
       const said = { name: step.type, steps: [{ ...step, config: undefined }], continueOnError: false };
       try {
         await this.create(principal, 'task', said, undefined);
@@ -165,8 +165,8 @@ export class Work {
   }
 
   /**
-   * A page of executions with their steps and small payloads; what was deleted meanwhile is left out. It is read a few at a time, and ends
-   * early when it grows too large: whole views of many large executions at once stopped the platform.
+   * A page of executions with their steps and small payloads. Executions that were deleted meanwhile are left out. A few are read at a time,
+   * and the page ends early when it grows too large, because whole views of many large executions at once stopped the platform.
    */
   async page(
     principal: Principal,
@@ -191,7 +191,7 @@ export class Work {
     return { views, nextCursor: cursor };
   }
 
-  /** Undefined when there is none, or none any more. */
+  /** Undefined when it does not exist, or does not exist any more. */
   async view({ tenantId }: Principal, executionId: string, payloads?: 'listed'): Promise<ExecutionView | undefined> {
     try {
       return await this.#executions.view(tenantId, { executionId }, payloads === undefined ? {} : { payloads });
@@ -203,8 +203,8 @@ export class Work {
   }
 
   /**
-   * What a run of a process waits for: the newest runs of its dependencies. One that was never started is waited for by the id that its
-   * first run will have.
+   * The executions that a run of a process waits for: the newest runs of its dependencies. If a dependency was never started, the run waits
+   * for the id that its first run will have.
    */
   async dependenciesOf(principal: Principal, { mark }: Kept): Promise<Dependency[] | undefined> {
     if (mark.after.length === 0) return undefined;
@@ -218,8 +218,8 @@ export class Work {
   }
 
   /**
-   * Nothing that a first run would wait for waits for that run itself. Processes whose dependencies were changed between their starts
-   * can be so, though no circle was ever saved. Nobody can wait for the id of a later run before it is there.
+   * Checks that no execution that a first run would wait for waits for that run itself. This can happen, although no circle was ever saved,
+   * if the dependencies of processes were changed between their starts. Nobody can wait for the id of a later run before it exists.
    * @throws Problem conflict.
    */
   async requireProgress(principal: Principal, executionId: string, after: readonly Dependency[] = []): Promise<void> {
@@ -240,7 +240,7 @@ export class Work {
     }
   }
 
-  /** The id of a process's next run, and the executions that wait for it already, when it is the first. */
+  /** The id of a process's next run, and the executions that wait for it already if it is the first run. */
   async nextRun(
     principal: Principal,
     { config, name }: Kept,
@@ -268,7 +268,7 @@ export class Work {
     return refused?.code === 'execution_deleted';
   }
 
-  /** They would ask again by themselves, but later: so they are told at once. */
+  /** Tells the waiting executions at once. They would ask again by themselves, but later. */
   async #waitersFor(principal: Principal, process: string): Promise<readonly string[] | undefined> {
     const { kept } = await this.list(principal, 'process', { limit: MOST_ASKED, cursor: undefined });
     const dependents = kept.filter(({ mark }) => mark.after.some((each) => each.process === process));
@@ -281,7 +281,7 @@ export class Work {
     return ids.length === 0 ? undefined : ids;
   }
 
-  /** A command to an execution; whether it had taken effect before. @throws Problem of the refusal. */
+  /** Sends a command to an execution. Returns whether it had taken effect before. @throws Problem of the refusal. */
   async command(
     principal: Principal,
     executionId: string,
@@ -331,7 +331,7 @@ export class Work {
     });
   }
 
-  /** An agent comes before a config of the same name; what is neither is refused as an agent that is not there. */
+  /** An agent comes before a config of the same name. A name that is neither is refused as an unknown agent. */
   async #target(principal: Principal, type: string): Promise<Target> {
     if (BUILT_IN.has(type)) return { agent: type };
     const { tenantId } = principal;
