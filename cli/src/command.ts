@@ -12,6 +12,7 @@ import { examine } from './doctor/doctor.js';
 import { runDemo } from './demo/demo.js';
 import { eraseTenantHere } from './erase-tenant.js';
 import { environmentLines } from './environment.js';
+import { followSaid } from './follow.js';
 import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
@@ -35,8 +36,12 @@ const program = commandLine({
       out(`\n  ${signal}: stopping …`);
     });
     const logger = createLogger({ service: 'batuta' });
-    const platform = await startHere({ logger, ...options });
-    if (!interrupted) {
+    const platform = await startHere({ logger, ...options }).catch((error: unknown) => {
+      // The signal may have ended something that the start was waiting for. That is no failure.
+      if (!interrupted) throw error;
+      return undefined;
+    });
+    if (!interrupted && platform !== undefined) {
       out();
       out(`  Batuta is ready at ${platform.url}`);
       if (platform.takenPort !== undefined) {
@@ -52,7 +57,7 @@ const program = commandLine({
       out();
     }
     await stopped;
-    await platform.stop();
+    await platform?.stop();
     out('  Stopped.');
   },
 
@@ -74,12 +79,39 @@ const program = commandLine({
   async follow(id, options) {
     const client = clientOf(await findPlatform(dataDir()));
     const text = saidText(options);
-    for await (const item of client.executions.followOutput(id, { steps: options.step })) {
-      process.stdout.write(text(item));
+    const end = new AbortController();
+    let broken = false;
+    let silent = true;
+    try {
+      await followSaid(client, id, {
+        steps: options.step,
+        signal: end.signal,
+        show: (item) => {
+          broken = false;
+          silent = false;
+          process.stdout.write(text(item));
+        },
+        onBreak: () => {
+          if (broken) {
+            return;
+          }
+          broken = true;
+          process.stdout.write(text());
+          process.stderr.write('The connection to the platform is lost. Trying again …\n');
+        },
+      });
+    } finally {
+      // When one of several followed executions fails, the others end too.
+      end.abort();
     }
     process.stdout.write(text());
     const { status, failure } = await client.executions.get(id);
     out(`${status}${failure == null ? '' : `: ${failure.code}: ${failure.message}`}`);
+    if (silent) {
+      process.stderr.write(
+        'Nothing was said while it ran. A model says what it writes when it has "stream": true (docs/models.md).\n',
+      );
+    }
     if (status === 'failed') process.exitCode = 1;
   },
 

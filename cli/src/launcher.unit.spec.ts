@@ -92,6 +92,25 @@ describe('the batuta command of a checkout', () => {
     },
   );
 
+  it('answers help soon after a program that does nothing would end', () => {
+    needsNode('20.19.0');
+    install();
+    const took = (run: () => { status: number | null }): number => {
+      const begun = performance.now();
+      expect(run().status).toBe(0);
+      return performance.now() - begun;
+    };
+    const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0;
+    // One after the other, so that a machine that becomes busy meanwhile is slower for both.
+    const pairs = Array.from({ length: 9 }, () => [
+      took(() => spawnSync(process.execPath, ['-e', '0'])),
+      took(() => batuta('--help')),
+    ]);
+    const [nothing = 0, help = 0] = [0, 1].map((place) => median(pairs.map((pair) => pair[place] ?? 0)));
+    // Node.js itself takes 40 ms, so this is 0.2 s.
+    expect(help).toBeLessThan(5 * nothing);
+  }, 300_000);
+
   it('names a disk with too little space before a first build, and the space that is needed', () => {
     needsNode('20.19.0');
     install();

@@ -6,7 +6,7 @@ const STEERING = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /**
  * The output of steps as text for a terminal: a line with the name of the step and the kind of output, then the text as it comes.
- * It is called without an item at the end.
+ * It is called without an item at the end, and where something else is shown in between.
  */
 export function saidText({ reasoning = false }: { readonly reasoning?: boolean }): (item?: StreamItem) => string {
   let open = '';
@@ -18,7 +18,12 @@ export function saidText({ reasoning = false }: { readonly reasoning?: boolean }
     return whole;
   };
   return (item) => {
-    if (item === undefined) return atLineStart ? '' : '\n';
+    if (item === undefined) {
+      const end = atLineStart ? '' : '\n';
+      atLineStart = true;
+      open = '';
+      return end;
+    }
     const { type, step_id: step, kind = '', text = '', name = '' } = item;
     if (type === 'end') {
       return item.void === true

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BatutaClient } from '@batuta/client';
 import type { StreamItem } from '@batuta/client';
@@ -12,6 +13,7 @@ import { eventually } from '@batuta/testing';
 import { WebSocket } from 'ws';
 import { Api, expectStatus } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
+import { BatutaCommand } from '../support/command.js';
 
 const BASE = '/api/v1/orchestrations';
 const KEY = 'sk-live-0123456789abcdefghij';
@@ -207,6 +209,7 @@ describe('what steps say while they run', () => {
         name: 'research',
         steps: [{ id: 'research', name: 'Research', llm: { ...prompt, tools: [{ name: 'look', agent: 'talker' }] } }],
       },
+      { name: 'silent', steps: [{ id: 'a', name: 'A', agent: 'echo' }] },
       { name: 'talk', steps: [{ id: 'talk', name: 'Talk', agent: 'talker' }] },
     ]) {
       expectStatus(await api.post(`${BASE}/configs`, { strategy: 'sequential', ...config }), 201);
@@ -256,6 +259,34 @@ describe('what steps say while they run', () => {
     const again = new Told(events(`${api.url}${BASE}/executions/${id}/steps/draft/stream`, api.key, '1.3'));
     await again.ended;
     expect(again.items).toEqual(items.slice(3));
+  }, 300_000);
+
+  it('is followed in a terminal, also from an agent made of a model, and over an outage of the gateway', async () => {
+    await api.client.agents.put('teller', { llm: { model: 'piecewise', system: 'You tell.' } });
+    const config = { name: 'tells', strategy: 'sequential', steps: [{ id: 'work', name: 'Work', agent: 'teller' }] };
+    expectStatus(await api.post(`${BASE}/configs`, config), 201);
+    const id = await start('tells', 'foxes');
+    const gateway = cluster.process('gateway', 1);
+    const env = { BATUTA_URL: gateway.url, BATUTA_API_KEY: api.key };
+    const command = new BatutaCommand(['follow', id], tmpdir(), env);
+    const call = await model.call('foxes');
+    call.delta({ content: 'Foxes ' });
+    await command.says(/\[work > \w+\]\nFoxes /);
+    await gateway.end('SIGKILL');
+    await command.says(/The connection to the platform is lost\. Trying again …/);
+    await gateway.start();
+    call.delta({ content: 'bark.' });
+    call.finish();
+    expect(await command.exited()).toBe(0);
+    expect(command.output).toMatch(/\[work > \w+\]\nbark\.\n(.*\n)?completed\n$/);
+    // It was said, and is shown to whoever comes later.
+    const late = new BatutaCommand(['follow', id], tmpdir(), { BATUTA_URL: api.url, BATUTA_API_KEY: api.key });
+    expect(await late.exited()).toBe(0);
+    expect(late.output).toMatch(/^\[work > \w+\]\nFoxes bark\.\ncompleted\n$/);
+    const silent = await api.client.executions.start('silent', { input: {} });
+    const none = new BatutaCommand(['follow', silent.execution_id], tmpdir(), env);
+    expect(await none.exited()).toBe(0);
+    expect(none.output).toMatch(/^completed\n.*"stream": true/m);
   }, 300_000);
 
   it('says that an attempt which broke off is void, and shows the next one', async () => {

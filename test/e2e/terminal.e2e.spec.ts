@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -108,6 +108,30 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     expect(start.shown).not.toMatch(STACK);
     await nothingRuns();
   });
+
+  it.each([
+    // The first file is written before initdb runs, the second before it writes everything to disk.
+    ['npm start -- --port 0', 'postgres/password', /Stopped\.\s*$/],
+    ['npm start -- --port 0', 'postgres/server.json', /Stopped\.\s*$/],
+    ['npm run demo', 'postgres/password', /Interrupted\.\s*$/],
+  ])(
+    'Ctrl-C while %s makes the database (%s) is no failure, and the next start completes it',
+    async (line, file, last) => {
+      const fresh = mkdtempSync(join(dir, 'fresh-'));
+      const env = { BATUTA_DATA_DIR: fresh };
+      const start = type(line, { env });
+      await eventually(() => existsSync(join(fresh, file)), { timeoutMs: 250_000, pointless: start.ended });
+      start.controlC();
+      await start.exited();
+      expect(start.shown).toMatch(last);
+      expect(start.shown).not.toMatch(/cannot be|disk/);
+      expect(start.shown).not.toMatch(STACK);
+      await nothingRuns();
+      const demo = await ended(type('npm run demo', { env }));
+      expect(demo).toMatchObject({ code: 0, shown: expect.stringContaining('● execution completed') });
+      await nothingRuns();
+    },
+  );
 
   it('leaves nothing running when the terminal is closed', async () => {
     const start = type('npm start -- --port 0');
@@ -288,6 +312,21 @@ const canSwitchUser =
     expect(start.shown).not.toContain('first time');
     start.controlC();
     expect((await ended(start)).shown).toMatch(/SIGINT: stopping …\n\s+Stopped\.\s*$/);
+    await nothingNames(checkout);
+  });
+
+  it('npm start runs what was changed since, as after an update', async () => {
+    const source = join(checkout, 'cli/src/command.ts');
+    const before = readFileSync(source, 'utf8');
+    expect(before).toContain('Ctrl-C stops everything.');
+    // The copy may share its files with this checkout.
+    rmSync(source);
+    writeFileSync(source, before.replace('Ctrl-C stops everything.', 'Ctrl-C stops all of it.'));
+    const start = type('npm start -- --port 0');
+    await start.says(/Batuta is ready at http/);
+    await start.says(/Ctrl-C stops all of it\./);
+    start.controlC();
+    await start.exited();
     await nothingNames(checkout);
   });
 

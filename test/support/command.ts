@@ -10,7 +10,7 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export class SpokenProcess {
   #text = '';
   readonly #exit: Promise<number | null>;
-  readonly #ended: () => Error | undefined;
+  readonly ended: () => Error | undefined;
 
   constructor(readonly child: ChildProcess) {
     const collect = (chunk: Buffer): void => {
@@ -18,7 +18,7 @@ export class SpokenProcess {
     };
     this.child.stdout?.on('data', collect);
     this.child.stderr?.on('data', collect);
-    this.#ended = endOf('the command', this.child, () => this.#text);
+    this.ended = endOf('the command', this.child, () => this.#text);
     this.#exit = new Promise((resolve) => {
       this.child.once('close', (code) => resolve(code));
     });
@@ -39,7 +39,7 @@ export class SpokenProcess {
       {
         timeoutMs,
         describe: `the command says ${String(pattern)}`,
-        pointless: this.#ended,
+        pointless: this.ended,
       },
     );
   }

@@ -171,12 +171,17 @@ export async function bundle(program) {
   });
   const [{ text: map }, { text }] = outputFiles.toSorted((one, other) => other.path.length - one.path.length);
   const id = createHash('sha256').update(text).digest('hex').slice(0, ID_BYTES);
-  // For a package, the file that tsc updates at every compilation; for installed packages, the file that npm updates.
+  // For a package, the files that tsc and tools/bundle/transpile.mjs update at every compilation; for installed packages, the
+  // file that npm updates.
   const compiled = new Set(
     Object.keys(metafile.inputs)
       .map((input) => (input.startsWith(`${OWN}:`) ? posix(relative(root, input.slice(OWN.length + 1))) : input))
       .filter((input) => !inPackages(`/${input}`))
-      .map((input) => input.replace(/\/dist\/.*$/, '/dist/.tsbuildinfo')),
+      .flatMap((input) =>
+        input.includes('/dist/')
+          ? ['.tsbuildinfo', '.transpiled'].map((name) => input.replace(/\/dist\/.*$/, `/dist/${name}`))
+          : [input],
+      ),
   );
   const inputs = [
     ...compiled,

@@ -32,8 +32,11 @@ async function transpile({ from, to }) {
 }
 
 const waiting = sources(root).filter(isOutdated);
+const changed = new Set(waiting.map(({ to }) => to.slice(0, to.lastIndexOf('/dist/'))));
 await Promise.all(
   Array.from({ length: atOnce }, async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await transpile(next);
   }),
 );
+// Tells the bundles of these packages that they are out of date, as `.tsbuildinfo` does after `tsc -b`.
+for (const folder of changed) write(join(folder, 'dist/.transpiled'), '');

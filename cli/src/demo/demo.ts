@@ -48,6 +48,9 @@ export async function runDemo(name: string, out: Out): Promise<void> {
       return;
     }
     await onOwnPlatform(demonstration, { dir, out, show });
+  } catch (error) {
+    // The signal may have ended something that the start was waiting for.
+    throw interrupted.signal.aborted ? new CliError('Interrupted.') : error;
   } finally {
     process.removeListener('SIGINT', interrupt);
     process.removeListener('SIGTERM', interrupt);

@@ -3,7 +3,7 @@ import { listen } from './follow.js';
 import type { FollowOptions, WebSocketConstructor } from './follow.js';
 import type { StreamItem } from './generated/schemas.js';
 
-export interface FollowOutputOptions extends Pick<FollowOptions, 'signal' | 'maxReconnects'> {
+export interface FollowOutputOptions extends Pick<FollowOptions, 'signal' | 'maxReconnects' | 'onBreak'> {
   /** The steps to follow, at most 20. Default: all steps, also those that begin later. */
   readonly steps?: readonly string[] | undefined;
   /** Where to continue: the `place` of the last item that was read of each step. */

@@ -17,6 +17,8 @@ export interface FollowOptions {
   readonly fromVersion?: number | undefined;
   /** Ends the iteration, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Called each time a connection breaks, with the reason, before it is made again. */
+  readonly onBreak?: ((reason: string) => void) | undefined;
   /** Number of consecutive broken connections without an event after which it gives up. Default 20. */
   readonly maxReconnects?: number | undefined;
 }
@@ -115,7 +117,7 @@ export async function* listen<Message>(
   caller: Caller,
   WebSocket: WebSocketConstructor,
   { path, query, read, executionId }: Listening<Message>,
-  { signal, maxReconnects = 20 }: Pick<FollowOptions, 'signal' | 'maxReconnects'>,
+  { signal, maxReconnects = 20, onBreak }: Pick<FollowOptions, 'signal' | 'maxReconnects' | 'onBreak'>,
 ): AsyncGenerator<Message, void, undefined> {
   const protocols = ['batuta.v1', ...(caller.apiKey === undefined ? [] : [`batuta.bearer.${caller.apiKey}`])];
   let breaks = 0;
@@ -148,6 +150,7 @@ export async function* listen<Message>(
     if (REFUSED(end.code) || breaks > maxReconnects) {
       throw new ConnectionError(`WebSocket ${path}`, { cause: new Error(`closed with ${end.code} ${end.reason}`) });
     }
+    onBreak?.(`closed with ${end.code} ${end.reason}`.trimEnd());
     await pause(Math.random() * Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** breaks), signal);
   }
 }

@@ -164,8 +164,11 @@ describe('live events', () => {
       });
     };
     const versions: number[] = [];
-    for await (const { version } of client.executions.follow('e')) versions.push(version);
+    const breaks: string[] = [];
+    const onBreak = (reason: string): number => breaks.push(reason);
+    for await (const { version } of client.executions.follow('e', { onBreak })) versions.push(version);
     expect(versions).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(breaks).toEqual(['closed with 1006', 'closed with 4008']);
     expect(server.sockets.map(({ url }) => url)).toEqual(
       [1, 3, 5].map((from) => `/ws/executions/e/monitor?from_version=${from}`),
     );

@@ -7,7 +7,10 @@ export interface CommandResult {
   readonly output: string;
 }
 
-/** Runs a command to its end, without a shell. Throws only when it cannot be started. */
+/**
+ * Runs a command to its end, without a shell and in its own session: a terminal's Ctrl-C reaches only the program that
+ * runs it, which would report the interrupted command as a failure. Throws only when it cannot be started.
+ */
 export async function runCommand(
   command: string,
   args: readonly string[],
@@ -17,6 +20,7 @@ export async function runCommand(
   return await new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: '/',
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(env === undefined ? {} : { env }),
       ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
