@@ -7,7 +7,6 @@ import { readFileSync } from 'node:fs';
 
 const pool = process.argv[2] ?? 'text';
 const consumerName = `${pool}-normal`;
-const url = new URL(process.env.NATS_URL ?? 'nats://127.0.0.1:4222');
 
 /** Ends the process with one sentence instead of a stack. */
 function giveUp(message) {
@@ -15,6 +14,10 @@ function giveUp(message) {
   process.exit(1);
 }
 const HOW = `Set NATS_URL and NATS_CREDS, for example with: eval "$(npm run -s batuta env -- --pool ${pool})"`;
+
+const { NATS_URL = 'nats://127.0.0.1:4222' } = process.env;
+if (!URL.canParse(NATS_URL)) giveUp(`NATS_URL must look like nats://host:4222. ${HOW}`);
+const url = new URL(NATS_URL);
 
 const nc = await connect({
   servers: url.host,

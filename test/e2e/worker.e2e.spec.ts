@@ -9,12 +9,22 @@ import { Cluster } from '../support/cluster.js';
 
 const BASE = '/api/v1/orchestrations';
 const WORKER = fileURLToPath(new URL('../../examples/worker-without-sdk/worker.mjs', import.meta.url));
+const WITH_LIBRARY = fileURLToPath(new URL('../../examples/worker/worker.mjs', import.meta.url));
 
 interface Finished {
   readonly execution_id: string;
   readonly status: string;
   readonly output?: unknown;
   readonly failure?: { readonly code: string; readonly message: string };
+}
+
+/** Runs a worker that cannot serve until it ends. */
+async function ended(args: readonly string[], env: Record<string, string>): Promise<{ code: unknown; said: string }> {
+  const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'], ...env } });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
+  const [code] = (await once(child, 'close')) as unknown[];
+  return { code, said };
 }
 
 const TEXT = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
@@ -94,18 +104,46 @@ describe('an agent with its own worker', () => {
 
   it('reports in one sentence that its credentials are missing or for another pool, or that no server is there', async () => {
     const say = async (args: readonly string[], env: Record<string, string>): Promise<string> => {
-      const child = spawn(process.execPath, [WORKER, ...args], { env: { PATH: process.env['PATH'], ...env } });
-      let said = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
-      const [code] = (await once(child, 'close')) as unknown[];
+      const { code, said } = await ended(args, env);
       expect([code, said.trim().split('\n')]).toEqual([1, [expect.any(String)]]);
       return said;
     };
     const { natsUrl } = cluster.stack;
-    expect(await say([], { NATS_URL: natsUrl })).toMatch(/^The NATS server at \S+ cannot be used: Authorization/);
-    expect(await say([], { NATS_URL: 'nats://127.0.0.1:1' })).toMatch(/cannot be used: .*refused.*--pool text/);
+    expect(await say([WORKER], { NATS_URL: natsUrl })).toMatch(/^The NATS server at \S+ cannot be used: Authorization/);
+    expect(await say([WORKER], { NATS_URL: 'nats://127.0.0.1:1' })).toMatch(/cannot be used: .*refused.*--pool text/);
+    expect(await say([WORKER], { NATS_URL: '::' })).toMatch(/^NATS_URL must look like .*--pool text/);
     const other = { NATS_URL: natsUrl, NATS_CREDS: await cluster.workerCredentials('text') };
-    expect(await say(['other'], other)).toMatch(/^These credentials do not let a worker serve the pool other: /);
+    expect(await say([WORKER, 'other'], other)).toMatch(
+      /^These credentials do not let a worker serve the pool other: /,
+    );
+  }, 300_000);
+
+  it('says the same in its last line when it uses the library, and leaves its agent in its pool', async () => {
+    const { natsUrl } = cluster.stack;
+    const admin = { BATUTA_URL: api.url, BATUTA_API_KEY: api.key };
+    const wrong: [Record<string, string>, RegExp][] = [
+      [
+        { NATS_URL: natsUrl.replace('//', '//nobody:hunter2@') },
+        /^The NATS server at nats:\S+ refuses the credentials/,
+      ],
+      [{ NATS_URL: natsUrl }, /refuses the credentials of this worker: .*--pool text/],
+      [{ NATS_URL: 'nats://127.0.0.1:1' }, /^The NATS server at nats:\S+ cannot be reached: .*--pool text/],
+      [{ NATS_URL: '::' }, /^The NATS URL must look like .*--pool text/],
+      [{ NATS_URL: natsUrl, NATS_CREDS: '/none' }, /^The NATS credentials cannot be read \(NATS_CREDS\).*--pool text/],
+      [
+        { NATS_URL: natsUrl, NATS_CREDS: await cluster.workerCredentials('text'), BATUTA_POOL: 'other', ...admin },
+        /^These credentials do not let a worker serve the pool other: .*--pool other/,
+      ],
+    ];
+    await Promise.all(
+      wrong.map(async ([env, words]) => {
+        const { code, said } = await ended([WITH_LIBRARY], env);
+        expect({ code, last: said.trim().split('\n').at(-1) }).toEqual({ code: 1, last: expect.stringMatching(words) });
+        expect(said).not.toMatch(/^\s+at /m);
+        expect(said).not.toContain('hunter2');
+      }),
+    );
+    expect((await api.get('/api/v1/agents/shout')).status).toBe(404);
   }, 300_000);
 
   it('gets no invalid input', async () => {

@@ -300,7 +300,10 @@ async function firstConnect(
       if (untrusted !== undefined) throw untrusted;
       if (isRefusedForGood(error) || Date.now() >= deadline) throw error;
       if (attempt === 1) {
-        logger.warn({ servers: clientOptions.servers, err: error }, 'NATS does not answer yet, trying again');
+        logger.warn(
+          { servers: clientOptions.servers, reason: (error as Error).message },
+          'NATS does not answer yet, trying again',
+        );
       }
       await delay(250);
     }

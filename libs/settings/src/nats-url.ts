@@ -25,7 +25,9 @@ export function natsServers(natsUrl: string): NatsServers {
   const parsed = urls.map((part) => (URL.canParse(part) ? new URL(part) : undefined));
   const first = parsed[0];
   if (first === undefined || parsed.some((part) => part === undefined || part.hostname === '')) {
-    throw new TypeError('The NATS URL must look like nats://user:password@host:4222, several separated by commas.');
+    const message = 'The NATS URL must look like nats://user:password@host:4222, several separated by commas.';
+    // A program shows it without a stack trace (see `mistakeOf` of @batuta/program).
+    throw Object.assign(new TypeError(message), { mistake: true });
   }
   const hosts = {
     servers: parsed.map((part) => `${part?.protocol}//${part?.host}`),

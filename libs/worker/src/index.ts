@@ -20,5 +20,5 @@ export type { Platform } from './register-agents.js';
 export { Runner } from './runner.js';
 export type { RunnerOptions } from './runner.js';
 export { spentOf } from './spent.js';
-export { Worker } from './worker.js';
+export { Worker, WorkerRefusedError } from './worker.js';
 export type { WorkerOptions } from './worker.js';

@@ -60,7 +60,7 @@ export class Worker {
   readonly #agents = new Map<string, Agent>();
   #running: { readonly nc: NatsConnection; readonly runner: Runner } | undefined;
   #started = false;
-  #lost: (error: Error) => void = () => undefined;
+  #lost: (error: unknown) => void = () => undefined;
 
   constructor(options: WorkerOptions) {
     const { concurrency = 10 } = options;
@@ -84,8 +84,8 @@ export class Worker {
   }
 
   /**
-   * Registers its agents if it has the right, and starts to serve. Throws when it has no agents, and when NATS refuses
-   * it.
+   * Registers its agents if it has the right, and starts to serve. Throws when it has no agents, and WorkerRefusedError
+   * when NATS cannot be used.
    */
   async start(): Promise<void> {
     if (this.#agents.size === 0) throw new Error('the worker has no agents');
@@ -94,15 +94,17 @@ export class Worker {
     const { pool, concurrency = 10, graceMs = 1_000, workerId = `${hostname()}-${process.pid}` } = this.#options;
     const { env } = process;
     const agents = [...this.#agents.values()];
-    await registerAgents(agents, pool, this.#options.platform ?? platformOf(env), this.#logger);
+    const url = this.#options.natsUrl ?? env['NATS_URL'] ?? 'nats://127.0.0.1:4222';
     const nc = await connectNats({
-      url: this.#options.natsUrl ?? env['NATS_URL'] ?? 'nats://127.0.0.1:4222',
+      url,
       credentials: this.#options.credentials ?? env['NATS_CREDS'],
       tlsCa: this.#options.tlsCa ?? (env['BATUTA_NATS_TLS_CA'] || undefined),
       name: `worker ${workerId}`,
       logger: this.#logger,
+    }).catch((error: unknown) => {
+      throw refusalOf(error, pool, url);
     });
-    onLost(nc, (error) => this.#lost(error));
+    onLost(nc, (error) => this.#lost(refusalOf(error, pool, url)));
     const runner = new Runner({
       nc,
       agents,
@@ -119,10 +121,12 @@ export class Worker {
     this.#running = { nc, runner };
     try {
       await runner.start();
+      // A worker that may not serve the pool must not move its agents there.
+      await registerAgents(agents, pool, this.#options.platform ?? platformOf(env), this.#logger);
       this.#logger.info({ pool, agents: agents.map(({ name }) => name), concurrency, worker_id: workerId }, 'serving');
     } catch (error) {
       await this.stop();
-      throw error;
+      throw refusalOf(error, pool, url);
     }
   }
 
@@ -136,8 +140,9 @@ export class Worker {
   }
 
   /**
-   * Serves until the process is told to end (SIGTERM, SIGINT), and resolves when it has stopped. Throws as `start`
-   * does, and when the connection to NATS is lost for good, for example because its credentials were revoked.
+   * Serves until the process is told to end (SIGTERM, SIGINT), and resolves when it has stopped. When NATS cannot be used,
+   * or refuses it now or later, it says so in one line on standard error, and the process ends with exit code 1. Throws
+   * when the worker has no agents.
    */
   async run(): Promise<void> {
     let end: () => void = () => undefined;
@@ -151,12 +156,54 @@ export class Worker {
       // The signal may come while it waits for the stream of tasks.
       await Promise.race([this.start(), ended]);
       await ended;
+    } catch (error) {
+      if (!(error instanceof WorkerRefusedError)) throw error;
+      // A stack trace would hide what to do.
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = 1;
     } finally {
       for (const signal of signals) process.removeListener(signal, end);
       await this.stop();
     }
   }
 }
+
+/** NATS cannot be used by a worker. The message tells a person why, and what to do. */
+export class WorkerRefusedError extends Error {
+  override readonly name = 'WorkerRefusedError';
+  /** Programs of the platform show such an error without a stack trace. */
+  readonly mistake = true;
+}
+
+const OF_CREDENTIALS = new Set(['AuthorizationError', 'UserAuthenticationExpiredError']);
+
+/** An error of the connection in words for a person. Other errors are returned unchanged. */
+function refusalOf(error: unknown, pool: string, url: string): unknown {
+  const chain: Error[] = [];
+  for (let at = error; at instanceof Error && chain.length < 5; at = at.cause) chain.push(at);
+  const [first] = chain;
+  if (first === undefined || first instanceof WorkerRefusedError) return error;
+  const words = (says: string): Error =>
+    new WorkerRefusedError(
+      `${says} Set NATS_URL and NATS_CREDS, for example with: eval "$(npm run -s batuta env -- --pool ${pool})"`,
+      { cause: error },
+    );
+  // What a file of credentials or certificates lacks is told by who reads it.
+  if (chain.some((each) => 'mistake' in each)) return words(sentence(first.message));
+  const refused = chain.find(({ name }) => name === 'PermissionViolationError');
+  if (refused !== undefined) {
+    return words(`These credentials do not let a worker serve the pool ${pool}: ${sentence(refused.message)}`);
+  }
+  const where = withoutCredentials(url);
+  if (chain.some(({ name }) => OF_CREDENTIALS.has(name))) {
+    return words(`The NATS server at ${where} refuses the credentials of this worker: ${sentence(first.message)}`);
+  }
+  const unreachable = chain.some(({ name }) => name === 'ConnectionError' || name === 'TimeoutError');
+  return unreachable ? words(`The NATS server at ${where} cannot be reached: ${sentence(first.message)}`) : error;
+}
+
+const withoutCredentials = (url: string): string => url.replaceAll(/[^/,]*@/g, '');
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 function platformOf(env: NodeJS.ProcessEnv): Platform | undefined {
   const { BATUTA_URL: url, BATUTA_API_KEY: apiKey } = env;
