@@ -113,6 +113,8 @@ export class Definitions {
     const write = { name: checked.definition.name, before: 'new', idempotency } as const;
     return this.#write(principal, write, async (manager) => {
       await this.#agents.lock(manager, principal.tenantId, checked.agents);
+      const { name, is_global: isGlobal = false } = checked.definition;
+      await requireName(manager, { tenantId: principal.tenantId, name, isGlobal });
       const config = manager.create(ConfigEntity, {
         ...columns(checked),
         id: newId(),
@@ -232,6 +234,8 @@ export class Definitions {
         this.#mayPublish(principal, config.isGlobal, checked.definition) ?? conflictOf(config, request.preconditions);
       if (denial !== undefined) throw new RefusedError(denial);
       await this.#agents.lock(manager, principal.tenantId, checked.agents);
+      const { name, is_global: isGlobal = false } = checked.definition;
+      await requireName(manager, { id: config.id, tenantId: principal.tenantId, name, isGlobal });
       const values = { ...columns(checked), version: config.version + 1 };
       await manager.update(ConfigEntity, { id: config.id }, { ...values, updatedAt: () => 'now()' });
       const changed = await manager.findOneByOrFail(ConfigEntity, { id: config.id });
@@ -325,6 +329,7 @@ export class Definitions {
       const denial = this.#mayPublish(principal, config.isGlobal) ?? conflictOf(config, request.preconditions);
       if (denial !== undefined) throw new RefusedError(denial);
       await this.#agents.lock(manager, tenantId, config.agents);
+      await requireName(manager, config);
       const back = { isActive: true, deletedAt: null, updatedAt: () => 'now()' };
       await manager.update(ConfigEntity, { id }, back);
       return readConfig(manager, id);
@@ -479,12 +484,8 @@ export class Definitions {
       );
     } catch (error) {
       if (error instanceof RefusedError) return error.refusal;
-      if (isDuplicate(error, 'orchestration_configs_name')) {
-        return refuse('name_taken', `There is already a config named "${name}".`);
-      }
-      if (isDuplicate(error, 'orchestration_configs_global_name')) {
-        return refuse('name_taken', `There is already a global config named "${name}".`);
-      }
+      if (isDuplicate(error, 'orchestration_configs_name')) return nameTaken(name);
+      if (isDuplicate(error, 'orchestration_configs_global_name')) return nameTaken(name, true);
       throw error;
     }
     const { config, repeated = false } = reply;
@@ -650,6 +651,32 @@ async function lockConfig(
   const config = await manager.findOne(ConfigEntity, { where, lock: { mode: 'pessimistic_write' } });
   if (config === null || (config.deletedAt === null) === deleted) throw new RefusedError(NOT_FOUND);
   return config;
+}
+
+function nameTaken(name: string, isGlobal = false): Refused {
+  return refuse('name_taken', `There is already a ${isGlobal ? 'global ' : ''}config named "${name}".`);
+}
+
+interface Named {
+  /** Absent for a config that is not there yet. */
+  readonly id?: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly isGlobal: boolean;
+}
+
+const NAMESAKES = `SELECT tenant_id = $2 AS own FROM config.orchestration_configs
+  WHERE name = $1 AND deleted_at IS NULL AND id IS DISTINCT FROM $4 AND (tenant_id = $2 OR ($3 AND is_global))`;
+
+/**
+ * Takes the name until the end of the transaction. Throws `RefusedError` when another config has it. The unique indexes
+ * would refuse it too, but PostgreSQL then writes an error into its log, where operators look for real ones.
+ */
+async function requireName(manager: EntityManager, { id, tenantId, name, isGlobal }: Named): Promise<void> {
+  const locked = [JSON.stringify([tenantId, name]), ...(isGlobal ? [JSON.stringify([name])] : [])];
+  for (const each of locked) await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 9))', [each]);
+  const others = await manager.query<{ own: boolean }[]>(NAMESAKES, [name, tenantId, isGlobal, id ?? null]);
+  if (others.length > 0) throw new RefusedError(nameTaken(name, !others.some(({ own }) => own)));
 }
 
 async function readConfig(manager: EntityManager, id: string): Promise<Config> {
