@@ -39,13 +39,14 @@ describe('agents that are made of a model, through the gateway', () => {
   const saveStep = (name: string, step: Record<string, unknown>): Promise<string> =>
     run.save({ name, strategy: 'sequential', steps: [{ id: 'work', name: 'Work', ...step }] });
 
+  let scripted: object;
   beforeAll(async () => {
     const url = await server.start();
     cluster = await Cluster.start({ env: { BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1' } });
     api = cluster.api();
     run = new Orchestrations(api);
-    const model = { provider: 'openai_compatible', model: 'scripted', base_url: url };
-    expectStatus(await api.call('PUT', '/api/v1/models/writer', model), 201);
+    scripted = { provider: 'openai_compatible', model: 'scripted', base_url: url };
+    expectStatus(await api.call('PUT', '/api/v1/models/writer', scripted), 201);
     server.says('You count', 0, 'Seven.');
     const counter = { llm: { model: 'writer', system: 'You count.' }, description: 'Counts things' };
     const body = { ...counter, input_schema: { type: 'object', required: ['things'] } };
@@ -290,9 +291,14 @@ describe('agents that are made of a model, through the gateway', () => {
     expect(violations.map(({ path, code }) => `${path} ${code}`)).toEqual([
       '/llm/tools/0/agent unknown_agent',
       '/llm/tools/1/config unknown_config',
+      '/llm/model unknown_model',
     ]);
     expectStatus(await other.get('/api/v1/agents/counter'), 404);
+    const unknown = expectStatus(await name({ llm: { model: 'writer' } }), 400);
+    expect(unknown.errors).toMatchObject([{ path: '/llm/model', code: 'unknown_model' }]);
+    expectStatus(await other.call('PUT', '/api/v1/models/writer', scripted), 201);
     expectStatus(await name({ llm: { model: 'writer' } }), 201);
+    expectStatus(await other.call('DELETE', '/api/v1/models/writer'), 200);
     const theirs = new Orchestrations(other);
     await theirs.save({ name: 'steals', strategy: 'sequential', steps: [{ id: 'work', name: 'W', agent: 'thief' }] });
     const failed = await theirs.ended(await theirs.start('steals', { input: { q: 1 } }));

@@ -100,7 +100,16 @@ describe('tasks, workflows and processes, over REST and the client', () => {
       output: { template: 'wpf_view', params: { name: 'MainWindow' } },
     });
     const again = await api.post('/api/v1/tasks', { ...body, priority: 2 });
-    expect([again.status, again.body['code']]).toEqual([422, 'idempotency_mismatch']);
+    expect([again.status, again.body]).toMatchObject([
+      422,
+      { code: 'idempotency_mismatch', detail: expect.stringMatching(/^There is a task "generate_view" already/) },
+    ]);
+    expect(JSON.stringify(again.body)).not.toMatch(/idempotency key/i);
+    // Its type is a config, whose execution has the attempts.
+    expect(done).not.toHaveProperty('attempts');
+    expect(done.child).toMatchObject({ config: 'code_generation', status: 'completed' });
+    const execution = await api.client.executions.get(done.child?.execution_id ?? '');
+    expect(execution).toMatchObject({ config_name: 'code_generation', status: 'completed' });
     expect((await api.client.tasks.list()).tasks.map(({ task_id: id }) => id)).toEqual(['generate_view']);
   }, 300_000);
 
@@ -116,10 +125,11 @@ describe('tasks, workflows and processes, over REST and the client', () => {
     expect(made).toMatchObject({ id: 'create_wpf_app', after: [{ process: 'setup_environment', on: 'success' }] });
     // It is started first: it waits for a run that nobody has started.
     const started = await api.client.processes.start('create_wpf_app');
-    expect(started).toMatchObject({
-      status: 'PENDING',
-      pending_reason: 'waits for process setup_environment, which has not been started',
-    });
+    expect(started).toMatchObject({ status: 'PENDING', waits_for: [{ process: 'setup_environment' }] });
+    await eventually(async () => {
+      const { pending_reason: why } = await api.client.processes.run('create_wpf_app', started.id);
+      return why === 'waits for process setup_environment, which has not been started';
+    }, PATIENT);
     await api.client.processes.start('setup_environment');
     const done = await processRun('create_wpf_app', started.id, 'COMPLETED');
     expect(done.steps).toMatchObject([

@@ -411,6 +411,7 @@ export type { Wire, Override } from './wire.js';
 export { EventSchema } from './generated/batuta/execution/v1/events_pb.js';
 export {
   ApprovalSummarySchema,
+  ChildViewSchema,
   ExecutionSummarySchema,
   ExecutionViewSchema,
   ExecutionIntegritySchema,

@@ -4309,8 +4309,10 @@ export interface Task {
   output_omitted?: Omitted | undefined;
   /** Why it failed; null when it did not. */
   failure: Failure | null;
-  /** Every attempt; not in lists. */
+  /** Every attempt of the agent; not in lists, and not when the type is a config. */
   attempts?: StepAttempt[] | undefined;
+  /** When the type is a config: the execution of this config, once it was asked for. Not in lists. */
+  child?: ChildView | undefined;
   /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
   repeated?: boolean | undefined;
 }

@@ -43,6 +43,7 @@ export class DefinitionCheck {
         const { known, meant } = await this.#secrets.known(tenantId, names);
         return { known: new Set(known), meant: new Map(Object.entries(meant)) };
       },
+      modelNames: () => this.#modelNames(tenantId),
       checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 2_000, tenantId }),
       parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 5_000, tenantId }),
       parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 5_000, tenantId }),
@@ -58,6 +59,13 @@ export class DefinitionCheck {
       .of(tenantId)
       .manager.query<{ asked: string; is_global: boolean }[]>(KNOWN_CONFIGS, [asked, tenantId]);
     return new Map(rows.map((row) => [row.asked, { isGlobal: row.is_global }]));
+  }
+
+  async #modelNames(tenantId: string): Promise<readonly string[]> {
+    const rows = await this.#rows
+      .of(tenantId)
+      .manager.query<{ name: string }[]>('SELECT name FROM config.models WHERE tenant_id = $1', [tenantId]);
+    return rows.map(({ name }) => name);
   }
 
   async #configNames(tenantId: string): Promise<readonly string[]> {

@@ -25,9 +25,10 @@ describe('docs/configs.md', () => {
         agentNames: () => Promise.resolve([]),
         knownConfigs: (names) => Promise.resolve(new Map(names.map((name) => [name, { isGlobal: true }]))),
         configNames: () => Promise.resolve([]),
-        checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
-        parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
-        parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
+        modelNames: () => Promise.resolve(['cheap', 'writer']),
+        checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 120_000 }),
+        parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 120_000 }),
+        parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 120_000 }),
       });
       expect(result).toMatchObject({ ok: true });
     }

@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { Sandbox } from '@batuta/sandbox';
 import { validateDefinition } from './validate-definition.js';
 import type { ValidationPorts } from './validate-definition.js';
-
-jest.setTimeout(60_000);
 
 const sandbox = new Sandbox({ threads: 1 });
 afterAll(() => sandbox.close());
@@ -16,9 +14,10 @@ const ports: ValidationPorts = {
   agentNames: () => Promise.resolve([]),
   knownConfigs: () => Promise.resolve(new Map()),
   configNames: () => Promise.resolve([]),
-  checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
-  parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
-  parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
+  modelNames: () => Promise.resolve([]),
+  checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 120_000 }),
+  parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 120_000 }),
+  parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 120_000 }),
 };
 
 const step = (id: string, more: object = {}) => ({ id, name: id, agent: 'echo', ...more });

@@ -1,4 +1,4 @@
-import { KIND_FIELDS, KIND_NAMES, expressionIn, mappingTexts, pointerToken } from '@batuta/contracts';
+import { KIND_FIELDS, KIND_NAMES, TOKEN, expressionIn, mappingTexts, pointerToken } from '@batuta/contracts';
 import type { JsonValue, MappingText } from '@batuta/contracts';
 import { isRecord } from '@batuta/documents';
 import type { Report } from '@batuta/documents';
@@ -305,6 +305,29 @@ export function reportRepeats(outline: Outline, report: Report): void {
       'has no effect: with max_iterations 1 there is no second iteration to wait for',
     );
   }
+}
+
+export interface ModelUse {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Models that steps and compensations ask by name, with their places. A name that an expression gives is not known. */
+export function modelsOf(outline: Outline): ModelUse[] {
+  const uses: ModelUse[] = [];
+  const add = (holder: unknown, path: string): void => {
+    const name = isRecord(holder) ? textOf(holder, 'model') : undefined;
+    if (name !== undefined && TOKEN.test(name)) uses.push({ name, path: `${path}/model` });
+  };
+  for (const { index, source } of outline.steps) {
+    const path = `/steps/${index}`;
+    add(source['llm'], `${path}/llm`);
+    if (source['agent'] === 'ask_model') add(source['input'], `${path}/input`);
+    const { compensate } = source;
+    if (isRecord(compensate) && compensate['agent'] === 'ask_model')
+      add(compensate['input'], `${path}/compensate/input`);
+  }
+  return uses;
 }
 
 /** What contradicts itself in a step that asks a model. */

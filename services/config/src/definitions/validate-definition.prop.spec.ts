@@ -13,6 +13,7 @@ const ports: ValidationPorts = {
   agentNames: () => Promise.resolve([]),
   knownConfigs: () => Promise.resolve(new Map()),
   configNames: () => Promise.resolve([]),
+  modelNames: () => Promise.resolve([]),
   checkSchema: () => Promise.resolve([]),
   parseExpressions: (expressions) => Promise.resolve(expressions.map(() => ({ ok: true, paths: [], unknown: [] }))),
   parseTemplates: (templates) => Promise.resolve(templates.map(() => undefined)),

@@ -17,6 +17,7 @@ import {
   childConfigsOf,
   schemasOf,
   definitionTexts,
+  modelsOf,
   reportApprovals,
   reportChoices,
   reportModels,
@@ -33,7 +34,7 @@ import {
   reportOutputKeys,
   reportSignals,
 } from './rules.js';
-import type { AgentUse } from './rules.js';
+import type { AgentUse, ModelUse } from './rules.js';
 
 export type { ValidationPorts } from './validation-ports.js';
 
@@ -105,6 +106,25 @@ async function reportChildren(
         `"${name}" is a config of your tenant only; a global config may start global ones`,
       );
     }
+  }
+}
+
+/**
+ * Models that steps ask by name must exist. Those of a global config are the models of whoever runs it, which nobody
+ * knows here.
+ */
+async function reportUnknownModels(
+  document: Readonly<Record<string, unknown>>,
+  uses: readonly ModelUse[],
+  ports: ValidationPorts,
+  report: Report,
+): Promise<void> {
+  if (uses.length === 0 || document['is_global'] === true) return;
+  const all = await ports.modelNames();
+  for (const { name, path } of uses) {
+    if (all.includes(name)) continue;
+    const hint = report.suggestions.for(name, all) || `; an admin makes it with PUT /api/v1/models/${name}`;
+    report.add(path, 'unknown_model', `there is no model "${name}"${hint}`);
   }
 }
 
@@ -186,6 +206,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   const uses = agentsOf(outline);
   await reportAgents(uses, document['is_global'] === true, ports, report);
   await reportChildren(document, childConfigsOf(outline), ports, report);
+  await reportUnknownModels(document, modelsOf(outline), ports, report);
   await reportSecrets(document, ports, report);
   if (document['input_schema'] !== undefined) {
     for (const { path, code, message } of await ports.checkSchema(document['input_schema'])) {

@@ -1,10 +1,8 @@
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import type { StepDefinition } from '@batuta/contracts';
 import { Sandbox } from '@batuta/sandbox';
 import { validateDefinition } from './validate-definition.js';
 import type { ValidationPorts } from './validate-definition.js';
-
-jest.setTimeout(20_000);
 
 const sandbox = new Sandbox({ threads: 1 });
 afterAll(() => sandbox.close());
@@ -26,9 +24,10 @@ const ports: ValidationPorts = {
     return Promise.resolve(new Map(known.filter(([name]) => names.includes(name))));
   },
   configNames: () => Promise.resolve(['billing', 'shared']),
-  checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
-  parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
-  parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
+  modelNames: () => Promise.resolve(['writer', 'm']),
+  checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 120_000 }),
+  parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 120_000 }),
+  parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 120_000 }),
 };
 
 const step = (id: string, more: object = {}) => ({ id, name: id, agent: 'echo', ...more });
@@ -1581,7 +1580,28 @@ describe('a step that asks a model', () => {
     ['too many turns', { max_turns: 201 }, {}, ['/steps/0/llm/max_turns out_of_range']],
     ['a secret', { system: '{{secret:KEY}}' }, {}, ['/steps/0/llm/system secret_not_allowed']],
     ['an unknown field', { temprature: 1 }, {}, ['/steps/0/llm/temprature unknown_field']],
+    ['a model of nobody', { model: 'nobody' }, {}, ['/steps/0/llm/model unknown_model']],
   ])('is refused with %s', async (_, llm, more, expected) => {
     expect(await mistakes(asking(llm, more))).toEqual(expected);
+  });
+
+  it('names a model that its tenant has, wherever a name is written, or says how to make it', async () => {
+    expect(await messages(asking({ model: 'writr' }))).toEqual(['there is no model "writr"; did you mean "writer"?']);
+    expect(await messages(asking({ model: 'nobody' }))).toEqual([
+      'there is no model "nobody"; an admin makes it with PUT /api/v1/models/nobody',
+    ]);
+    const asks = (input: object): object => step('a', { agent: 'ask_model', input });
+    expect(await mistakes(config([asks({ model: 'nobody', prompt: 'p' })]))).toEqual([
+      '/steps/0/input/model unknown_model',
+    ]);
+    const undoes = { compensate: { agent: 'ask_model', input: { model: 'nobody', prompt: 'p' } } };
+    expect(await mistakes(config([step('a', undoes)]))).toEqual(['/steps/0/compensate/input/model unknown_model']);
+  });
+
+  it('may name a model that is known only when it runs', async () => {
+    expect(await mistakes(config([step('a', { agent: 'ask_model', input: { model: '{% input.m %}' } })]))).toEqual([]);
+    expect(await mistakes(config([step('a', { input: { model: 'nobody' } })]))).toEqual([]);
+    // The tenant that runs it has models of its own.
+    expect(await mistakes(Object.assign(asking({ model: 'nobody' }) as object, { is_global: true }))).toEqual([]);
   });
 });

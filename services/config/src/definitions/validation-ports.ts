@@ -19,6 +19,8 @@ export interface ValidationPorts {
   knownSecrets(
     names: readonly string[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly meant: ReadonlyMap<string, string> }>;
+  /** All names of the tenant's models. Called when a config names one. */
+  modelNames(): Promise<readonly string[]>;
   /** Mistakes of a JSON Schema, with paths relative to it. */
   checkSchema(schema: unknown): Promise<readonly Violation[]>;
   /** The names in each JSONata expression, or its mistake, in the given order. */

@@ -170,7 +170,15 @@ export function workSchemas(
           output: anything('What it gave; null when it gave nothing.'),
           output_omitted: OUTPUT_OMITTED,
           failure: FAILURE,
-          attempts: list('Every attempt; not in lists.', ref('StepAttempt')),
+          attempts: list(
+            'Every attempt of the agent; not in lists, and not when the type is a config.',
+            ref('StepAttempt'),
+          ),
+          child: {
+            description:
+              'When the type is a config: the execution of this config, once it was asked for. Not in lists.',
+            ...ref('ChildView'),
+          },
         },
         [
           'task_id',

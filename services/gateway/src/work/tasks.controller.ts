@@ -1,5 +1,6 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
 import {
+  ChildViewSchema,
   ExecutionViewSchema,
   StepAttemptSchema,
   isoTime,
@@ -71,7 +72,11 @@ export class TasksController {
       traceparent: traceparentOf(traceparent),
     };
     const executionId = executionOf(principal, taskId);
-    const started = await this.#starter.start(executionId, request);
+    const started = await this.#starter.start(executionId, request).catch((error: unknown) => {
+      throw key !== taskId && error instanceof Problem && error.code === 'idempotency_mismatch'
+        ? new Problem(error.code, `There is a task "${taskId}" already, with other data. Choose another task_id.`)
+        : error;
+    });
     if (started.admitted !== undefined) void reply.headers(admittedHeaders(started.admitted));
     void reply.header('location', pathOf(taskId));
     const shown = await this.#task(principal, taskId);
@@ -143,8 +148,14 @@ export class TasksController {
     if (view === undefined) throw new Problem('not_found', 'There is no such task.');
     const { tenantId } = principal;
     const asked = { tenantId, executionId, stepId: STEP };
-    const { attempts } = accepted(await this.#backend.ask<GetStepReply>(operations.executions.step.subject, asked));
-    return { ...shownTask(view), attempts: (attempts ?? []).map((each) => toUserJson(StepAttemptSchema, each)) };
+    const reply = accepted(await this.#backend.ask<GetStepReply>(operations.executions.step.subject, asked));
+    const { attempts = [], step } = reply;
+    // A config is not attempted: the attempts are those of the steps of its execution.
+    const runs =
+      step?.agentId === ''
+        ? step.child && { child: toUserJson(ChildViewSchema, step.child) }
+        : { attempts: attempts.map((each) => toUserJson(StepAttemptSchema, each)) };
+    return { ...shownTask(view), ...runs };
   }
 }
 

@@ -60,6 +60,31 @@ describe('an execution that waits for others', () => {
     expect(run.state.deadlineAt).toBe(NOON + 5_000 + run.state.config.timeoutMs);
   });
 
+  test('says that a process has not been started only when it was asked for in vain', () => {
+    const after = [{ executionId: FIRST, on: 'success' as const, process: 'other' }];
+    const run = waiting('success', { after });
+    const told = { after: [{ state: 'waiting' }], pendingReason: 'waits for process other to complete' };
+    const missing = {
+      after: [{ state: 'not_started' }],
+      pendingReason: 'waits for process other, which has not been started',
+    };
+    // The first answer is on its way.
+    expect(view(run.state)).toMatchObject(told);
+    const wake = (): void => {
+      run.now = nextWake(run.state) ?? run.now;
+      expect(run.wakes().last).toEqual(['DependenciesChecked']);
+    };
+    wake();
+    expect(view(run.state)).toMatchObject(missing);
+    answers(run, run.state.dependencies?.[0]?.asked ?? 0);
+    expect(view(run.state)).toMatchObject(told);
+    // One that was found is asked again after hours. That does not mean that it is not there.
+    wake();
+    expect(view(run.state)).toMatchObject(told);
+    wake();
+    expect(view(run.state)).toMatchObject(missing);
+  });
+
   test('learns an end from the answer when the other one has ended already', () => {
     expect(answers(waiting(), 1, {}).last).toEqual(['DependencyEnded', 'StepScheduled a #1']);
   });

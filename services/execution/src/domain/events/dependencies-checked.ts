@@ -5,7 +5,7 @@ export const dependenciesChecked: EventDefinition<'DependenciesChecked'> = {
   evolve(next, { executionIds }, event) {
     next.dependencies = next.dependencies?.map((each) =>
       executionIds.includes(each.executionId)
-        ? { ...each, found: false, asked: event.version, askedAt: event.at }
+        ? { ...each, found: false, missing: !each.found, asked: event.version, askedAt: event.at }
         : each,
     );
   },

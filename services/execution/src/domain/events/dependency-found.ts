@@ -3,7 +3,7 @@ import type { EventDefinition } from './definition.js';
 export const dependencyFound: EventDefinition<'DependencyFound'> = {
   evolve(next, { executionId }) {
     next.dependencies = next.dependencies?.map((each) =>
-      each.executionId === executionId ? { ...each, found: true } : each,
+      each.executionId === executionId ? { ...each, found: true, missing: false } : each,
     );
   },
   effects: undefined,

@@ -98,7 +98,15 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
     const dependencies = before.dependencies?.map((each) =>
       isMet(each)
         ? each
-        : { ...each, found: false, ended: undefined, asked: event.version, askedAt: event.at, since: event.at },
+        : {
+            ...each,
+            found: false,
+            missing: false,
+            ended: undefined,
+            asked: event.version,
+            askedAt: event.at,
+            since: event.at,
+          },
     );
     const held = isHeld({ dependencies });
     Object.assign(next, {

@@ -1,10 +1,8 @@
-import { afterAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import type { JsonValue } from '@batuta/contracts';
 import { Sandbox } from '@batuta/sandbox';
 import fc from 'fast-check';
 import { valueAtPath } from './expressions.js';
-
-jest.setTimeout(120_000);
 
 const sandbox = new Sandbox({ threads: 1 });
 afterAll(() => sandbox.close());

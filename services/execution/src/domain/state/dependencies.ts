@@ -8,6 +8,8 @@ export interface DependencyState {
   readonly process: string;
   /** Whether it exists and will report its end. */
   readonly found: boolean;
+  /** Whether it was asked before and there was none. Unlike one whose first answer is still on its way. */
+  readonly missing: boolean;
   readonly ended: RunEnd | undefined;
   /** Its version at the last reported end. An end up to this version belongs to an earlier run. */
   readonly endVersion: number;
@@ -35,6 +37,7 @@ export function dependencyStates(
     on,
     process,
     found: false,
+    missing: false,
     ended: undefined,
     endVersion: 0,
     asked: version,

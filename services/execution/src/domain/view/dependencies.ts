@@ -6,7 +6,7 @@ function stateOf(each: DependencyState): DependencyView['state'] {
   if (each.ended !== undefined) {
     return isMet(each) ? 'met' : 'failed';
   }
-  return each.found ? 'waiting' : 'not_started';
+  return each.missing ? 'not_started' : 'waiting';
 }
 
 const MUST = { success: 'complete', failed: 'fail', finished: 'end' } as const;
@@ -17,12 +17,12 @@ function reason(open: readonly DependencyState[]): string {
   if (first === undefined) {
     return '';
   }
-  const { executionId, process, on, found } = first;
+  const { executionId, process, on, missing } = first;
   const named = process === '' ? `execution ${executionId}` : `process ${process}`;
   const more = open.length > 1 ? `, and ${open.length - 1} more` : '';
-  return found || process === ''
-    ? `waits for ${named} to ${MUST[on]}${more}`
-    : `waits for ${named}, which has not been started${more}`;
+  return missing && process !== ''
+    ? `waits for ${named}, which has not been started${more}`
+    : `waits for ${named} to ${MUST[on]}${more}`;
 }
 
 /** The executions that it must wait for before it begins. */
