@@ -57,7 +57,7 @@ describe('executions that wait for others, through the gateway', () => {
     const done = await api.client.executions.get(second);
     expect(done).toMatchObject({ status: 'completed', after: [{ state: 'met', ended: 'completed' }] });
     expect(done).not.toHaveProperty('pending_reason');
-  }, 180_000);
+  });
 
   // In other engines, waiting executions were skipped or stuck when the other one had failed, and clearing that one did
   // not wake them.
@@ -75,7 +75,7 @@ describe('executions that wait for others, through the gateway', () => {
     await waitsFor(second, 'waiting');
     await complete(first);
     await complete(second);
-  }, 180_000);
+  });
 
   it('wait for executions that have ended already, for failures, and for several', async () => {
     const ended = await run.start('work');
@@ -91,7 +91,7 @@ describe('executions that wait for others, through the gateway', () => {
     expect((await run.get(both)).status).toBe('pending');
     await complete(running);
     await complete(both);
-  }, 180_000);
+  });
 
   it('can be cancelled while they wait, and are then not started by the end of the other one', async () => {
     const first = await run.start('work');
@@ -100,7 +100,7 @@ describe('executions that wait for others, through the gateway', () => {
     expect((await run.get(second)).status).toBe('cancelled');
     await complete(first);
     expect((await run.get(second)).status).toBe('cancelled');
-  }, 180_000);
+  });
 
   it('are refused with the place of the mistake when the tenant has no such execution, or the entry is wrong', async () => {
     const missing = '0198c0de-0000-7000-8000-00000000dead';
@@ -126,7 +126,7 @@ describe('executions that wait for others, through the gateway', () => {
       ]),
     );
     await api.client.executions.cancel(known, {});
-  }, 180_000);
+  });
 
   it('wait also as a fork, and a fork is refused as a start when the tenant has no such execution', async () => {
     const source = await run.start('work');
@@ -152,7 +152,7 @@ describe('executions that wait for others, through the gateway', () => {
     (await lab.attempt(fork, 'b')).finish({ v: 3 });
     await run.ended(fork);
     expect(await api.client.executions.get(fork)).toMatchObject({ status: 'completed', after: [{ state: 'met' }] });
-  }, 180_000);
+  });
 
   it('do not learn anything about executions of another tenant', async () => {
     const { secret } = await api.client.apiKeys.create({
@@ -171,5 +171,5 @@ describe('executions that wait for others, through the gateway', () => {
     const answer = expectStatus(await other.post(PATH, { after: [{ execution: first }] }), 400);
     expect(answer).toMatchObject({ errors: [{ path: '/after/0/execution', code: 'unknown_execution' }] });
     await api.client.executions.cancel(first, {});
-  }, 180_000);
+  });
 });

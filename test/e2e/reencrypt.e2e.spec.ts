@@ -122,7 +122,7 @@ describe('all that is encrypted', () => {
     server?.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     rmSync(dir, { recursive: true, force: true });
-  }, 120_000);
+  });
 
   it('stays as it is while the platform runs, which knows its old keys only', async () => {
     const before = [keys('secrets.key'), keys('notifications.key')];
@@ -130,7 +130,7 @@ describe('all that is encrypted', () => {
     expect([code, output]).toEqual([1, expect.stringContaining('A platform is running already')]);
     expect([keys('secrets.key'), keys('notifications.key')]).toEqual(before);
     expect(await command('reencrypt', '--check')).toMatchObject({ code: 0 });
-  }, 120_000);
+  });
 
   it('is under new keys after one command, which goes on where it was interrupted, and works without the old keys', async () => {
     await stop();

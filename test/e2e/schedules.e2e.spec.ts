@@ -62,7 +62,7 @@ describe('schedules', () => {
     expectStatus(await api.call('DELETE', `/api/v1/schedules/${id}`), 200);
     expectStatus(await api.get(`/api/v1/schedules/${id}`), 404);
     expectStatus(await api.post(`/api/v1/schedules/${id}/trigger`, {}), 404);
-  }, 120_000);
+  });
 
   it('are listed, paused, resumed, triggered, backfilled and replaced', async () => {
     const body = { ...SOON, name: 'daily', timetable: { cron: '0 3 * * *', time_zone: 'Europe/Berlin' } };
@@ -101,7 +101,7 @@ describe('schedules', () => {
       200,
     ) as unknown as unknown as Shown;
     expect(replaced.version).toBe(2);
-  }, 120_000);
+  });
 
   it('refuse contradictions, each with its place', async () => {
     const refused = async (body: object): Promise<string[]> => {

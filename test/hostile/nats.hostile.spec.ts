@@ -133,7 +133,7 @@ for (const [name, start] of STARTED) {
       for (const connection of connections.values()) await connection.close();
       connections.clear();
       await nats?.close();
-    }, 60_000);
+    });
 
     it.each(USERS)('%s may publish and subscribe to exactly the documented subjects', async (user) => {
       const pool = POOL[user] ?? FOREIGN;

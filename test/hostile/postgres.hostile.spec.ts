@@ -67,12 +67,12 @@ describe("a stolen password of a service's PostgreSQL role", () => {
       );
       expectStatus(await user.post('/api/v1/orchestrations/execute/mine?wait=60s', { input: { of: tenant } }), 200);
     }
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await admin?.end();
     await platform?.stop();
-  }, 60_000);
+  });
 
   it('is not the password of an administrator', async () => {
     const { rows } = await admin.query<{ name: string; usename: string }>(

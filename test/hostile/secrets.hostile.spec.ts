@@ -285,7 +285,7 @@ describe('the value of a secret', () => {
     expect(told.length).toBeGreaterThan(1);
     expect(told.join(' ')).toContain('StepCompleted');
     answers.push(...told);
-  }, 120_000);
+  });
 
   it('is given to nothing that the audit log does not name', async () => {
     interface Used {
@@ -312,7 +312,7 @@ describe('the value of a secret', () => {
     const stranger = await platform.user('globex', 'admin');
     expect(await uses(stranger, '')).toEqual([]);
     expect((await stranger.get('/api/v1/audit?tenant_id=acme')).status).toBeGreaterThanOrEqual(403);
-  }, 120_000);
+  });
 
   it('is missing after its deletion', async () => {
     await save('misses', [{ id: 'a', name: 'A', agent: 'echo', input: { x: '{{secret:ASCII}}' } }]);

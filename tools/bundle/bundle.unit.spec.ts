@@ -5,13 +5,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { deserialize } from 'node:v8';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { StackLines } from '@batuta/program';
 import { runFile } from '@batuta/testing';
 import { root } from '../deploy/places.js';
-
-// The tests start processes, while other tests use the same processors.
-jest.setTimeout(60_000);
 
 const FILES = {
   'package.json': '{ "type": "module" }',

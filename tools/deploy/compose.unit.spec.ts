@@ -1,14 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { parse } from 'yaml';
 import { read, root } from './places.js';
 import { isRunnable, loadServices, variablesOf } from './services.js';
-
-// The tests run commands and load all services, while other tests use the same processors.
-jest.setTimeout(120_000);
 
 interface ComposeService {
   readonly image: string;

@@ -3,15 +3,12 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DockerfileParser } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
 import { codeFile, linesFile, notesFile } from '@batuta/program';
 import { read, root } from './places.js';
 import { loadServices, variablesOf } from './services.js';
-
-// The tests run commands and load all services, while other tests use the same processors.
-jest.setTimeout(120_000);
 
 const dockerfile = read('Dockerfile');
 const instructions = DockerfileParser.parse(dockerfile).getInstructions();

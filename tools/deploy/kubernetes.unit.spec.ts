@@ -2,16 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { hasKubectl, objectsOf, render } from './kustomize.js';
 import type { KubernetesObject } from './kustomize.js';
 import { read, root } from './places.js';
 import { isRunnable, loadServices, variablesOf } from './services.js';
 import type { Environment } from './services.js';
-
-// The tests run commands and load all services, while other tests use the same processors.
-jest.setTimeout(120_000);
 
 interface ComposeCommand {
   readonly services: { readonly postgres: { readonly command: readonly string[] } };

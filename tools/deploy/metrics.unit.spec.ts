@@ -1,12 +1,9 @@
 import { collectProcessMetrics, exposeMetrics } from '@batuta/observability';
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { EVENTS } from '../../services/execution/src/domain/index.js';
 import { filesBelow, read } from './places.js';
 import { alerts, dashboards, expressions, groupingsOf, selectionsOf } from './promql.js';
-
-// The tests run commands and load all services, while other tests use the same processors.
-jest.setTimeout(120_000);
 
 interface Declared {
   readonly isHistogram: boolean;

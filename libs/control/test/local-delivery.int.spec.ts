@@ -151,7 +151,7 @@ describe('services in one process', () => {
       expect(await control.request('batuta.test.nothing', {})).toBeUndefined();
       await expect(control.request('batuta.test.broken', {})).rejects.toThrow(RemoteError);
       for (const end of ends.splice(0)) end();
-      await expect(control.request('batuta.test.echo', {}, { timeoutMs: 500 })).rejects.toThrow(/nobody serves/);
+      await expect(control.request('batuta.test.echo', {}, { timeoutMs: 60_000 })).rejects.toThrow(/nobody serves/);
     });
 
     it('can answer a pattern without the pipeline of Nest', async () => {

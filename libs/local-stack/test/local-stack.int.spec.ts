@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -22,9 +22,6 @@ import { natsServers } from '@batuta/settings';
 import { connect, credsAuthenticator } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { eventually } from '@batuta/testing';
-
-// On a busy machine, stopping a server may take its full grace period.
-jest.setTimeout(60_000);
 
 const isRoot = process.getuid?.() === 0;
 const RUN_STACK = fileURLToPath(new URL('./run-stack.mjs', import.meta.url));

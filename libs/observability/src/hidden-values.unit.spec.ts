@@ -7,6 +7,12 @@ const hidden = new HiddenValues([VALUE]);
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
+/** Milliseconds that this process has computed since then. Other programs do not make them more. */
+function spentMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1_000;
+}
+
 describe('values that are hidden', () => {
   it.each([
     ['itself', VALUE],
@@ -70,14 +76,14 @@ describe('values that are hidden', () => {
     ['of letters and marks', 'ö"/<+'.repeat(1_638)],
     ['of many lines', Array.from({ length: 120 }, (_, line) => `${line}${'x'.repeat(60)}`).join('\n')],
   ])('may be as long as the longest secret, %s', (_, value) => {
-    const started = performance.now();
+    const began = process.cpuUsage();
     const long = new HiddenValues([value]);
     expect(long.text(`x ${value} y`)).toBe('x *** y');
     expect(long.text(`x ${encodeURIComponent(base64(value))} y`)).not.toContain(base64(value).slice(10, 40));
     expect(long.text(`x ${value.slice(0, 20)}`)).toBe('x ***');
     const other = `say ${'aaaaaaaaaaab "'.repeat(20_000)}`;
     expect(long.text(other)).toBe(other);
-    expect(performance.now() - started).toBeLessThan(60_000);
+    expect(spentMs(began)).toBeLessThan(60_000);
   });
 
   it('are removed everywhere while they are in use', () => {
@@ -117,14 +123,13 @@ describe('values that are hidden', () => {
       for (let round = 0; round < 10; round += 1) {
         const began = process.cpuUsage();
         expect(of.text(text)).toBe(text);
-        const { user, system } = process.cpuUsage(began);
-        least = Math.min(least, user + system);
+        least = Math.min(least, spentMs(began));
       }
       return least;
     };
     costOf(many);
     // It was a hundred times as much when each was looked for by itself.
-    expect(costOf(many)).toBeLessThan(20 * costOf(one) + 2_000);
+    expect(costOf(many)).toBeLessThan(20 * costOf(one) + 2);
     for (const value of values) {
       expect(many.text(`a ${value} b ${Buffer.from(value).toString('hex')} c`)).toBe('a *** b *** c');
     }
@@ -198,9 +203,9 @@ describe('a text in pieces', () => {
   it.each([130, 500])('costs no more for one letter when values have %s of it in a row', (length) => {
     const many = new HiddenValues(Array.from({ length: 20 }, (_, n) => `${'a'.repeat(length)}${n}`));
     const text = `say ${'a'.repeat(2 * 1024 * 1024)} now`;
-    const started = performance.now();
+    const began = process.cpuUsage();
     expect(many.text(text) === text).toBe(true);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(spentMs(began)).toBeLessThan(5_000);
   });
 
   it('takes a time that grows with the text alone, however long and alike the values are', () => {
@@ -208,14 +213,14 @@ describe('a text in pieces', () => {
     const many = new HiddenValues(values);
     const stream = many.stream();
     const piece = `${'a'.repeat(4_093)}c`;
-    const started = performance.now();
+    const began = process.cpuUsage();
     let shown = '';
     for (let n = 0; n < 50; n += 1) shown += stream.push(piece);
     for (let n = 0; n < 50; n += 1) expect(many.text(`say ${piece}`)).toBe(`say ${piece}`);
     // It was three seconds for each piece.
-    expect(performance.now() - started).toBeLessThan(15_000);
+    expect(spentMs(began)).toBeLessThan(15_000);
     expect(shown.endsWith(piece.repeat(49))).toBe(true);
     expect(stream.push(`${values[7]}!`)).toBe('***!');
     expect(stream.push(piece.slice(0, -1)) + stream.end()).toBe('***');
-  }, 60_000);
+  });
 });

@@ -9,7 +9,7 @@ describe('jobs that wait for a thread', () => {
   afterEach(() => sandbox?.close());
 
   const evaluate = (tenantId: string, expression = '1'): Promise<unknown> =>
-    (sandbox as Sandbox).evaluate({ tenantId, expression, context: {}, timeoutMs: 20_000 });
+    (sandbox as Sandbox).evaluate({ tenantId, expression, context: {}, timeoutMs: 120_000 });
 
   it('run in turns of their tenants, however many jobs one of them has', async () => {
     sandbox = new Sandbox({ threads: 1 });

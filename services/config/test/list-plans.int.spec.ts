@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
 import { createTestDatabase, urlAs } from '@batuta/testing';
@@ -10,8 +10,6 @@ import { PoolCredentials } from '../src/credentials/pool-credentials.js';
 import { Definitions } from '../src/definitions/definitions.service.js';
 import { Knowledge } from '../src/knowledge/knowledge.service.js';
 import { ApiKeys } from '../src/tenants/api-keys.js';
-
-jest.setTimeout(120_000);
 
 const ROWS = 20_000;
 const ME: Principal = { tenantId: 'default', userId: 'ada', role: 'admin', keyId: 'k' };

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startConfig } from '@batuta/config';
 import type { RunningConfig } from '@batuta/config';
 import { operations } from '@batuta/contracts';
@@ -8,8 +8,6 @@ import type { Child, TestDatabase, TestNats } from '@batuta/testing';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { logger, settingsFor } from './harness.js';
 
-// The service as a process of its own is compiled at its start.
-jest.setTimeout(60_000);
 /** A client whose server goes away between its greeting and its answer notices that after 5 s. */
 const LIMIT = { timeoutMs: 60_000 };
 /** The name of the connection that its message patterns are served over. */

@@ -25,7 +25,7 @@ beforeAll(async () => {
       [tenant],
     );
   }
-}, 120_000);
+});
 
 afterAll(async () => {
   await admin?.end();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { encodeCursor, operations } from '@batuta/contracts';
 import type { ListApprovalsReply, ListApprovalsRequest } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
@@ -6,9 +6,6 @@ import { rebuildReadModels, verifyExecutions } from '../src/index.js';
 import type { Difference, RunningExecution } from '../src/index.js';
 import { TENANT, cancelRequest, decisionRequest, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-// Longer than the conditions that the tests wait for, because those say what is missing.
-jest.setTimeout(30_000);
 
 let platform: Platform;
 let service: RunningExecution;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { operations } from '@batuta/contracts';
 import type { CommandReply, ExecutionIntegrity, Refusal, VerifyExecutionReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
@@ -7,8 +7,6 @@ import { rebuildReadModels, verifyExecutions } from '../src/index.js';
 import type { Difference, RunningExecution } from '../src/index.js';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-jest.setTimeout(120_000);
 
 const SEED = randomBytes(32);
 const PATIENCE = { timeoutMs: 30_000 };

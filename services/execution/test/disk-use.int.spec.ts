@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { exposeMetrics } from '@batuta/observability';
 import { eventually } from '@batuta/testing';
 import { DiskUseReader } from '../src/partitions/disk-use.js';
 import { executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-jest.setTimeout(60_000);
 
 let platform: Platform;
 

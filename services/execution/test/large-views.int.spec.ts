@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LIMITS, operations } from '@batuta/contracts';
 import type {
   Event,
@@ -13,8 +13,6 @@ import type {
 import { eventually } from '@batuta/testing';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-jest.setTimeout(120_000);
 
 const TEXT = 'ü'.repeat(450_000);
 

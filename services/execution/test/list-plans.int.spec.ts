@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { migrateEventStore } from '@batuta/event-store';
 import { tenantPool } from '@batuta/service';
 import type { Sight, TenantPool } from '@batuta/service';
@@ -8,8 +8,6 @@ import pg from 'pg';
 import { countExecutions, listApprovals, listExecutions } from '../src/queries/list-sql.js';
 import type { ApprovalFilters, ExecutionFilters, Statement } from '../src/queries/list-sql.js';
 import { LIST_SCHEDULES } from '../src/queries/sql.js';
-
-jest.setTimeout(120_000);
 
 const ROWS = 40_000;
 const TENANT = 'default';

@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { operations } from '@batuta/contracts';
 import type { ExecutionSummary, ListExecutionsReply, ListExecutionsRequest } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { TENANT, cancelRequest, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-jest.setTimeout(60_000);
 
 let platform: Platform;
 

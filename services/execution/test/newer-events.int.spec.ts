@@ -91,8 +91,8 @@ it('what an engine writes down as a time to come is by PostgreSQL’s clock, tho
   await platform.execution('ahead');
   const { body } = await exposeMetrics();
   const [, skew] = /^batuta_engine_clock_skew_seconds ([\d.]+)$/m.exec(body) ?? [];
-  expect(Number(skew)).toBeGreaterThan(3_590);
-  expect(Number(skew)).toBeLessThan(3_610);
+  // A busy machine may take long between two looks at a clock, but not half an hour.
+  expect(Math.abs(Number(skew) - 3_600)).toBeLessThan(1_800);
   expect(told).toHaveBeenCalledWith(
     expect.objectContaining({ ms: expect.any(Number) }),
     'this machine’s clock differs from PostgreSQL’s, whose time is used',
@@ -106,8 +106,8 @@ it('what an engine writes down as a time to come is by PostgreSQL’s clock, tho
     [id],
   );
   const { at = 0, wake = 0, now = 0 } = rows[0] ?? {};
-  expect(Math.abs(at - now)).toBeLessThan(10_000);
-  expect(wake).toBeGreaterThan(now - 10_000);
+  expect(Math.abs(at - now)).toBeLessThan(HOUR_MS / 2);
+  expect(wake).toBeGreaterThan(now - HOUR_MS / 2);
   // Only the execution's own deadline is left.
   expect(wake - now).toBeLessThan(30 * 24 * HOUR_MS + 60_000);
 });

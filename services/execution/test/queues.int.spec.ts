@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { subjects, operations } from '@batuta/contracts';
 import type { ListPoolsReply, PoolView, QueuedView, RunnerBeat, Task } from '@batuta/contracts';
 import { ensurePoolConsumers } from '@batuta/messaging';
 import { eventually } from '@batuta/testing';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-jest.setTimeout(60_000);
 
 let platform: Platform;
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CommandRequest, JsonValue } from '@batuta/contracts';
 import { PostgresEventStore } from '@batuta/event-store';
 import { eventually } from '@batuta/testing';
@@ -11,9 +11,6 @@ import type { ExecutionSource } from '../src/partitions/fold-execution.js';
 import { ExecutionQueries } from '../src/queries/execution-queries.js';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-// Longer than the conditions that the tests wait for, because those say what is missing.
-jest.setTimeout(30_000);
 
 const ENV = { BATUTA_EXECUTION_SNAPSHOT_EVENTS: '7' };
 

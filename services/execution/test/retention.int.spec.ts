@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { operations } from '@batuta/contracts';
 import type {
   CommandRequest,
@@ -13,8 +13,6 @@ import { verifyExecutions } from '../src/index.js';
 import type { Difference } from '../src/index.js';
 import { executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-jest.setTimeout(240_000);
 
 const PATIENCE = { timeoutMs: 60_000 };
 const DAY = 86_400_000;

@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { STEPS_STREAM } from '@batuta/contracts';
 import { ensureStepsStream } from '@batuta/messaging';
 import { eventually } from '@batuta/testing';
 import { executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
-
-jest.setTimeout(240_000);
 
 interface StreamInfo {
   readonly config: { readonly max_bytes: number };

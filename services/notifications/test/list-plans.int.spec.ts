@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ListDeliveriesRequest, Principal } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
 import { createTestDatabase, urlAs } from '@batuta/testing';
@@ -15,8 +15,6 @@ import {
 } from '../src/database/data-source.js';
 import { Deliveries } from '../src/deliveries/deliveries.service.js';
 import { Inbox } from '../src/inbox/inbox.service.js';
-
-jest.setTimeout(120_000);
 
 const ROWS = 20_000;
 const ME: Principal = { tenantId: 'default', userId: 'ada', role: 'viewer', keyId: 'k' };

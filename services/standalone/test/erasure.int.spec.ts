@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { loadConfigSettings, startConfig } from '@batuta/config';
 import { eraseTenant, loadExecutionSettings, startExecution, verifyExecutions } from '@batuta/execution';
 import { loadGatewaySettings, startGateway } from '@batuta/gateway';
@@ -9,8 +9,6 @@ import { createLogger } from '@batuta/observability';
 import { createTestDatabase, eventually, startTestNats } from '@batuta/testing';
 import type { TestDatabase, TestNats } from '@batuta/testing';
 import pg from 'pg';
-
-jest.setTimeout(240_000);
 
 const PATIENCE = { timeoutMs: 90_000 };
 const API = '/api/v1/orchestrations';

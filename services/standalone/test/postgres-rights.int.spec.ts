@@ -91,7 +91,7 @@ afterAll(async () => {
   await admin?.end();
   await server?.stop();
   rmSync(home, { recursive: true, force: true });
-}, 120_000);
+});
 
 describe('the roles of PostgreSQL', () => {
   it('have a line in the guide’s table of rights for each table of the migrations', () => {
@@ -118,7 +118,7 @@ describe('the roles of PostgreSQL', () => {
         expect({ table, service, rights: rights.join(', ') }).toEqual({ table, service, rights: expected });
       }
     }
-  }, 120_000);
+  });
 
   it('have no attribute of an administrator, and are members only of the role for tenants’ requests', async () => {
     const { rows } = await admin.query(

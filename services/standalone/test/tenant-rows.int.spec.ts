@@ -154,7 +154,7 @@ afterAll(async () => {
   await admin?.end();
   await server?.stop();
   if (home !== undefined) rmSync(home, { recursive: true, force: true });
-}, 120_000);
+});
 
 describe('the tables of the services', () => {
   it('each name the tenant of their rows', async () => {

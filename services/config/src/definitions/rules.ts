@@ -324,8 +324,9 @@ export function modelsOf(outline: Outline): ModelUse[] {
     add(source['llm'], `${path}/llm`);
     if (source['agent'] === 'ask_model') add(source['input'], `${path}/input`);
     const { compensate } = source;
-    if (isRecord(compensate) && compensate['agent'] === 'ask_model')
+    if (isRecord(compensate) && compensate['agent'] === 'ask_model') {
       add(compensate['input'], `${path}/compensate/input`);
+    }
   }
   return uses;
 }

@@ -172,7 +172,7 @@ describe('what attempts say', () => {
     await send(1, ['a']);
     table.down = true;
     const answered = send(2, ['b']);
-    await eventually(() => shown.length === 2, { timeoutMs: 10_000, describe: 'it is shown' });
+    await eventually(() => shown.length === 2, { describe: 'it is shown' });
     expect(await Promise.race([answered, delay(50, 'silent')])).toBe('silent');
     table.down = false;
     expect(await answered).toEqual({ wanted: true, next: 3 });
