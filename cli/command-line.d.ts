@@ -55,6 +55,7 @@ export interface Actions {
     },
   ): Promise<void>;
   removeRetention(name: string): Promise<void>;
+  restoreArchived(ids: readonly string[], options: { readonly reason?: string }): Promise<void>;
   listAudit(options: AuditOptions & { readonly limit?: number }): Promise<void>;
   exportAudit(options: AuditOptions): Promise<void>;
   verifyAudit(options: Pick<AuditOptions, 'tenant'>): Promise<void>;

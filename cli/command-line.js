@@ -215,6 +215,15 @@ Environment:
     .description('delete a policy')
     .argument('<name>')
     .action((name) => actions.removeRetention(name));
+  const archive = program
+    .command('archive')
+    .description('executions that retention policies have put into the archive');
+  archive
+    .command('restore')
+    .description('put archived executions back, to be read: they do not run again; needs a key of an admin')
+    .argument('<id...>', 'executions')
+    .option('--reason <text>', 'why; it is kept')
+    .action((ids, options) => actions.restoreArchived(ids, options));
   const audit = program.command('audit').description('the record of changes and refusals: who, what and from where');
   const filtered = (command) =>
     command

@@ -177,6 +177,14 @@ const program = commandLine({
     out(`${name}  deleted`);
   },
 
+  async restoreArchived(ids, { reason }) {
+    const client = clientOf(await findPlatform(dataDir()));
+    for (const id of ids) {
+      const { status } = await client.executions.restore(id, reason === undefined ? {} : { reason });
+      out(`${id}  restored, ${status}`);
+    }
+  },
+
   async listAudit({ limit = 50, ...options }) {
     const client = clientOf(await findPlatform(dataDir()));
     for await (const line of auditLines(client, options, limit)) out(line);

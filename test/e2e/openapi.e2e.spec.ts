@@ -345,6 +345,11 @@ describe('the OpenAPI document', () => {
     await send('post', `${EXECUTION}/steps/{step_id}/approve`, { id: await running('asking') });
     await send('post', `${EXECUTION}/signals/{name}`, { id: await running('paid') });
     await send('post', `${EXECUTION}/steps/{step_id}/reject`, { id: await running('asking') });
+    // Nothing is archived here: archive.e2e.spec.ts restores.
+    const restore = `${EXECUTION}/restore`;
+    left.delete(`post ${restore}`);
+    const refused = await api.post(restore.replace('{id}', id), { reason: 'asked for by the auditors' });
+    expect(expectStatus(refused, 409)).toMatchObject({ code: 'not_archived' });
     expect([...left]).toEqual([]);
     expect([...secrets].toSorted()).toEqual(
       [

@@ -121,6 +121,13 @@ const secrets: Readonly<Record<string, Environment>> = {
   'batuta-database-execution': { url: 'postgres://batuta_execution:p3@postgres:5432/batuta', password: 'p3' },
   'batuta-database-notifications': { url: 'postgres://batuta_notifications:p4@postgres:5432/batuta', password: 'p4' },
   'batuta-notifications': { 'encryption-keys': Buffer.alloc(32, 7).toString('base64') },
+  'batuta-archive': {
+    url: 's3://batuta-archive',
+    's3-endpoint': 'https://minio.example.org:9000',
+    's3-region': 'us-east-1',
+    's3-access-key': 'batuta',
+    's3-secret-key': 'no-real-key',
+  },
   'batuta-execution': { 'seal-keys': Buffer.alloc(32, 8).toString('base64') },
   'batuta-secrets': { keys: Buffer.alloc(32, 8).toString('base64') },
   'batuta-smtp': { url: 'smtp://user:p0@mail.example.com:587', from: 'batuta@example.com' },

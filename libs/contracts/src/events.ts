@@ -10,6 +10,7 @@ import {
   ExecutionCancelledSchema,
   ExecutionCompletedSchema,
   ExecutionDeletedSchema,
+  ExecutionRestoredSchema,
   ExecutionFailedSchema,
   ExecutionStartedSchema,
   StepAttemptFailedSchema,
@@ -56,6 +57,7 @@ import type {
   ExecutionCancelledJson,
   ExecutionCompletedJson,
   ExecutionDeletedJson,
+  ExecutionRestoredJson,
   ExecutionFailedJson,
   ExecutionStartedJson,
   StepAttemptFailedJson,
@@ -225,6 +227,7 @@ export type ExecutionDeleted = Override<
   Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy' | 'parent' | 'archive'>,
   { parent?: ParentLink; status: 'completed' | 'failed' | 'cancelled' }
 >;
+export type ExecutionRestored = Wire<ExecutionRestoredJson, 'by' | 'reason'>;
 export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;
 
 /** The data of each event type. The type is the name of the proto message. */
@@ -265,6 +268,7 @@ export interface EventData {
   ExecutionRetried: ExecutionRetried;
   ExecutionReopened: ExecutionReopened;
   ExecutionDeleted: ExecutionDeleted;
+  ExecutionRestored: ExecutionRestored;
   StepProgressed: StepProgressed;
   StepReused: StepReused;
   ExecutionCompleted: ExecutionCompleted;
@@ -334,6 +338,7 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   ExecutionRetried: ExecutionRetriedSchema,
   ExecutionReopened: ExecutionReopenedSchema,
   ExecutionDeleted: ExecutionDeletedSchema,
+  ExecutionRestored: ExecutionRestoredSchema,
   StepProgressed: StepProgressedSchema,
   StepReused: StepReusedSchema,
   ExecutionCompleted: ExecutionCompletedSchema,

@@ -12,6 +12,7 @@ import type {
   CancelExecutionJson,
   CompensateExecutionJson,
   DeleteExecutionJson,
+  RestoreExecutionJson,
   CommandReplyJson,
   CommandRequestJson,
   DecideApprovalJson,
@@ -88,6 +89,7 @@ import type {
   GetStepReplyJson,
   GetStepRequestJson,
   ReadStreamReplyJson,
+  RestoredViewJson,
   ReadStreamRequestJson,
   StreamEndJson,
   StreamPartJson,
@@ -143,6 +145,7 @@ export type RetryExecution = Wire<RetryExecutionJson, 'reason'>;
 export type RescheduleExecution = Wire<RescheduleExecutionJson, 'reason'>;
 export type CompensateExecution = Wire<CompensateExecutionJson, 'reason'>;
 export type DeleteExecution = Wire<DeleteExecutionJson, keyof DeleteExecutionJson>;
+export type RestoreExecution = Wire<RestoreExecutionJson, 'reason'>;
 export type CommandRequest = Override<
   Wire<CommandRequestJson, Exclude<keyof CommandRequestJson, 'commandId' | 'executionId' | 'principal'>>,
   {
@@ -156,6 +159,7 @@ export type CommandRequest = Override<
     retry?: RetryExecution;
     compensate?: CompensateExecution;
     deleteExecution?: DeleteExecution;
+    restore?: RestoreExecution;
     decideApproval?: DecideApproval;
     signal?: SendSignal;
     reschedule?: RescheduleExecution;
@@ -355,6 +359,7 @@ export type ExecutionView = Override<
     | 'terminated'
     | 'controls'
     | 'outputOmitted'
+    | 'restored'
   >,
   {
     status: ExecutionStatus;
@@ -371,8 +376,10 @@ export type ExecutionView = Override<
     children?: ChildView[];
     after?: DependencyView[];
     outputOmitted?: Omitted;
+    restored?: RestoredView;
   }
 >;
+export type RestoredView = Wire<RestoredViewJson, 'by' | 'reason'>;
 export type CurrentStep = Override<Wire<CurrentStepJson, 'agentId'>, { status: StepStatus }>;
 export type ExecutionSummary = Override<
   Wire<
@@ -386,6 +393,7 @@ export type ExecutionSummary = Override<
     | 'failure'
     | 'currentSteps'
     | 'parentId'
+    | 'restoredAt'
   >,
   { status: ExecutionStatus; failure?: Failure; currentSteps?: CurrentStep[] }
 >;

@@ -63,7 +63,8 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     owners: ALL,
     partitions: CHANGE,
     projection_cursors: CHANGE,
-    removed_links: APPEND,
+    // A link goes back to its event when an execution is restored from the archive.
+    removed_links: ['SELECT', 'INSERT', 'DELETE'],
     retention_policies: ALL,
     settings: APPEND,
     snapshots: ALL,

@@ -27,7 +27,9 @@ export type {
   OwnershipStore,
   OwnershipView,
   PartitionRecord,
+  RemovedHistory,
   RemovedLink,
+  RestoreOutcome,
   Snapshot,
   SnapshotStore,
   Start,
@@ -35,7 +37,7 @@ export type {
 } from './port.js';
 export { DELETED_STATUS, LANE_STATEMENTS } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
-export { UnreadableEventError, isExecutionEvent, upcast } from './upcast.js';
+export { UnreadableEventError, isExecutionEvent, readableEvent, upcast } from './upcast.js';
 export type { StoredEvent, Upcaster } from './upcast.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export { encodeExecutionRows } from './postgres/execution-row.js';

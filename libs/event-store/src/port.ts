@@ -299,6 +299,23 @@ export interface RemovedLink {
   readonly link: string;
 }
 
+/** The events of a deleted execution, to be put back where they were. */
+export interface RemovedHistory {
+  readonly executionId: string;
+  /** All events before the one that records the deletion, in order. */
+  readonly events: readonly ChainedEvent[];
+  /** Its row after the event that records the deletion. */
+  readonly row: ExecutionRow;
+}
+
+/**
+ * The outcome of putting events back.
+ * - restored: they are in the log.
+ * - present: they were in the log already.
+ * - different: nothing was written, because the log kept other links than theirs, or the deletion is not the newest event.
+ */
+export type RestoreOutcome = 'restored' | 'present' | 'different';
+
 /** Removes the data of deleted executions. */
 export interface HistoryStore {
   /** Deleted executions of these partitions that still have more than their last event, at most `limit`. */
@@ -308,6 +325,11 @@ export interface HistoryStore {
    * events. Ignores executions that are not deleted. Returns the ids of the executions of which it removed something.
    */
   removeHistory(ids: readonly string[]): Promise<string[]>;
+  /**
+   * Puts the removed events of a deleted execution back at their places, and its row with the status of a deleted one.
+   * So `removeHistory` removes them again unless an event follows that makes the execution readable. All or nothing.
+   */
+  restoreHistory(history: RemovedHistory): Promise<RestoreOutcome>;
   /** The last removed link before the event that records the deletion. */
   readLastRemoved(executionId: string): Promise<RemovedLink | undefined>;
 }

@@ -1,5 +1,6 @@
 import { EVENT_SCHEMAS, SCHEDULE_EVENT_SCHEMAS } from '@batuta/contracts';
-import type { ConsensusFailed, ConsensusReached, EventType } from '@batuta/contracts';
+import type { ConsensusFailed, ConsensusReached, Event, EventType } from '@batuta/contracts';
+import type { ChainedEvent } from './chain.js';
 
 /** An event in the form in which some version of Batuta stored it. */
 export interface StoredEvent {
@@ -78,4 +79,16 @@ function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined
 /** Whether an event belongs to an execution, and not to a stream of another kind. */
 export function isExecutionEvent({ type }: { readonly type: string }): boolean {
   return Object.hasOwn(EVENT_SCHEMAS, type);
+}
+
+/** An event of a chain in the present form. @throws UnreadableEventError when this version does not know it. */
+export function readableEvent(
+  executionId: string,
+  { version, type, at, commandId, partition, position, data }: ChainedEvent,
+): Event {
+  try {
+    return { executionId, version, at, commandId, partition, position, ...upcast({ type, data }) } as unknown as Event;
+  } catch (error) {
+    throw new UnreadableEventError(executionId, version, error);
+  }
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventType } from '@batuta/contracts';
 import type {
+  ChainedEvent,
   FencedPartition,
   CommitLane,
   CommitRequest,
@@ -453,6 +454,30 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       ).toEqual([5, 6]);
       const again = await lane.commit(await request([fence], [event(deleted, partition, 3)]));
       expect(again.kind).toBe('rejected');
+
+      // Back from the archive.
+      const events: ChainedEvent[] = [
+        { ...started, position: before + 1, data: JSON.parse(started.data), link: started.link },
+        { ...event(deleted, partition, 2), position: before + 4, data: {}, link: 'bb'.repeat(32) },
+      ];
+      const gone = row(deleted, partition, progress({ status: 'deleted', version: 3, wakeAt: null }));
+      const other_ = { executionId: deleted, row: gone };
+      const forged = events.map((each) => ({ ...each, link: 'dd'.repeat(32) }));
+      expect(await store.restoreHistory({ ...other_, events: forged })).toBe('different');
+      expect(await store.restoreHistory({ ...other_, events: events.slice(0, 1) })).toBe('different');
+      expect(await store.readLastRemoved(deleted)).toBeDefined();
+      expect(await store.restoreHistory({ ...other_, events })).toBe('restored');
+      expect(await store.restoreHistory({ ...other_, events })).toBe('present');
+      expect(await store.readLastRemoved(deleted)).toBeUndefined();
+      expect(await store.readChain(deleted, 1, 10)).toMatchObject([
+        { version: 1, position: before + 1, link: 'aa'.repeat(32) },
+        { version: 2, position: before + 4, link: 'bb'.repeat(32) },
+        { version: 3, position: before + 5 },
+      ]);
+      // Nothing followed, so it is still a deleted one that has to be removed.
+      expect(await store.readDeleted([partition], 10)).toEqual([{ id: deleted, partition, position: before + 5 }]);
+      expect(await store.removeHistory([deleted])).toEqual([deleted]);
+      expect(await store.readLastRemoved(deleted)).toEqual({ partition, position: before + 4, link: 'bb'.repeat(32) });
     });
 
     it('moves published positions only forward: with a commit, alone and on release', async () => {

@@ -92,6 +92,8 @@ const schema = {
   /** What is done with those. */
   retentionAction: oneOf(RETENTION_ACTIONS, { env: 'BATUTA_EXECUTION_RETENTION_ACTION', default: 'delete' }),
   ...ARCHIVE_SETTINGS,
+  /** How long policies leave an execution alone that was restored from the archive. */
+  restoredKeptMs: milliseconds({ env: 'BATUTA_EXECUTION_RESTORED_KEPT', default: 30 * 86_400_000, min: 0 }),
   /** How long retention pauses after a pass over all executions. */
   retentionEveryMs: milliseconds({ env: 'BATUTA_EXECUTION_RETENTION_EVERY', default: 60_000, min: 50 }),
   /** The maximum number of deletions by retention policies a second, in each process. */

@@ -15,6 +15,7 @@ import pg from 'pg';
 import { ExecutionModule } from './app.module.js';
 import { openArchive } from './archive/archive-settings.js';
 import { Archiver } from './archive/archiver.js';
+import { Restorer } from './archive/restorer.js';
 import { Integrity } from './integrity/integrity.js';
 import { Sealer } from './integrity/sealer.js';
 import { OutputIntake } from './output/output-intake.js';
@@ -239,6 +240,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       bus,
     });
     opened.push(() => outputs.stop());
+    // The restorer reads configs as the engine does.
+    const restoring: { restorer?: Restorer } = {};
     const engine = new Engine({
       ports: {
         clock,
@@ -259,6 +262,9 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
           admit: (request) => admissions.admit(request),
         }),
         outputs,
+        restorer: {
+          restore: async (state, tenantId) => restoring.restorer?.restore(state, tenantId),
+        },
         log: logger,
       },
       settings: engineSettings(settings, partitions),
@@ -362,6 +368,13 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       archive,
       (id, error) => logger.warn({ err: error, execution_id: id }, 'the archive does not return an execution'),
     );
+    restoring.restorer = new Restorer({
+      archive,
+      store,
+      configs: engine.configs,
+      onFailure: (id, error) =>
+        logger.warn({ err: error, execution_id: id }, 'an execution is not restored from the archive'),
+    });
     const archiver =
       archive === undefined
         ? undefined
@@ -382,6 +395,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       archiver,
       command: (request) => engine.command(request, RETENTION_ANSWER_MS),
       newId,
+      restoredKeptMs: settings.restoredKeptMs,
       everyMs: settings.retentionEveryMs,
       rate: settings.retentionRate,
     });

@@ -13,12 +13,18 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { operations } from '@batuta/contracts';
 import type {
+  CommandReply,
+  ExecutionView,
   ExportExecutionReply,
+  GetExecutionReply,
+  ListExecutionsReply,
   Principal,
   Refusal,
   RetentionPolicyReply,
   VerifyExecutionReply,
 } from '@batuta/contracts';
+import { PostgresEventStore } from '@batuta/event-store';
+import type { ExecutionRow } from '@batuta/event-store';
 import { Secret } from '@batuta/settings';
 import { eventually } from '@batuta/testing';
 import { archivedExecution } from '../src/archive/archived-execution.js';
@@ -80,14 +86,14 @@ const archives = (tenantId: string): Promise<RetentionPolicyReply> =>
     body: { older_than_ms: 0, action: 'archive' },
   });
 
-async function finished(tenantId: string): Promise<string> {
+async function finished(tenantId: string, config = 'three', status = 'completed'): Promise<string> {
   const id = executionId();
-  expect(await platform.command({ ...startRequest(id, 'three'), principal: who(tenantId) })).toMatchObject({
+  expect(await platform.command({ ...startRequest(id, config), principal: who(tenantId) })).toMatchObject({
     accepted: {},
   });
   const view = (): Promise<{ execution?: { status: string } }> =>
     platform.control.request(operations.executions.get.subject, { tenantId, executionId: id });
-  await eventually(async () => expect((await view()).execution?.status).toBe('completed'), PATIENCE);
+  await eventually(async () => expect((await view()).execution?.status).toBe(status), PATIENCE);
   return id;
 }
 
@@ -247,6 +253,210 @@ describe('a policy that archives', () => {
     expect(await eraseTenant(url, gone, true, undefined, settings)).toMatchObject({ archives: 1, erased: true });
     expect(await filesOf(gone)).toEqual([]);
     expect(await filesOf(stays)).toHaveLength(1);
+  });
+});
+
+async function viewOf(tenantId: string, id: string): Promise<ExecutionView> {
+  const request = { tenantId, executionId: id };
+  const { execution } = await platform.control.request<GetExecutionReply>(operations.executions.get.subject, request);
+  if (execution === undefined) throw new Error(`execution ${id} has no view`);
+  return execution;
+}
+
+/** A row of which only the test's own fields matter. */
+const ROW: Omit<ExecutionRow, 'id' | 'partition' | 'traceId' | 'tenantId'> = {
+  configId: 'three',
+  configName: 'three',
+  configVersion: 1,
+  userId: 'ann',
+  sessionId: null,
+  createdBy: 'ann',
+  callbackUrl: null,
+  input: {},
+  metadata: null,
+  createdAt: 1,
+  progress: {
+    status: 'deleted',
+    version: 1,
+    wakeAt: null,
+    output: undefined,
+    startedAt: 1,
+    pausedAt: null,
+    completedAt: 1,
+    totalLatencyMs: 0,
+    estimatedCost: 0,
+    tokenCount: 0,
+  },
+};
+
+/** A restore, as a gateway asks for it. */
+const restore = (tenant: string, id: string, more: object = {}): Promise<CommandReply> =>
+  platform.command({ commandId: randomUUID(), executionId: id, principal: who(tenant), restore: {}, ...more });
+
+const rowsOf = async (id: string): Promise<{ events: string[]; rows: number; links: number }> => {
+  const { rows } = await platform.sql.query<{ type: string }>(
+    'SELECT type FROM execution.events WHERE execution_id = $1 ORDER BY version',
+    [id],
+  );
+  const counted = await platform.sql.query<{ rows: number; links: number }>(
+    `SELECT (SELECT count(*) FROM execution.orchestration_executions WHERE id = $1)::int AS rows,
+      (SELECT count(*) FROM execution.removed_links WHERE last_of = $1)::int AS links`,
+    [id],
+  );
+  return { events: rows.map(({ type }) => type), rows: counted.rows[0]?.rows ?? 0, links: counted.rows[0]?.links ?? 0 };
+};
+
+const listed = async (tenantId: string): Promise<ListExecutionsReply['executions']> =>
+  (
+    await platform.control.request<ListExecutionsReply>(operations.executions.list.subject, {
+      tenantId,
+      status: [],
+      limit: 50,
+    })
+  ).executions;
+
+describe('an archived execution that is restored', () => {
+  it('is read, listed, verified and exported as before, and neither runs again nor is put away at once', async () => {
+    const tenant = newTenant();
+    const id = await finished(tenant);
+    await eventually(
+      async () => expect((await verified(tenant, id)).integrity?.anchor.status).toBe('signed'),
+      PATIENCE,
+    );
+    const before = await exported(tenant, id);
+    const execution = await viewOf(tenant, id);
+    await archives(tenant);
+    const name = await archived(tenant, id);
+    expect(await listed(tenant)).toEqual([]);
+
+    expect(await restore(tenant, id, { restore: { reason: 'for the auditors' } })).toMatchObject({
+      accepted: { status: 'completed' },
+    });
+    const restored = { by: 'ann', reason: 'for the auditors', archive: name };
+    const after = await viewOf(tenant, id);
+    const { version } = after;
+    expect({ ...after, version: 0, restored: undefined }).toEqual({ ...execution, version: 0, restored: undefined });
+    expect(version).toBe(execution.version + 2);
+    expect(after.restored).toMatchObject(restored);
+    expect(await listed(tenant)).toMatchObject([{ id, status: 'completed', restoredAt: expect.any(Number) }]);
+    expect((await verified(tenant, id)).integrity).toMatchObject({ intact: true, problems: [], events: version });
+    const bundle = await exported(tenant, id);
+    expect(bundle.lines.slice(0, version - 1)).toEqual(before.lines.slice(0, -1));
+    await writeFile(join(folder, 'restored.jsonl'), `${bundle.lines.join('\n')}\n`);
+    const { out, code } = await checked(join(folder, 'restored.jsonl'), await publicKey());
+    expect(out).toMatch(/^signed at .* with your key$/m);
+    expect(code).toBe(0);
+    await eventually(async () => {
+      const { rows } = await platform.sql.query(
+        'SELECT FROM execution.orchestration_step_runs WHERE execution_id = $1',
+        [id],
+      );
+      expect(rows).toHaveLength(execution.steps.length);
+    }, PATIENCE);
+    const found: Difference[] = [];
+    await verifyExecutions(platform.database.url, { tenantId: tenant }, (difference) => found.push(difference));
+    expect(found).toEqual([]);
+
+    // Again changes nothing, and it does not run again.
+    expect(await restore(tenant, id)).toMatchObject({ accepted: { repeated: true, version } });
+    for (const command of [{ retry: {} }, { compensate: {} }, { cancel: {} }]) {
+      const { rejected } = await restore(tenant, id, { restore: undefined, ...command });
+      expect(rejected).toMatchObject({ code: 'execution_restored' });
+    }
+    // The policy that put it away still applies to what was not restored.
+    const other = await finished(tenant);
+    await archived(tenant, other);
+    expect(await listed(tenant)).toMatchObject([{ id }]);
+    // It can be deleted for good, and then no archive is named.
+    expect(await restore(tenant, id, { restore: undefined, deleteExecution: {} })).toMatchObject({ accepted: {} });
+    await eventually(async () => expect((await rowsOf(id)).events).toEqual(['ExecutionDeleted']), PATIENCE);
+    expect((await verified(tenant, id)).integrity).toMatchObject({ intact: true });
+    expect((await restore(tenant, id)).rejected).toMatchObject({ code: 'execution_deleted' });
+  });
+
+  it('shows why it failed, also when it is archived and restored twice', async () => {
+    const tenant = newTenant();
+    const id = await finished(tenant, 'retried', 'failed');
+    await archives(tenant);
+    for (const round of [1, 2]) {
+      await archived(tenant, id);
+      expect(await restore(tenant, id)).toMatchObject({ accepted: { status: 'failed' } });
+      const [shown] = await listed(tenant);
+      expect(shown).toMatchObject({ id, status: 'failed', failure: { code: expect.any(String) } });
+      if (round === 1) {
+        // As a policy does once the time of restored ones is over.
+        const archive = `${tenant}/2030-01-31/${randomUUID()}.jsonl.gz`;
+        await mkdir(join(directory, tenant, '2030-01-31'), { recursive: true });
+        await writeFile(join(directory, archive), gzipSync((await exported(tenant, id)).lines.join('\n')));
+        const again = { restore: undefined, deleteExecution: { policy: 'old', archive } };
+        expect(await restore(tenant, id, again)).toMatchObject({ accepted: {} });
+      }
+    }
+  });
+
+  it('is refused with the file and the line when the archive does not hold what was deleted', async () => {
+    const [tenant, other] = [newTenant(), newTenant()];
+    const [id, running] = [await finished(tenant), await finished(other)];
+    expect((await restore(other, running)).rejected).toMatchObject({ code: 'not_archived' });
+    await archives(tenant);
+    const name = await archived(tenant, id);
+    const path = join(directory, name);
+    const bytes = await readFile(path);
+    const text = gunzipSync(bytes).toString();
+    const refused = async (code: string, message: RegExp): Promise<void> => {
+      const { rejected } = await restore(tenant, id);
+      expect(rejected).toMatchObject({ code });
+      expect(rejected?.message).toMatch(message);
+      expect((await rowsOf(id)).events).toEqual(['ExecutionDeleted']);
+    };
+    // One byte of the text, then one of the compressed bytes.
+    await writeFile(path, gzipSync(text.replace('"attempt":1', '"attempt":2')));
+    await refused('archive_broken', /\.jsonl\.gz does not hold .* as it was: lines? \d+/);
+    const flipped = Buffer.from(bytes);
+    flipped[Math.floor(bytes.length / 2)] = (flipped[Math.floor(bytes.length / 2)] ?? 0) ^ 1;
+    await writeFile(path, flipped);
+    await refused('archive_broken', /line/);
+    await writeFile(path, bytes.subarray(0, 40));
+    await refused('archive_broken', /line 1 cannot be read/);
+    await writeFile(path, gzipSync(text.replaceAll(tenant, other)));
+    await refused('archive_broken', /line/);
+    await rm(path);
+    await refused('archive_broken', /the archive has no file/);
+    await writeFile(path, bytes);
+    expect((await restore(other, id)).rejected).toMatchObject({ code: 'not_found' });
+    expect((await restore(tenant, executionId())).rejected).toMatchObject({ code: 'not_found' });
+    expect(await restore(tenant, id)).toMatchObject({ accepted: { status: 'completed' } });
+  });
+
+  it('is the same as before after a crash between its events and the word that they are back', async () => {
+    const tenant = newTenant();
+    const id = await finished(tenant);
+    await archives(tenant);
+    const name = await archived(tenant, id);
+    const links = await rowsOf(id);
+    expect(links).toMatchObject({ rows: 0, links: 1 });
+    // What an owner writes before it dies.
+    const store = new PostgresEventStore({ databaseUrl: platform.database.url });
+    const bytes = await readFile(join(directory, name));
+    const history = await archivedExecution({ get: () => Promise.resolve(bytes), where: 'test' }, name, id);
+    const [start] = history.events;
+    const row = { id, partition: start?.partition ?? 0, traceId: randomUUID(), tenantId: tenant };
+    const progress = { status: 'deleted', version: history.events.length + 1, wakeAt: null };
+    const outcome = await store.restoreHistory({
+      executionId: id,
+      events: history.events,
+      row: { ...ROW, ...row, progress: { ...ROW.progress, ...progress } },
+    });
+    expect(outcome).toBe('restored');
+    await store.close();
+    expect((await rowsOf(id)).events).toHaveLength(history.events.length + 1);
+    expect((await refusal(tenant, id))?.code).toBe('execution_deleted');
+    // The owner removes them again, as after the deletion.
+    await eventually(async () => expect(await rowsOf(id)).toEqual(links), { timeoutMs: 120_000 });
+    expect((await verified(tenant, id)).integrity).toMatchObject({ intact: true });
+    expect((await restore(tenant, id)).accepted).toMatchObject({ status: 'completed' });
+    // Many at once bring it back once.
+    expect((await rowsOf(id)).events.filter((type) => type === 'ExecutionRestored')).toHaveLength(1);
   });
 });
 

@@ -301,6 +301,13 @@ export const OPERATIONS = {
     headers: ['Idempotency-Key'],
     media: 'application/json',
   },
+  'executions.restore': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/restore',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
   'executions.skip': {
     method: 'POST',
     path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}/skip',
@@ -1082,6 +1089,11 @@ export interface ExecutionsCompensateOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
+export interface ExecutionsRestoreOptions extends CallOptions {
+  /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
 export interface ExecutionsSkipOptions extends CallOptions {
   /** Your own key, 1 to 255 visible ASCII characters: the command takes effect once, and the answer to a repeat has `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
@@ -1221,6 +1233,11 @@ export class ExecutionsOperations {
   /** Undo what an ended execution has not undone */
   compensate(id: string, body?: ReasonBody, options?: ExecutionsCompensateOptions): Answer<Commanded> {
     return this.caller.call<Commanded>('executions.compensate', { path: { id }, body, options });
+  }
+
+  /** Put an archived execution back, to be read */
+  restore(id: string, body?: ReasonBody, options?: ExecutionsRestoreOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.restore', { path: { id }, body, options });
   }
 
   /** Skip a step */

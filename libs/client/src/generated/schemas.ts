@@ -521,6 +521,8 @@ export interface ExecutionSummary {
   current_steps?: CurrentStep[] | undefined;
   /** The execution that has this one as a step. */
   parent_id?: string | undefined;
+  /** When it was put back from the archive. */
+  restored_at?: string | null | undefined;
 }
 
 export interface Failure {
@@ -654,6 +656,8 @@ export interface ExecutionView {
   after?: DependencyView[] | undefined;
   /** The execution that it waits for while it is `pending`. */
   pending_reason?: string | undefined;
+  /** Set when it was put back from the archive. Then it can be read, and does not run again. */
+  restored?: RestoredView | undefined;
 }
 
 export interface StepView {
@@ -976,6 +980,17 @@ export interface DependencyView {
   state: 'not_started' | 'waiting' | 'met' | 'failed';
   /** How it ended. */
   ended?: 'completed' | 'failed' | 'cancelled' | undefined;
+}
+
+export interface RestoredView {
+  /** When it was put back. */
+  at: string | null;
+  /** Who asked for it. */
+  by?: string | undefined;
+  /** Why. */
+  reason?: string | undefined;
+  /** The archive file that held it. */
+  archive: string;
 }
 
 export interface ExecutionIntegrity {
@@ -1882,6 +1897,19 @@ export interface ExecutionDeleted {
   archive?: string | undefined;
 }
 
+export interface ExecutionRestored {
+  /** The archive file that held its events. */
+  archive: string;
+  /** How many events were put back. */
+  events: number;
+  /** The version of the event that ended the execution itself: later ones are deletions and restorations. */
+  ended_version: number;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** The reason that the user gave. */
+  reason?: string | undefined;
+}
+
 export interface StepProgressed {
   /** The step, by its id in the config. */
   step_id: string;
@@ -2574,6 +2602,8 @@ export interface ExecutionStatus {
   after?: DependencyView[] | undefined;
   /** The execution that it waits for while it is `pending`. */
   pending_reason?: string | undefined;
+  /** Set when it was put back from the archive. Then it can be read, and does not run again. */
+  restored?: RestoredView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** The trace in Jaeger, if its address is configured. */
@@ -3372,6 +3402,21 @@ export interface ExecutionDeletedEvent {
   data_omitted?: Omitted | undefined;
 }
 
+export interface ExecutionRestoredEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionRestored';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionRestored;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
 export interface StepProgressedEvent {
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
@@ -3485,6 +3530,7 @@ export type Event =
   | ExecutionRetriedEvent
   | ExecutionReopenedEvent
   | ExecutionDeletedEvent
+  | ExecutionRestoredEvent
   | StepProgressedEvent
   | StepReusedEvent
   | ExecutionCompletedEvent
@@ -4573,6 +4619,9 @@ export interface Problem {
     | 'compensating'
     | 'nothing_to_compensate'
     | 'step_already_finished'
+    | 'execution_restored'
+    | 'archive_broken'
+    | 'not_archived'
     | 'execution_deleted'
     | 'version_conflict'
     | 'payload_too_large'

@@ -130,7 +130,7 @@ function command(
     name: `executions.${name}`,
     role: 'operator',
     does,
-    refuses: [...GONE, ...refuses],
+    refuses: [...GONE, 'execution_restored', ...refuses],
     http: {
       method: 'POST',
       path: `${ONE}/${path}`,
@@ -298,6 +298,23 @@ export const executions = {
       query: EXECUTION_QUERIES.remove,
       once: 'command',
       answers: [{ status: 200, schema: 'Commanded', says: 'Deleted. Its stored data are removed within a minute.' }],
+    },
+  }),
+  restore: defineCommand({
+    name: 'executions.restore',
+    // It brings back what a policy of the tenant has put away.
+    role: 'admin',
+    does: 'restore an archived execution',
+    refuses: ['not_found', 'execution_deleted', 'not_archived', 'archive_broken', 'not_applicable'],
+    http: {
+      method: 'POST',
+      path: `${ONE}/restore`,
+      summary: 'Put an archived execution back, to be read',
+      description:
+        'Its events are read from the archive file that its tombstone names, checked against the links that the log has kept, and put back at their places. It is then listed, viewed, verified and exported as before, with `restored` in its view. It does not run again: only a deletion is taken, other commands are refused with `execution_restored`; fork it to run it again. Retention policies leave it alone for `BATUTA_EXECUTION_RESTORED_KEPT`. Restoring it again changes nothing.',
+      body: reasoned({ reason: 'asked for by the auditors' }),
+      once: 'command',
+      answers: [{ status: 200, schema: 'Commanded', says: 'Restored.' }],
     },
   }),
   events: defineOperation<ListEventsRequest, ListEventsReply>({

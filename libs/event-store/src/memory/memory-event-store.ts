@@ -2,7 +2,7 @@ import type { Event, EventType, ExecutionStarted, JsonObject } from '@batuta/con
 import type { ChainedEvent } from '../chain.js';
 import { encodeJson } from '../encode-json.js';
 import { DELETED_STATUS, LANE_STATEMENTS } from '../port.js';
-import { isExecutionEvent } from '../upcast.js';
+import { isExecutionEvent, readableEvent } from '../upcast.js';
 import type {
   AgentCopy,
   ChainEnd,
@@ -20,7 +20,9 @@ import type {
   NewestEvent,
   OwnershipView,
   PartitionRecord,
+  RemovedHistory,
   RemovedLink,
+  RestoreOutcome,
   Start,
   StreamRow,
 } from '../port.js';
@@ -297,6 +299,27 @@ export class MemoryEventStore implements EventStore {
     const gone = ids.filter((id) => this.#rows.get(id)?.progress.status === DELETED_STATUS);
     for (const id of gone) this.#removeHistory(id);
     return gone;
+  }
+
+  async restoreHistory({ executionId, events, row }: RemovedHistory): Promise<RestoreOutcome> {
+    await Promise.resolve();
+    const [first, ...others] = this.#eventsOf(executionId);
+    if (first !== undefined && first.type !== 'ExecutionDeleted') return 'present';
+    const last = events.findLast(({ link }) => (link ?? '') !== '');
+    const kept = this.#lastRemoved.get(executionId);
+    const isWhole = first?.version === row.progress.version && events.length === first.version - 1;
+    if (!isWhole || others.length > 0 || kept?.link !== last?.link) return 'different';
+    const back = events.map((each) => readableEvent(executionId, each));
+    this.#executions.set(executionId, [...back, first]);
+    this.#links.set(executionId, [...events.map(({ link }) => link ?? ''), ...(this.#links.get(executionId) ?? [])]);
+    this.#lastRemoved.delete(executionId);
+    this.#rows.set(executionId, { ...row });
+    const log = [...(this.#logs.get(row.partition) ?? []), ...back];
+    this.#logs.set(
+      row.partition,
+      log.sort((a, b) => a.position - b.position),
+    );
+    return 'restored';
   }
 
   async readLastRemoved(executionId: string): Promise<RemovedLink | undefined> {

@@ -17,7 +17,9 @@ import type {
   NewestEvent,
   OwnershipView,
   PartitionRecord,
+  RemovedHistory,
   RemovedLink,
+  RestoreOutcome,
   Snapshot,
   SnapshotStore,
   Start,
@@ -26,7 +28,8 @@ import { UnreadableEventError, isExecutionEvent, upcast } from '../upcast.js';
 import { PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
 import { READ_AGENT, READ_CONFIG, WRITE_AGENT, WRITE_CONFIG } from './sql/copies.js';
-import { READ_DELETED, READ_LAST_REMOVED, REMOVE_HISTORY } from './sql/history.js';
+import { encodeExecutionRows } from './execution-row.js';
+import { READ_DELETED, READ_LAST_REMOVED, REMOVE_HISTORY, RESTORE_HISTORY } from './sql/history.js';
 import {
   ADD_PARTITIONS,
   CLAIM,
@@ -392,6 +395,28 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
   async removeHistory(ids: readonly string[]): Promise<string[]> {
     const rows = await this.#rows<{ id: string }>('remove-history', REMOVE_HISTORY, [ids]);
     return rows.map(({ id }) => id);
+  }
+
+  async restoreHistory({ executionId, events, row }: RemovedHistory): Promise<RestoreOutcome> {
+    const given = events.map(({ version, position, at, type, commandId, data, link }) => ({
+      version,
+      position,
+      at,
+      type,
+      command_id: commandId,
+      data,
+      link,
+    }));
+    const values = [executionId, row.progress.version, encodeJson(given), encodeExecutionRows([row])];
+    try {
+      const [found] = await this.#rows<{ back: number; present: number }>('restore-history', RESTORE_HISTORY, values);
+      if ((found?.back ?? 0) > 0) return 'restored';
+      return (found?.present ?? 0) > 0 ? 'present' : 'different';
+    } catch (error) {
+      // Another request has put them back at the same moment.
+      if ((error as { code?: string }).code === '23505') return 'present';
+      throw error;
+    }
   }
 
   async readLastRemoved(executionId: string): Promise<RemovedLink | undefined> {

@@ -51,6 +51,8 @@ export interface ArchivedExecution {
   readonly lastLink: string | undefined;
   /** The lines as they are in the file. */
   readonly lines: readonly string[];
+  /** The line of the file at which the bundle begins, from 1. */
+  readonly line: number;
   /** What is wrong with the bundle. When it is set, nothing may be deleted or restored because of this bundle. */
   readonly problems: readonly string[];
 }
@@ -71,12 +73,14 @@ type Line = BundleLine | EventLine | { readonly line: 'end'; readonly events: nu
 
 class Reading {
   readonly #first: BundleLine;
+  readonly #line: number;
   readonly #walk: ChainWalk;
   readonly #events: ChainedEvent[] = [];
   readonly #lines: string[] = [];
 
-  constructor(first: BundleLine) {
+  constructor(first: BundleLine, line: number) {
     this.#first = first;
+    this.#line = line;
     this.#walk = new ChainWalk(first.execution_id);
   }
 
@@ -94,7 +98,11 @@ class Reading {
   /** `events` is the number that the last line names. Undefined when there is no such line. */
   end(events: number | undefined): ArchivedExecution {
     this.#walk.end(events);
-    const problems = this.#walk.problems.map(({ message }) => message);
+    // The first line is that of the bundle, and event n stands n lines below it.
+    const problems = this.#walk.problems.map(
+      ({ fromVersion, toVersion, message }) =>
+        `${linesOf(this.#line + fromVersion, this.#line + toVersion)}: ${message}`,
+    );
     if (events === undefined) {
       problems.push('the last line is missing');
     } else if (events !== this.#events.length) {
@@ -107,12 +115,26 @@ class Reading {
       events: this.#events,
       lastLink: this.#walk.newest?.link,
       lines: this.#lines,
+      line: this.#line,
       problems,
     };
   }
 }
 
-/** The executions of an archive file, one after the other. Throws when the file is not an archive file, or is cut off. */
+function lineOf(text: string, number: number): Line {
+  try {
+    return JSON.parse(text) as Line;
+  } catch (error) {
+    throw new Error(`line ${number} is no JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+const linesOf = (from: number, to: number): string => (from === to ? `line ${from}` : `lines ${from} to ${to}`);
+
+/**
+ * The executions of an archive file, one after the other. Throws when the file is not an archive file, or is cut off. The
+ * message has the line.
+ */
 export async function* readArchive(bytes: Buffer): AsyncGenerator<ArchivedExecution> {
   const gunzip = createGunzip();
   const failed = new Promise<never>((_, reject) => {
@@ -122,18 +144,22 @@ export async function* readArchive(bytes: Buffer): AsyncGenerator<ArchivedExecut
   const lines = createInterface({ input: Readable.from([bytes]).pipe(gunzip), crlfDelay: Infinity });
   const texts = lines[Symbol.asyncIterator]();
   let open: Reading | undefined;
+  let number = 0;
   try {
     for (;;) {
-      const next = await Promise.race([texts.next(), failed]);
+      number += 1;
+      const next = await Promise.race([texts.next(), failed]).catch((error: unknown) => {
+        throw new Error(`line ${number} cannot be read: ${(error as Error).message}`, { cause: error });
+      });
       if (next.done === true) break;
       const text = next.value;
-      const line = JSON.parse(text) as Line;
+      const line = lineOf(text, number);
       if (line.line === 'bundle') {
         if (open !== undefined) yield open.end(undefined);
-        open = new Reading(line);
+        open = new Reading(line, number);
         open.keep(text);
       } else if (open === undefined) {
-        throw new Error(`a line of kind "${String(line.line)}" stands outside of a bundle`);
+        throw new Error(`line ${number}: a line of kind "${String(line.line)}" stands outside of a bundle`);
       } else if (line.line === 'event') {
         open.add(text, line);
       } else {

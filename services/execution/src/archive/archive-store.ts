@@ -17,6 +17,9 @@ export class ArchiveError extends Error {
   override readonly name = 'ArchiveError';
 }
 
+/** An archive file that is gone, or does not hold what was put into it. The message names file and line, and no path. */
+export class BrokenArchive extends ArchiveError {}
+
 const NAME = /^[A-Za-z0-9_-]{1,64}\/\d{4}-\d{2}-\d{2}\/[0-9a-f-]{36}\.jsonl\.gz$/;
 
 /** Whether an archive could have given a file this name. A path that comes from a log is not trusted. */

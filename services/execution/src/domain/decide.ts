@@ -13,6 +13,7 @@ import { recordHeartbeat } from './commands/record-heartbeat.js';
 import { failAttempt, recordResult } from './commands/record-result.js';
 import { resumeExecution } from './commands/resume.js';
 import { rescheduleExecution } from './commands/reschedule.js';
+import { restoreExecution, restoredRejection } from './commands/restore-execution.js';
 import { retryExecution } from './commands/retry-execution.js';
 import { sendSignal } from './commands/send-signal.js';
 import { skipStep } from './commands/skip-step.js';
@@ -60,6 +61,7 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
     case 'RetryExecution':
     case 'CompensateExecution':
     case 'DeleteExecution':
+    case 'RestoreExecution':
       return control(draft, command);
     default:
       return command satisfies never;
@@ -80,7 +82,8 @@ type Control = Extract<
       | 'RescheduleExecution'
       | 'RetryExecution'
       | 'CompensateExecution'
-      | 'DeleteExecution';
+      | 'DeleteExecution'
+      | 'RestoreExecution';
   }
 >;
 
@@ -111,6 +114,8 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
       return compensateExecution(draft, command);
     case 'DeleteExecution':
       return deleteExecution(draft, command);
+    case 'RestoreExecution':
+      return restoreExecution(draft, command);
     default:
       return command satisfies never;
   }
@@ -137,17 +142,38 @@ function decideDeleted(command: Command, state: State, { commandId }: NonNullabl
   return rejected === undefined ? { accepted: [], outcome: 'stale', next: state } : { rejected };
 }
 
+/** A restored execution tells who asks how it ended, and can be deleted again. Nothing else happens to it. */
+function isTakenRestored(command: Command): boolean {
+  switch (command.type) {
+    case 'StartExecution':
+    case 'DeleteExecution':
+    case 'RestoreExecution':
+    case 'AddWaiter':
+      return true;
+    case 'ObeyParent':
+      return command.command === 'ask';
+    default:
+      return false;
+  }
+}
+
 /**
  * Decides a command to an execution: returns every event that it causes, up to the point where only outside input can
  * continue. Total, synchronous and pure: the same command on the same state always gives the same decision.
  */
 export function decide(command: Command, state: State): Decision {
-  if (state.deleted !== undefined) return decideDeleted(command, state, state.deleted);
+  if (state.deleted !== undefined && command.type !== 'RestoreExecution') {
+    return decideDeleted(command, state, state.deleted);
+  }
   if (isOutsideCommand(command.id) && listHas(state.commands, command.id)) {
     return { accepted: [], outcome: 'repeated', next: state };
   }
   if (isOtherUnderKey(command.id, state)) {
     return { rejected: OTHER_UNDER_KEY };
+  }
+  if (state.restored !== undefined && state.deleted === undefined && !isTakenRestored(command)) {
+    const rejected = isOutsideCommand(command.id) ? restoredRejection(state) : undefined;
+    return rejected === undefined ? { accepted: [], outcome: 'stale', next: state } : { rejected };
   }
   const draft = new Draft(command, state);
   const result = handle(draft, command);

@@ -4,6 +4,7 @@ export { spendingDetails, takeSpending } from './budget/spending.js';
 export { compile } from './graph/compile.js';
 export type { CompiledConfig } from './graph/compiled.js';
 export { deletedRejection } from './commands/delete-execution.js';
+export { isTombstone } from './commands/restore-execution.js';
 export { decide } from './decide.js';
 export { childOf, commandOfChild, isChildEffectWanted } from './effects/children.js';
 export type { ChildEffect } from './effects/children.js';

@@ -180,5 +180,6 @@ function outsideCommand(input: CommandInput, at: number, seed: number): Command 
   if (request.deleteExecution !== undefined) {
     return { ...base, ...by, type: 'DeleteExecution', ...request.deleteExecution };
   }
+  if (request.restore !== undefined) return { ...base, ...by, type: 'RestoreExecution', ...request.restore };
   return { ...base, ...by, type: 'RetryExecution', ...request.retry };
 }

@@ -55,6 +55,7 @@ const COMMANDS = [
   'reschedule',
   'compensate',
   'deleteExecution',
+  'restore',
   'schedule',
 ] as const;
 const DELETION = new Set(['reason', 'ifVersion', 'policy', 'archive']);
@@ -334,6 +335,9 @@ export function decodeCommand(payload: Payload): CommandRequest {
     case 'compensate':
       onlyKnown(body, command, new Set(['reason']));
       return { ...base, compensate: reason };
+    case 'restore':
+      onlyKnown(body, command, new Set(['reason']));
+      return { ...base, restore: reason };
     case 'deleteExecution': {
       onlyKnown(body, command, DELETION);
       const ifVersion = int(body.ifVersion, 'deleteExecution.ifVersion');

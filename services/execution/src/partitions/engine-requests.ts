@@ -19,7 +19,7 @@ import type { Partition } from './partition.js';
 import type { EnginePorts, PartitionRequest } from './ports.js';
 
 interface EngineRequestsParts {
-  readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'bus' | 'tokens' | 'outputs' | 'reportRefused'>;
+  readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'bus' | 'tokens' | 'outputs' | 'reportRefused' | 'restorer'>;
   readonly counters: EngineCounters;
   readonly outputs: OutputCheck;
   readonly partitionCount: () => number;
@@ -30,11 +30,15 @@ interface EngineRequestsParts {
   /** Whether so many effects wait for another try that no start is accepted. */
   readonly overloaded: () => boolean;
   readonly load: (executionId: string) => Promise<LoadedExecution | undefined>;
+  /** Keeps the events of a deleted execution from removal until the returned function is called. */
+  readonly hold: (executionId: string) => () => void;
   readonly submit: (partition: Partition, input: Input) => void;
 }
 
 /** A partition that does not answer by then may be gone: the sender asks again. */
 const WANTED_WITHIN_MS = 5_000;
+/** How long events that were put back are kept from removal while their command is decided. */
+const HELD_MS = 60_000;
 
 /** Reads the requests that come over the bus, checks who sent them, and makes inputs of the partitions of them. */
 export class EngineRequests {
@@ -232,6 +236,7 @@ export class EngineRequests {
       this.#parts.counters.droppedInputs += 1;
       return;
     }
+    if (command.restore !== undefined) return void this.#restore(input, partition);
     if (command.start?.fork === undefined) return this.#parts.submit(partition, input);
     void this.#readFork(input).then((reused) => {
       if (reused === undefined) return;
@@ -239,6 +244,38 @@ export class EngineRequests {
       const current = this.#parts.partition(partition.id);
       if (current !== undefined) this.#parts.submit(current, input);
     });
+  }
+
+  /** Puts the events of an archived execution back, and then decides the command. The remover waits meanwhile. */
+  async #restore(input: CommandInput, { id, epoch }: Partition): Promise<void> {
+    const { restorer, log, clock } = this.#parts.ports;
+    const { executionId, request, reply } = input;
+    const release = this.#parts.hold(executionId);
+    try {
+      const loaded = await this.#parts.load(executionId);
+      const rejected =
+        loaded === undefined ? undefined : await restorer?.restore(loaded.state, request.principal.tenantId);
+      if (rejected !== undefined) input.reused = { rejected };
+      const current = this.#parts.partition(id);
+      const known = current?.executions.get(executionId);
+      // Memory may have the state of the tombstone alone. In use it stays, and the sender is told to try again.
+      if (known?.idle === true && known.committed !== undefined) current?.forgetEnded(known);
+      // Another owner may have removed the events again, so the sender asks it.
+      if (current?.epoch !== epoch) return release();
+      // Without an answer nobody holds it for ever.
+      const cancel = clock.after(HELD_MS, release);
+      this.#parts.submit(current, {
+        ...input,
+        reply: (answer, problem) => {
+          cancel();
+          release();
+          reply?.(answer, problem);
+        },
+      });
+    } catch (error) {
+      release();
+      log.warn({ err: error, execution_id: executionId }, 'an execution cannot be restored now');
+    }
   }
 
   /** The outputs that a fork copies from its source. Undefined when they cannot be read now. */

@@ -158,6 +158,7 @@ export class Engine {
       ownSubject: () => this.#own?.subject,
       overloaded: () => this.effects.retrying > settings.pendingEffects,
       load: (executionId) => this.load(executionId),
+      hold: (executionId) => this.#remover.hold(executionId),
       submit,
     });
     this.#published = new PublishedPositions({ ports, partitions: () => this.#partitions.all });

@@ -34,6 +34,8 @@ export class HistoryRemover {
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   #waiting = 0;
+  /** Executions that are being restored, with the number of requests for it. */
+  readonly #held = new Map<string, number>();
 
   constructor(parts: HistoryRemoverParts) {
     this.#parts = parts;
@@ -42,6 +44,19 @@ export class HistoryRemover {
   /** Deleted executions in this process's partitions that were not removed at the last check. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Leaves an execution alone until the returned function is called. */
+  hold(id: string): () => void {
+    this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      const left = (this.#held.get(id) ?? 1) - 1;
+      if (left > 0) this.#held.set(id, left);
+      else this.#held.delete(id);
+    };
   }
 
   start(): void {
@@ -87,7 +102,8 @@ export class HistoryRemover {
       });
       this.#waiting = found.length;
       for (let from = 0; from < due.length && !this.#stopped; from += BATCH) {
-        const removed = await store.removeHistory(due.slice(from, from + BATCH).map(({ id }) => id));
+        const ids = due.slice(from, from + BATCH).flatMap(({ id }) => (this.#held.has(id) ? [] : [id]));
+        const removed = ids.length === 0 ? [] : await store.removeHistory(ids);
         counters.removedExecutions += removed.length;
         this.#waiting -= removed.length;
         await new Promise<void>((resolve) => {

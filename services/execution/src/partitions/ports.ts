@@ -10,6 +10,7 @@ import type {
   Violation,
 } from '@batuta/contracts';
 import type { JsonMessage } from '@batuta/messaging';
+import type { Rejection, State } from '../domain/index.js';
 
 /** Time and timers of a process. A simulation provides its own. */
 export interface Clock {
@@ -288,7 +289,15 @@ export interface EnginePorts {
   readonly outputs?: OutputTaker;
   /** Undefined: tenants have no limits. */
   readonly starts?: OwnStarts | undefined;
+  /** Puts events of archived executions back. Undefined: nothing can be restored. */
+  readonly restorer?: HistoryRestorer | undefined;
   readonly log: EngineLog;
+}
+
+/** Puts the events of an archived execution back into the log. */
+export interface HistoryRestorer {
+  /** Returns why it cannot be done. Undefined when the command to restore it may be decided. Never rejects. */
+  restore(state: State, tenantId: string): Promise<Rejection | undefined>;
 }
 
 /** Takes what attempts say while they are made. */

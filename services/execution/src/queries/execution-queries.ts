@@ -115,6 +115,7 @@ interface SummaryRow {
   failed_attempts: number | null;
   current_steps: CurrentStep[] | null;
   parent_id: string | null;
+  restored_at: string | null;
 }
 
 interface ApprovalRow {
@@ -671,6 +672,7 @@ function summary(row: SummaryRow, failed: Failed): ExecutionSummary {
     ...(row.total_latency_ms === null ? {} : { totalLatencyMs: row.total_latency_ms }),
     ...(row.failure_code === null ? {} : { failure: shownFailure(failed, failureOf(row, row.failure_code)) }),
     ...(row.parent_id === null ? {} : { parentId: row.parent_id }),
+    ...(row.restored_at === null ? {} : { restoredAt: Number(row.restored_at) }),
     ...(row.current_steps === null ? {} : { currentSteps: row.current_steps }),
   };
 }

@@ -158,7 +158,7 @@ SELECT page.id, page.trace_id, page.config_id, page.config_name, page.status, pa
   failed.step_id AS failed_step_id, failed.code AS failure_code, failed.message AS failure_message,
   failed.retryable AS failure_retryable, run.step_name AS failed_step_name, run.agent_id AS failed_agent,
   run.retry_count + (run.started_at IS NOT NULL)::int AS failed_attempts, current.steps AS current_steps,
-  first.parent_id,
+  first.parent_id, restored.at AS restored_at,
   failed.step_id IS NULL OR EXISTS (
     SELECT FROM execution.orchestration_step_runs s WHERE s.execution_id = page.id AND s.version >= page.version
   ) AS failure_is_projected
@@ -168,10 +168,15 @@ LEFT JOIN LATERAL (
   WHERE e.execution_id = page.id AND e.version = 1
 ) AS first ON true
 LEFT JOIN LATERAL (
+  SELECT e.at, (e.data->>'endedVersion')::int AS ended_version FROM execution.events e
+  WHERE e.execution_id = page.id AND e.version = page.version AND e.type = 'ExecutionRestored'
+) AS restored ON page.wake_at IS NULL
+LEFT JOIN LATERAL (
   SELECT e.data->>'stepId' AS step_id, e.data->'failure'->>'code' AS code,
     left(e.data->'failure'->>'message', ${SHOWN_MESSAGE}) AS message, e.data->'failure'->'retryable' AS retryable
   FROM execution.events e
-  WHERE e.execution_id = page.id AND e.version = page.version AND e.type = 'ExecutionFailed'
+  WHERE e.execution_id = page.id AND e.version = coalesce(restored.ended_version, page.version)
+    AND e.type = 'ExecutionFailed'
 ) AS failed ON page.status = 'failed'
 LEFT JOIN LATERAL (
   SELECT s.step_name, s.agent_id, s.retry_count, s.started_at FROM execution.orchestration_step_runs s

@@ -21,6 +21,8 @@ export interface RetentionJobParts {
   /** Passes a command to the owner of its partition, which is this process. Undefined when there is no answer. */
   readonly command: (request: CommandRequest) => Promise<CommandReply | undefined>;
   readonly newId: () => string;
+  /** How long policies leave an execution alone that was restored from the archive. */
+  readonly restoredKeptMs: number;
   /** The pause after a pass over all executions. */
   readonly everyMs: number;
   /** The maximum number of deletions a second. */
@@ -57,6 +59,8 @@ interface EndedRow {
   readonly configId: string;
   readonly createdAt: string;
   readonly endedAt: string;
+  /** Null when it was not restored from the archive. */
+  readonly restoredAt: string | null;
 }
 
 interface Due extends Ended {
@@ -196,7 +200,10 @@ export class RetentionJob {
 
   #judge(measured: readonly Measured[], row: EndedRow): Due[] {
     const execution = { ...row, createdAt: Number(row.createdAt), endedAt: Number(row.endedAt) };
-    const found = judged(measured, execution, this.#parts.clock.now());
+    const now = this.#parts.clock.now();
+    // Else a policy would put away at once what somebody has just asked for.
+    if (row.restoredAt !== null && now < Number(row.restoredAt) + this.#parts.restoredKeptMs) return [];
+    const found = judged(measured, execution, now);
     return found === undefined ? [] : [{ ...execution, ...found }];
   }
 

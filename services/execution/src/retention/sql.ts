@@ -8,8 +8,10 @@ const time = (parameter: string): string => `(timestamptz 'epoch' + ${parameter}
  */
 export const ENDED_AFTER = `
 SELECT id, partition, version, status, config_id AS "configId", ${ms('created_at')} AS "createdAt",
-  ${ms('coalesce(completed_at, created_at)')} AS "endedAt"
-FROM execution.orchestration_executions
+  ${ms('coalesce(completed_at, created_at)')} AS "endedAt",
+  (SELECT e.at FROM execution.events e
+    WHERE e.execution_id = x.id AND e.version = x.version AND e.type = 'ExecutionRestored') AS "restoredAt"
+FROM execution.orchestration_executions x
 WHERE tenant_id = $1 AND (created_at, id) > (${time('$2')}, $3::uuid) AND created_at < ${time('$4')}
   AND wake_at IS NULL AND status <> 'deleted'
 ORDER BY created_at, id LIMIT $5`;

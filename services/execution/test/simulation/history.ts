@@ -430,6 +430,9 @@ export class History {
         if (!this.terminal) this.#violated('only what has ended is deleted', this.#status);
         if (event.data.events !== event.version - 1) this.#violated('a tombstone counts', `${event.data.events}`);
         return;
+      case 'ExecutionRestored':
+        this.#violated('only an archive restores, and a simulation has none', this.#status);
+        return;
       case 'ExecutionRetried':
         this.#retried = true;
         this.#status = this.#unmet.size > 0 ? 'pending' : 'running';

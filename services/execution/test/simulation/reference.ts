@@ -435,6 +435,7 @@ export class Reference {
         return true;
       // It does not change the result of the execution.
       case 'ExecutionDeleted':
+      case 'ExecutionRestored':
         return false;
       case 'ExecutionRetried':
         this.#retry(event);

@@ -31,6 +31,7 @@ type Control = Pick<
   | 'signal'
   | 'compensate'
   | 'deleteExecution'
+  | 'restore'
 >;
 
 /** What every command has in addition to its own fields. */
@@ -151,6 +152,17 @@ export class ControlController {
       ...(ifVersion === undefined ? {} : { ifVersion }),
     };
     return this.#command({ principal, id, query: {}, key }, { deleteExecution });
+  }
+
+  @RouteFor(operations.executions.restore)
+  restore(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
+  ): Promise<JsonObject> {
+    return this.#command({ principal, id, query, key }, { restore: reasonOf(body) });
   }
 
   @RouteFor(operations.executions.skip)

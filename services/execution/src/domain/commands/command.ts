@@ -119,6 +119,12 @@ export interface DeleteExecution extends CommandBase {
   /** The archive file that holds its events. */
   readonly archive?: string;
 }
+/** Makes a deleted execution readable again, whose events were put back from the archive before. */
+export interface RestoreExecution extends CommandBase {
+  readonly type: 'RestoreExecution';
+  readonly by?: string;
+  readonly reason?: string;
+}
 /** Outcome of one attempt, as its runner reports it. */
 export interface RecordResult extends CommandBase {
   readonly type: 'RecordResult';
@@ -214,6 +220,7 @@ export type Command =
   | RetryExecution
   | CompensateExecution
   | DeleteExecution
+  | RestoreExecution
   | RecordResult
   | RecordHeartbeat
   | RecordEvaluation

@@ -19,6 +19,7 @@ import { evaluationRequested } from './evaluation-requested.js';
 import { executionCancelled } from './execution-cancelled.js';
 import { executionCompleted } from './execution-completed.js';
 import { executionDeleted } from './execution-deleted.js';
+import { executionRestored } from './execution-restored.js';
 import { executionFailed } from './execution-failed.js';
 import { executionPaused } from './execution-paused.js';
 import { executionReopened } from './execution-reopened.js';
@@ -68,6 +69,7 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   ExecutionPaused: executionPaused,
   ExecutionReopened: executionReopened,
   ExecutionRescheduled: executionRescheduled,
+  ExecutionRestored: executionRestored,
   ExecutionResumed: executionResumed,
   ExecutionRetried: executionRetried,
   ExecutionStarted: executionStarted,

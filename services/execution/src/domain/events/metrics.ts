@@ -21,7 +21,18 @@ const EXECUTIONS: Metric = {
   name: 'batuta_executions_total',
   help: 'Executions that came to a status',
   labels: ['status'],
-  from: ['started', 'completed', 'failed', 'cancelled', 'paused', 'resumed', 'retried', 'compensation', 'deleted'],
+  from: [
+    'started',
+    'completed',
+    'failed',
+    'cancelled',
+    'paused',
+    'resumed',
+    'retried',
+    'compensation',
+    'deleted',
+    'restored',
+  ],
 };
 
 const EXECUTION_SECONDS: Metric = {

@@ -2,6 +2,7 @@ import type {
   BudgetExceeded,
   ControlView,
   ExecutionDeleted,
+  ExecutionRestored,
   ExecutionStatus,
   ExecutionStarted,
   Failure,
@@ -110,6 +111,8 @@ export interface State {
   readonly controls: List<ControlState> | undefined;
   /** Set when it was deleted. Then only the facts of the tombstone are reliable. */
   readonly deleted: { readonly at: number; readonly commandId: string; readonly facts: ExecutionDeleted } | undefined;
+  /** Set when it was restored from the archive. It is only read from then on. */
+  readonly restored: { readonly at: number; readonly facts: ExecutionRestored } | undefined;
   /** Signals that came before a step waited for them, newest first. */
   readonly keptSignals: List<KeptSignal> | undefined;
   /** Order of the newest command of its parent. 0 for none. */
@@ -164,6 +167,7 @@ export function initialState(config: CompiledConfig): State {
     commands: undefined,
     controls: undefined,
     deleted: undefined,
+    restored: undefined,
     keptSignals: undefined,
     commanded: 0,
     dependencies: undefined,
@@ -218,6 +222,7 @@ export function copyState(state: State): Next {
     commands: state.commands,
     controls: state.controls,
     deleted: state.deleted,
+    restored: state.restored,
     keptSignals: state.keptSignals,
     commanded: state.commanded,
     dependencies: state.dependencies,

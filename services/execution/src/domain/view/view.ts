@@ -7,6 +7,7 @@ import type {
   ExecutionView,
   JsonValue,
   StepStatus,
+  RestoredView,
   StepView,
 } from '@batuta/contracts';
 import { budgetOf, hasBudget } from '../budget/budget.js';
@@ -242,6 +243,19 @@ function childrenOf(state: State): { children?: ChildView[] } {
   return children.length === 0 ? {} : { children };
 }
 
+function restoredView({ restored }: State): { restored?: RestoredView } {
+  if (restored === undefined) return {};
+  const { archive, by, reason } = restored.facts;
+  return {
+    restored: {
+      at: restored.at,
+      archive,
+      ...(by === undefined ? {} : { by }),
+      ...(reason === undefined ? {} : { reason }),
+    },
+  };
+}
+
 /** The execution's view. Times are epoch milliseconds. */
 export function view(state: State): ExecutionView {
   const { started, config } = state;
@@ -290,6 +304,7 @@ export function view(state: State): ExecutionView {
     ...(started?.parent === undefined ? {} : { parent: started.parent }),
     ...childrenOf(state),
     ...dependenciesView(state),
+    ...restoredView(state),
     ...(started?.forkedFrom === undefined ? {} : { forkedFrom: started.forkedFrom }),
     ...(started?.forkedFromStepId === undefined ? {} : { forkedFromStepId: started.forkedFromStepId }),
     ...(state.pausedAt > 0 ? { pausedAt: state.pausedAt } : {}),

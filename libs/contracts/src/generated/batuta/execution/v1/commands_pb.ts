@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIugGCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IABIxCgZzaWduYWwYFCABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNlbmRTaWduYWxIABI+CgpyZXNjaGVkdWxlGBUgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXNjaGVkdWxlRXhlY3V0aW9uSAASOAoIc2NoZWR1bGUYHiABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlQ29tbWFuZEgAQgkKB2NvbW1hbmQi7QMKDlN0YXJ0RXhlY3V0aW9uEhEKCWNvbmZpZ19pZBgBIAEoCRIWCg5jb25maWdfdmVyc2lvbhgCIAEoBRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIQCgh0cmFjZV9pZBgEIAEoCRISCgpzZXNzaW9uX2lkGAUgASgJEhQKDGNhbGxiYWNrX3VybBgGIAEoCRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFAoMcmVxdWVzdF9oYXNoGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJEhAKCHN0YXJ0X2F0GAogASgBEi0KBGZvcmsYCyABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZvcmtTb3VyY2USEAoIcHJpb3JpdHkYDCABKAkSKAoGYnVkZ2V0GA0gASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiQwoKU2VuZFNpZ25hbBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoTUmVzY2hlZHVsZUV4ZWN1dGlvbhIQCghzdGFydF9hdBgBIAEoARIOCgZyZWFzb24YAiABKAkiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIlYKD0RlbGV0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKaWZfdmVyc2lvbhgCIAEoBRIOCgZwb2xpY3kYAyABKAkSDwoHYXJjaGl2ZRgEIAEoCSJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIrABCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgSGQoRZW5hYmxlX21vbml0b3JpbmcYBiABKAgSLgoFY2hpbGQYByABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoaWxkRmFjdHMiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IokCCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCRINCgV0b2tlbhgLIAEoCSJYCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkSFQoNb3duZXJfc3ViamVjdBgCIAEoCSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSKVAQoTQXR0ZW1wdENoZWNrUmVxdWVzdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg0KBXRva2VuGAQgASgJEhMKC2luY2FybmF0aW9uGAUgASgJEhMKC3JlZGVsaXZlcmVkGAYgASgIEg0KBWFsb25lGAcgASgIIlcKEUF0dGVtcHRDaGVja1JlcGx5Eg4KBndhbnRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDAoEaGVsZBgDIAEoCBIUCgxsb3N0X3J1bm5lcnMYBCABKAUioQEKDUF0dGVtcHRPdXRwdXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRINCgV0b2tlbhgEIAEoCRIMCgRmcm9tGAUgASgFEi4KBXBhcnRzGAYgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5PdXRwdXRQYXJ0EgsKA3J1bhgHIAEoCSJCCgpPdXRwdXRQYXJ0EgwKBGtpbmQYASABKAkSDAoEdGV4dBgCIAEoCRIKCgJpZBgDIAEoCRIMCgRuYW1lGAQgASgJIlAKEkF0dGVtcHRPdXRwdXRSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJEgwKBG5leHQYAyABKAUSDAoEZnVsbBgEIAEoCCJ9Cg9PdXRwdXRQdWJsaXNoZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEgwKBGZyb20YAyABKAUSLgoFcGFydHMYBCADKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLk91dHB1dFBhcnQSCgoCYXQYBSABKAEiigEKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAgSDQoFdG9rZW4YByABKAliBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_schedules, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIqIHCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IABIxCgZzaWduYWwYFCABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNlbmRTaWduYWxIABI+CgpyZXNjaGVkdWxlGBUgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXNjaGVkdWxlRXhlY3V0aW9uSAASOAoHcmVzdG9yZRgWIAEoCzIlLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdG9yZUV4ZWN1dGlvbkgAEjgKCHNjaGVkdWxlGB4gASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUNvbW1hbmRIAEIJCgdjb21tYW5kIu0DCg5TdGFydEV4ZWN1dGlvbhIRCgljb25maWdfaWQYASABKAkSFgoOY29uZmlnX3ZlcnNpb24YAiABKAUSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIdHJhY2VfaWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIUCgxjYWxsYmFja191cmwYBiABKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKDHJlcXVlc3RfaGFzaBgIIAEoCRITCgt0cmFjZXBhcmVudBgJIAEoCRIQCghzdGFydF9hdBgKIAEoARItCgRmb3JrGAsgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5Gb3JrU291cmNlEhAKCHByaW9yaXR5GAwgASgJEigKBmJ1ZGdldBgNIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0Eg4KBmVuZF90bxgeIAEoCRIsCgZwYXJlbnQYHyABKAsyHC5iYXR1dGEuY29tbW9uLnYxLlBhcmVudExpbmsSKwoFYWZ0ZXIYICADKAsyHC5iYXR1dGEuY29tbW9uLnYxLkRlcGVuZGVuY3kSDwoHd2FpdGVycxghIAMoCSI4CgpGb3JrU291cmNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgxmcm9tX3N0ZXBfaWQYAiABKAkiNQoPQ2FuY2VsRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgpjb21wZW5zYXRlGAIgASgIIi0KDlBhdXNlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRILCgNub3cYAiABKAgiIQoPUmVzdW1lRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCSIkChJUZXJtaW5hdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIisKCFNraXBTdGVwEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJImoKDkRlY2lkZUFwcHJvdmFsEg8KB3N0ZXBfaWQYASABKAkSEAoIYXBwcm92ZWQYAiABKAgSDwoHY29tbWVudBgDIAEoCRIkCgRkYXRhGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIkMKClNlbmRTaWduYWwSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIjcKE1Jlc2NoZWR1bGVFeGVjdXRpb24SEAoIc3RhcnRfYXQYASABKAESDgoGcmVhc29uGAIgASgJIiAKDlJldHJ5RXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCSIlChNDb21wZW5zYXRlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCSJWCg9EZWxldGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmlmX3ZlcnNpb24YAiABKAUSDgoGcG9saWN5GAMgASgJEg8KB2FyY2hpdmUYBCABKAkiIgoQUmVzdG9yZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkibAoMQ29tbWFuZFJlcGx5Ei8KCGFjY2VwdGVkGAEgASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5BY2NlcHRlZBIrCghyZWplY3RlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKwAQoIQWNjZXB0ZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIPCgd2ZXJzaW9uGAQgASgFEhAKCHJlcGVhdGVkGAUgASgIEhkKEWVuYWJsZV9tb25pdG9yaW5nGAYgASgIEi4KBWNoaWxkGAcgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5DaGlsZEZhY3RzIkQKDVJlc3VsdFJlcXVlc3QSMwoHcmVzdWx0cxgBIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlc3VsdCKJAgoNQXR0ZW1wdFJlc3VsdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEgoKAm9rGAQgASgIEiYKBm91dHB1dBgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAYgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYByABKAESEwoLZmluaXNoZWRfYXQYCCABKAESEQoJd29ya2VyX2lkGAkgASgJEhUKDWFnZW50X3ZlcnNpb24YCiABKAkSDQoFdG9rZW4YCyABKAkiWAoLUmVzdWx0UmVwbHkSMgoHcmVwbGllcxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlcGx5EhUKDW93bmVyX3N1YmplY3QYAiABKAkiHwoMQXR0ZW1wdFJlcGx5Eg8KB291dGNvbWUYASABKAkilQEKE0F0dGVtcHRDaGVja1JlcXVlc3QSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRINCgV0b2tlbhgEIAEoCRITCgtpbmNhcm5hdGlvbhgFIAEoCRITCgtyZWRlbGl2ZXJlZBgGIAEoCBINCgVhbG9uZRgHIAEoCCJXChFBdHRlbXB0Q2hlY2tSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJEgwKBGhlbGQYAyABKAgSFAoMbG9zdF9ydW5uZXJzGAQgASgFIqEBCg1BdHRlbXB0T3V0cHV0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDQoFdG9rZW4YBCABKAkSDAoEZnJvbRgFIAEoBRIuCgVwYXJ0cxgGIAMoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuT3V0cHV0UGFydBILCgNydW4YByABKAkiQgoKT3V0cHV0UGFydBIMCgRraW5kGAEgASgJEgwKBHRleHQYAiABKAkSCgoCaWQYAyABKAkSDAoEbmFtZRgEIAEoCSJQChJBdHRlbXB0T3V0cHV0UmVwbHkSDgoGd2FudGVkGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIMCgRuZXh0GAMgASgFEgwKBGZ1bGwYBCABKAgifQoPT3V0cHV0UHVibGlzaGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIMCgRmcm9tGAMgASgFEi4KBXBhcnRzGAQgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5PdXRwdXRQYXJ0EgoKAmF0GAUgASgBIooBChBBdHRlbXB0SGVhcnRiZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEAoIcHJvZ3Jlc3MYBCABKAESDwoHbWVzc2FnZRgFIAEoCRIMCgRsYXN0GAYgASgIEg0KBXRva2VuGAcgASgJYgZwcm90bzM", [file_batuta_common_v1_common, file_batuta_execution_v1_schedules, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -118,6 +118,12 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
     case: "reschedule";
   } | {
     /**
+     * @generated from field: batuta.execution.v1.RestoreExecution restore = 22;
+     */
+    value: RestoreExecution;
+    case: "restore";
+  } | {
+    /**
      * With this command execution_id is the schedule's id.
      *
      * @generated from field: batuta.execution.v1.ScheduleCommand schedule = 30;
@@ -207,6 +213,11 @@ export type CommandRequestJson = {
    * @generated from field: batuta.execution.v1.RescheduleExecution reschedule = 21;
    */
   reschedule?: RescheduleExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.RestoreExecution restore = 22;
+   */
+  restore?: RestoreExecutionJson;
 
   /**
    * With this command execution_id is the schedule's id.
@@ -939,6 +950,37 @@ export const DeleteExecutionSchema: GenMessage<DeleteExecution, {jsonType: Delet
   messageDesc(file_batuta_execution_v1_commands, 13);
 
 /**
+ * Brings the events of an archived execution back into the log, so that it can be read there.
+ *
+ * @generated from message batuta.execution.v1.RestoreExecution
+ */
+export type RestoreExecution = Message<"batuta.execution.v1.RestoreExecution"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Brings the events of an archived execution back into the log, so that it can be read there.
+ *
+ * @generated from message batuta.execution.v1.RestoreExecution
+ */
+export type RestoreExecutionJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.RestoreExecution.
+ * Use `create(RestoreExecutionSchema)` to create a new message.
+ */
+export const RestoreExecutionSchema: GenMessage<RestoreExecution, {jsonType: RestoreExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 14);
+
+/**
  * @generated from message batuta.execution.v1.CommandReply
  */
 export type CommandReply = Message<"batuta.execution.v1.CommandReply"> & {
@@ -977,7 +1019,7 @@ export type CommandReplyJson = {
  * Use `create(CommandReplySchema)` to create a new message.
  */
 export const CommandReplySchema: GenMessage<CommandReply, {jsonType: CommandReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 14);
+  messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
  * @generated from message batuta.execution.v1.Accepted
@@ -1072,7 +1114,7 @@ export type AcceptedJson = {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 15);
+  messageDesc(file_batuta_execution_v1_commands, 16);
 
 /**
  * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject).
@@ -1103,7 +1145,7 @@ export type ResultRequestJson = {
  * Use `create(ResultRequestSchema)` to create a new message.
  */
 export const ResultRequestSchema: GenMessage<ResultRequest, {jsonType: ResultRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 16);
+  messageDesc(file_batuta_execution_v1_commands, 17);
 
 /**
  * @generated from message batuta.execution.v1.AttemptResult
@@ -1240,7 +1282,7 @@ export type AttemptResultJson = {
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptResultJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 17);
+  messageDesc(file_batuta_execution_v1_commands, 18);
 
 /**
  * @generated from message batuta.execution.v1.ResultReply
@@ -1287,7 +1329,7 @@ export type ResultReplyJson = {
  * Use `create(ResultReplySchema)` to create a new message.
  */
 export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 18);
+  messageDesc(file_batuta_execution_v1_commands, 19);
 
 /**
  * @generated from message batuta.execution.v1.AttemptReply
@@ -1322,7 +1364,7 @@ export type AttemptReplyJson = {
  * Use `create(AttemptReplySchema)` to create a new message.
  */
 export const AttemptReplySchema: GenMessage<AttemptReply, {jsonType: AttemptReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 19);
+  messageDesc(file_batuta_execution_v1_commands, 20);
 
 /**
  * batuta.execution.<partition>.check: is this attempt still wanted?
@@ -1429,7 +1471,7 @@ export type AttemptCheckRequestJson = {
  * Use `create(AttemptCheckRequestSchema)` to create a new message.
  */
 export const AttemptCheckRequestSchema: GenMessage<AttemptCheckRequest, {jsonType: AttemptCheckRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 20);
+  messageDesc(file_batuta_execution_v1_commands, 21);
 
 /**
  * @generated from message batuta.execution.v1.AttemptCheckReply
@@ -1494,7 +1536,7 @@ export type AttemptCheckReplyJson = {
  * Use `create(AttemptCheckReplySchema)` to create a new message.
  */
 export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: AttemptCheckReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 21);
+  messageDesc(file_batuta_execution_v1_commands, 22);
 
 /**
  * batuta.execution.<partition>.output: partial output of a running attempt. It is answered after the parts are stored.
@@ -1597,7 +1639,7 @@ export type AttemptOutputJson = {
  * Use `create(AttemptOutputSchema)` to create a new message.
  */
 export const AttemptOutputSchema: GenMessage<AttemptOutput, {jsonType: AttemptOutputJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 22);
+  messageDesc(file_batuta_execution_v1_commands, 23);
 
 /**
  * A piece of partial output.
@@ -1672,7 +1714,7 @@ export type OutputPartJson = {
  * Use `create(OutputPartSchema)` to create a new message.
  */
 export const OutputPartSchema: GenMessage<OutputPart, {jsonType: OutputPartJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 23);
+  messageDesc(file_batuta_execution_v1_commands, 24);
 
 /**
  * @generated from message batuta.execution.v1.AttemptOutputReply
@@ -1741,7 +1783,7 @@ export type AttemptOutputReplyJson = {
  * Use `create(AttemptOutputReplySchema)` to create a new message.
  */
 export const AttemptOutputReplySchema: GenMessage<AttemptOutputReply, {jsonType: AttemptOutputReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 24);
+  messageDesc(file_batuta_execution_v1_commands, 25);
 
 /**
  * batuta.output.<execution>: partial output, published at once while somebody follows the execution. It may arrive before it is
@@ -1818,7 +1860,7 @@ export type OutputPublishedJson = {
  * Use `create(OutputPublishedSchema)` to create a new message.
  */
 export const OutputPublishedSchema: GenMessage<OutputPublished, {jsonType: OutputPublishedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 25);
+  messageDesc(file_batuta_execution_v1_commands, 26);
 
 /**
  * batuta.execution.<partition>.heartbeat: published, and answered when it has a reply subject.
@@ -1923,5 +1965,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 26);
+  messageDesc(file_batuta_execution_v1_commands, 27);
 
