@@ -5,7 +5,10 @@ const ageOf = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** The sources of every package with their outputs, as each tsconfig.build.json has them. Declarations have no output. */
 export function sources(root) {
-  const inside = (group) => readdirSync(join(root, group)).map((name) => join(root, group, name));
+  const inside = (group) =>
+    readdirSync(join(root, group), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => join(root, group, name));
   const packages = [...inside('libs'), ...inside('services'), join(root, 'cli'), join(root, 'bench')];
   return packages.flatMap((folder) => {
     const config = join(folder, 'tsconfig.build.json');
