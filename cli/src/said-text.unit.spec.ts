@@ -29,7 +29,7 @@ it('shows text as it comes, under a line for each step and kind, and says what i
   );
 });
 
-it('shows what a model thinks to who asks for it, and never what would steer a terminal', () => {
+it('shows the reasoning of a model on request, and never control characters', () => {
   const text = saidText({ reasoning: true });
   expect(text(part({ kind: 'reasoning', text: 'a\u001b[2Jb\tc' }))).toBe('[draft reasoning]\na[2Jb\tc');
 });

@@ -66,7 +66,7 @@ describe('agents that are made of a model, through the gateway', () => {
     await server.stop();
   }, 300_000);
 
-  it('are described as other agents are, and what is wrong with them is told with its place', async () => {
+  it('are described like other agents, and their mistakes are reported with their places', async () => {
     expect(expectStatus(await api.get('/api/v1/agents/counter'), 200)).toMatchObject({
       description: 'Counts things',
       input_schema: { required: ['things'] },
@@ -107,7 +107,7 @@ describe('agents that are made of a model, through the gateway', () => {
     expect(expectStatus(await put<Problem>('wrong', both), 400).errors).toMatchObject([{ path: '/llm' }]);
   });
 
-  it('work in an execution of their own, which the step names, and whose input is held against their schema', async () => {
+  it('work in an execution of their own, which the step names, and whose input is checked against their schema', async () => {
     await saveStep('count', { agent: 'counter' });
     const execution = await ends('count', { things: ['a'] });
     expect(execution).toMatchObject({ status: 'completed', output: { text: 'Seven.' } });
@@ -131,7 +131,7 @@ describe('agents that are made of a model, through the gateway', () => {
     expect(refused).toMatchObject({ status: 'failed', failure: { code: 'input_invalid' } });
   });
 
-  it('are asked anew after a change, and deleted only when nobody uses them', async () => {
+  it('are asked with their new settings after a change, and are deleted only when nothing uses them', async () => {
     server.says('You add', 0, 'Eight.');
     const changed = await api.call('PATCH', '/api/v1/agents/counter', { llm: { system: 'You add.' } });
     expect(expectStatus(changed, 200)).toMatchObject({ revision: 2 });
@@ -152,7 +152,7 @@ describe('agents that are made of a model, through the gateway', () => {
     expectStatus(await api.call('DELETE', '/api/v1/agents/lonely'), 200);
   });
 
-  it('call agents of models and configs, each call an execution, and are told what came of it', async () => {
+  it('call agents of models and configs, each call an execution, and get the results', async () => {
     await saveStep('double', { agent: 'echo', input: { doubled: '{% input.n * 2 %}' } });
     server.says('You delegate', 0, [
       { name: 'count', arguments: { things: ['x', 'y'] } },
@@ -179,7 +179,7 @@ describe('agents that are made of a model, through the gateway', () => {
     expect(inner.children?.map(({ config }) => config).toSorted()).toEqual(['agent/counter', 'double', 'double']);
   });
 
-  it('ask a human before a tool is called, who sees tool and arguments; what is declined is told to the model', async () => {
+  it('ask a human, who sees the tool and its arguments, before a call, and the model is told when it is declined', async () => {
     const tools = [
       { name: 'refund', agent: 'echo', approval: { approvers: ['grace'], when: 'call.input.amount > 10' } },
     ];
@@ -275,7 +275,7 @@ describe('agents that are made of a model, through the gateway', () => {
     expect(textOf(asked?.messages[1] as never)).toBe('I was charged twice');
   });
 
-  it('never reach what is another tenant’s, and a result of a tool opens nothing', async () => {
+  it('never reach anything of another tenant, also not through the result of a tool', async () => {
     const other = await userKey({ user_id: 'eve', role: 'admin', tenant_id: 'other' });
     const name = (body: unknown) => other.call<Problem>('PUT', '/api/v1/agents/thief', body);
     const stolen = {

@@ -64,7 +64,7 @@ describe('the pool of an agent', () => {
     }
   });
 
-  it('stays with those who had agents in it before, and others are refused', async () => {
+  it('stays with the tenants that had agents in it before, and is refused to others', async () => {
     const client = new pg.Client({ connectionString: under.databaseUrl });
     await client.connect();
     try {
@@ -113,7 +113,7 @@ describe('a merge patch of an agent', () => {
       ...more,
     });
 
-  it('changes what it names, goes into schemas, and null takes a field away', async () => {
+  it('changes the fields that it names, also within schemas, and removes a field with null', async () => {
     await put('patched', {
       pool: 'patched-pool',
       description: 'old',
@@ -133,7 +133,7 @@ describe('a merge patch of an agent', () => {
     expect((await get('patched')).agent).toEqual(second.agent);
   });
 
-  it('is refused with what is wrong, of an agent that is not there, and to who may not', async () => {
+  it('is refused with the mistakes, for an unknown agent, and without the role', async () => {
     await put('patched-wrong', { pool: 'patched-pool' });
     expect((await patch('patched-wrong', { pool: null })).refused?.violations).toMatchObject([{ path: '/pool' }]);
     expect((await patch('patched-wrong', { colour: 1 })).refused?.violations).toMatchObject([{ path: '/colour' }]);
@@ -222,7 +222,7 @@ describe('get and list', () => {
 });
 
 describe('agents in configs', () => {
-  it('takes a config with a registered agent of its own tenant only', async () => {
+  it('must be registered agents of the config’s own tenant', async () => {
     await put('local', { pool: 'p' });
     await createConfig(under, admin, using('uses local', 'local'));
     const other = await under.client.request<ConfigReply>(operations.configs.create.subject, {

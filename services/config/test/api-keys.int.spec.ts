@@ -53,7 +53,7 @@ describe('the first start', () => {
     expect(rows).toEqual([{ key_hash: hashKey(secrets[1] ?? '') }]);
   });
 
-  it('writes it to a file that its owner alone can read, whatever stood there', async () => {
+  it('writes it to a file that only its owner can read, and replaces an older file', async () => {
     const database = await createTestDatabase();
     const folder = await mkdtemp(join(tmpdir(), 'batuta-key-'));
     const file = join(folder, 'admin.key');
@@ -66,7 +66,7 @@ describe('the first start', () => {
     await database.drop();
   });
 
-  it('lets who has the database make another admin key', async () => {
+  it('lets somebody with access to the database make another admin key', async () => {
     const secret = await createAdminKey(under.databaseUrl, { tenantId: 'rescued' });
     expect((await authenticate(secret)).principal).toMatchObject({ tenantId: 'rescued', role: 'admin' });
     await expect(createAdminKey(under.databaseUrl, { tenantId: 'No Good' })).rejects.toThrow(TypeError);
@@ -89,7 +89,7 @@ describe('keys', () => {
     expect(JSON.stringify(list)).not.toContain((made.secret ?? '').slice(14));
   });
 
-  it('lists keys by pages, each once, and refuses what is no cursor of them', async () => {
+  it('lists keys in pages, each once, and refuses an invalid cursor', async () => {
     const as = principal('paged');
     for (let n = 1; n <= 5; n += 1) await create(as, { role: 'viewer', userId: `user-${n}` });
     const page = (more: { limit?: number; cursor?: string }) =>
@@ -154,7 +154,7 @@ describe('keys', () => {
     expect(refused?.violations?.map((violation) => violation.path)).toContain(path);
   });
 
-  it('lets an admin of the tenant default alone reach into other tenants', async () => {
+  it('lets only an admin of the tenant default reach into other tenants', async () => {
     const made = await create(principal('default'), { tenantId: 'new-tenant', role: 'admin' });
     expect((await authenticate(made.secret ?? '')).principal?.tenantId).toBe('new-tenant');
     const about = (pattern: string, as: Principal): Promise<ApiKeyReply> =>

@@ -108,7 +108,7 @@ describe('create, get, resolve and version', () => {
     expect(older.versions.map(({ version }) => version)).toEqual([1]);
   });
 
-  it('answers a change only when no lease holds what was before', async () => {
+  it('answers a change only when no lease on the old version is left', async () => {
     const tenant = principal('leases');
     await allowGlobal('leases', true);
     const owner = principal(DEFAULT_TENANT, 'admin');
@@ -251,7 +251,7 @@ describe('a merge patch', () => {
   const patch = (id: string, definition: JsonValue, more: object = {}) =>
     ask(operations.configs.update.subject, me, { id, definition, merge: true, ...more });
 
-  it('changes what it names and keeps the rest, in both forms', async () => {
+  it('changes the fields that it names and keeps the rest, in both forms', async () => {
     const made = await createConfig(under, me, {
       ...simpleConfig('patched'),
       description: 'before',
@@ -269,7 +269,7 @@ describe('a merge patch', () => {
     expect(second.config?.definition.steps).toEqual(made.definition.steps);
   });
 
-  it('is refused with the mistakes of what it would make, by the places of what was sent', async () => {
+  it('is refused with the mistakes of its result, at their places in the patch', async () => {
     const made = await createConfig(under, me, simpleConfig('patched wrong'));
     const flat = await patch(made.id, { steps: [{ id: 'a', name: 'A' }], colour: 1 });
     expect(flat.refused?.violations?.map(({ path }) => path)).toEqual(['/steps/0/agent', '/colour']);
@@ -414,7 +414,7 @@ describe('list', () => {
   const me = principal('lists', 'admin', 'ann');
   const names = (reply: ListConfigsReply) => reply.configs.map(({ definition }) => definition.name);
 
-  it('passes over as many as it says, and counts all that match', async () => {
+  it('leaves out as many as the offset says, and counts all that match', async () => {
     const counted = principal('counted');
     for (const name of ['c1', 'c2', 'c3', 'other']) await createConfig(under, counted, simpleConfig(name));
     const names = async (request: object): Promise<{ names: string[]; total: number | undefined }> => {
@@ -688,7 +688,7 @@ describe('PostgreSQL', () => {
     );
   });
 
-  it('refuses to change a version, whoever asks', async () => {
+  it('refuses every change of a version', async () => {
     const client = new pg.Client({ connectionString: under.databaseUrl });
     await client.connect();
     try {

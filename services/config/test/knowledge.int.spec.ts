@@ -149,7 +149,7 @@ describe('search', () => {
       expect(await found('server')).toContain('ids.md');
     });
 
-    it('does not find an identifier that is excluded, nor one whose parts stand apart', async () => {
+    it('does not find an excluded identifier, or one whose parts are not together', async () => {
       expect(await found('error -foo.png')).toEqual(['created.md']);
       expect(await found('error -error.log')).toEqual(['created.md']);
       expect(await found('"example org"')).toEqual(['ids.md']);
@@ -267,7 +267,7 @@ describe('search', () => {
 describe('documents', () => {
   const editor = principal('editors', 'operator');
 
-  it('leaves what is the same untouched and replaces what changed', async () => {
+  it('leaves equal documents untouched and replaces changed ones', async () => {
     const first = await put('a.md', '# One\n\nalpha', {}, editor);
     expect(first).toMatchObject({ unchanged: false, document: { title: 'One', passages: 1 } });
     expect(await put('a.md', '# One\n\nalpha', {}, editor)).toEqual({

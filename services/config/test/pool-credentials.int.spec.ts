@@ -192,7 +192,7 @@ describe('credentials of a pool', () => {
     expect(await get(ADMIN)).toEqual(revoked);
   });
 
-  it('that are revoked cut off who has them, and nobody else, also when the server has lost its files', async () => {
+  it('disconnect their own workers and no others when they are revoked, also when the server has lost its files', async () => {
     const [one, two] = [await create(ADMIN, { pool: 'text' }), await create(ADMIN, { pool: 'text' })];
     const [cut, kept] = [await connectWith(one.file), await connectWith(two.file)];
     const id = one.credentials?.id ?? '';

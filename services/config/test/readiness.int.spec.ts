@@ -104,7 +104,7 @@ describe('the config service as a process', () => {
     await eventually(authenticate, LIMIT);
   });
 
-  it('ends with 1 and says why when nobody could ask it any more', async () => {
+  it('ends with 1 and the reason when no request could reach it any more', async () => {
     const { child: process } = await start();
     proxy.tell(
       PATTERNS,

@@ -111,7 +111,7 @@ describe('secrets', () => {
     expect((await resolve('default', ['MINE'])).values).toEqual({ MINE: VALUE });
   });
 
-  it('are given to nothing that is not recorded, once an hour for each user and value', async () => {
+  it('are given out only after their use is recorded, once an hour for each user and value', async () => {
     const made = await put('USED', { value: VALUE });
     const executionId = randomUUID();
     const uses = async (more: Partial<ListAuditRequest> = {}, as: Principal = me): Promise<AuditEntry[]> => {
@@ -206,7 +206,7 @@ describe('secrets', () => {
     expect(refused?.violations?.map(({ path, code }) => `${path} ${code}`)).toEqual([mistake]);
   });
 
-  it('cannot be put in the place of another in the database', async () => {
+  it('cannot be used in place of another one in the database', async () => {
     await put('ONE', { value: VALUE });
     await put('TWO', { value: 'another value' });
     await put('ONE', { value: VALUE }, other);
@@ -257,7 +257,7 @@ describe('secrets', () => {
 });
 
 describe('the key of secrets', () => {
-  it('is replaced: the new one is added, everything is encrypted anew at a start, and the old one goes', async () => {
+  it('is replaced: the new one is added, a start encrypts everything again, and the old one is removed', async () => {
     const [db, nats] = await Promise.all([createTestDatabase(), startTestNats()]);
     const quiet = createLogger({ service: 'config', level: 'silent' });
     const [old, fresh] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];

@@ -69,7 +69,7 @@ describe('settings of tenants', () => {
     }
   });
 
-  it('are read and set by nobody else', async () => {
+  it('cannot be read or set by others', async () => {
     for (const as of [principal('acme', 'operator'), principal('acme', 'viewer')]) {
       expect((await set({ global_configs: true }, as)).refused?.code).toBe('forbidden');
       expect((await read(as)).refused?.code).toBe('forbidden');

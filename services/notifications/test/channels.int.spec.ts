@@ -264,7 +264,7 @@ describe('SMS', () => {
 });
 
 describe('the inbox', () => {
-  it('keeps a notification for whoever started the execution until it is acknowledged', async () => {
+  it('keeps a notification for the user who started the execution until it is acknowledged', async () => {
     const configId = await configWith({ type: 'websocket' });
     const notices = await noticesToAda();
     const execution = ended(configId);
@@ -343,7 +343,7 @@ describe('the inbox', () => {
     ]);
   });
 
-  it('acknowledges for each user what is theirs, also when many do it at once', async () => {
+  it('acknowledges each user’s own notifications, also for many users at once', async () => {
     const configId = test.engine.addConfig();
     const users = Array.from({ length: 20 }, (_, index) => `user-${index}`);
     for (const to of users) await create({ config_id: configId, type: 'websocket', events: ['completed'], to });

@@ -42,7 +42,7 @@ const deleted = (executionId: string): void =>
   test.engine.append(executionId, 'ExecutionDeleted', { tenantId: 'default', events: 2, status: 'completed' });
 
 describe('of an execution that was deleted', () => {
-  it('nothing is kept: neither what was delivered, nor what waits, nor what inboxes have', async () => {
+  it('nothing stays: no delivery, no waiting delivery and no entry of an inbox', async () => {
     await test.start();
     const config = test.engine.addConfig();
     await create({ type: 'webhook', config_id: config, events: ['completed'], callback_url: `${receiver.url}/told` });
@@ -59,7 +59,7 @@ describe('of an execution that was deleted', () => {
     expect(await kept(stays)).toEqual(before);
   });
 
-  it('it is deleted too while nobody wants to hear of anything, and when it comes late', async () => {
+  it('everything is deleted too while no callback wants notifications, and when the event comes late', async () => {
     const config = test.engine.addConfig();
     await test.start();
     const gone = test.engine.start(config, { partition: 1, callbackUrl: `${receiver.url}/short` });

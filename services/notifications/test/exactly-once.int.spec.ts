@@ -181,7 +181,7 @@ describe('deliveries', () => {
 });
 
 describe('a dead endpoint', () => {
-  it('delays nobody else, and its own deliveries wait until it works', async () => {
+  it('delays no other destination, and its own deliveries wait until it works', async () => {
     await test.start({
       BATUTA_NOTIFICATIONS_CONCURRENCY: '3',
       BATUTA_NOTIFICATIONS_DESTINATION_CONCURRENCY: '2',

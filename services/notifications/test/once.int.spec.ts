@@ -69,7 +69,7 @@ describe('a request under an idempotency key', () => {
 });
 
 describe('a callback', () => {
-  it('is changed and deleted only by who knows its newest entity tag', async () => {
+  it('is changed and deleted only with its newest entity tag', async () => {
     const made = await ask<CallbackReply>(operations.callbacks.create.subject, { body: body(test.engine.addConfig()) });
     const id = made.callback?.id;
     const ifMatch = (tag = '') => ({ id, preconditions: { ifMatch: { tags: [tag] } } });

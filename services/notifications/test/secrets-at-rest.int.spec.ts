@@ -59,7 +59,7 @@ describe('signing secrets in the database', () => {
     }
   }
 
-  it('are in the clear without a key, as those of an installation before', async () => {
+  it('are in the clear without a key, as in an older installation', async () => {
     await running([], async () => {
       configId = test.engine.addConfig();
       const made = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
@@ -91,7 +91,7 @@ describe('signing secrets in the database', () => {
     for (const each of await stored()) expect(each).toMatch(/^enc1\./);
   });
 
-  it('are encrypted anew when the key is replaced; then the old key is not needed', async () => {
+  it('are encrypted again when the key is replaced, and then need no old key', async () => {
     const before = await stored();
     await running([current, old], expectSigned);
     const after = await stored();
@@ -101,7 +101,7 @@ describe('signing secrets in the database', () => {
     expect(await stored()).toEqual(after);
   });
 
-  it('that no key can read fail their webhooks with the reason, which come when the key is back', async () => {
+  it('that no key can read make their webhooks fail with the reason until the key is back', async () => {
     const execution = await running([old], async () => {
       const started = test.engine.start(configId);
       test.engine.tell(started, 'completed');
@@ -217,7 +217,7 @@ describe('headers of callbacks in the database', () => {
     expect(await dump()).toContain('enc1.');
   });
 
-  it('that were waiting in a delivery of the version before are sent all the same', async () => {
+  it('that waited in a delivery of the version before are sent', async () => {
     receiver.answer = () => ({ status: 503 });
     let execution = '';
     await running([old], async () => {
@@ -236,7 +236,7 @@ describe('headers of callbacks in the database', () => {
     expect(await dump()).not.toContain('of before');
   });
 
-  it('are encrypted anew when the key is replaced; then the old key is not needed', async () => {
+  it('are encrypted again when the key is replaced, and then need no old key', async () => {
     const before = await dump();
     await running([current, old], () => expectSent(end()));
     const stored = /enc1\.[0-9a-f]{16}\.[\w-]+/g;
@@ -247,7 +247,7 @@ describe('headers of callbacks in the database', () => {
     await running([current], () => expectSent(end()));
   });
 
-  it('that no key can read are shown to nobody and fail their webhooks, which come when the key is back', async () => {
+  it('that no key can read are not shown, and their webhooks fail until the key is back', async () => {
     const execution = await running([old], async () => {
       expect(await shownHeaders()).toEqual({ authorization: '***', 'x-team': '***' });
       const started = end();

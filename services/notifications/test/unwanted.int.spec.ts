@@ -72,8 +72,8 @@ const kept = async (): Promise<string[]> =>
 const start = (more: Parameters<UnderTest['engine']['start']>[1] = {}): string =>
   test.engine.start(test.engine.addConfig(), more);
 
-describe('while nobody wants to hear of anything', () => {
-  it('nothing is kept of executions, and nothing is asked', async () => {
+describe('while no callback wants notifications', () => {
+  it('no facts of executions are stored, and the execution service is not asked', async () => {
     await test.start();
     for (let count = 0; count < 8; count += 1) {
       const execution = start();
@@ -86,7 +86,7 @@ describe('while nobody wants to hear of anything', () => {
     expect(test.engine.startsAsked).toEqual([]);
   });
 
-  it('one statement moves the cursors of a pass, whatever was read', async () => {
+  it('one statement moves the cursors of a pass, for all events that were read', async () => {
     const statements: string[] = [];
     const settings = loadNotificationsSettings(test.env);
     const dataSource = notificationsDataSource({ databaseUrl: new Secret(test.database.url), connections: 2 });
@@ -138,7 +138,7 @@ describe('while nobody wants to hear of anything', () => {
   });
 });
 
-describe('when nobody has wanted to hear of anything for some passes', () => {
+describe('when no callback has wanted notifications for some passes', () => {
   const events = ['started', 'paused', 'completed'];
 
   /** Executions come and go until only starts that name a callback_url are read. */
@@ -158,7 +158,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     await quieten();
   });
 
-  it('the cursors move on without what passes them being read', async () => {
+  it('the cursors move past events without reading them', async () => {
     const from = test.engine.quietReadings.length;
     for (let count = 0; count < 5; count += 1) {
       const execution = start({ partition: count % 4 });
@@ -192,7 +192,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     await quieten();
   });
 
-  it('a callback hears of all that happens after it was made', async () => {
+  it('a callback gets every event that comes after it was made', async () => {
     const configId = test.engine.addConfig();
     const running = test.engine.start(configId, { partition: 0 });
     await allRead();
@@ -205,7 +205,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     });
   });
 
-  it('a callback of one execution hears of it', async () => {
+  it('a callback of one execution gets its events', async () => {
     const execution = start({ partition: 3 });
     await allRead();
     await create({ execution_id: execution, events, callback_url: `${receiver.url}/own` });
@@ -262,8 +262,8 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
   });
 });
 
-describe('an execution of which nothing was kept', () => {
-  it('is told of with all that its start said, once its config has a callback, and is asked for once', async () => {
+describe('an execution without stored facts', () => {
+  it('is notified with all facts of its start when its config gets a callback, and the facts are asked for once', async () => {
     await test.start();
     const configId = test.engine.addConfig();
     const running = Array.from({ length: 3 }, () => test.engine.start(configId, { partition: 0, userId: 'grace' }));
@@ -299,7 +299,7 @@ describe('an execution of which nothing was kept', () => {
     await remove(id);
   });
 
-  it('is told of once it has a callback of its own, and no other is kept for that', async () => {
+  it('is notified when it gets a callback of its own, and no facts of other executions are stored for that', async () => {
     await test.start();
     const [wanted, other] = [start({ partition: 0 }), start({ partition: 0 })];
     await allRead();
@@ -325,7 +325,7 @@ describe('an execution of which nothing was kept', () => {
     await eventually(() => expect(toldAt('/own')).toHaveLength(3));
   });
 
-  it('is told of although what was kept with its own callback is gone', async () => {
+  it('is notified although the facts stored with its own callback are gone', async () => {
     await test.start();
     const execution = start();
     await allRead();
@@ -336,7 +336,7 @@ describe('an execution of which nothing was kept', () => {
     expect(await kept()).toEqual([execution]);
   });
 
-  it('cannot be told of to another tenant, whose callbacks belong to the same global config', async () => {
+  it('is not notified to another tenant whose callbacks belong to the same global config', async () => {
     await test.start();
     const configId = test.engine.addConfig('other');
     const theirs = test.engine.start(configId, { partition: 0 });
@@ -386,7 +386,7 @@ describe('an execution of which nothing was kept', () => {
     },
   );
 
-  it('that nobody knows stops no cursor, and is counted', async () => {
+  it('is counted and does not stop a cursor when the log does not know it', async () => {
     const { opsUrl } = await test.start({}, { opsServer: true });
     const counted = async (): Promise<number> => {
       const metrics = await (await fetch(`${opsUrl}/metrics`)).text();
@@ -407,7 +407,7 @@ describe('an execution of which nothing was kept', () => {
     expect((await counted()) - before).toBe(1);
   });
 
-  it('is told of once by several replicas', async () => {
+  it('is notified once by several replicas', async () => {
     await Promise.all([test.start(), test.start()]);
     test.engine.notices = 2;
     const configId = test.engine.addConfig();
@@ -431,7 +431,7 @@ describe('an execution of which nothing was kept', () => {
 });
 
 describe('the short form', () => {
-  it('is kept from the start of its execution on, and nothing of the others', async () => {
+  it('stores facts from the start of its execution on, and none of other executions', async () => {
     await test.start();
     const short = start({ callbackUrl: `${receiver.url}/short`, partition: 0 });
     const others = [start({ partition: 0 }), start({ partition: 1 })];
@@ -446,7 +446,7 @@ describe('the short form', () => {
     expect(test.engine.startsAsked).toEqual([]);
   });
 
-  it('is called at every end of an execution that is retried, also when what was kept of it is gone', async () => {
+  it('is called at every end of an execution that is retried, also when the stored facts are gone', async () => {
     await test.start();
     const short = start({ callbackUrl: `${receiver.url}/short` });
     const told: [string, string][] = [];

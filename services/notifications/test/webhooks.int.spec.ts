@@ -216,7 +216,7 @@ describe('webhooks', () => {
     expect(JSON.parse(receiver.received[0]!.body)).toEqual({ text: 'incident', answer: 42 });
   });
 
-  it('makes a dead letter of what is exhausted, and drives it again on request with the same id', async () => {
+  it('makes a dead letter when retries are used up, and sends it again on request with the same id', async () => {
     const configId = test.engine.addConfig();
     await create({ config_id: configId, events: ['completed'], callback_url: `${receiver.url}/dead`, max_retries: 1 });
     receiver.answer = () => ({ status: 500, body: 'x'.repeat(200_000) });

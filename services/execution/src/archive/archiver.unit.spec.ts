@@ -70,7 +70,7 @@ describe('archiving', () => {
     expect(read).toEqual([bundles.a, bundles.b]);
   });
 
-  it('holds nothing that has another version than was judged, is of another tenant, or is gone', async () => {
+  it('leaves out executions that have another version, are of another tenant, or are gone', async () => {
     const bundles = { a: bundle('a', 3), b: bundle('b', 2, 'other') };
     const wanted = ['a', 'b', 'c'].map((id) => ({ id, version: 2 }));
     expect(await archiver(bundles, memory()).archive(TENANT, wanted, always)).toMatchObject({ held: new Set() });
@@ -79,7 +79,7 @@ describe('archiving', () => {
     expect(store.files.size).toBe(0);
   });
 
-  it('tells which execution is not what was committed', async () => {
+  it('names the execution whose events are not those that were committed', async () => {
     const bad = bundle('a', 3).map((line) => line.replace('"command_id":"c2"', '"command_id":"x"'));
     const short = bundle('b', 3).filter((line) => !line.includes('"version":3'));
     const wanted = ['a', 'b', 'c'].map((id) => ({ id, version: 3 }));
@@ -99,7 +99,7 @@ describe('archiving', () => {
     expect(store.files.size).toBe(0);
   });
 
-  it('looks at no more once it is told to stop', async () => {
+  it('stops reading when it is told to stop', async () => {
     const bundles = { a: bundle('a', 1), b: bundle('b', 1) };
     const wanted = ['a', 'b'].map((id) => ({ id, version: 1 }));
     let asked = 0;

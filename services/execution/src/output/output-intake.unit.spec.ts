@@ -62,7 +62,7 @@ class Table {
   }
 }
 
-describe('what attempts say', () => {
+describe('partial output of attempts', () => {
   const intakes: OutputIntake[] = [];
   afterEach(() => Promise.all(intakes.splice(0).map((intake) => intake.stop())));
 
@@ -92,7 +92,7 @@ describe('what attempts say', () => {
     return { shown, send, intake };
   };
 
-  it('stores and shows parts once, whatever comes twice or too early, and says from where to go on', async () => {
+  it('stores and shows each part once, even if parts come twice or too early, and answers where to continue', async () => {
     const table = new Table();
     const { shown, send } = make(table);
     expect(await send(1, ['a', 'b'])).toEqual({ wanted: true, next: 3 });
@@ -112,7 +112,7 @@ describe('what attempts say', () => {
     ]);
   });
 
-  it('goes on where another owner was, with what that one has stored', async () => {
+  it('continues after the parts that another owner has stored', async () => {
     const table = new Table();
     await make(table).send(1, ['a', 'b', 'c']);
     const { send } = make(table);
@@ -121,7 +121,7 @@ describe('what attempts say', () => {
     expect(table.text()).toBe('|abcd');
   });
 
-  it('puts a new run behind the one before, which has nothing more to say', async () => {
+  it('puts a new run after the one before, and accepts no more of that one', async () => {
     const table = new Table();
     const { send } = make(table);
     await send(1, ['old ', 'words']);
@@ -135,7 +135,7 @@ describe('what attempts say', () => {
     expect(table.text()).toBe('|old words|new words');
   });
 
-  it('wants nothing of an attempt or an execution that is over, and does not answer while nobody can tell', async () => {
+  it('wants no output of an attempt or execution that is over, and does not answer while that is not known', async () => {
     const table = new Table();
     expect(await make(table, { value: false }).send(1, ['a'])).toEqual({ wanted: false, reason: 'stale' });
     const unknown = { value: undefined as boolean | undefined };
@@ -166,7 +166,7 @@ describe('what attempts say', () => {
     expect(table.text()).toBe('|ab');
   });
 
-  it('answers only what is stored, and stores it when the database is back', async () => {
+  it('answers only after storing, and stores the parts when the database is back', async () => {
     const table = new Table();
     const { shown, send } = make(table);
     await send(1, ['a']);
@@ -179,7 +179,7 @@ describe('what attempts say', () => {
     expect(table.text()).toBe('|ab');
   });
 
-  it('keeps a bounded amount of one attempt', async () => {
+  it('keeps a limited amount of one attempt', async () => {
     const table = new Table();
     const { send } = make(table);
     const large = 'x'.repeat(60_000);
@@ -193,7 +193,7 @@ describe('what attempts say', () => {
     expect(table.text().length).toBeLessThanOrEqual(1024 * 1024 + 1);
   });
 
-  it('takes a bounded number of runs of one attempt, whoever owns the partition', async () => {
+  it('accepts a limited number of runs of one attempt, over all owners of the partition', async () => {
     const table = new Table();
     const { send } = make(table);
     for (let n = 0; n < 100; n += 1) expect(await send(1, ['x'], { run: `run${n}` })).toMatchObject({ wanted: true });
@@ -203,7 +203,7 @@ describe('what attempts say', () => {
     expect(table.rows).toHaveLength(201);
   });
 
-  it('takes no new run of an attempt that is full', async () => {
+  it('accepts no new run of an attempt that is full', async () => {
     const table = new Table();
     const { send } = make(table);
     for (let from = 1; ; from += 1) {
@@ -216,7 +216,7 @@ describe('what attempts say', () => {
     expect(table.rows).toHaveLength(length);
   });
 
-  it('lets tenants take turns: a batch holds parts of both', async () => {
+  it('lets tenants take turns, so a batch has parts of both', async () => {
     const table = new Table();
     const { send } = make(table);
     const many = Array.from({ length: 200 }, () => 'x');

@@ -26,7 +26,7 @@ describe('decodeCommand', () => {
     });
   });
 
-  it('takes a decision; false is what is left out, and null is data', () => {
+  it('reads a decision: a missing field is false, and null is data', () => {
     const decided = decodeCommand(command({ decideApproval: { stepId: 'a', data: null, comment: 'x'.repeat(3_000) } }));
     expect(decided.decideApproval).toEqual({ stepId: 'a', approved: false, data: null, comment: 'x'.repeat(2_000) });
   });
@@ -101,7 +101,7 @@ describe('decodeResults', () => {
     expect(() => decodeResults(result(changes))).toThrow(message);
   });
 
-  it('refuses what is no result and says where', () => {
+  it('refuses an invalid result and says where it is wrong', () => {
     expect(() => decodeResults(bytes({ results: [7] }))).toThrow('results[0] must be an object');
   });
 });

@@ -43,7 +43,7 @@ describe('the executions that somebody follows', () => {
     expect(['a', 'e', 'f'].map((id) => executions.has(id))).toEqual([false, true, true]);
   });
 
-  it('refuse what is no message', () => {
+  it('refuse a message that is not valid', () => {
     expect(() => followed().executions.heard('no JSON')).toThrow(SyntaxError);
   });
 });

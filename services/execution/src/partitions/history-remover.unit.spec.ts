@@ -27,7 +27,7 @@ function steppedClock(): { readonly clock: Clock; readonly step: () => Promise<v
   };
 }
 
-describe('removing what is deleted', () => {
+describe('removing deleted executions', () => {
   it('waits for the effects of its events, which the next owner would read from them', async () => {
     const partition = new Partition(
       { partition: 1, owner: 'one', ownerAlive: true, epoch: 1, lastPosition: 0, publishedPosition: 0 },

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { compile, initialState } from '../domain/index.js';
 import { Partition } from './partition.js';
 
-describe('what a partition says is done', () => {
+describe('the published position of a partition', () => {
   const partition = (): Partition =>
     new Partition(
       { partition: 1, owner: 'one', ownerAlive: true, epoch: 1, lastPosition: 0, publishedPosition: 0 },
@@ -22,7 +22,7 @@ describe('what a partition says is done', () => {
     expect([one.effectsDone, one.openTickets]).toEqual([9, 0]);
   });
 
-  it('takes no more memory while an effect hangs and others come and go behind it', () => {
+  it('needs no more memory while one effect hangs and later ones are done', () => {
     const one = partition();
     const hanging = one.openTicket(1);
     for (let position = 2; position <= 1_000; position++) one.close(one.openTicket(position));
@@ -45,7 +45,7 @@ describe('executions that a partition evicts', () => {
       0,
     );
 
-  it('have who waits for their end back when they are read again', () => {
+  it('still know the subject to tell of their end when they are read again', () => {
     const one = partition();
     evicted(one, 'a', 'end.a');
     evicted(one, 'b');
@@ -54,7 +54,7 @@ describe('executions that a partition evicts', () => {
     expect(one.add('b').endSubject).toBeUndefined();
   });
 
-  it('leave nothing of their states with those who still name them', () => {
+  it('leave no state in memory with objects that still refer to them', () => {
     const one = partition();
     const execution = one.add('a');
     const state = initialState(
@@ -67,14 +67,14 @@ describe('executions that a partition evicts', () => {
     expect(one.executions.has('a')).toBe(false);
   });
 
-  it('have it once: what was told meanwhile is not told again', () => {
+  it('forget the subject when they are evicted again without one', () => {
     const one = partition();
     evicted(one, 'a', 'end.a');
     evicted(one, 'a');
     expect(one.add('a').endSubject).toBeUndefined();
   });
 
-  it('have it up to a thousand, the newest of them', () => {
+  it('keep the subjects of a thousand executions at most, the newest ones', () => {
     const one = partition();
     for (let index = 0; index <= 1_000; index++) evicted(one, `e${index}`, `end.${index}`);
     expect(one.add('e0').endSubject).toBeUndefined();

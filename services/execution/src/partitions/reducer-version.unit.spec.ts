@@ -33,7 +33,7 @@ function digestOf(name: string): string {
 }
 
 describe('REDUCER_VERSION', () => {
-  it('is raised with every change of what the fold makes of a history', () => {
+  it('is raised with every change that makes the fold of a history different', () => {
     const known = JSON.parse(readFileSync(new URL('reducer-version.json', TEST), 'utf8')) as {
       reducer_version: number;
       digests: Record<string, string>;

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { TimeHeap } from './time-heap.js';
 
-it('gives what is due in the order of time, and nothing that is not', () => {
+it('gives the due entries in the order of their times, and no others', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 50 })), fc.integer({ min: 0, max: 50 }), (times, now) => {
       const heap = new TimeHeap<number>();

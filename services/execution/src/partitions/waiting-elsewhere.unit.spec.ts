@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { WaitingElsewhere } from './waiting-elsewhere.js';
 
-describe('what waits with other owners', () => {
+describe('tasks that wait with other owners', () => {
   let now = 0;
   const clock = { elapsed: () => now };
   let one: WaitingElsewhere;
@@ -13,7 +13,7 @@ describe('what waits with other owners', () => {
     other = new WaitingElsewhere(clock, 'other');
   });
 
-  it('is what each said last, of all of them together and never of oneself', () => {
+  it('are the sum of the last notices of the others, without its own', () => {
     const third = new WaitingElsewhere(clock, 'third');
     const said = [
       one.notice([['default', 2]]) ?? '',
@@ -29,7 +29,7 @@ describe('what waits with other owners', () => {
     expect([third.in('default'), third.in('text')]).toEqual([6, 0]);
   });
 
-  it('is said once more when nothing waits any longer, and then no more', () => {
+  it('are reported once more when nothing waits any more, and then not again', () => {
     expect(one.notice([])).toBeUndefined();
     other.heard(one.notice([['default', 2]]) ?? '');
     const nothing = one.notice([['default', 0]]);
@@ -39,7 +39,7 @@ describe('what waits with other owners', () => {
     expect(one.notice([['default', 0]])).toBeUndefined();
   });
 
-  it('counts no longer when its owner is silent', () => {
+  it('do not count when their owner is silent', () => {
     other.heard(one.notice([['default', 2]]) ?? '');
     now = 3_000;
     expect(other.in('default')).toBe(2);
@@ -47,7 +47,7 @@ describe('what waits with other owners', () => {
     expect(other.in('default')).toBe(0);
   });
 
-  it('is not read from what is no notice', () => {
+  it('are not read from a message that is not a notice', () => {
     for (const text of ['', '{}', '{"owner":"a b","pools":{}}', '{"owner":"a","pools":null}']) {
       expect(() => one.heard(text)).toThrow(/./);
     }

@@ -31,20 +31,20 @@ const verdict = (policies: readonly Measured[], execution: Ended): string | unde
   judged(policies, execution, NOW)?.policy.name;
 
 describe('a policy', () => {
-  test('of an age takes what ended that long ago, to the millisecond', () => {
+  test('with an age takes executions that ended that long ago, to the millisecond', () => {
     const month = [measured('month', { olderThanMs: 30 * DAY })];
     expect(verdict(month, ended(30))).toBe('month');
     expect(verdict(month, { ...ended(30), endedAt: NOW - 30 * DAY + 1 })).toBeUndefined();
     expect(judged(month, ended(31), NOW)?.since).toBe(NOW - DAY);
   });
 
-  test('of statuses leaves all others alone', () => {
+  test('with statuses leaves all others alone', () => {
     const failed = [measured('failed', { statuses: ['failed', 'cancelled'], olderThanMs: DAY })];
     expect(verdict(failed, ended(2, { status: 'failed' }))).toBe('failed');
     expect(verdict(failed, ended(2))).toBeUndefined();
   });
 
-  test('of a count takes what is not among the newest, and with an age only what is old enough too', () => {
+  test('with a count takes executions that are not among the newest, and with an age too only those that are old enough', () => {
     const beyond = { createdAt: NOW - 5 * DAY, id: 'm' };
     const few = [measured('few', { keepNewest: 2 }, beyond)];
     expect(verdict(few, ended(4))).toBeUndefined();
@@ -65,7 +65,7 @@ describe('a policy', () => {
     expect(verdict(policies, ended(2, { configId: 'other' }))).toBe('all');
   });
 
-  test('that wants it gone first says what happens', () => {
+  test('whose time comes first decides what happens', () => {
     const policies = [measured('b', { olderThanMs: 9 * DAY }), measured('a', { olderThanMs: 3 * DAY })];
     expect(verdict(policies, ended(20))).toBe('a');
     expect(youngest(policies, NOW)).toBe(NOW - 3 * DAY);

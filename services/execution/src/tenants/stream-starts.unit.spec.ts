@@ -58,7 +58,7 @@ const full = (
 });
 
 describe('starts of schedules and parents', () => {
-  it('ask nobody when the tenant has no limits', async () => {
+  it('are not counted when the tenant has no limits', async () => {
     const world = new World();
     for (const limits of [undefined, {}, { websockets: 1 }]) {
       world.limits = limits;
@@ -67,7 +67,7 @@ describe('starts of schedules and parents', () => {
     expect(world.asked).toEqual([]);
   });
 
-  it('wait until there is a place, one asking for all of them, in the order of coming', async () => {
+  it('wait in order until there is a place, and only the first one asks', async () => {
     const world = new World();
     const ended: string[] = [];
     world.answer = () => full('starts_per_second', 1_000);
@@ -83,7 +83,7 @@ describe('starts of schedules and parents', () => {
     expect(ended).toEqual(['a undefined', 'b undefined', 'c undefined']);
   });
 
-  it('are refused with the reason when their time is over, each at its own', async () => {
+  it('are refused with the reason, each when its own time is over', async () => {
     const world = new World();
     world.answer = () => full('unfinished_executions', 200);
     const short = world.starts.admitted(start('short', { waitMs: 1_000 }));
@@ -104,7 +104,7 @@ describe('starts of schedules and parents', () => {
     expect(world.asked[0]).toMatchObject({ executionBytes: 10, bytes: 10 });
   });
 
-  it('let children go on when starts have no place: parents hold these places', async () => {
+  it('let children begin when starts have no place, because parents hold these places', async () => {
     const world = new World();
     world.answer = ({ unfinishedExecutions }) => (unfinishedExecutions > 3 ? {} : full('unfinished_executions', 200));
     let other: unknown = 'waits';
@@ -114,7 +114,7 @@ describe('starts of schedules and parents', () => {
     expect(other).toBe('waits');
   });
 
-  it('are let through or refused once for all who ask for the same one', async () => {
+  it('have one outcome for all requests for the same start', async () => {
     const world = new World();
     world.answer = () => full('unfinished_executions', 200);
     const outcomes: unknown[] = [];
@@ -126,7 +126,7 @@ describe('starts of schedules and parents', () => {
     expect(outcomes[0]).toBe(outcomes[1]);
   });
 
-  it('that nobody wants any more hold up nobody', async () => {
+  it('do not hold up others when they are not wanted any more', async () => {
     const world = new World();
     world.answer = () => full('unfinished_executions', 200);
     let wanted = true;
@@ -140,7 +140,7 @@ describe('starts of schedules and parents', () => {
     expect(await next).toBeUndefined();
   });
 
-  it('are told when nobody can count, and asked for again', async () => {
+  it('are told when they cannot be counted, and ask again', async () => {
     const world = new World();
     world.answer = () => Promise.reject(new Error('no database'));
     const both = [world.starts.admitted(start('a')), world.starts.admitted(start('b'))];
@@ -150,7 +150,7 @@ describe('starts of schedules and parents', () => {
     expect(await world.starts.admitted(start('a'))).toBeUndefined();
   });
 
-  it('have no line without an end', async () => {
+  it('do not wait in an endless line', async () => {
     const world = new World();
     world.answer = () => full('starts_per_second', 1_000);
     for (let n = 0; n < 1_000; n += 1) void world.starts.admitted(start(`s${n}`));

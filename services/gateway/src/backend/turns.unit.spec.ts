@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Turns } from './turns.js';
 
 describe('turns', () => {
-  it('are at most so many at a time for one tenant, whatever fails, and another tenant waits for none of them', async () => {
+  it('are limited for one tenant at a time, also after failures, and do not make another tenant wait', async () => {
     const turns = new Turns(2);
     let going = 0;
     let most = 0;

@@ -76,7 +76,7 @@ describe('the stream of a step', () => {
     },
   );
 
-  it('does not read what it hears in order', async () => {
+  it('does not read the store while messages come in order', async () => {
     const step = new Step();
     const texts: string[] = [];
     const stream = new StepStream(

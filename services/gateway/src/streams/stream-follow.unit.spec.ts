@@ -80,7 +80,7 @@ class Followed {
   }
 }
 
-describe('a follower of what steps say', () => {
+describe('a follower of the output of steps', () => {
   it('reads few steps at a time, at first and whenever it looks again', async () => {
     const followed = new Followed(named(20));
     await followed.follow.start();
@@ -91,7 +91,7 @@ describe('a follower of what steps say', () => {
     expect(followed.most).toBe(4);
   });
 
-  it('reads of all steps only those that have said something', async () => {
+  it('reads only the steps that have output when it follows all steps', async () => {
     const followed = new Followed(undefined);
     followed.said = ['q7'];
     await followed.follow.start();
@@ -108,7 +108,7 @@ describe('a follower of what steps say', () => {
     expect(new Set(followed.asked)).toEqual(new Set(['q7', 'q9']));
   });
 
-  it('reads nothing that waited for its turn once nobody follows any more', async () => {
+  it('does not read steps that wait for their turn when the client is gone', async () => {
     const followed = new Followed(named(20));
     let release = (): void => undefined;
     followed.held = new Promise((resolve) => {
@@ -122,7 +122,7 @@ describe('a follower of what steps say', () => {
     expect(followed.asked).toHaveLength(4);
   });
 
-  it('gives all that steps have said before it finishes, also when one of them was read sooner', async () => {
+  it('delivers all output of the steps before it finishes, also when one step was read earlier', async () => {
     const steps = named(20);
     const followed = new Followed(steps);
     await followed.follow.start();
