@@ -2,15 +2,11 @@ import { partitionOf } from '@batuta/contracts';
 import type { AttemptCheckRequest } from '@batuta/contracts';
 import { deletedRejection, forkFrom } from '../domain/index.js';
 import type { EngineCounters } from './counters.js';
-import {
-  MalformedRequest,
-  decodeCheck,
-  decodeCommand,
-  decodeHeartbeat,
-  decodeMessage,
-  decodeOutput,
-  decodeResults,
-} from './decode.js';
+import { decodeCheck, decodeHeartbeat, decodeOutput } from '../messages/attempt-reports.js';
+import { decodeCommand } from '../messages/command.js';
+import { MalformedRequest } from '../messages/fields.js';
+import { decodeResults } from '../messages/results.js';
+import { decodeMessage } from '../messages/stream-message.js';
 import type { LoadedExecution } from './execution-loader.js';
 import { ResultGroup, WANTED } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';

@@ -9,8 +9,8 @@ import type {
   Task,
   Violation,
 } from '@batuta/contracts';
-import type { JsonMessage } from '@batuta/messaging';
 import type { Rejection, State } from '../domain/index.js';
+import type { Payload } from '../messages/fields.js';
 
 /** Time and timers of a process. A simulation provides its own. */
 export interface Clock {
@@ -39,7 +39,7 @@ export type RequestKind = 'command' | 'message' | 'result' | 'check' | 'heartbea
 export interface PartitionRequest {
   readonly kind: RequestKind;
   /** The received JSON. From this process itself it may be a value, without texts that a store refuses. */
-  readonly payload: Uint8Array | string | JsonMessage;
+  readonly payload: Payload;
   readonly reply: ((text: string, problem?: string) => void) | undefined;
   /** For a start: the subject to which the execution's end must be reported. */
   readonly endSubject?: string | undefined;

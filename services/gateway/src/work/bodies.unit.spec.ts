@@ -105,7 +105,7 @@ describe('the bodies of workflows, processes and tasks', () => {
     expect(mistakesOf(() => taskIn({ task_data: { type: 'echo' }, priority: 1.5 }))).toEqual([
       '/priority wrong_type must be a whole number',
     ]);
-    expect(mistakesOf(() => runIn({ start_at: 5, priority: 'hihg' }))).toEqual([
+    expect(mistakesOf(() => runIn({ start_at: 5, priority: 'higher' }))).toEqual([
       '/start_at wrong_type must be a text, not a number',
       '/priority not_allowed must be one of high, normal, low; did you mean "high"?',
     ]);

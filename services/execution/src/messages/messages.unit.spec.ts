@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@batuta/contracts';
-import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeResults } from './decode.js';
+import { decodeCheck, decodeHeartbeat } from './attempt-reports.js';
+import { decodeCommand } from './command.js';
+import { MalformedRequest } from './fields.js';
+import { decodeResults } from './results.js';
 
 const ID = '01890000-0000-7000-8000-000000000001';
 const bytes = (value: unknown): Uint8Array =>
