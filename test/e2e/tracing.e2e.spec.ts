@@ -373,6 +373,18 @@ describe('the telemetry of a platform', () => {
     );
   });
 
+  it('gives each span a length in microseconds, and keeps steps, attempts, runs and calls inside their parents', () => {
+    expect(collector.spans.filter(({ start, end }) => end - start < 1_000n).map(({ name }) => name)).toEqual([]);
+    const byId = new Map(spans.map((span) => [span.spanId, span]));
+    const inside = spans.filter(({ name }) => /^(step |attempt |queue wait|run |retry backoff|GET$)/.test(name));
+    expect(inside.length).toBeGreaterThan(15);
+    const outside = inside.filter(({ start, end, parentSpanId = '' }) => {
+      const parent = byId.get(parentSpanId);
+      return parent === undefined || start < parent.start || end > parent.end;
+    });
+    expect(outside.map(({ name }) => name)).toEqual([]);
+  });
+
   it('has the request in the trace of its caller, and the traces link to each other', () => {
     const root = only('execution traced');
     const [request, command, ...more] = collector

@@ -8,6 +8,14 @@ export { HIDDEN, HiddenStream, HiddenValues, hideEverywhere } from './hidden-val
 export { spanIds } from './span-ids.js';
 export { Distribution, Tally, distributions, tallies } from './tally.js';
 export type { Labelled } from './tally.js';
-export { NO_TRACING, SpansRefusedError, parseTraceparent, spanIdOf, startTracing, traceparentOf } from './tracing.js';
+export {
+  NO_TRACING,
+  SpansRefusedError,
+  parseTraceparent,
+  preciseNow,
+  spanIdOf,
+  startTracing,
+  traceparentOf,
+} from './tracing.js';
 export type { FinishedSpan, SpanKindName, SpanLink, Tracing } from './tracing.js';
 export { redactUrl } from './redact.js';

@@ -143,6 +143,20 @@ function underRatio(traceId: string, ratio: number): boolean {
   return ratio >= 1 || (ratio > 0 && Number.parseInt(traceId.slice(18), 16) < ratio * 2 ** 56);
 }
 
+/** Milliseconds. Viewers of traces show whole microseconds, and a number of this size has steps of a quarter of one. */
+const SHORTEST_MS = 0.002;
+
+let clockOffset = Date.now() - performance.now();
+
+/** Epoch ms with a fraction, for the times of spans. It follows the wall clock when that is set. */
+export function preciseNow(): number {
+  const now = Date.now();
+  const precise = clockOffset + performance.now();
+  if (precise >= now && precise < now + 1) return precise;
+  clockOffset = now - performance.now();
+  return now;
+}
+
 /** Seconds and nanoseconds, because a plain number could be mistaken for a value of `performance.now()`. */
 function hrTime(epochMs: number): HrTime {
   const seconds = Math.floor(epochMs / 1_000);
@@ -236,7 +250,8 @@ export async function startTracing(
     if (span.error !== undefined) {
       recorded.setStatus({ code: SpanStatusCode.ERROR, message: span.error });
     }
-    recorded.end(hrTime(Math.max(span.startAt, span.endAt)));
+    // Jaeger warns of a span without a length.
+    recorded.end(hrTime(Math.max(span.startAt + SHORTEST_MS, span.endAt)));
   };
   return {
     enabled: true,

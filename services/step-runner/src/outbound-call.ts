@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { parseTraceparent, traceparentOf } from '@batuta/observability';
+import { parseTraceparent, preciseNow, traceparentOf } from '@batuta/observability';
 import type { FinishedSpan, Tracing } from '@batuta/observability';
 import type { OutboundCall } from '@batuta/worker';
 
@@ -10,7 +10,7 @@ export function beginCall(tracing: Tracing, traceparent: string, name: string, a
   const parent = tracing.enabled ? parseTraceparent(traceparent) : undefined;
   if (parent === undefined) return { traceparent, end: () => undefined };
   const spanId = randomBytes(8).toString('hex');
-  const startAt = Date.now();
+  const startAt = preciseNow();
   return {
     traceparent: traceparentOf(parent.traceId, spanId, tracing.sampled(parent.traceId)),
     end: (more, error) =>
@@ -21,7 +21,7 @@ export function beginCall(tracing: Tracing, traceparent: string, name: string, a
         name,
         kind: 'client',
         startAt,
-        endAt: Date.now(),
+        endAt: preciseNow(),
         attributes: { ...attributes, ...more, ...(error === undefined ? {} : { 'error.type': error }) },
         ...(error === undefined ? {} : { error }),
       }),

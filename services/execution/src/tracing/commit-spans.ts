@@ -11,7 +11,7 @@ import { commandSpanId } from './span-factory.js';
  * them.
  */
 export function recordCommit(tracing: Tracing, commit: Commit): void {
-  const { sentAt, endedAt, changes } = commit;
+  const { sentAt, tookMs, changes } = commit;
   let size = 0;
   for (const { events } of changes) size += events.length;
   for (const change of changes) {
@@ -32,7 +32,7 @@ export function recordCommit(tracing: Tracing, commit: Commit): void {
         name: 'commit',
         kind: 'client',
         startAt: sentAt,
-        endAt: endedAt,
+        endAt: sentAt + tookMs,
         attributes: {
           'batuta.execution.id': stored.executionId,
           'batuta.event.version': stored.version,

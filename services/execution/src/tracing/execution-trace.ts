@@ -6,7 +6,7 @@ import type { CompiledConfig, SpanChange } from '../domain/index.js';
 import { commandName } from './command-name.js';
 import { usage } from './span-attributes.js';
 import type { Attributes, Unit } from './span-attributes.js';
-import { SpanFactory, commandSpanId } from './span-factory.js';
+import { EVENT_MS, SpanFactory, commandSpanId } from './span-factory.js';
 import type { OpenSpan } from './span-factory.js';
 import { StepSpans } from './step-spans.js';
 
@@ -20,6 +20,8 @@ export class ExecutionTrace {
   readonly traceId: string;
   readonly #factory: SpanFactory;
   #version = 0;
+  /** The time of the present event in spans. Later than that of the event before. */
+  #now = 0;
   /** The parent of the execution's own spans: the root, or a retry of the finished execution. */
   #phase: OpenSpan & { readonly parentSpanId: string | undefined };
   #round = 0;
@@ -84,9 +86,10 @@ export class ExecutionTrace {
   apply(event: Event): FinishedSpan[] {
     const spans: FinishedSpan[] = [];
     this.#version = event.version;
+    this.#now = Math.max(event.at, this.#now + EVENT_MS);
     this.#command(event, spans);
     if (this.#startDelay !== undefined && event.at >= this.#startDelay) {
-      this.#endStartDelay(event.at, spans);
+      this.#endStartDelay(this.#now, spans);
     }
     const changesOf = EVENTS[event.type].spans as ((event: Event) => readonly SpanChange[]) | undefined;
     for (const change of changesOf?.(event) ?? []) this.#change(change, event, spans);
@@ -94,7 +97,8 @@ export class ExecutionTrace {
   }
 
   #change(change: SpanChange, event: Event, spans: FinishedSpan[]): void {
-    const { at, version } = event;
+    const { version } = event;
+    const at = this.#now;
     switch (change.change) {
       case 'tool called':
         this.#steps.open(change.stepId, at).callId = change.callId;
@@ -167,7 +171,7 @@ export class ExecutionTrace {
     if (known.has(spanId)) return;
     known.add(spanId);
     spans.push(
-      this.#factory.span(`command ${name}`, spanId, spanIds.execution(this.traceId), event.at, event.at, {
+      this.#factory.span(`command ${name}`, spanId, spanIds.execution(this.traceId), this.#now, this.#now, {
         'batuta.command.id': event.commandId,
         'batuta.event.version': event.version,
         'batuta.event.position': event.position,
@@ -330,7 +334,7 @@ export class ExecutionTrace {
     this.#phase = {
       spanId: spanIdOf(this.traceId, as, event.version),
       parentSpanId: spanIds.execution(this.traceId),
-      startAt: event.at,
+      startAt: this.#now,
       name: `${as} of execution`,
       attributes: { 'batuta.retry.round': this.#round },
       links: [this.#factory.commandLink(event)],

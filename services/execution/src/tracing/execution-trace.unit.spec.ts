@@ -95,7 +95,7 @@ test('a trace shows how long humans took, what came of it, and the commands that
       nameOf(parentSpanId),
       attributes['batuta.approval.outcome'],
       attributes['batuta.approval.timed_out'],
-      endAt - startAt,
+      Math.round(endAt - startAt),
       links.map(({ spanId }) => nameOf(spanId)).join(),
     ]);
   expect(waits).toEqual([

@@ -21,6 +21,15 @@ export function commandSpanId(traceId: string, commandId: string, at: number): s
     : spanIdOf(traceId, 'command', commandId, at);
 }
 
+/**
+ * Milliseconds. Events have whole milliseconds, so those of one millisecond are put one after the other, `EVENT_MS` apart. What an
+ * event begins starts at its time, and what it ends ends `END_MS` later. So each span has a length, and is inside its parent.
+ */
+export const EVENT_MS = 0.008;
+const END_MS = 0.006;
+/** The shortest part of a span. */
+export const PART_MS = 0.002;
+
 /** Makes the spans of one execution. */
 export class SpanFactory {
   constructor(
@@ -32,6 +41,12 @@ export class SpanFactory {
     return { traceId: this.traceId, spanId: commandSpanId(this.traceId, event.commandId, event.at) };
   }
 
+  /** The end of what ends at this time. */
+  endOf(at: number): number {
+    return at + END_MS;
+  }
+
+  /** `endAt`: the time of the event that ends it, or with `exact` its end itself. */
   span(
     name: string,
     spanId: string,
@@ -39,16 +54,19 @@ export class SpanFactory {
     startAt: number,
     endAt: number,
     attributes: Attributes = {},
-    extra: Pick<FinishedSpan, 'kind' | 'links'> & { readonly failure?: Failure | undefined } = {},
+    extra: Pick<FinishedSpan, 'kind' | 'links'> & {
+      readonly failure?: Failure | undefined;
+      readonly exact?: boolean;
+    } = {},
   ): FinishedSpan {
-    const { failure, ...rest } = extra;
+    const { failure, exact = false, ...rest } = extra;
     return {
       traceId: this.traceId,
       spanId,
       ...(parentSpanId === undefined ? {} : { parentSpanId }),
       name,
       startAt,
-      endAt: Math.max(startAt, endAt),
+      endAt: exact ? Math.max(startAt, endAt) : this.endOf(Math.max(startAt, endAt)),
       attributes: {
         'batuta.execution.id': this.executionId,
         ...attributes,

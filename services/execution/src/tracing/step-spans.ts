@@ -5,6 +5,7 @@ import type { FinishedSpan, SpanLink } from '@batuta/observability';
 import type { CompiledConfig, SpanChange } from '../domain/index.js';
 import { genAi, genAiOfStep, stepSpanName, usage } from './span-attributes.js';
 import type { Attributes, Unit } from './span-attributes.js';
+import { PART_MS } from './span-factory.js';
 import type { OpenSpan, SpanFactory } from './span-factory.js';
 
 interface OpenAttempt {
@@ -178,8 +179,13 @@ export class StepSpans {
     const agent = unit?.agent ?? '';
     const attemptSpan = this.#trace.path('attempt', stepId, number);
     // Without a runner's report the start is unknown, but the agent's calls are still under this run.
-    const startedAt = result !== undefined && result.startedAt > 0 ? result.startedAt : at;
-    const finishedAt = result !== undefined && result.startedAt > 0 ? result.finishedAt : at;
+    const endAt = this.#factory.endOf(Math.max(scheduledAt, at));
+    const isReported = result !== undefined && result.startedAt > 0;
+    // The clock of a runner may differ from that of the engine. The run keeps its length where it fits into the attempt.
+    const longest = endAt - scheduledAt - PART_MS;
+    const length = isReported ? clamped(result.finishedAt - result.startedAt + ROUNDED_MS, PART_MS, longest) : PART_MS;
+    const startedAt = clamped(isReported ? result.startedAt : endAt, scheduledAt + PART_MS, endAt - length);
+    const finishedAt = Math.min(startedAt + length, endAt);
     const common = { 'batuta.step.id': stepId, 'batuta.attempt': number, 'batuta.agent': agent };
     const messaging = {
       'messaging.system': 'nats',
@@ -203,7 +209,7 @@ export class StepSpans {
         scheduledAt,
         startedAt,
         { ...common, ...messaging, 'messaging.operation.name': 'publish', 'messaging.operation.type': 'send' },
-        { kind: 'producer' },
+        { kind: 'producer', exact: true },
       ),
       this.#factory.span(
         `run ${agent}`,
@@ -223,7 +229,7 @@ export class StepSpans {
             ? usage(result?.tokenCount ?? 0, result?.estimatedCost ?? 0)
             : genAi(agent, result)),
         },
-        { kind: 'consumer', failure },
+        { kind: 'consumer', failure, exact: true },
       ),
     );
   }
@@ -242,7 +248,7 @@ export class StepSpans {
         {
           'batuta.step.id': stepId,
           'batuta.attempt': backoff.after,
-          'batuta.timer.planned_ms': backoff.until - backoff.from,
+          'batuta.timer.planned_ms': Math.round(backoff.until - backoff.from),
         },
       ),
     );
@@ -265,3 +271,8 @@ export class StepSpans {
     spans.push(this.#factory.span(wait.name, wait.spanId, step.spanId, wait.startAt, at, attributes, { links }));
   }
 }
+
+/** Runners report whole milliseconds, so a run may have ended so much later, and the calls in it too. */
+const ROUNDED_MS = 0.999;
+
+const clamped = (value: number, least: number, most: number): number => Math.max(least, Math.min(value, most));

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import type { CommandReply, CommandRequest } from '@batuta/contracts';
 import { headers as headerNames } from '@batuta/contracts';
-import { parseTraceparent, spanIds, traceparentOf } from '@batuta/observability';
+import { parseTraceparent, preciseNow, spanIds, traceparentOf } from '@batuta/observability';
 import type { FinishedSpan, SpanLink, Tracing } from '@batuta/observability';
 import { headers as natsHeaders } from '@nats-io/nats-core';
 import type { MsgHdrs } from '@nats-io/nats-core';
@@ -55,7 +55,7 @@ export class RequestTracing {
     // After the body was read, because reading it loses the earlier async context.
     fastify.addHook('preHandler', (request, reply, done) => {
       const caller = callerOf(request.headers['traceparent']);
-      const served: Served = { spanId: newSpanId(), caller, startAt: Date.now() - reply.elapsedTime };
+      const served: Served = { spanId: newSpanId(), caller, startAt: preciseNow() - reply.elapsedTime };
       this.#served.set(request, served);
       this.#current.run(served, done);
     });
@@ -77,7 +77,7 @@ export class RequestTracing {
 
   /** Traces a WebSocket's message. */
   async socket<T>(route: string, traceparent: string | undefined, work: () => Promise<T>): Promise<T> {
-    const served: Served = { spanId: newSpanId(), caller: callerOf(traceparent), startAt: Date.now() };
+    const served: Served = { spanId: newSpanId(), caller: callerOf(traceparent), startAt: preciseNow() };
     try {
       return await this.#current.run(served, work);
     } finally {
@@ -94,7 +94,7 @@ export class RequestTracing {
   command(request: CommandRequest): TracedCommand | undefined {
     const served = this.#current.getStore();
     if (served === undefined) return undefined;
-    const startAt = Date.now();
+    const startAt = preciseNow();
     const spanId = newSpanId();
     const known = served.caller?.traceId ?? request.start?.traceId;
     let headers: MsgHdrs | undefined;
@@ -122,7 +122,7 @@ export class RequestTracing {
             name: `request ${COMMAND_SUBJECT}`,
             kind: 'client',
             startAt,
-            endAt: Date.now(),
+            endAt: preciseNow(),
             attributes: {
               'batuta.execution.id': accepted.executionId,
               'batuta.command.id': request.commandId,
@@ -152,7 +152,7 @@ export class RequestTracing {
       name,
       kind: 'server',
       startAt: served.startAt,
-      endAt: Date.now(),
+      endAt: preciseNow(),
       attributes: { 'batuta.execution.id': command.executionId, ...attributes },
       links: [
         { traceId, spanId: spanIds.command(traceId, command.id) },
