@@ -1,5 +1,24 @@
+import type { JsonValue } from '@batuta/contracts';
 import type { ChainedEvent } from './chain.js';
-import type { Event, EventType, ExecutionStarted, JsonObject, JsonValue, ScheduleEventType } from '@batuta/contracts';
+import type { StoredEvent } from './kinds.js';
+
+/**
+ * An event of the log. `executionId` is the id of its stream: events have had this name since executions were the only
+ * kind of stream, and it is in the table and on the wire.
+ */
+export interface LogEvent {
+  readonly executionId: string;
+  /** 1, 2, 3 … without gaps within the stream. */
+  readonly version: number;
+  readonly type: string;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly commandId: string;
+  /** Ascending within the partition. */
+  readonly position: number;
+  readonly partition: number;
+  readonly data: unknown;
+}
 
 /**
  * An event that is about to be appended. The store assigns its position: the partition's last position plus its rank in
@@ -7,18 +26,18 @@ import type { Event, EventType, ExecutionStarted, JsonObject, JsonValue, Schedul
  */
 export interface NewEvent {
   readonly partition: number;
-  /** A UUID. */
+  /** The id of its stream, a UUID. */
   readonly executionId: string;
-  /** 1, 2, 3 … without gaps within the execution. */
+  /** 1, 2, 3 … without gaps within the stream. */
   readonly version: number;
-  readonly type: EventType | ScheduleEventType;
+  readonly type: string;
   /** Not empty, without line breaks. */
   readonly commandId: string;
   /** Epoch ms. */
   readonly at: number;
   /** The event's data as JSON text on one line, made by `canonicalJson` from a value that can be stored. */
   readonly data: string;
-  /** On the last event of an execution in a commit: `linkOf` all its events there. Empty on the earlier ones. */
+  /** On the last event of a stream in a commit: `linkOf` all its events there. Empty on the earlier ones. */
   readonly link: string;
 }
 
@@ -29,56 +48,15 @@ export interface FencedPartition {
   readonly publishedPosition: number;
 }
 
-/** The fields that lists filter by and wake-ups need. All of them are derived from events. Times are epoch ms. */
-export interface ExecutionRow {
-  readonly id: string;
-  readonly partition: number;
-  readonly traceId: string;
-  readonly configId: string;
-  readonly configName: string;
-  readonly configVersion: number;
-  readonly tenantId: string;
-  readonly userId: string;
-  readonly sessionId: string | null;
-  readonly createdBy: string;
-  readonly callbackUrl: string | null;
-  readonly input: JsonValue | undefined;
-  readonly metadata: JsonObject | null;
-  readonly createdAt: number;
-  readonly progress: ExecutionProgress;
-}
-
-/** The part of an execution's row that changes during its run. */
-export interface ExecutionProgress {
-  readonly status: string;
-  /** The execution's version when the row was written. */
-  readonly version: number;
-  /** Lower bound of the next deadline, retry, delay or timer; null when the execution is finished. */
-  readonly wakeAt: number | null;
-  readonly output: JsonValue | undefined;
-  readonly startedAt: number | null;
-  readonly pausedAt: number | null;
-  readonly completedAt: number | null;
-  readonly totalLatencyMs: number | null;
-  readonly estimatedCost: number;
-  readonly tokenCount: number;
-}
-
-/** A change of an existing row. */
-export interface ExecutionChange {
-  readonly id: string;
-  readonly partition: number;
-  readonly progress: ExecutionProgress;
-}
-
 /**
- * The row of a stream that is not an execution, with the fields that lists and wake-ups need, derived from its events.
- * Times are epoch ms.
+ * The row of a stream, with the fields that lists and wake-ups need, derived from its events. A kind that has a table of
+ * its own writes its rows there, as `Rows` of the commit. Times are epoch ms.
  */
 export interface StreamRow {
   readonly id: string;
   readonly partition: number;
-  readonly kind: 'schedule';
+  /** The name of its kind. */
+  readonly kind: string;
   readonly tenantId: string;
   readonly name: string;
   /** The config that the stream is about. */
@@ -103,13 +81,15 @@ export interface CommitPartition extends FencedPartition {
 
 /**
  * Everything that one statement writes. `partitions` names each partition of the other fields once, in ascending order.
+ * `Rows` are the fields with the rows that a kind of stream writes beside its events. The store's adapter for `Rows`
+ * writes them in the same statement.
  */
-export interface CommitRequest {
+export type CommitRequest<Rows = unknown> = CommittedStreams & Rows;
+
+export interface CommittedStreams {
   readonly partitions: readonly CommitPartition[];
   readonly events: readonly NewEvent[];
-  readonly started: readonly ExecutionRow[];
-  readonly changed: readonly ExecutionChange[];
-  /** Rows of other streams. Each row is written whole. Absent when there are none. */
+  /** Rows of streams without a table of their own. Each row is written whole. Absent when there are none. */
   readonly streams?: readonly StreamRow[];
 }
 
@@ -133,8 +113,8 @@ export const LANE_STATEMENTS = 2;
  * effect and end in the order of the calls. When the outcome of one is unknown, the outcome of the later ones is
  * unknown too.
  */
-export interface CommitLane {
-  commit(request: CommitRequest): Promise<CommitOutcome>;
+export interface CommitLane<Rows = unknown> {
+  commit(request: CommitRequest<Rows>): Promise<CommitOutcome>;
   /** Those of the given partitions whose epoch has not changed. The statement starts after this call. */
   heldEpochs(partitions: readonly FencedPartition[]): Promise<ReadonlySet<number>>;
   close(): Promise<void>;
@@ -191,15 +171,34 @@ export interface LogCursor {
 }
 
 /** A page of a partition's log. */
-export interface LogPage {
-  readonly events: Event[];
+export interface LogPage<E extends LogEvent = LogEvent> {
+  readonly events: E[];
   /** Continue reading after this position. */
   readonly position: number;
-  /** Executions whose events were left out, because this version cannot read them. */
+  /** Streams whose events were left out, because this version cannot read them. */
   readonly unreadable?: readonly string[];
 }
 
-export interface DueExecution {
+/** A condition on stored events. The database checks it, so what it excludes is not sent. */
+export interface LogFilter {
+  /** Distinguishes its statement from those of other filters. */
+  readonly name: string;
+  /** A condition of PostgreSQL on the columns `type` and `data`. NULL excludes. */
+  readonly sql: string;
+  /** The same condition. */
+  keeps(event: StoredEvent): boolean;
+}
+
+/** The events that a reader wants. */
+export interface LogSelection {
+  /** Only events of this kind of streams. Default: of every kind. */
+  readonly kind?: string;
+  /** Only these types. Default and empty: all. */
+  readonly types?: readonly string[];
+  readonly filter?: LogFilter;
+}
+
+export interface DueStream {
   readonly id: string;
   readonly partition: number;
   readonly wakeAt: number;
@@ -207,88 +206,15 @@ export interface DueExecution {
 
 export interface NewestEvent {
   readonly version: number;
-  readonly type: EventType;
+  readonly type: string;
 }
 
-/** The end of an execution's chain. */
+/** The end of a stream's chain. */
 export interface ChainEnd {
   /** The version of its newest event. */
   readonly version: number;
   /** In hex. Empty when the event was stored before links existed. */
   readonly link: string;
-}
-
-/** The start of an execution, without the fields that may be large. */
-export type Start = Omit<ExecutionStarted, 'input' | 'metadata'>;
-
-/**
- * Reads the log and the rows that are derived from it. An "execution" here may also be a stream of another kind, unless
- * the comment says otherwise.
- */
-export interface LogReader {
-  /** All events of each execution, in order; an execution without events has no entry. */
-  readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>>;
-  /** Events of one execution from a version on, at most `limit`. */
-  readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]>;
-  /**
-   * The newest version of each execution and the type of its event, in the order of the ids; undefined for an unknown
-   * execution.
-   */
-  readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]>;
-  /** The end of each execution's chain. An execution without events has no entry. */
-  readChainEnds(ids: readonly string[]): Promise<Map<string, ChainEnd>>;
-  /**
-   * Events of one execution with their links, from a version on, at most `limit`. Events are returned as they are
-   * stored, whatever their type.
-   */
-  readChain(executionId: string, fromVersion: number, limit: number): Promise<ChainedEvent[]>;
-  /** The start of each execution. An execution without events has no entry. */
-  readStarts(ids: readonly string[]): Promise<Map<string, Start>>;
-  /**
-   * For each cursor, in the given order: the events of executions in its partition after its position, at most `limit`.
-   * `types` selects the types (empty: all). With `onlyCalledBackStarts`, starts without a callback_url are left out.
-   */
-  readLogs(
-    cursors: readonly LogCursor[],
-    limit: number,
-    types: readonly EventType[],
-    onlyCalledBackStarts?: boolean,
-  ): Promise<LogPage[]>;
-  /**
-   * Executions of a partition with events after a position. Each appears once with the position of its first such
-   * event, in the order of these positions.
-   */
-  executionsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;
-  /** Unfinished streams due at or before `until`, earliest first. */
-  readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]>;
-  /** The earliest wake-up of these partitions. */
-  nextDue(partitions: readonly number[]): Promise<number | undefined>;
-  /** Ids of a partition's unfinished executions (no other streams) after `afterId`, in the order of ids. */
-  readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]>;
-}
-
-/** An agent that is made of a model: the config of the executions that it works in. */
-export interface AgentModelCopy {
-  readonly configId: string;
-  readonly revision: number;
-  readonly definition: JsonObject;
-}
-
-/** The local copy of an agent: its pool, and the JSON Schemas of its input and output if it has them. */
-export interface AgentCopy {
-  /** Empty for an agent that is made of a model. */
-  readonly pool: string;
-  readonly model?: AgentModelCopy;
-  readonly inputSchema?: JsonValue;
-  readonly outputSchema?: JsonValue;
-}
-
-/** A deleted execution that still has more than its last event. */
-export interface DeletedExecution {
-  readonly id: string;
-  readonly partition: number;
-  /** The position of the event that records the deletion. */
-  readonly position: number;
 }
 
 /** The link of a removed event. */
@@ -299,63 +225,47 @@ export interface RemovedLink {
   readonly link: string;
 }
 
-/** The events of a deleted execution, to be put back where they were. */
-export interface RemovedHistory {
-  readonly executionId: string;
-  /** All events before the one that records the deletion, in order. */
-  readonly events: readonly ChainedEvent[];
-  /** Its row after the event that records the deletion. */
-  readonly row: ExecutionRow;
+/** Reads the log and the rows that are derived from it. */
+export interface StreamReader<E extends LogEvent = LogEvent> {
+  /** All events of each stream, in order; a stream without events has no entry. */
+  readStreams(ids: readonly string[]): Promise<Map<string, E[]>>;
+  /** Events of one stream from a version on, at most `limit`. */
+  readEvents(id: string, fromVersion: number, limit: number): Promise<E[]>;
+  /** The newest version of each stream and the type of its event, in the order of the ids; undefined for an unknown one. */
+  readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]>;
+  /** The end of each stream's chain. A stream without events has no entry. */
+  readChainEnds(ids: readonly string[]): Promise<Map<string, ChainEnd>>;
+  /**
+   * Events of one stream with their links, from a version on, at most `limit`. Events are returned as they are stored,
+   * whatever their type.
+   */
+  readChain(id: string, fromVersion: number, limit: number): Promise<ChainedEvent[]>;
+  /** The last link of events that were removed from the beginning of a stream. */
+  readLastRemoved(id: string): Promise<RemovedLink | undefined>;
+  /** For each cursor, in the given order: the events in its partition after its position, at most `limit`. */
+  readLogs(cursors: readonly LogCursor[], limit: number, selection?: LogSelection): Promise<LogPage<E>[]>;
+  /**
+   * Streams of a partition with events after a position. Each appears once with the position of its first such event, in
+   * the order of these positions.
+   */
+  streamsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;
+  /** Streams with a wake-up at or before `until`, earliest first. */
+  readDue(partitions: readonly number[], until: number, limit: number): Promise<DueStream[]>;
+  /** The earliest wake-up of these partitions. */
+  nextDue(partitions: readonly number[]): Promise<number | undefined>;
 }
 
 /**
- * The outcome of putting events back.
- * - restored: they are in the log.
- * - present: they were in the log already.
- * - different: nothing was written, because the log kept other links than theirs, or the deletion is not the newest event.
- */
-export type RestoreOutcome = 'restored' | 'present' | 'different';
-
-/** Removes the data of deleted executions. */
-export interface HistoryStore {
-  /** Deleted executions of these partitions that still have more than their last event, at most `limit`. */
-  readDeleted(partitions: readonly number[], limit: number): Promise<DeletedExecution[]>;
-  /**
-   * Removes all data of these executions except the event that records the deletion, and keeps the links of removed
-   * events. Ignores executions that are not deleted. Returns the ids of the executions of which it removed something.
-   */
-  removeHistory(ids: readonly string[]): Promise<string[]>;
-  /**
-   * Puts the removed events of a deleted execution back at their places, and its row with the status of a deleted one.
-   * So `removeHistory` removes them again unless an event follows that makes the execution readable. All or nothing.
-   */
-  restoreHistory(history: RemovedHistory): Promise<RestoreOutcome>;
-  /** The last removed link before the event that records the deletion. */
-  readLastRemoved(executionId: string): Promise<RemovedLink | undefined>;
-}
-
-/** The status of a deleted execution's row until it is removed. */
-export const DELETED_STATUS = 'deleted';
-
-/** The execution service's own copies of data that the config service owns. */
-export interface ConfigCopies {
-  readConfig(configId: string, version: number): Promise<JsonObject | undefined>;
-  /** Stores a version unless there is a copy already. Versions never change. */
-  writeConfig(configId: string, version: number, tenantId: string, definition: JsonObject): Promise<void>;
-  readAgent(tenantId: string, name: string): Promise<AgentCopy | undefined>;
-  /** Stores the agent, and replaces an earlier copy. */
-  writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void>;
-}
-
-/**
- * A folded state from which loading an execution can start. It contains nothing that does not follow from the events up
- * to its version.
+ * A folded state from which loading a stream can start. It contains nothing that does not follow from the events up to
+ * its version.
  */
 export interface Snapshot {
+  /** The id of its stream. */
   readonly executionId: string;
   readonly version: number;
   /** The version of the fold that made it. Another version cannot read it. */
   readonly reducerVersion: number;
+  /** The config that the fold needs. Empty and 0 when it needs none. */
   readonly configId: string;
   readonly configVersion: number;
   readonly state: JsonValue;
@@ -363,15 +273,16 @@ export interface Snapshot {
 
 /** Snapshots. Any of them may be missing or be deleted at any time. */
 export interface SnapshotStore {
-  /** The newest snapshot of each execution that has one of this fold. */
+  /** The newest snapshot of each stream that has one of this fold. */
   readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>>;
   /** Stores a snapshot, unless the same fold has stored one of a later version. */
   writeSnapshot(snapshot: Snapshot): Promise<void>;
 }
 
-/** The whole store, as a service uses it. */
-export interface EventStore extends OwnershipStore, LogReader, HistoryStore, ConfigCopies {
-  openLane(): CommitLane;
+/** The whole store. `E`: the events of all its kinds. `Rows`: see `CommitRequest`. */
+export interface EventStore<E extends LogEvent = LogEvent, Rows = unknown>
+  extends OwnershipStore, StreamReader<E>, SnapshotStore {
+  openLane(): CommitLane<Rows>;
   /** Throws when the store cannot be reached. */
   ping(): Promise<void>;
   close(): Promise<void>;

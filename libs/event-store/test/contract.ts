@@ -1,22 +1,103 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { EventType } from '@batuta/contracts';
 import type {
-  ChainedEvent,
-  FencedPartition,
+  Column,
   CommitLane,
   CommitRequest,
+  DueStream,
   EventStore,
-  ExecutionProgress,
-  ExecutionRow,
+  FencedPartition,
+  LogEvent,
+  LogFilter,
   LogPage,
-  LogReader,
+  MemoryRows,
   NewEvent,
+  RowsBeside,
+  StreamKind,
+  StreamReader,
   StreamRow,
 } from '../src/index.js';
-import { ChainWalk, canonicalJson, encodeJson, linkOf } from '../src/index.js';
+import {
+  ChainWalk,
+  UNIQUE_VIOLATION,
+  canonicalJson,
+  encodeJson,
+  insertedRows,
+  linkOf,
+  updatedRows,
+} from '../src/index.js';
+
+/** The kinds of streams that these tests store: one with a table of its own, and one without. */
+export const TOY_KINDS: readonly StreamKind[] = [
+  { name: 'counter', types: ['CounterCreated', 'Counted'] },
+  { name: 'switch', types: ['SwitchedOn', 'SwitchedOff'] },
+];
+
+/** The row of a counter. */
+interface Counter {
+  readonly id: string;
+  readonly partition: number;
+  readonly total: number;
+  readonly note: string | { readonly a: number };
+  readonly wakeAt: number | null;
+}
+
+/** The rows that counters have beside their events. */
+export interface CounterRows {
+  readonly created: readonly Counter[];
+  readonly counted: readonly Counter[];
+}
+
+export const CREATE_COUNTERS = `CREATE TABLE execution.counters (
+  id uuid PRIMARY KEY, partition int NOT NULL, total int NOT NULL, note jsonb NOT NULL, wake_at bigint)`;
+
+const COLUMNS: readonly Column<Counter>[] = [
+  { name: 'id', type: 'uuid', of: (row) => row.id },
+  { name: 'partition', type: 'int', of: (row) => row.partition },
+  { name: 'total', type: 'int', of: (row) => row.total },
+  { name: 'note', type: 'jsonb', of: (row) => row.note },
+  { name: 'wake_at', type: 'bigint', of: (row) => row.wakeAt },
+];
+const table = 'execution.counters';
+
+/** The rows of counters in PostgreSQL. */
+export const COUNTER_TABLE: RowsBeside<CounterRows> = {
+  parts: [
+    insertedRows({ name: 'created', as: 'created', table, columns: COLUMNS, of: (rows: CounterRows) => rows.created }),
+    updatedRows({ name: 'counted', as: 'counted', table, columns: COLUMNS, of: (rows: CounterRows) => rows.counted }),
+  ],
+  wakeTables: [table],
+};
+
+/** The rows of counters in memory. */
+export class CounterMemory implements MemoryRows<CounterRows> {
+  readonly #rows = new Map<string, Counter>();
+
+  violation({ created }: CounterRows, held: ReadonlySet<number>): { code: string; message: string } | undefined {
+    const taken = created.find(({ id, partition }) => held.has(partition) && this.#rows.has(id));
+    return taken === undefined ? undefined : { code: UNIQUE_VIOLATION, message: `counter ${taken.id} exists` };
+  }
+
+  write({ created, counted }: CounterRows, held: ReadonlySet<number>): void {
+    for (const row of created) if (held.has(row.partition)) this.#rows.set(row.id, row);
+    for (const row of counted) if (held.has(row.partition) && this.#rows.has(row.id)) this.#rows.set(row.id, row);
+  }
+
+  due(partitions: readonly number[]): DueStream[] {
+    return [...this.#rows.values()].flatMap(({ id, partition, wakeAt }) =>
+      wakeAt !== null && partitions.includes(partition) ? [{ id, partition, wakeAt }] : [],
+    );
+  }
+}
+
+/** Of the creations only those that name a reason. */
+const WITH_REASON: LogFilter = {
+  name: 'with-reason',
+  sql: `type <> 'CounterCreated' OR data->>'reason' <> ''`,
+  keeps: ({ type, data }) => type !== 'CounterCreated' || Boolean((data as { reason?: string }).reason),
+};
 
 export interface ContractSetup {
-  readonly store: EventStore;
+  readonly store: EventStore<LogEvent, CounterRows>;
   close(): Promise<void>;
 }
 
@@ -31,59 +112,36 @@ function newId(): string {
 
 /** The log of one partition after a position. */
 export async function readLog(
-  store: LogReader,
+  store: StreamReader,
   partition: number,
   after: number,
   limit: number,
-  types: readonly EventType[],
+  types: readonly string[],
 ): Promise<LogPage> {
-  const [page] = await store.readLogs([{ partition, after }], limit, types);
+  const [page] = await store.readLogs([{ partition, after }], limit, { types });
   if (page === undefined) throw new Error('a cursor has no page');
   return page;
 }
 
-/** The newest version of each execution; 0 for an unknown one. */
-async function readVersions(store: LogReader, ids: readonly string[]): Promise<number[]> {
+/** The newest version of each stream; 0 for an unknown one. */
+async function readVersions(store: StreamReader, ids: readonly string[]): Promise<number[]> {
   return (await store.readNewest(ids)).map((newest) => newest?.version ?? 0);
 }
 
-const progress = (changes: Partial<ExecutionProgress> = {}): ExecutionProgress => ({
-  status: 'running',
-  version: 1,
-  wakeAt: 5_000,
-  output: undefined,
-  startedAt: 1_000,
-  pausedAt: null,
-  completedAt: null,
-  totalLatencyMs: null,
-  estimatedCost: 0,
-  tokenCount: 0,
-  ...changes,
-});
-
-const row = (id: string, partition: number, changes: Partial<ExecutionProgress> = {}): ExecutionRow => ({
+const row = (id: string, partition: number, changes: Partial<Counter> = {}): Counter => ({
   id,
   partition,
-  traceId: `trace-${id}`,
-  configId: 'config-1',
-  configName: 'demo',
-  configVersion: 1,
-  tenantId: 'default',
-  userId: 'user-1',
-  sessionId: null,
-  createdBy: 'user-1',
-  callbackUrl: null,
-  input: { a: 1 },
-  metadata: null,
-  createdAt: 1_000,
-  progress: progress(changes),
+  total: 0,
+  note: { a: 1 },
+  wakeAt: 5_000,
+  ...changes,
 });
 
 const event = (executionId: string, partition: number, version: number, data: object = {}): NewEvent => ({
   executionId,
   partition,
   version,
-  type: version === 1 ? 'ExecutionStarted' : 'StepScheduled',
+  type: version === 1 ? 'CounterCreated' : 'Counted',
   commandId: `c-${version}`,
   at: 1_000 + version,
   data: encodeJson(data),
@@ -93,9 +151,9 @@ const event = (executionId: string, partition: number, version: number, data: ob
 /** The contract that every event store must fulfil. `setup` returns an empty store. */
 export function eventStoreContract(name: string, setup: () => Promise<ContractSetup>): void {
   describe(`the event store ${name}`, () => {
-    let store: EventStore;
+    let store: EventStore<LogEvent, CounterRows>;
     let close: () => Promise<void>;
-    let lane: CommitLane;
+    let lane: CommitLane<CounterRows>;
 
     beforeAll(async () => {
       ({ store, close } = await setup());
@@ -121,14 +179,14 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
     const request = async (
       partitions: readonly FencedPartition[],
       events: readonly NewEvent[],
-      rest: Partial<CommitRequest> = {},
-    ): Promise<CommitRequest> => {
+      rest: Partial<CommitRequest<CounterRows>> = {},
+    ): Promise<CommitRequest<CounterRows>> => {
       const view = await store.view();
       const ends = partitions.map((one) => ({
         ...one,
         lastPosition: view.partitions[one.partition]?.lastPosition ?? 0,
       }));
-      return { partitions: ends, events, started: [], changed: [], ...rest };
+      return { partitions: ends, events, created: [], counted: [], ...rest };
     };
 
     it('keeps the number of partitions that the first start chose', async () => {
@@ -147,13 +205,13 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         await request(
           fences,
           [
-            event(a, 0, 1, { n: 1, input: [1], metadata: {} }),
-            event(b, 1, 1, { callbackUrl: 'http://x' }),
-            event(c, 0, 1, { callbackUrl: '' }),
+            event(a, 0, 1, { n: 1, list: [1], none: {} }),
+            event(b, 1, 1, { reason: 'a test' }),
+            event(c, 0, 1, { reason: '' }),
             event(a, 0, 2),
           ],
           {
-            started: [row(a, 0), row(b, 1), row(c, 0)],
+            created: [row(a, 0), row(b, 1), row(c, 0)],
           },
         ),
       );
@@ -174,15 +232,15 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(page.events[0]).toEqual({
         executionId: a,
         version: 1,
-        type: 'ExecutionStarted',
+        type: 'CounterCreated',
         at: 1_001,
         commandId: 'c-1',
         position: 1,
         partition: 0,
-        data: { n: 1, input: [1], metadata: {} },
+        data: { n: 1, list: [1], none: {} },
       });
       expect((await readLog(store, 0, 1, 1, [])).events.map((item) => item.position)).toEqual([2]);
-      expect(await readLog(store, 0, 0, 10, ['StepScheduled'])).toMatchObject({
+      expect(await readLog(store, 0, 0, 10, ['Counted'])).toMatchObject({
         position: 3,
         events: [{ position: 3 }],
       });
@@ -191,47 +249,38 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         { partition: 0, after: 3 },
         { partition: 0, after: 0 },
       ];
-      const pages = await store.readLogs(cursors, 2, []);
+      const pages = await store.readLogs(cursors, 2);
       expect(pages.map(({ events, position }) => [events.map((item) => item.executionId), position])).toEqual([
         [[b], 1],
         [[], 3],
         [[a, c], 2],
       ]);
-      const calledBack = await store.readLogs(cursors, 2, ['ExecutionStarted'], true);
-      // Only one start names a callback_url, and the log is still read to its end.
-      expect(calledBack.map(({ events, position }) => [events.map((item) => item.executionId), position])).toEqual([
+      const selection = { types: ['CounterCreated'], filter: WITH_REASON };
+      const filtered = await store.readLogs(cursors, 2, selection);
+      // Only one creation names a reason, and the log is still read to its end.
+      expect(filtered.map(({ events, position }) => [events.map((item) => item.executionId), position])).toEqual([
         [[b], 1],
         [[], 3],
         [[], 3],
       ]);
-      const rest = await store.readLogs(cursors, 10, [], true);
-      expect(rest.map(({ events }) => events.map((item) => item.type))).toEqual([
-        ['ExecutionStarted'],
-        [],
-        ['StepScheduled'],
-      ]);
+      const rest = await store.readLogs(cursors, 10, { filter: WITH_REASON });
+      expect(rest.map(({ events }) => events.map((item) => item.type))).toEqual([['CounterCreated'], [], ['Counted']]);
       expect(await readVersions(store, [c, a, newId()])).toEqual([1, 2, 0]);
       expect(await store.readNewest([a, newId(), b])).toEqual([
-        { version: 2, type: 'StepScheduled' },
+        { version: 2, type: 'Counted' },
         undefined,
-        { version: 1, type: 'ExecutionStarted' },
+        { version: 1, type: 'CounterCreated' },
       ]);
-      expect(await store.readStarts([a, newId(), b])).toEqual(
-        new Map([
-          [a, { n: 1 }],
-          [b, { callbackUrl: 'http://x' }],
-        ]),
-      );
       expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);
       expect(
-        [...(await store.readExecutions([a, b, newId()])).entries()].map(([id, items]) => [id, items.length]),
+        [...(await store.readStreams([a, b, newId()])).entries()].map(([id, items]) => [id, items.length]),
       ).toEqual(
         expect.arrayContaining([
           [a, 2],
           [b, 1],
         ]),
       );
-      expect(await store.executionsAfter(0, 1, 10)).toEqual([
+      expect(await store.streamsAfter(0, 1, 10)).toEqual([
         { id: c, position: 2 },
         { id: a, position: 3 },
       ]);
@@ -249,12 +298,12 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
             { partition: 3, epoch: three, publishedPosition: 0 },
           ],
           [event(a, 2, 1), event(b, 3, 1)],
-          { started: [row(a, 2), row(b, 3)] },
+          { created: [row(a, 2), row(b, 3)] },
         ),
       );
       expect(outcome).toEqual({ kind: 'committed', held: new Map([[2, 0]]) });
       expect(await readVersions(store, [a, b])).toEqual([1, 0]);
-      expect(await store.readUnfinished(3, undefined, 10)).toEqual([]);
+      expect(await store.nextDue([3])).toBeUndefined();
       expect((await store.view()).partitions[3]?.lastPosition).toBe(0);
     });
 
@@ -264,7 +313,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         const first = await request([fence], [event(newId(), partition, 1)]);
         const [end] = first.partitions;
         if (end === undefined) throw new Error('no partition');
-        const next = (events: readonly NewEvent[]): CommitRequest => ({
+        const next = (events: readonly NewEvent[]): CommitRequest<CounterRows> => ({
           ...first,
           partitions: [{ ...end, lastPosition: end.lastPosition + 1 }],
           events,
@@ -276,14 +325,12 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         const { first, next, end } = await begin(2);
         const [begun] = first.events;
         if (begun === undefined) throw new Error('no event');
-        const started = [row(begun.executionId, 2)];
-        const changed = [
-          { id: begun.executionId, partition: 2, progress: progress({ version: 2, wakeAt: 4_000_000 }) },
-        ];
+        const created = [row(begun.executionId, 2)];
+        const counted = [row(begun.executionId, 2, { total: 1, wakeAt: 4_000_000 })];
         const ended: string[] = [];
         const outcomes = await Promise.all([
-          lane.commit({ ...first, started }).finally(() => ended.push('first')),
-          lane.commit({ ...next([event(begun.executionId, 2, 2)]), changed }).finally(() => ended.push('second')),
+          lane.commit({ ...first, created }).finally(() => ended.push('first')),
+          lane.commit({ ...next([event(begun.executionId, 2, 2)]), counted }).finally(() => ended.push('second')),
         ]);
         expect(outcomes).toEqual([
           { kind: 'committed', held: new Map([[2, end.lastPosition]]) },
@@ -369,11 +416,11 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const epoch = await take(4);
       const fence = [{ partition: 4, epoch, publishedPosition: 0 }];
       const [a, b] = [newId(), newId()];
-      expect((await lane.commit(await request(fence, [event(a, 4, 1)], { started: [row(a, 4)] }))).kind).toBe(
+      expect((await lane.commit(await request(fence, [event(a, 4, 1)], { created: [row(a, 4)] }))).kind).toBe(
         'committed',
       );
       const outcome = await lane.commit(
-        await request(fence, [event(b, 4, 1), event(a, 4, 1)], { started: [row(b, 4)] }),
+        await request(fence, [event(b, 4, 1), event(a, 4, 1)], { created: [row(b, 4)] }),
       );
       expect(outcome).toMatchObject({ kind: 'rejected', code: '23505', transient: false });
       expect(await readVersions(store, [a, b])).toEqual([1, 0]);
@@ -389,103 +436,12 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect([...(await lane.heldEpochs(items))]).toEqual([5]);
     });
 
-    it('reduces a deleted execution to its last event, keeps the link before it, and handles the gap', async () => {
-      const partition = 7;
-      const epoch = await take(partition);
-      const [deleted, other, running] = [newId(), newId(), newId()];
-      const fence = { partition, epoch, publishedPosition: 0 };
-      const before = (await store.view()).partitions[partition]?.lastPosition ?? 0;
-      const started = {
-        ...event(deleted, partition, 1, { tenantId: 'default', input: 'a secret' }),
-        link: 'aa'.repeat(32),
-      };
-      const tombstone: NewEvent = {
-        ...event(deleted, partition, 3, { tenantId: 'default', traceId: 't', events: 2 }),
-        type: 'ExecutionDeleted',
-        link: 'cc'.repeat(32),
-      };
-      const commit = async (request: Partial<CommitRequest>): Promise<void> => {
-        const { lastPosition = 0 } = (await store.view()).partitions[partition] ?? {};
-        const partitions = [{ ...fence, lastPosition }];
-        const outcome = await lane.commit({ partitions, events: [], started: [], changed: [], ...request });
-        expect(outcome.kind).toBe('committed');
-      };
-      await commit({
-        events: [started, event(other, partition, 1), event(running, partition, 1)],
-        started: [deleted, other, running].map((id) => row(id, partition, { wakeAt: null })),
-      });
-      await commit({ events: [{ ...event(deleted, partition, 2), link: 'bb'.repeat(32) }] });
-      const change = (status: string, version: number) => ({
-        id: deleted,
-        partition,
-        progress: progress({ status, version, wakeAt: null }),
-      });
-      await commit({ changed: [change('completed', 2)] });
-      expect(await store.readDeleted([partition], 10)).toEqual([]);
-      expect(await store.removeHistory([deleted, other])).toEqual([]);
-      await commit({ events: [tombstone], changed: [change('deleted', 3)] });
-      expect(await store.readDeleted([partition - 1], 10)).toEqual([]);
-      expect(await store.readDeleted([partition], 10)).toEqual([{ id: deleted, partition, position: before + 5 }]);
-
-      expect(await store.removeHistory([deleted, other, newId()])).toEqual([deleted]);
-      expect(await store.removeHistory([deleted])).toEqual([]);
-      expect(await store.readDeleted([partition], 10)).toEqual([]);
-      expect((await store.readExecutions([deleted])).get(deleted)).toMatchObject([
-        { version: 3, type: 'ExecutionDeleted' },
-      ]);
-      expect(await store.readEvents(deleted, 1, 10)).toHaveLength(1);
-      expect(await store.readNewest([deleted])).toEqual([{ version: 3, type: 'ExecutionDeleted' }]);
-      expect(await store.readStarts([deleted])).toEqual(new Map());
-      expect(await store.readLastRemoved(deleted)).toEqual({ partition, position: before + 4, link: 'bb'.repeat(32) });
-      expect(await store.readLastRemoved(other)).toBeUndefined();
-      expect(await store.readChain(deleted, 1, 10)).toMatchObject([{ version: 3, link: 'cc'.repeat(32) }]);
-      const page = await readLog(store, partition, before, 10, []);
-      expect(page.events.map(({ position }) => position - before)).toEqual([2, 3, 5]);
-      expect(page.position).toBe(before + 5);
-      expect(await store.executionsAfter(partition, before, 10)).toEqual([
-        { id: other, position: before + 2 },
-        { id: running, position: before + 3 },
-        { id: deleted, position: before + 5 },
-      ]);
-      // Later events have the usual positions and versions.
-      await commit({ events: [event(other, partition, 2)] });
-      expect(
-        (await readLog(store, partition, before + 4, 10, [])).events.map(({ position }) => position - before),
-      ).toEqual([5, 6]);
-      const again = await lane.commit(await request([fence], [event(deleted, partition, 3)]));
-      expect(again.kind).toBe('rejected');
-
-      // Back from the archive.
-      const events: ChainedEvent[] = [
-        { ...started, position: before + 1, data: JSON.parse(started.data), link: started.link },
-        { ...event(deleted, partition, 2), position: before + 4, data: {}, link: 'bb'.repeat(32) },
-      ];
-      const gone = row(deleted, partition, progress({ status: 'deleted', version: 3, wakeAt: null }));
-      const other_ = { executionId: deleted, row: gone };
-      const forged = events.map((each) => ({ ...each, link: 'dd'.repeat(32) }));
-      expect(await store.restoreHistory({ ...other_, events: forged })).toBe('different');
-      expect(await store.restoreHistory({ ...other_, events: events.slice(0, 1) })).toBe('different');
-      expect(await store.readLastRemoved(deleted)).toBeDefined();
-      expect(await store.restoreHistory({ ...other_, events })).toBe('restored');
-      expect(await store.restoreHistory({ ...other_, events })).toBe('present');
-      expect(await store.readLastRemoved(deleted)).toBeUndefined();
-      expect(await store.readChain(deleted, 1, 10)).toMatchObject([
-        { version: 1, position: before + 1, link: 'aa'.repeat(32) },
-        { version: 2, position: before + 4, link: 'bb'.repeat(32) },
-        { version: 3, position: before + 5 },
-      ]);
-      // Nothing followed, so it is still a deleted one that has to be removed.
-      expect(await store.readDeleted([partition], 10)).toEqual([{ id: deleted, partition, position: before + 5 }]);
-      expect(await store.removeHistory([deleted])).toEqual([deleted]);
-      expect(await store.readLastRemoved(deleted)).toEqual({ partition, position: before + 4, link: 'bb'.repeat(32) });
-    });
-
     it('moves published positions only forward: with a commit, alone and on release', async () => {
       const epoch = await take(6);
       const at = (publishedPosition: number) => [{ partition: 6, epoch, publishedPosition }];
       const published = async () => (await store.view()).partitions[6]?.publishedPosition;
       const [a, b] = [newId(), newId()];
-      await lane.commit(await request(at(0), [event(a, 6, 1), event(b, 6, 1)], { started: [row(a, 6), row(b, 6)] }));
+      await lane.commit(await request(at(0), [event(a, 6, 1), event(b, 6, 1)], { created: [row(a, 6), row(b, 6)] }));
       await lane.commit(await request(at(1), [event(a, 6, 2)]));
       expect(await published()).toBe(1);
       await store.publish(at(2));
@@ -495,18 +451,18 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect((await store.view()).partitions[6]).toMatchObject({ owner: null, publishedPosition: 3, lastPosition: 3 });
     });
 
-    it('finds due executions, earliest first, and no finished ones', async () => {
+    it('finds due streams, earliest first, and none without a wake-up', async () => {
       const epoch = await take(7);
       const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
       const [late, soon, done] = [newId(), newId(), newId()];
       await lane.commit(
         await request(fence, [event(late, 7, 1), event(soon, 7, 1), event(done, 7, 1)], {
-          started: [row(late, 7, { wakeAt: 900 }), row(soon, 7, { wakeAt: 300 }), row(done, 7, { wakeAt: 100 })],
+          created: [row(late, 7, { wakeAt: 900 }), row(soon, 7, { wakeAt: 300 }), row(done, 7, { wakeAt: 100 })],
         }),
       );
       await lane.commit(
         await request(fence, [event(done, 7, 2)], {
-          changed: [{ id: done, partition: 7, progress: progress({ status: 'completed', wakeAt: null, output: 1 }) }],
+          counted: [row(done, 7, { wakeAt: null })],
         }),
       );
       expect(await store.readDue([7], 1_000, 10)).toEqual([
@@ -515,8 +471,6 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       ]);
       expect(await store.readDue([7], 500, 10)).toHaveLength(1);
       expect(await store.nextDue([7])).toBe(300);
-      expect(await store.readUnfinished(7, undefined, 10)).toEqual([late, soon].sort());
-      expect(await store.readUnfinished(7, [late, soon].sort()[0], 10)).toHaveLength(1);
       expect(await store.nextDue([])).toBeUndefined();
     });
 
@@ -526,7 +480,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const hostile = { 'k\u0000': ['a\u0000b', '\ud800', 'ok \u{1f600}'], nested: { x: '\udc00tail' } };
       const outcome = await lane.commit(
         await request([{ partition: 0, epoch, publishedPosition: 0 }], [event(id, 0, 1, hostile)], {
-          started: [{ ...row(id, 0), input: 'x\u0000y' }],
+          created: [{ ...row(id, 0), note: 'x\u0000y' }],
         }),
       );
       expect(outcome.kind).toBe('committed');
@@ -563,25 +517,36 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(await store.claim('brief', 'only', [{ partition: 2, epoch }])).toEqual([]);
     });
 
-    it('keeps the first copy of a config version and the last copy of an agent', async () => {
-      expect(await store.readConfig('c', 1)).toBeUndefined();
-      await store.writeConfig('c', 1, 'default', { name: 'first' });
-      await store.writeConfig('c', 1, 'default', { name: 'second' });
-      expect(await store.readConfig('c', 1)).toEqual({ name: 'first' });
-      await store.writeAgent('default', 'a', { pool: 'p1', inputSchema: { const: 'a\u0000b' }, outputSchema: false });
-      expect(await store.readAgent('default', 'a')).toEqual({
-        pool: 'p1',
-        inputSchema: { const: 'a\ufffdb' },
-        outputSchema: false,
-      });
-      await store.writeAgent('default', 'a', { pool: 'p2', inputSchema: true });
-      expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2', inputSchema: true });
-      const model = { configId: '0190a5b4-0000-7000-8000-000000000001', revision: 3, definition: { name: 'agent/a' } };
-      await store.writeAgent('default', 'a', { pool: '', model });
-      expect(await store.readAgent('default', 'a')).toEqual({ pool: '', model });
-      await store.writeAgent('default', 'a', { pool: 'p2' });
-      expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2' });
-      expect(await store.readAgent('elsewhere', 'a')).toBeUndefined();
+    it('keeps the newest snapshot of a fold, while the event of its version exists', async () => {
+      const epoch = await take(5);
+      const id = newId();
+      const fence = [{ partition: 5, epoch, publishedPosition: 0 }];
+      await lane.commit(await request(fence, [event(id, 5, 1), event(id, 5, 2), event(id, 5, 3)]));
+      const write = (version: number, reducerVersion = 1): Promise<void> =>
+        store.writeSnapshot({
+          executionId: id,
+          version,
+          reducerVersion,
+          configId: 'c',
+          configVersion: 2,
+          state: { version, text: 'a\u0000b' },
+        });
+      const read = async (reducerVersion = 1): Promise<unknown> =>
+        (await store.readSnapshots([newId(), id], reducerVersion)).get(id);
+      await write(9);
+      expect(await read()).toBeUndefined();
+      await write(2);
+      const second = { configId: 'c', configVersion: 2, executionId: id, reducerVersion: 1, version: 2 };
+      expect(await read()).toEqual({ ...second, state: { version: 2, text: 'a\ufffdb' } });
+      await write(1);
+      expect(await read()).toMatchObject({ version: 2 });
+      await write(3);
+      expect(await read()).toMatchObject({ version: 3 });
+      // Another fold cannot read it, and replaces it.
+      expect(await read(2)).toBeUndefined();
+      await write(1, 2);
+      expect(await read(2)).toMatchObject({ version: 1 });
+      expect(await read(1)).toBeUndefined();
     });
 
     it.each([
@@ -604,7 +569,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         await request(
           fences,
           known.map(({ partition, id }) => event(id, partition, 1)),
-          { started: known.map(({ partition, id }) => row(id, partition, { wakeAt: 9_000_000 })) },
+          { created: known.map(({ partition, id }) => row(id, partition, { wakeAt: 9_000_000 })) },
         ),
       );
       if (before.kind !== 'committed') throw new Error(before.kind);
@@ -613,14 +578,8 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         fences,
         starts ? [...events, ...fresh.map((one) => event(one.id, one.partition, 1))] : events,
         {
-          started: starts ? fresh.map(({ partition, id }) => row(id, partition, { wakeAt: 8_000_000 })) : [],
-          changed: changes
-            ? known.map(({ partition, id }) => ({
-                id,
-                partition,
-                progress: progress({ version: 2, wakeAt: 7_000_000 }),
-              }))
-            : [],
+          created: starts ? fresh.map(({ partition, id }) => row(id, partition, { wakeAt: 8_000_000 })) : [],
+          counted: changes ? known.map(({ partition, id }) => row(id, partition, { total: 2, wakeAt: 7_000_000 })) : [],
         },
       );
       const fenced = await lane.commit({
@@ -647,14 +606,14 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(fresh.map(({ id }) => wakes.get(id))).toEqual(fresh.map(() => (starts ? 8_000_000 : undefined)));
     });
 
-    it('stores rows of streams that are not executions, and finds them when they are due', async () => {
+    it('stores rows of streams without a table of their own, and finds them when they are due', async () => {
       const partition = 7;
       const fence = { partition, epoch: await take(partition), publishedPosition: 0 };
-      const [schedule, execution] = [newId(), newId()];
+      const [light, counter] = [newId(), newId()];
       const stream = (version: number, wakeAt: number | null): StreamRow => ({
-        id: schedule,
+        id: light,
         partition,
-        kind: 'schedule',
+        kind: 'switch',
         tenantId: 'default',
         name: `version ${version}`,
         configId: 'config-1',
@@ -664,33 +623,37 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         createdAt: 1_000,
         view: { version },
       });
-      const created: NewEvent = { ...event(schedule, partition, 1), type: 'ScheduleCreated' };
+      const on: NewEvent = { ...event(light, partition, 1), type: 'SwitchedOn' };
+      const off: NewEvent = { ...event(light, partition, 2), type: 'SwitchedOff' };
       await lane.commit({
-        ...(await request([fence], [created, event(execution, partition, 1)], {
-          started: [row(execution, partition, { wakeAt: 150 })],
+        ...(await request([fence], [on, event(counter, partition, 1)], {
+          created: [row(counter, partition, { wakeAt: 150 })],
         })),
         streams: [stream(1, 100.5)],
       });
       expect(await store.readDue([partition], 200, 10)).toEqual([
-        { id: schedule, partition, wakeAt: 100 },
-        { id: execution, partition, wakeAt: 150 },
+        { id: light, partition, wakeAt: 100 },
+        { id: counter, partition, wakeAt: 150 },
       ]);
       expect(await store.nextDue([partition])).toBe(100);
-      // Readers of executions get events and ids of executions only.
-      const [page] = await store.readLogs([{ partition, after: 0 }], 100, []);
-      expect(page?.events.map(({ executionId }) => executionId)).not.toContain(schedule);
-      expect(page?.events.map(({ executionId }) => executionId)).toContain(execution);
-      expect(await store.readUnfinished(partition, undefined, 100)).not.toContain(schedule);
-      expect((await store.executionsAfter(partition, 0, 100)).map(({ id }) => id)).toContain(schedule);
-      expect((await store.readExecutions([schedule])).get(schedule)).toMatchObject([{ type: 'ScheduleCreated' }]);
-      const updated: NewEvent = { ...event(schedule, partition, 2), type: 'ScheduleUpdated' };
+      const idsOf = async (kind?: string): Promise<string[]> => {
+        const [page] = await store.readLogs([{ partition, after: 0 }], 100, kind === undefined ? {} : { kind });
+        expect(page?.position).toBe((await store.view()).partitions[partition]?.lastPosition);
+        return page?.events.map(({ executionId }) => executionId) ?? [];
+      };
+      expect(await idsOf()).toEqual(expect.arrayContaining([light, counter]));
+      expect(await idsOf('switch')).toEqual([light]);
+      expect(await idsOf('counter')).toContain(counter);
+      expect(await idsOf('counter')).not.toContain(light);
+      expect((await store.streamsAfter(partition, 0, 100)).map(({ id }) => id)).toContain(light);
+      expect((await store.readStreams([light])).get(light)).toMatchObject([{ type: 'SwitchedOn' }]);
       const fenced = await lane.commit({
-        ...(await request([{ ...fence, epoch: fence.epoch + 1 }], [updated])),
+        ...(await request([{ ...fence, epoch: fence.epoch + 1 }], [off])),
         streams: [stream(2, null)],
       });
       expect(fenced).toEqual({ kind: 'committed', held: new Map() });
       expect(await store.nextDue([partition])).toBe(100);
-      await lane.commit({ ...(await request([fence], [updated])), streams: [stream(2, null)] });
+      await lane.commit({ ...(await request([fence], [off])), streams: [stream(2, null)] });
       expect(await store.nextDue([partition])).toBe(150);
     });
   });

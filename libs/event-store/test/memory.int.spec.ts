@@ -1,6 +1,9 @@
 import { MemoryEventStore } from '../src/index.js';
-import { eventStoreContract } from './contract.js';
+import { CounterMemory, TOY_KINDS, eventStoreContract } from './contract.js';
 
 eventStoreContract('in memory', () =>
-  Promise.resolve({ store: new MemoryEventStore(() => 1_000_000), close: () => Promise.resolve() }),
+  Promise.resolve({
+    store: new MemoryEventStore(() => 1_000_000, { kinds: TOY_KINDS, rows: new CounterMemory() }),
+    close: () => Promise.resolve(),
+  }),
 );

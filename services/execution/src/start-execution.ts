@@ -1,5 +1,5 @@
 import { newId, subjects } from '@batuta/contracts';
-import { PostgresEventStore, SealKeys, migrateEventStore, sealKeysOf } from '@batuta/event-store';
+import { SealKeys, migrateEventStore, sealKeysOf } from '@batuta/event-store';
 import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
 import { connectNats, controlClientOver, endProcess, isConnected, onLost, TenantTerms } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
@@ -12,6 +12,7 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { PostgresExecutionStore } from './store/postgres/postgres-execution-store.js';
 import { ExecutionModule } from './app.module.js';
 import { openArchive } from './archive/archive-settings.js';
 import { Archiver } from './archive/archiver.js';
@@ -113,7 +114,7 @@ function engineSettings(settings: ExecutionSettings, partitions: number): Engine
 
 /** The number of partitions of this log. Throws when the setting differs from the existing number. */
 async function partitionsOf(
-  store: PostgresEventStore,
+  store: PostgresExecutionStore,
   { partitions: asked, defaultPartitions }: Pick<ExecutionSettings, 'partitions' | 'defaultPartitions'>,
 ): Promise<number> {
   const partitions = await store.fixPartitionCount(asked ?? defaultPartitions);
@@ -148,7 +149,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     opened.push(() => tracing.shutdown());
     if (settings.databaseOwnerUrl !== undefined) await migrateEventStore(settings.databaseOwnerUrl.reveal());
     await migrateEventStore(databaseUrl);
-    const store = new PostgresEventStore({
+    const store = new PostgresExecutionStore({
       databaseUrl,
       poolSize: settings.databaseConnections,
       commitTimeoutMs: settings.commitTimeoutMs,
@@ -358,8 +359,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       intervalMs: settings.sealMs,
     });
     opened.push(() => sealer.stop());
-    const storeOf = (tenantId: string): PostgresEventStore =>
-      new PostgresEventStore({ databaseUrl, queries: lookUps.seen({ tenantId }) });
+    const storeOf = (tenantId: string): PostgresExecutionStore =>
+      new PostgresExecutionStore({ databaseUrl, queries: lookUps.seen({ tenantId }) });
     const archive = openArchive(settings);
     const integrity = new Integrity(
       (tenantId) => ({ store: storeOf(tenantId), queries: lookUps.seen({ tenantId }) }),

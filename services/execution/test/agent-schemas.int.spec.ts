@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { subjects } from '@batuta/contracts';
 import type { Event, JsonValue, Task } from '@batuta/contracts';
-import type { AgentCopy } from '@batuta/event-store';
 import { requestUntilAnswered } from '@batuta/messaging';
 import { Sandbox } from '@batuta/sandbox';
 import { eventually } from '@batuta/testing';
+import type { AgentCopy } from '../src/store/port.js';
 import type { Evaluator } from '../src/partitions/ports.js';
 import { sandboxEvaluator } from '../src/partitions/sandbox-evaluator.js';
 import { engineInMemory } from './engine-in-memory.js';

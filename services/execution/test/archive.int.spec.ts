@@ -23,10 +23,10 @@ import type {
   RetentionPolicyReply,
   VerifyExecutionReply,
 } from '@batuta/contracts';
-import { PostgresEventStore } from '@batuta/event-store';
-import type { ExecutionRow } from '@batuta/event-store';
 import { Secret } from '@batuta/settings';
 import { eventually } from '@batuta/testing';
+import type { ExecutionRow } from '../src/store/port.js';
+import { PostgresExecutionStore } from '../src/store/postgres/postgres-execution-store.js';
 import { archivedExecution } from '../src/archive/archived-execution.js';
 import { openArchive } from '../src/archive/archive-settings.js';
 import type { ArchiveSettings } from '../src/archive/archive-settings.js';
@@ -436,7 +436,7 @@ describe('an archived execution that is restored', () => {
     const links = await rowsOf(id);
     expect(links).toMatchObject({ rows: 0, links: 1 });
     // What an owner writes before it dies.
-    const store = new PostgresEventStore({ databaseUrl: platform.database.url });
+    const store = new PostgresExecutionStore({ databaseUrl: platform.database.url });
     const bytes = await readFile(join(directory, name));
     const history = await archivedExecution({ get: () => Promise.resolve(bytes), where: 'test' }, name, id);
     const [start] = history.events;

@@ -1,7 +1,8 @@
 import { partitionOf } from '@batuta/contracts';
 import type { CommandReply, CommandRequest, ResultReply, Task } from '@batuta/contracts';
-import { MemoryEventStore } from '@batuta/event-store';
-import type { CommitLane, CommitOutcome, CommitRequest, EventStore } from '@batuta/event-store';
+import type { CommitOutcome } from '@batuta/event-store';
+import { MemoryExecutionStore } from '../src/store/memory/memory-execution-store.js';
+import type { ExecutionLane, ExecutionCommit, ExecutionStore } from '../src/store/port.js';
 import { Engine } from '../src/partitions/engine.js';
 import type {
   Bus,
@@ -118,18 +119,18 @@ export const PARTITIONS = 4;
  * answer.
  */
 export interface Faults {
-  before?: (request: CommitRequest) => Promise<CommitOutcome | undefined> | CommitOutcome | undefined;
-  after?: (request: CommitRequest, outcome: CommitOutcome) => Promise<CommitOutcome> | CommitOutcome;
+  before?: (request: ExecutionCommit) => Promise<CommitOutcome | undefined> | CommitOutcome | undefined;
+  after?: (request: ExecutionCommit, outcome: CommitOutcome) => Promise<CommitOutcome> | CommitOutcome;
 }
 
-function faulty(store: EventStore, faults: Faults): EventStore {
+function faulty(store: ExecutionStore, faults: Faults): ExecutionStore {
   return new Proxy(store, {
     get(target, property) {
       if (property !== 'openLane') {
         const value = Reflect.get(target, property) as unknown;
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       }
-      return (): CommitLane => {
+      return (): ExecutionLane => {
         const lane = target.openLane();
         return {
           commit: async (request) => {
@@ -149,13 +150,13 @@ function faulty(store: EventStore, faults: Faults): EventStore {
 export interface TestEngine {
   readonly engine: Engine;
   readonly bus: TestBus;
-  readonly store: MemoryEventStore;
+  readonly store: MemoryExecutionStore;
   readonly faults: Faults;
 }
 
 export async function engineInMemory(
   options: {
-    store?: MemoryEventStore;
+    store?: MemoryExecutionStore;
     bus?: TestBus;
     name?: string;
     leaseMs?: number;
@@ -167,7 +168,7 @@ export async function engineInMemory(
     tokens?: TaskTokens;
   } = {},
 ): Promise<TestEngine> {
-  const store = options.store ?? new MemoryEventStore(() => Date.now());
+  const store = options.store ?? new MemoryExecutionStore(() => Date.now());
   const bus = options.bus ?? new TestBus();
   const faults: Faults = {};
   const log = { debug() {}, info() {}, warn() {}, error() {} };

@@ -7,7 +7,7 @@ import type {
   OrchestrationDefinition,
   Task,
 } from '@batuta/contracts';
-import type { AgentCopy } from '@batuta/event-store';
+import type { AgentCopy } from '../src/store/port.js';
 
 export const TENANT = 'default';
 

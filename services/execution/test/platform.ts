@@ -3,7 +3,6 @@ import type { AddressInfo, Socket } from 'node:net';
 import { partitionOf, subjects, operations } from '@batuta/contracts';
 import type { CommandReply, CommandRequest, Event, ExecutionView, ResultReply, Task } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
-import type { AgentCopy } from '@batuta/event-store';
 import { connectNats, controlClientOver, ensurePoolConsumers, requestUntilAnswered } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { createLogger } from '@batuta/observability';
@@ -11,6 +10,7 @@ import { createTestDatabase, startTestNats, templateFor, urlAs } from '@batuta/t
 import type { TestDatabase, TestNats } from '@batuta/testing';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import pg from 'pg';
+import type { AgentCopy } from '../src/store/port.js';
 import { loadExecutionSettings, startExecution } from '../src/index.js';
 import type { RunningExecution } from '../src/index.js';
 import { DEFINITIONS, TENANT, failure, success } from './fixtures.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CommandRequest, JsonValue } from '@batuta/contracts';
-import { PostgresEventStore } from '@batuta/event-store';
 import { eventually } from '@batuta/testing';
+import { PostgresExecutionStore } from '../src/store/postgres/postgres-execution-store.js';
 import { REDUCER_VERSION, encodeSnapshot, wantedEffects } from '../src/domain/index.js';
 import { rebuildReadModels, verifyExecutions } from '../src/index.js';
 import type { Difference, RunningExecution } from '../src/index.js';
@@ -16,14 +16,14 @@ const ENV = { BATUTA_EXECUTION_SNAPSHOT_EVENTS: '7' };
 
 let platform: Platform;
 let service: RunningExecution;
-let store: PostgresEventStore;
+let store: PostgresExecutionStore;
 let source: ExecutionSource;
 
 beforeAll(async () => {
   platform = await Platform.start();
   service = await platform.execution('one', ENV);
   await platform.run();
-  store = new PostgresEventStore({ databaseUrl: platform.database.url, poolSize: 2 });
+  store = new PostgresExecutionStore({ databaseUrl: platform.database.url, poolSize: 2 });
   const configs = new ConfigRegistry(store, {
     version: () => Promise.resolve({ kind: 'missing' }),
   });
@@ -77,10 +77,10 @@ describe('questions that come together', () => {
     const statements: (readonly string[])[] = [];
     const reader = new Proxy(store, {
       get: (target, name) =>
-        name === 'readExecutions'
+        name === 'readStreams'
           ? (asked: readonly string[]) => {
               statements.push(asked);
-              return target.readExecutions(asked);
+              return target.readStreams(asked);
             }
           : boundTo(target, Reflect.get(target, name)),
     });

@@ -9,8 +9,8 @@ import type {
   ScheduleDefinition,
   ScheduleView,
 } from '@batuta/contracts';
-import { MemoryEventStore } from '@batuta/event-store';
 import { eventually } from '@batuta/testing';
+import { MemoryExecutionStore } from '../src/store/memory/memory-execution-store.js';
 import { PARTITIONS, StallingClock, TestBus, engineInMemory } from './engine-in-memory.js';
 import type { TestEngine } from './engine-in-memory.js';
 import { TENANT } from './fixtures.js';
@@ -52,15 +52,15 @@ async function ask(
   return answer;
 }
 
-const view = (store: MemoryEventStore, id: string): ScheduleView | undefined =>
+const view = (store: MemoryExecutionStore, id: string): ScheduleView | undefined =>
   store.streamRow(id)?.view as unknown as ScheduleView | undefined;
 
-async function history(store: MemoryEventStore, id: string): Promise<Event[]> {
-  return (await store.readExecutions([id])).get(id) ?? [];
+async function history(store: MemoryExecutionStore, id: string): Promise<Event[]> {
+  return (await store.readStreams([id])).get(id) ?? [];
 }
 
 /** The nominal times of started executions, with their starts in the log. */
-async function firings(store: MemoryEventStore, id: string): Promise<{ nominal: number; started: number }[]> {
+async function firings(store: MemoryExecutionStore, id: string): Promise<{ nominal: number; started: number }[]> {
   const fired = (await history(store, id)).filter(({ type }) => (type as string) === 'ScheduleFired');
   return Promise.all(
     fired.map(async ({ data }) => {
@@ -143,7 +143,7 @@ describe('a schedule in an engine', () => {
   });
 
   test('goes on under another owner, which fires nothing twice and loses nothing', async () => {
-    const store = new MemoryEventStore(() => Date.now());
+    const store = new MemoryExecutionStore(() => Date.now());
     const clock = new StallingClock();
     const first = await start({ store, bus: new TestBus(), clock, leaseMs: 1_000 });
     const ids = Array.from({ length: 20 }, () => randomUUID());

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { JsonValue } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
-import type { LogReader } from '@batuta/event-store';
 import { createTestDatabase, eventually, templateFor } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
+import type { ExecutionReader } from '../src/store/port.js';
 import type { State } from '../src/domain/index.js';
 import { StreamChanges } from '../src/partitions/batch.js';
 import type { DecidedEvent } from '../src/partitions/batch.js';
@@ -398,7 +398,7 @@ describe('passes of the projection', () => {
       clock: { ...({} as Clock), after: (_, callback) => ((due = callback), () => (due = undefined)) },
       log: { warn: (fields: unknown) => warned.push(fields) } as unknown as EngineLog,
       pool,
-      reader: {} as LogReader,
+      reader: {} as ExecutionReader,
       load: () => Promise.reject(new Error('nothing is loaded here')),
       partitions: () => [partition],
       intervalMs: 1,

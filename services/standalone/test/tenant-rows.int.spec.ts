@@ -14,7 +14,7 @@ import {
   tenantRights,
 } from '@batuta/contracts';
 import type { PostgresService } from '@batuta/contracts';
-import { PostgresEventStore, migrateEventStore } from '@batuta/event-store';
+import { PostgresEventStore, PostgresStreams, migrateEventStore } from '@batuta/event-store';
 import { startPostgres } from '@batuta/local-stack';
 import type { PostgresServer } from '@batuta/local-stack';
 import { migrateAsOwner as migrateNotifications } from '@batuta/notifications';
@@ -328,9 +328,12 @@ describe.each(Object.keys(ids) as Tenant[])('a request of %s', (tenant) => {
 
   it('reads no event of the other, although the log’s statements have no condition on the tenant', async () => {
     await admin.query(`UPDATE execution.events SET type = 'ExecutionPaused'`);
-    const store = new PostgresEventStore({ databaseUrl: '', queries: poolOf('execution').seen({ tenantId: tenant }) });
+    const store = new PostgresEventStore(
+      { databaseUrl: '', queries: poolOf('execution').seen({ tenantId: tenant }) },
+      new PostgresStreams([{ name: 'execution', types: ['ExecutionPaused'] }]),
+    );
     const both = [ids[tenant], ids[foreign]];
-    expect([...(await store.readExecutions(both)).keys()]).toEqual([ids[tenant]]);
+    expect([...(await store.readStreams(both)).keys()]).toEqual([ids[tenant]]);
     expect(await store.readEvents(ids[foreign], 1, 10)).toEqual([]);
     expect(await store.readNewest(both)).toEqual([{ version: 1, type: 'ExecutionPaused' }, undefined]);
     expect(await store.readChain(ids[foreign], 1, 10)).toEqual([]);

@@ -1,31 +1,52 @@
-import type { Event, EventType, ExecutionStarted, JsonObject } from '@batuta/contracts';
+import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { ChainedEvent } from '../chain.js';
 import { encodeJson } from '../encode-json.js';
-import { DELETED_STATUS, LANE_STATEMENTS } from '../port.js';
-import { isExecutionEvent, readableEvent } from '../upcast.js';
+import { StreamKinds } from '../kinds.js';
+import type { StreamKind } from '../kinds.js';
+import { LANE_STATEMENTS } from '../port.js';
 import type {
-  AgentCopy,
   ChainEnd,
   CommitLane,
   CommitOutcome,
   CommitRequest,
-  DeletedExecution,
-  DueExecution,
+  DueStream,
   EventStore,
-  ExecutionProgress,
-  ExecutionRow,
   FencedPartition,
   LogCursor,
+  LogEvent,
   LogPage,
+  LogSelection,
+  NewEvent,
   NewestEvent,
   OwnershipView,
   PartitionRecord,
-  RemovedHistory,
   RemovedLink,
-  RestoreOutcome,
-  Start,
+  Snapshot,
+  SnapshotStore,
   StreamRow,
 } from '../port.js';
+
+/** How the memory keeps the rows that kinds of streams have beside their events. */
+export interface MemoryRows<Rows> {
+  /** Why a real database would refuse the whole statement. `held`: the partitions whose rows are written. */
+  violation(rows: Rows, held: ReadonlySet<number>): CommitRefusal | undefined;
+  write(rows: Rows, held: ReadonlySet<number>): void;
+  /** Streams of these partitions that wake up. */
+  due(partitions: readonly number[]): DueStream[];
+}
+
+export interface CommitRefusal {
+  /** PostgreSQL's code. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What a store in memory holds. */
+export interface MemoryStreams<Rows> {
+  readonly kinds: readonly StreamKind[];
+  /** Default: no kind has rows beside its events. */
+  readonly rows?: MemoryRows<Rows>;
+}
 
 interface PartitionState {
   owner: string | null;
@@ -34,37 +55,39 @@ interface PartitionState {
   publishedPosition: number;
 }
 
-type StoredRow = Omit<ExecutionRow, 'progress'> & { progress: ExecutionProgress };
-
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** PostgreSQL's code for a violated unique index. This store uses it too, so that callers need only one branch. */
-const UNIQUE_VIOLATION = '23505';
+export const UNIQUE_VIOLATION = '23505';
 
 /**
  * The event store in memory, for the simulation: the same contract without durability. `now` is the store's clock in
  * epoch ms. A commit takes effect in one step, so a simulation can put faults before, after or around it.
  */
-export class MemoryEventStore implements EventStore {
-  readonly #now: () => number;
+export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
+  implements EventStore<E, Rows>, SnapshotStore
+{
   #partitionCount: number | undefined;
   readonly #partitions = new Map<number, PartitionState>();
   readonly #owners = new Map<string, { incarnation: string; leaseUntil: number }>();
-  readonly #executions = new Map<string, Event[]>();
-  readonly #logs = new Map<number, Event[]>();
-  /** The links of each execution's stored events, in the order of versions. */
+  readonly #histories = new Map<string, E[]>();
+  readonly #logs = new Map<number, E[]>();
+  /** The links of each stream's stored events, in the order of versions. */
   readonly #links = new Map<string, string[]>();
   readonly #lastRemoved = new Map<string, RemovedLink>();
-  readonly #rows = new Map<string, StoredRow>();
   readonly #streams = new Map<string, StreamRow>();
-  readonly #configs = new Map<string, string>();
-  readonly #agents = new Map<string, string>();
+  readonly #snapshots = new Map<string, string>();
+  readonly #kinds: StreamKinds;
+  readonly #rows: MemoryRows<Rows> | undefined;
+  readonly #now: () => number;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, { kinds, rows }: MemoryStreams<Rows>) {
     this.#now = now;
+    this.#kinds = new StreamKinds(kinds);
+    this.#rows = rows;
   }
 
-  openLane(): CommitLane {
+  openLane(): CommitLane<Rows> {
     let inFlight = 0;
     // Statements run one after the other, because each waits for one microtask.
     const inTurn = async <T>(work: () => T): Promise<T> => {
@@ -176,14 +199,14 @@ export class MemoryEventStore implements EventStore {
     }
   }
 
-  async readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>> {
+  async readStreams(ids: readonly string[]): Promise<Map<string, E[]>> {
     await Promise.resolve();
-    return new Map(ids.flatMap((id) => (this.#executions.has(id) ? [[id, [...this.#eventsOf(id)]]] : [])));
+    return new Map(ids.flatMap((id) => (this.#histories.has(id) ? [[id, [...this.eventsOf(id)]]] : [])));
   }
 
-  async readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]> {
+  async readEvents(id: string, fromVersion: number, limit: number): Promise<E[]> {
     await Promise.resolve();
-    return this.#eventsOf(executionId)
+    return this.eventsOf(id)
       .filter(({ version }) => version >= fromVersion)
       .slice(0, limit);
   }
@@ -191,7 +214,7 @@ export class MemoryEventStore implements EventStore {
   async readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]> {
     await Promise.resolve();
     return ids.map((id) => {
-      const newest = this.#eventsOf(id).at(-1);
+      const newest = this.eventsOf(id).at(-1);
       return newest === undefined ? undefined : { version: newest.version, type: newest.type };
     });
   }
@@ -200,60 +223,48 @@ export class MemoryEventStore implements EventStore {
     await Promise.resolve();
     const ends = new Map<string, ChainEnd>();
     for (const id of ids) {
-      const version = this.#eventsOf(id).at(-1)?.version;
+      const version = this.eventsOf(id).at(-1)?.version;
       if (version !== undefined) ends.set(id, { version, link: this.#links.get(id)?.at(-1) ?? '' });
     }
     return ends;
   }
 
-  async readChain(executionId: string, fromVersion: number, limit: number): Promise<ChainedEvent[]> {
-    const links = this.#links.get(executionId) ?? [];
-    const first = this.#eventsOf(executionId)[0]?.version ?? 1;
-    return (await this.readEvents(executionId, fromVersion, limit)).map((event) => {
+  async readChain(id: string, fromVersion: number, limit: number): Promise<ChainedEvent[]> {
+    const links = this.#links.get(id) ?? [];
+    const first = this.eventsOf(id)[0]?.version ?? 1;
+    return (await this.readEvents(id, fromVersion, limit)).map((event) => {
       const { version, partition, position, at, type, commandId, data } = event;
       const link = links[version - first] ?? null;
-      return { version, partition, position, at, type, commandId, data: data as unknown as JsonObject, link };
+      return { version, partition, position, at, type, commandId, data: data as JsonValue, link };
     });
   }
 
-  async readStarts(ids: readonly string[]): Promise<Map<string, Start>> {
+  async readLastRemoved(id: string): Promise<RemovedLink | undefined> {
     await Promise.resolve();
-    const starts = new Map<string, Start>();
-    for (const id of ids) {
-      const [first] = this.#eventsOf(id);
-      if (first?.version !== 1) continue;
-      const { input: _input, metadata: _metadata, ...start } = first.data as ExecutionStarted;
-      starts.set(id, start);
-    }
-    return starts;
+    return this.#lastRemoved.get(id);
   }
 
   async readLogs(
     cursors: readonly LogCursor[],
     limit: number,
-    types: readonly EventType[],
-    onlyCalledBackStarts = false,
-  ): Promise<LogPage[]> {
+    { kind, types = [], filter }: LogSelection = {},
+  ): Promise<LogPage<E>[]> {
     await Promise.resolve();
     return cursors.map(({ partition, after }) => {
       const log = this.#logs.get(partition) ?? [];
       const { lastPosition } = this.#state(partition);
       const matching = log
         .filter(({ position }) => position > after)
-        .filter(isExecutionEvent)
-        .filter((event) => types.length === 0 || types.includes(event.type))
-        .filter((event) => !onlyCalledBackStarts || event.type !== 'ExecutionStarted' || event.data.callbackUrl);
-      const events = matching.slice(0, limit);
-      const position = events.length < limit ? Math.max(lastPosition, after) : (events.at(-1)?.position ?? after);
+        .filter(({ type }) => types.length === 0 || types.includes(type))
+        .filter((event) => filter === undefined || filter.keeps(event));
+      const read = matching.slice(0, limit);
+      const position = read.length < limit ? Math.max(lastPosition, after) : (read.at(-1)?.position ?? after);
+      const events = kind === undefined ? read : read.filter(({ type }) => this.#kinds.of(type) === kind);
       return { events, position };
     });
   }
 
-  async executionsAfter(
-    partition: number,
-    position: number,
-    limit: number,
-  ): Promise<{ id: string; position: number }[]> {
+  async streamsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]> {
     await Promise.resolve();
     const found = new Map<string, number>();
     for (const event of this.#logs.get(partition) ?? []) {
@@ -262,9 +273,9 @@ export class MemoryEventStore implements EventStore {
     return [...found].slice(0, limit).map(([id, first]) => ({ id, position: first }));
   }
 
-  async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]> {
+  async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueStream[]> {
     await Promise.resolve();
-    return [...this.#unfinished(partitions), ...this.#dueStreams(partitions)]
+    return this.#due(partitions)
       .filter((due) => due.wakeAt <= until)
       .sort((a, b) => a.wakeAt - b.wakeAt)
       .slice(0, limit);
@@ -272,108 +283,83 @@ export class MemoryEventStore implements EventStore {
 
   async nextDue(partitions: readonly number[]): Promise<number | undefined> {
     await Promise.resolve();
-    const times = [...this.#unfinished(partitions), ...this.#dueStreams(partitions)].map((due) => due.wakeAt);
+    const times = this.#due(partitions).map((due) => due.wakeAt);
     return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
   }
 
-  async readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]> {
+  async readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>> {
     await Promise.resolve();
-    return this.#unfinished([partition])
-      .map((due) => due.id)
-      .sort()
-      .filter((id) => afterId === undefined || id > afterId)
-      .slice(0, limit);
+    const found = ids.flatMap((id) => {
+      const text = this.#snapshots.get(id);
+      const snapshot = text === undefined ? undefined : (JSON.parse(text) as Snapshot);
+      return snapshot?.reducerVersion === reducerVersion ? [[id, snapshot] as const] : [];
+    });
+    return new Map(found);
   }
 
-  async readDeleted(partitions: readonly number[], limit: number): Promise<DeletedExecution[]> {
+  async writeSnapshot(snapshot: Snapshot): Promise<void> {
     await Promise.resolve();
-    const wanted = new Set(partitions);
-    return [...this.#rows.values()]
-      .filter(({ partition, progress }) => progress.status === DELETED_STATUS && wanted.has(partition))
-      .slice(0, limit)
-      .map(({ id, partition }) => ({ id, partition, position: this.#eventsOf(id).at(-1)?.position ?? 0 }));
-  }
-
-  async removeHistory(ids: readonly string[]): Promise<string[]> {
-    await Promise.resolve();
-    const gone = ids.filter((id) => this.#rows.get(id)?.progress.status === DELETED_STATUS);
-    for (const id of gone) this.#removeHistory(id);
-    return gone;
-  }
-
-  async restoreHistory({ executionId, events, row }: RemovedHistory): Promise<RestoreOutcome> {
-    await Promise.resolve();
-    const [first, ...others] = this.#eventsOf(executionId);
-    if (first !== undefined && first.type !== 'ExecutionDeleted') return 'present';
-    const last = events.findLast(({ link }) => (link ?? '') !== '');
-    const kept = this.#lastRemoved.get(executionId);
-    const isWhole = first?.version === row.progress.version && events.length === first.version - 1;
-    if (!isWhole || others.length > 0 || kept?.link !== last?.link) return 'different';
-    const back = events.map((each) => readableEvent(executionId, each));
-    this.#executions.set(executionId, [...back, first]);
-    this.#links.set(executionId, [...events.map(({ link }) => link ?? ''), ...(this.#links.get(executionId) ?? [])]);
-    this.#lastRemoved.delete(executionId);
-    this.#rows.set(executionId, { ...row });
-    const log = [...(this.#logs.get(row.partition) ?? []), ...back];
-    this.#logs.set(
-      row.partition,
-      log.sort((a, b) => a.position - b.position),
-    );
-    return 'restored';
-  }
-
-  async readLastRemoved(executionId: string): Promise<RemovedLink | undefined> {
-    await Promise.resolve();
-    return this.#lastRemoved.get(executionId);
-  }
-
-  async readConfig(configId: string, version: number): Promise<JsonObject | undefined> {
-    await Promise.resolve();
-    const text = this.#configs.get(`${configId}/${version}`);
-    return text === undefined ? undefined : (JSON.parse(text) as JsonObject);
-  }
-
-  async writeConfig(configId: string, version: number, _tenantId: string, definition: JsonObject): Promise<void> {
-    await Promise.resolve();
-    const key = `${configId}/${version}`;
-    if (!this.#configs.has(key)) this.#configs.set(key, encodeJson(definition));
-  }
-
-  async readAgent(tenantId: string, name: string): Promise<AgentCopy | undefined> {
-    await Promise.resolve();
-    const text = this.#agents.get(`${tenantId}/${name}`);
-    return text === undefined ? undefined : (JSON.parse(text) as AgentCopy);
-  }
-
-  async writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void> {
-    await Promise.resolve();
-    this.#agents.set(`${tenantId}/${name}`, encodeJson(agent));
+    const { executionId, version, reducerVersion } = snapshot;
+    if (!this.eventsOf(executionId).some((event) => event.version === version)) return;
+    const text = this.#snapshots.get(executionId);
+    const stored = text === undefined ? undefined : (JSON.parse(text) as Snapshot);
+    if (stored?.reducerVersion === reducerVersion && stored.version >= version) return;
+    this.#snapshots.set(executionId, encodeJson(snapshot));
   }
 
   /** A partition's events after a position, of streams of every kind. For the checks of a simulation. */
-  eventsAfter(partition: number, position: number): readonly Event[] {
+  eventsAfter(partition: number, position: number): readonly E[] {
     return (this.#logs.get(partition) ?? []).filter((event) => event.position > position);
   }
 
-  /** The row of a stream that is not an execution. */
+  /** The row of a stream without a table of its own. */
   streamRow(id: string): StreamRow | undefined {
     return this.#streams.get(id);
   }
 
-  /** The row of an execution. For the checks of a simulation. */
-  executionRow(id: string): ExecutionRow | undefined {
-    return this.#rows.get(id);
+  /** Removes all events of a stream but the last, and its snapshot. Keeps the last removed link. */
+  protected removeHistoryOf(id: string): void {
+    const links = this.#links.get(id) ?? [];
+    const events = this.eventsOf(id);
+    for (const [place, { partition, position }] of events.slice(0, -1).entries()) {
+      const link = links[place] ?? '';
+      if (link !== '') this.#lastRemoved.set(id, { partition, position, link });
+    }
+    const left = events.slice(-1);
+    this.#histories.set(id, left);
+    this.#links.set(id, links.slice(-1));
+    this.#snapshots.delete(id);
+    for (const { partition } of left) {
+      const log = this.#logs.get(partition) ?? [];
+      this.#logs.set(
+        partition,
+        log.filter((event) => event.executionId !== id || left.includes(event)),
+      );
+    }
   }
 
-  #commit(request: CommitRequest): CommitOutcome {
+  /** Puts removed events of a stream back before those that it has. `links`: one for each of them. */
+  protected restoreHistoryOf(id: string, events: readonly E[], links: readonly string[]): void {
+    this.#histories.set(id, [...events, ...this.eventsOf(id)]);
+    this.#links.set(id, [...links, ...(this.#links.get(id) ?? [])]);
+    this.#lastRemoved.delete(id);
+    for (const event of events) {
+      const log = this.#logs.get(event.partition) ?? [];
+      const later = log.findIndex(({ position }) => position > event.position);
+      this.#logs.set(event.partition, log.toSpliced(later === -1 ? log.length : later, 0, event));
+    }
+  }
+
+  #commit(request: CommitRequest<Rows>): CommitOutcome {
     const held = new Map<number, number>();
     for (const item of request.partitions) {
       if (!this.#holds(item)) continue;
       const { lastPosition } = this.#state(item.partition);
       if (lastPosition === item.lastPosition) held.set(item.partition, lastPosition);
     }
-    const problem = this.#violation(request, held);
-    if (problem !== undefined) return problem;
+    const partitions = new Set(held.keys());
+    const problem = this.#violation(request, partitions) ?? this.#rows?.violation(request, partitions);
+    if (problem !== undefined) return { kind: 'rejected', ...problem, transient: false };
     for (const item of request.partitions) {
       if (!held.has(item.partition)) continue;
       const state = this.#state(item.partition);
@@ -382,43 +368,17 @@ export class MemoryEventStore implements EventStore {
     for (const event of request.events) {
       if (held.has(event.partition)) this.#append(event);
     }
-    for (const row of request.started) {
-      if (held.has(row.partition)) this.#rows.set(row.id, { ...row });
-    }
-    for (const change of request.changed) {
-      const row = this.#rows.get(change.id);
-      if (held.has(change.partition) && row !== undefined) row.progress = change.progress;
-    }
+    this.#rows?.write(request, partitions);
     for (const row of request.streams ?? []) {
       if (held.has(row.partition)) this.#streams.set(row.id, row);
     }
     return { kind: 'committed', held };
   }
 
-  #removeHistory(id: string): void {
-    const row = this.#rows.get(id);
-    const links = this.#links.get(id) ?? [];
-    const before = this.#eventsOf(id).slice(0, -1);
-    for (const [place, { partition, position }] of before.entries()) {
-      const link = links[place] ?? '';
-      if (link !== '') this.#lastRemoved.set(id, { partition, position, link });
-    }
-    const left = this.#eventsOf(id).slice(-1);
-    this.#executions.set(id, left);
-    this.#links.set(id, links.slice(-1));
-    this.#rows.delete(id);
-    if (row === undefined) return;
-    const log = this.#logs.get(row.partition) ?? [];
-    this.#logs.set(
-      row.partition,
-      log.filter((event) => event.executionId !== id || left.includes(event)),
-    );
-  }
-
-  #append(event: CommitRequest['events'][number]): void {
+  #append(event: NewEvent): void {
     const state = this.#state(event.partition);
     state.lastPosition += 1;
-    const stored = {
+    const found: LogEvent = {
       executionId: event.executionId,
       version: event.version,
       type: event.type,
@@ -427,40 +387,36 @@ export class MemoryEventStore implements EventStore {
       position: state.lastPosition,
       partition: event.partition,
       data: JSON.parse(event.data) as JsonObject,
-    } as unknown as Event;
+    };
+    const stored = found as E;
     const log = this.#logs.get(event.partition);
     if (log === undefined) this.#logs.set(event.partition, [stored]);
     else log.push(stored);
     const links = this.#links.get(event.executionId);
     if (links === undefined) this.#links.set(event.executionId, [event.link]);
     else links.push(event.link);
-    const history = this.#executions.get(event.executionId);
-    if (history === undefined) this.#executions.set(event.executionId, [stored]);
+    const history = this.#histories.get(event.executionId);
+    if (history === undefined) this.#histories.set(event.executionId, [stored]);
     else history.push(stored);
   }
 
-  /** The violation for which a real database would refuse the whole statement. */
-  #violation(request: CommitRequest, held: ReadonlyMap<number, number>): CommitOutcome | undefined {
+  /** Why a real database would refuse the whole statement. */
+  #violation({ events }: CommitRequest, held: ReadonlySet<number>): CommitRefusal | undefined {
     const seen = new Set<string>();
-    for (const event of request.events) {
+    for (const event of events) {
       if (!held.has(event.partition)) continue;
-      if (!UUID.test(event.executionId)) return rejected('22P02', `invalid uuid ${event.executionId}`);
+      if (!UUID.test(event.executionId)) return { code: '22P02', message: `invalid uuid ${event.executionId}` };
       const key = `${event.executionId}/${event.version}`;
-      if (seen.has(key) || (this.#eventsOf(event.executionId).at(-1)?.version ?? 0) >= event.version) {
-        return rejected(UNIQUE_VIOLATION, `event ${key} exists`);
+      if (seen.has(key) || (this.eventsOf(event.executionId).at(-1)?.version ?? 0) >= event.version) {
+        return { code: UNIQUE_VIOLATION, message: `event ${key} exists` };
       }
       seen.add(key);
-    }
-    for (const row of request.started) {
-      if (!held.has(row.partition)) continue;
-      const taken = [...this.#rows.values()].some((other) => other.id === row.id || other.traceId === row.traceId);
-      if (taken) return rejected(UNIQUE_VIOLATION, `execution ${row.id} or its trace_id exists`);
     }
     return undefined;
   }
 
-  #eventsOf(id: string): Event[] {
-    return this.#executions.get(id) ?? [];
+  protected eventsOf(id: string): readonly E[] {
+    return this.#histories.get(id) ?? [];
   }
 
   #holds(item: FencedPartition): boolean {
@@ -482,25 +438,11 @@ export class MemoryEventStore implements EventStore {
     return { partition, ...state, ownerAlive: state.owner !== null && this.#alive(state.owner) };
   }
 
-  #dueStreams(partitions: readonly number[]): DueExecution[] {
-    return [...this.#streams.values()].flatMap(({ id, partition, wakeAt }) =>
-      wakeAt !== null && partitions.includes(partition) ? [{ id, partition, wakeAt: Math.floor(wakeAt) }] : [],
-    );
-  }
-
-  #unfinished(partitions: readonly number[]): DueExecution[] {
-    const wanted = new Set(partitions);
-    const found: DueExecution[] = [];
-    for (const row of this.#rows.values()) {
-      const { wakeAt } = row.progress;
-      if (wakeAt !== null && wanted.has(row.partition)) {
-        found.push({ id: row.id, partition: row.partition, wakeAt: Math.floor(wakeAt) });
-      }
+  #due(partitions: readonly number[]): DueStream[] {
+    const due = this.#rows?.due(partitions) ?? [];
+    for (const { id, partition, wakeAt } of this.#streams.values()) {
+      if (wakeAt !== null && partitions.includes(partition)) due.push({ id, partition, wakeAt: Math.floor(wakeAt) });
     }
-    return found;
+    return due;
   }
-}
-
-function rejected(code: string, message: string): CommitOutcome {
-  return { kind: 'rejected', code, message, transient: false };
 }

@@ -3,34 +3,56 @@ import { LANE_STATEMENTS } from '../port.js';
 import type { CommitLane, CommitOutcome, CommitPartition, CommitRequest, FencedPartition, NewEvent } from '../port.js';
 import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
-import { CHANGE_COLUMNS, STARTED_COLUMNS, columnValues, rowValues } from './execution-row.js';
-import type { Column } from './execution-row.js';
+import type { RowsPart } from './rows-beside.js';
 import { encodeStreamRows } from './stream-row.js';
-import { commitOf, eventsOf } from './sql/commit.js';
-import type { CommitShape } from './sql/commit.js';
+import { CommitStatements, eventsOf } from './sql/commit.js';
+import type { PartShape } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
 
-/** The statement for the shape of a commit, with its parameters. */
-function commitQuery({ partitions, events, started, changed, streams = [] }: CommitRequest): QueryConfig {
-  const [only] = partitions;
-  const single = partitions.length === 1 && only !== undefined;
-  const shape: CommitShape = {
-    single,
-    events: eventsOf(single, events.length),
-    starts: rowsOf(single, started.length),
-    changes: rowsOf(single, changed.length),
-    streams: streams.length > 0,
-  };
-  const values: unknown[] = [];
-  if (single) {
-    values.push(only.partition, only.epoch, only.lastPosition, events.length, only.publishedPosition);
+/** Makes the statement of a commit. */
+export class CommitQueries<Rows> {
+  readonly #statements = new CommitStatements();
+
+  readonly #parts: readonly RowsPart<Rows>[];
+
+  /** `parts`: the rows beside the events. */
+  constructor(parts: readonly RowsPart<Rows>[]) {
+    this.#parts = parts;
   }
-  if (shape.events === 'many') pushColumns(values, single, partitions, events);
-  else for (const event of events) values.push(...eventValues(event));
-  pushRows(values, shape.starts, STARTED_COLUMNS, started);
-  pushRows(values, shape.changes, CHANGE_COLUMNS, changed);
-  if (shape.streams) values.push(encodeStreamRows(streams));
-  return { ...commitOf(shape), values };
+
+  /** The statement for the shape of a commit, with its parameters. */
+  of(request: CommitRequest<Rows>): QueryConfig {
+    const { partitions, events, streams = [] } = request;
+    const [only] = partitions;
+    const single = partitions.length === 1 && only !== undefined;
+    const counted = eventsOf(single, events.length);
+    let name = `commit${single ? '-single' : ''}-${counted}`;
+    const values: unknown[] = [];
+    if (single) {
+      values.push(only.partition, only.epoch, only.lastPosition, events.length, only.publishedPosition);
+    }
+    if (counted === 'many') pushColumns(values, single, partitions, events);
+    else for (const event of events) values.push(...eventValues(event));
+    const rows: PartShape[] = [];
+    for (const part of this.#parts) {
+      const size = part.count(request);
+      if (size === 0) {
+        name += `-${part.name}-none`;
+        continue;
+      }
+      const count = single && size === 1 ? 'one' : 'many';
+      name += `-${part.name}-${count}`;
+      rows.push({ part, count, firstParameter: values.length + 1 });
+      part.push(values, count, request);
+    }
+    const hasStreams = streams.length > 0;
+    if (hasStreams) {
+      name += '-streams';
+      values.push(encodeStreamRows(streams));
+    }
+    const streamsAt = hasStreams ? values.length : undefined;
+    return { ...this.#statements.of(name, () => ({ single, events: counted, rows, streamsAt })), values };
+  }
 }
 
 /** An event as parameters. Its partition is the only one of its commit. */
@@ -94,34 +116,20 @@ function pushColumns(
   );
 }
 
-function pushRows<Row>(
-  values: unknown[],
-  shape: CommitShape['starts'],
-  columns: readonly Column<Row>[],
-  rows: readonly Row[],
-): void {
-  const [only] = rows;
-  if (shape === 'many') values.push(...columnValues(columns, rows));
-  else if (shape === 'one' && only !== undefined) values.push(...rowValues(columns, only));
-}
-
-function rowsOf(single: boolean, count: number): CommitShape['starts'] {
-  if (count === 0) return 'none';
-  return single && count === 1 ? 'one' : 'many';
-}
-
 /** Commits over its own connection. */
-export class PostgresCommitLane implements CommitLane {
+export class PostgresCommitLane<Rows> implements CommitLane<Rows> {
   readonly #connection: StatementConnection;
+  readonly #queries: CommitQueries<Rows>;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ConnectionOptions, queries: CommitQueries<Rows>) {
+    this.#queries = queries;
     this.#connection = new StatementConnection(options);
   }
 
-  async commit(request: CommitRequest): Promise<CommitOutcome> {
+  async commit(request: CommitRequest<Rows>): Promise<CommitOutcome> {
     this.#checkRoom();
     try {
-      const rows = await this.#connection.query<{ id: number; base: number }>(commitQuery(request));
+      const rows = await this.#connection.query<{ id: number; base: number }>(this.#queries.of(request));
       return { kind: 'committed', held: new Map(rows.map((row) => [row.id, row.base])) };
     } catch (error) {
       return classifyFailure(error);

@@ -1,35 +1,31 @@
 import { SEE_ALL_TENANTS } from '@batuta/contracts';
+import type { JsonValue } from '@batuta/contracts';
 import pg from 'pg';
 import type { ChainedEvent } from '../chain.js';
-import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts';
 import { encodeJson } from '../encode-json.js';
+import { StreamKinds, UnreadableEventError } from '../kinds.js';
+import type { StoredEvent, StreamKind } from '../kinds.js';
 import type {
-  AgentCopy,
-  AgentModelCopy,
   ChainEnd,
   CommitLane,
-  DeletedExecution,
-  DueExecution,
+  DueStream,
   EventStore,
   FencedPartition,
   LogCursor,
+  LogEvent,
   LogPage,
+  LogSelection,
   NewestEvent,
   OwnershipView,
   PartitionRecord,
-  RemovedHistory,
   RemovedLink,
-  RestoreOutcome,
   Snapshot,
   SnapshotStore,
-  Start,
 } from '../port.js';
-import { UnreadableEventError, isExecutionEvent, upcast } from '../upcast.js';
-import { PostgresCommitLane } from './commit-lane.js';
+import { CommitQueries, PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
-import { READ_AGENT, READ_CONFIG, WRITE_AGENT, WRITE_CONFIG } from './sql/copies.js';
-import { encodeExecutionRows } from './execution-row.js';
-import { READ_DELETED, READ_LAST_REMOVED, REMOVE_HISTORY, RESTORE_HISTORY } from './sql/history.js';
+import type { RowsBeside } from './rows-beside.js';
+import { READ_LAST_REMOVED } from './sql/history.js';
 import {
   ADD_PARTITIONS,
   CLAIM,
@@ -39,7 +35,6 @@ import {
   LIVE_OWNERS,
   PUBLISH,
   READ_SETTINGS,
-  READ_TASK_KEY,
   READ_TIME,
   REGISTER,
   RELEASE,
@@ -47,17 +42,15 @@ import {
   VIEW,
 } from './sql/ownership.js';
 import {
-  EXECUTIONS_AFTER,
-  NEXT_DUE,
   READ_CHAIN,
   READ_CHAIN_ENDS,
-  READ_DUE,
   READ_EVENTS,
-  READ_EXECUTIONS,
-  READ_LOGS,
   READ_NEWEST,
-  READ_STARTS,
-  READ_UNFINISHED,
+  READ_STREAMS,
+  STREAMS_AFTER,
+  nextDue,
+  readDue,
+  readLogs,
 } from './sql/read.js';
 import { READ_SNAPSHOTS, WRITE_SNAPSHOT } from './sql/snapshots.js';
 
@@ -91,29 +84,6 @@ interface PartitionRow {
   epoch: number;
   last_position: number;
   published_position: number;
-}
-
-/** Throws an `UnreadableEventError` for an event that this version does not know. */
-function upcastRow(row: Pick<EventRow, 'execution_id' | 'version' | 'type' | 'data'>): ReturnType<typeof upcast> {
-  try {
-    return upcast(row);
-  } catch (error) {
-    throw new UnreadableEventError(row.execution_id, row.version, error);
-  }
-}
-
-function toEvent(row: EventRow): Event {
-  const event = upcastRow(row);
-  return {
-    executionId: row.execution_id,
-    version: row.version,
-    type: event.type,
-    at: row.at,
-    commandId: row.command_id,
-    position: row.position,
-    partition: row.partition,
-    data: event.data,
-  } as Event;
 }
 
 const toPartition = (row: PartitionRow): PartitionRecord => ({
@@ -162,14 +132,37 @@ export interface PostgresEventStoreOptions {
   readonly onConnectionError?: (error: Error) => void;
 }
 
-/** The event store in schema `execution` of PostgreSQL 12 or newer. Run `migrateEventStore` first. */
-export class PostgresEventStore implements EventStore, SnapshotStore {
+/** What stores in PostgreSQL hold. Made once, because each store of a request uses it too. */
+export class PostgresStreams<Rows = unknown> {
+  readonly kinds: StreamKinds;
+  readonly commits: CommitQueries<Rows>;
+  readonly readDue: string;
+  readonly nextDue: string;
+
+  /** `rows`: the rows that kinds have beside their events. Default: none. */
+  constructor(kinds: readonly StreamKind[], rows: RowsBeside<Rows> = { parts: [], wakeTables: [] }) {
+    this.kinds = new StreamKinds(kinds);
+    this.commits = new CommitQueries(rows.parts);
+    this.readDue = readDue(rows.wakeTables);
+    this.nextDue = nextDue(rows.wakeTables);
+  }
+}
+
+/**
+ * The event store in schema `execution` of PostgreSQL 12 or newer. Run `migrateEventStore` first. `E` are the events of
+ * the given kinds.
+ */
+export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
+  implements EventStore<E, Rows>, SnapshotStore
+{
   readonly #options: PostgresEventStoreOptions;
   readonly #pool: Queries;
+  readonly #streams: PostgresStreams<Rows>;
   #own: pg.Pool | undefined;
 
-  constructor(options: PostgresEventStoreOptions) {
+  constructor(options: PostgresEventStoreOptions, streams: PostgresStreams<Rows>) {
     this.#options = options;
+    this.#streams = streams;
     this.#pool = options.queries ?? (this.#own = this.#openPool());
   }
 
@@ -189,13 +182,14 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     return pool;
   }
 
-  openLane(): CommitLane {
-    return new PostgresCommitLane({
+  openLane(): CommitLane<Rows> {
+    const connection = {
       databaseUrl: this.#options.databaseUrl,
       applicationName: 'batuta-execution-lane',
       connectTimeoutMs: this.#options.connectTimeoutMs ?? 5_000,
       statementTimeoutMs: this.#options.commitTimeoutMs ?? 10_000,
-    });
+    };
+    return new PostgresCommitLane(connection, this.#streams.commits);
   }
 
   async ping(): Promise<void> {
@@ -208,18 +202,10 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
 
   async fixPartitionCount(wanted: number): Promise<number> {
     await this.#pool.query(FIX_SETTINGS, [wanted]);
-    const [row] = await this.#rows<{ partitions: number }>('read-settings', READ_SETTINGS, []);
+    const [row] = await this.rows<{ partitions: number }>('read-settings', READ_SETTINGS, []);
     if (row === undefined) throw new Error('the settings row has vanished');
     await this.#pool.query(ADD_PARTITIONS, [row.partitions]);
     return row.partitions;
-  }
-
-  /** The key of the tokens in tasks. `wanted`: see `fixPartitionCount`, which creates the row that holds the key. */
-  async taskKey(wanted: number): Promise<Uint8Array> {
-    await this.#pool.query(FIX_SETTINGS, [wanted]);
-    const [row] = await this.#rows<{ task_key: Buffer }>('read-task-key', READ_TASK_KEY, []);
-    if (row === undefined) throw new Error('the settings row has vanished');
-    return row.task_key;
   }
 
   async register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
@@ -232,7 +218,7 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
   }
 
   async time(): Promise<number> {
-    const [row] = await this.#rows<{ now: number }>('read-time', READ_TIME, []);
+    const [row] = await this.rows<{ now: number }>('read-time', READ_TIME, []);
     return row?.now ?? Number.NaN;
   }
 
@@ -243,8 +229,8 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
 
   async view(): Promise<OwnershipView> {
     const [partitions, owners] = await Promise.all([
-      this.#rows<PartitionRow>('view', VIEW, []),
-      this.#rows<{ name: string }>('live-owners', LIVE_OWNERS, []),
+      this.rows<PartitionRow>('view', VIEW, []),
+      this.rows<{ name: string }>('live-owners', LIVE_OWNERS, []),
     ]);
     return { partitions: partitions.map(toPartition), liveOwners: owners.map((row) => row.name) };
   }
@@ -254,7 +240,7 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     incarnation: string,
     wanted: readonly { readonly partition: number; readonly epoch: number }[],
   ): Promise<PartitionRecord[]> {
-    const rows = await this.#rows<PartitionRow>('claim', CLAIM, [
+    const rows = await this.rows<PartitionRow>('claim', CLAIM, [
       owner,
       incarnation,
       wanted.map((item) => item.partition),
@@ -271,58 +257,49 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     await this.#pool.query(PUBLISH, fencedColumns(partitions));
   }
 
-  async readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>> {
-    const found = new Map<string, Event[]>();
-    for (const row of await this.#rows<EventRow>('read-executions', READ_EXECUTIONS, [ids])) {
+  async readStreams(ids: readonly string[]): Promise<Map<string, E[]>> {
+    const found = new Map<string, E[]>();
+    for (const row of await this.rows<EventRow>('read-streams', READ_STREAMS, [ids])) {
       const events = found.get(row.execution_id);
-      if (events === undefined) found.set(row.execution_id, [toEvent(row)]);
-      else events.push(toEvent(row));
+      if (events === undefined) found.set(row.execution_id, [this.#toEvent(row)]);
+      else events.push(this.#toEvent(row));
     }
     return found;
   }
 
-  async readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]> {
-    const rows = await this.#rows<EventRow>('read-events', READ_EVENTS, [executionId, fromVersion, limit]);
-    return rows.map(toEvent);
+  async readEvents(id: string, fromVersion: number, limit: number): Promise<E[]> {
+    const rows = await this.rows<EventRow>('read-events', READ_EVENTS, [id, fromVersion, limit]);
+    return rows.map((row) => this.#toEvent(row));
   }
 
   async readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]> {
-    const rows = await this.#rows<{ execution_id: string } & NewestEvent>('read-newest', READ_NEWEST, [ids]);
+    const rows = await this.rows<{ execution_id: string } & NewestEvent>('read-newest', READ_NEWEST, [ids]);
     const newest = new Map(rows.map(({ execution_id: id, version, type }) => [id, { version, type }]));
     return ids.map((id) => newest.get(id.toLowerCase()));
   }
 
   async readChainEnds(ids: readonly string[]): Promise<Map<string, ChainEnd>> {
-    const rows = await this.#rows<{ execution_id: string } & ChainEnd>('read-chain-ends', READ_CHAIN_ENDS, [ids]);
+    const rows = await this.rows<{ execution_id: string } & ChainEnd>('read-chain-ends', READ_CHAIN_ENDS, [ids]);
     return new Map(rows.map(({ execution_id: id, version, link }) => [id, { version, link }]));
   }
 
-  readChain(executionId: string, fromVersion: number, limit: number): Promise<ChainedEvent[]> {
-    return this.#rows<ChainedEvent>('read-chain', READ_CHAIN, [executionId, fromVersion, limit]);
-  }
-
-  async readStarts(ids: readonly string[]): Promise<Map<string, Start>> {
-    const rows = await this.#rows<EventRow>('read-starts', READ_STARTS, [ids]);
-    return new Map(rows.map((row) => [row.execution_id, upcastRow(row).data as Start]));
+  readChain(id: string, fromVersion: number, limit: number): Promise<ChainedEvent[]> {
+    return this.rows<ChainedEvent>('read-chain', READ_CHAIN, [id, fromVersion, limit]);
   }
 
   async readLogs(
     cursors: readonly LogCursor[],
     limit: number,
-    types: readonly EventType[],
-    onlyCalledBackStarts = false,
-  ): Promise<LogPage[]> {
-    const rows = await this.#rows<LogRow>('read-logs', READ_LOGS, [
+    { kind, types = [], filter }: LogSelection = {},
+  ): Promise<LogPage<E>[]> {
+    const name = filter === undefined ? 'read-logs' : `read-logs-${filter.name}`;
+    const rows = await this.rows<LogRow>(name, readLogs(filter?.sql), [
       cursors.map(({ partition }) => partition),
       cursors.map(({ after }) => after),
       limit,
       types.length === 0 ? null : types,
-      onlyCalledBackStarts,
     ]);
-    const found = new Map<
-      number,
-      { events: Event[]; read: number; rows: number; last: number; unreadable: Set<string> }
-    >();
+    const found = new Map<number, { events: E[]; read: number; rows: number; last: number; unreadable: Set<string> }>();
     for (const row of rows) {
       const { of, last_position: last } = row;
       let page = found.get(of);
@@ -331,8 +308,8 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
       page.rows += 1;
       page.read = row.position;
       try {
-        const event = toEvent(row);
-        if (isExecutionEvent(event)) page.events.push(event);
+        const event = this.#toEvent(row);
+        if (kind === undefined || this.#streams.kinds.of(event.type) === kind) page.events.push(event);
       } catch (error) {
         // An unreadable event must not keep readers of the log from later events.
         if (!(error instanceof UnreadableEventError)) throw error;
@@ -352,12 +329,8 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     });
   }
 
-  async executionsAfter(
-    partition: number,
-    position: number,
-    limit: number,
-  ): Promise<{ id: string; position: number }[]> {
-    const rows = await this.#rows<{ execution_id: string; position: number }>('executions-after', EXECUTIONS_AFTER, [
+  async streamsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]> {
+    const rows = await this.rows<{ execution_id: string; position: number }>('streams-after', STREAMS_AFTER, [
       partition,
       position,
       limit,
@@ -365,104 +338,27 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     return rows.map((row) => ({ id: row.execution_id, position: row.position }));
   }
 
-  async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]> {
-    const rows = await this.#rows<{ id: string; partition: number; wake_at: number }>('read-due', READ_DUE, [
-      partitions,
-      Math.floor(until),
-      limit,
-    ]);
+  async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueStream[]> {
+    const rows = await this.rows<{ id: string; partition: number; wake_at: number }>(
+      'read-due',
+      this.#streams.readDue,
+      [partitions, Math.floor(until), limit],
+    );
     return rows.map((row) => ({ id: row.id, partition: row.partition, wakeAt: row.wake_at }));
   }
 
   async nextDue(partitions: readonly number[]): Promise<number | undefined> {
-    const [row] = await this.#rows<{ wake_at: number | null }>('next-due', NEXT_DUE, [partitions]);
+    const [row] = await this.rows<{ wake_at: number | null }>('next-due', this.#streams.nextDue, [partitions]);
     return row?.wake_at ?? undefined;
   }
 
-  async readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]> {
-    const rows = await this.#rows<{ id: string }>('read-unfinished', READ_UNFINISHED, [
-      partition,
-      afterId ?? null,
-      limit,
-    ]);
-    return rows.map((row) => row.id);
-  }
-
-  readDeleted(partitions: readonly number[], limit: number): Promise<DeletedExecution[]> {
-    return this.#rows<DeletedExecution>('read-deleted', READ_DELETED, [partitions, limit]);
-  }
-
-  async removeHistory(ids: readonly string[]): Promise<string[]> {
-    const rows = await this.#rows<{ id: string }>('remove-history', REMOVE_HISTORY, [ids]);
-    return rows.map(({ id }) => id);
-  }
-
-  async restoreHistory({ executionId, events, row }: RemovedHistory): Promise<RestoreOutcome> {
-    const given = events.map(({ version, position, at, type, commandId, data, link }) => ({
-      version,
-      position,
-      at,
-      type,
-      command_id: commandId,
-      data,
-      link,
-    }));
-    const values = [executionId, row.progress.version, encodeJson(given), encodeExecutionRows([row])];
-    try {
-      const [found] = await this.#rows<{ back: number; present: number }>('restore-history', RESTORE_HISTORY, values);
-      if ((found?.back ?? 0) > 0) return 'restored';
-      return (found?.present ?? 0) > 0 ? 'present' : 'different';
-    } catch (error) {
-      // Another request has put them back at the same moment.
-      if ((error as { code?: string }).code === '23505') return 'present';
-      throw error;
-    }
-  }
-
-  async readLastRemoved(executionId: string): Promise<RemovedLink | undefined> {
-    const [row] = await this.#rows<RemovedLink>('read-last-removed', READ_LAST_REMOVED, [executionId]);
+  async readLastRemoved(id: string): Promise<RemovedLink | undefined> {
+    const [row] = await this.rows<RemovedLink>('read-last-removed', READ_LAST_REMOVED, [id]);
     return row;
   }
 
-  async readConfig(configId: string, version: number): Promise<JsonObject | undefined> {
-    const [row] = await this.#rows<{ definition: JsonObject }>('read-config', READ_CONFIG, [configId, version]);
-    return row?.definition;
-  }
-
-  async writeConfig(configId: string, version: number, tenantId: string, definition: JsonObject): Promise<void> {
-    await this.#pool.query(WRITE_CONFIG, [configId, version, tenantId, encodeJson(definition)]);
-  }
-
-  async readAgent(tenantId: string, name: string): Promise<AgentCopy | undefined> {
-    const [row] = await this.#rows<{
-      pool: string;
-      input_schema: JsonValue;
-      output_schema: JsonValue;
-      model: AgentModelCopy | null;
-    }>('read-agent', READ_AGENT, [tenantId, name]);
-    if (row === undefined) return undefined;
-    return {
-      pool: row.pool,
-      ...(row.input_schema === null ? {} : { inputSchema: row.input_schema }),
-      ...(row.output_schema === null ? {} : { outputSchema: row.output_schema }),
-      ...(row.model === null ? {} : { model: row.model }),
-    };
-  }
-
-  async writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void> {
-    const { pool, inputSchema, outputSchema, model } = agent;
-    await this.#pool.query(WRITE_AGENT, [
-      tenantId,
-      name,
-      pool,
-      inputSchema === undefined ? null : encodeJson(inputSchema),
-      outputSchema === undefined ? null : encodeJson(outputSchema),
-      model === undefined ? null : encodeJson(model as unknown as JsonObject),
-    ]);
-  }
-
   async readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>> {
-    const rows = await this.#rows<SnapshotRow>('read-snapshots', READ_SNAPSHOTS, [ids, reducerVersion]);
+    const rows = await this.rows<SnapshotRow>('read-snapshots', READ_SNAPSHOTS, [ids, reducerVersion]);
     return new Map(
       rows.map((row) => [
         row.execution_id,
@@ -487,8 +383,34 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     });
   }
 
-  async #rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
+  /** Runs a prepared statement and returns its rows. */
+  protected async rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
     const { rows } = await this.#pool.query<R>({ name, text, values, types: numericTypes });
     return rows;
+  }
+
+  /** Throws an `UnreadableEventError` for an event that no kind knows. */
+  protected upcast(row: Pick<EventRow, 'execution_id' | 'version' | 'type' | 'data'>): StoredEvent {
+    try {
+      return this.#streams.kinds.upcast(row);
+    } catch (error) {
+      throw new UnreadableEventError(row.execution_id, row.version, error);
+    }
+  }
+
+  #toEvent(row: EventRow): E {
+    const event = this.upcast(row);
+    const found: LogEvent = {
+      executionId: row.execution_id,
+      version: row.version,
+      type: event.type,
+      at: row.at,
+      commandId: row.command_id,
+      position: row.position,
+      partition: row.partition,
+      data: event.data,
+    };
+    // The kinds say which types there are, and each type has its data.
+    return found as E;
   }
 }

@@ -1,6 +1,7 @@
-import { readableEvent, UnreadableEventError } from '@batuta/event-store';
-import type { ConfigCopies, HistoryStore } from '@batuta/event-store';
+import { UnreadableEventError } from '@batuta/event-store';
 import type { Event, JsonObject } from '@batuta/contracts';
+import { readableEvent } from '../store/kinds.js';
+import type { ConfigCopies, HistoryStore } from '../store/port.js';
 import { isTombstone } from '../domain/index.js';
 import type { Rejection, State } from '../domain/index.js';
 import { rowOf } from '../partitions/batch.js';

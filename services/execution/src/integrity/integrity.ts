@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { ChainWalk, canonicalJson, merklePath } from '@batuta/event-store';
-import type { ChainedEvent, ConfigCopies, HistoryStore, LogReader, SealKeys, Start } from '@batuta/event-store';
+import type { ChainedEvent, SealKeys } from '@batuta/event-store';
 import type {
   ChainAnchor,
   ExecutionIntegrity,
@@ -11,6 +11,7 @@ import type {
   VerifyExecutionRequest,
 } from '@batuta/contracts';
 import type { Queryable } from '@batuta/service';
+import type { ConfigCopies, HistoryStore, ExecutionReader, Start } from '../store/port.js';
 import { archivedExecution } from '../archive/archived-execution.js';
 import type { ArchivedExecution } from '../archive/archive-file.js';
 import type { ArchiveStore } from '../archive/archive-store.js';
@@ -37,7 +38,7 @@ interface Anchored {
 }
 
 interface Seen {
-  readonly store: LogReader & HistoryStore;
+  readonly store: ExecutionReader & HistoryStore;
   readonly queries: Queryable;
 }
 

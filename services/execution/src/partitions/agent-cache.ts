@@ -1,5 +1,5 @@
 import { BUILT_IN_AGENTS, DEFAULT_POOL } from '@batuta/contracts';
-import type { AgentCopy } from '@batuta/event-store';
+import type { AgentCopy } from '../store/port.js';
 import type { ConfigService } from './ports.js';
 
 const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);

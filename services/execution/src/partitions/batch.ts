@@ -1,6 +1,8 @@
 import type { DomainEvent } from '@batuta/contracts';
-import { DELETED_STATUS, linkOf } from '@batuta/event-store';
-import type { CommitOutcome, ExecutionChange, ExecutionProgress, ExecutionRow, NewEvent } from '@batuta/event-store';
+import { linkOf } from '@batuta/event-store';
+import type { CommitOutcome, NewEvent } from '@batuta/event-store';
+import { DELETED_STATUS } from '../store/port.js';
+import type { ExecutionChange, ExecutionProgress, ExecutionRow } from '../store/port.js';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { Answer, Input } from './inputs.js';

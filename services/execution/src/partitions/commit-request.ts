@@ -1,4 +1,5 @@
-import type { CommitRequest, ExecutionChange, ExecutionRow, StreamRow } from '@batuta/event-store';
+import type { StreamRow } from '@batuta/event-store';
+import type { ExecutionCommit, ExecutionChange, ExecutionRow } from '../store/port.js';
 import { nextWake } from '../domain/index.js';
 import { addLink, ofExecution, rowChange } from './batch.js';
 import type { Batch, StreamChanges } from './batch.js';
@@ -9,7 +10,7 @@ import { streamRowOf } from './streams.js';
  * What the commit of a batch writes, in the partitions that are still owned. Moves the chains, the wake-ups and the
  * sent positions in memory to where they are when the commit succeeds. `now`: epoch ms.
  */
-export function commitRequest(batch: Batch, now: number): CommitRequest {
+export function commitRequest(batch: Batch, now: number): ExecutionCommit {
   const partitions = [...batch.partitions.values()]
     .filter((partition) => partition.owned)
     .sort((a, b) => a.id - b.id)
@@ -42,7 +43,7 @@ export function commitRequest(batch: Batch, now: number): CommitRequest {
 }
 
 /** Whether nothing has to be written, so that only the epochs must be seen unchanged. */
-export function writesNothing({ events, started, changed, streams }: CommitRequest): boolean {
+export function writesNothing({ events, started, changed, streams }: ExecutionCommit): boolean {
   return events.length === 0 && started.length === 0 && changed.length === 0 && streams === undefined;
 }
 

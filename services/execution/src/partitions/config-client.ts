@@ -1,8 +1,8 @@
 import { definitionOfAgent, operations } from '@batuta/contracts';
 import type { AgentReply, GetVersionReply, JsonObject, ResolveConfigReply } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
-import type { AgentCopy, ConfigCopies } from '@batuta/event-store';
 import type { ControlClient } from '@batuta/messaging';
+import type { AgentCopy, ConfigCopies } from '../store/port.js';
 import type { ConfigCopy, ConfigService, NewestConfig } from './ports.js';
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 import type { JsonObject, OrchestrationDefinition } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
-import type { ConfigCopies } from '@batuta/event-store';
+import type { ConfigCopies } from '../store/port.js';
 import { compile } from '../domain/index.js';
 import type { CompiledConfig } from '../domain/index.js';
 import type { ConfigService } from './ports.js';

@@ -1,7 +1,7 @@
 import { FAILURE_CODES } from '@batuta/contracts';
 import type { JsonValue, Task } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
-import type { AgentCopy, AgentModelCopy } from '@batuta/event-store';
+import type { AgentCopy, AgentModelCopy } from '../store/port.js';
 import { isAttemptWanted, priorityOf, taskOf } from '../domain/index.js';
 import type { Effect, State } from '../domain/index.js';
 import type { AgentCache } from './agent-cache.js';

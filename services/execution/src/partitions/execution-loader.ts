@@ -86,7 +86,7 @@ export class StreamLoader {
     try {
       folded = await foldFromSnapshots(this.#source, ids);
       const whole = ids.filter((id) => !folded.has(id));
-      found = whole.length === 0 ? new Map() : await this.#source.reader.readExecutions(whole);
+      found = whole.length === 0 ? new Map() : await this.#source.reader.readStreams(whole);
       ends = this.#links ? await this.#source.reader.readChainEnds([...folded.keys(), ...found.keys()]) : new Map();
     } catch (error) {
       if (ids.length === 1) {

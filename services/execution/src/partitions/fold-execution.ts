@@ -1,6 +1,7 @@
 import type { Event, ScheduleStreamEvent } from '@batuta/contracts';
-import { isExecutionEvent } from '@batuta/event-store';
-import type { LogReader, Snapshot, SnapshotStore } from '@batuta/event-store';
+import type { Snapshot, SnapshotStore } from '@batuta/event-store';
+import { isExecutionEvent } from '../store/kinds.js';
+import type { ExecutionReader } from '../store/port.js';
 import {
   NO_SCHEDULE,
   REDUCER_VERSION,
@@ -26,7 +27,7 @@ export interface FoldedStream {
 
 /** The sources for reading executions. Without snapshots each is computed from its first event. */
 export interface ExecutionSource {
-  readonly reader: LogReader;
+  readonly reader: ExecutionReader;
   readonly configs: ConfigRegistry;
   readonly snapshots?: SnapshotStore | undefined;
 }
@@ -81,7 +82,7 @@ export async function foldStream(configs: ConfigRegistry, events: readonly Event
 }
 
 /** Events from a version on, up to `last`. */
-async function readTail(reader: LogReader, id: string, from: number, last: number): Promise<Event[]> {
+async function readTail(reader: ExecutionReader, id: string, from: number, last: number): Promise<Event[]> {
   const events: Event[] = [];
   for (let next = from; next <= last;) {
     const limit = Math.min(TAIL_PAGE, last - next + 1);

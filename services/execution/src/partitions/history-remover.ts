@@ -1,4 +1,4 @@
-import type { HistoryStore } from '@batuta/event-store';
+import type { HistoryStore } from '../store/port.js';
 import type { EngineCounters } from './counters.js';
 import type { Partition } from './partition.js';
 import type { Clock, EngineLog } from './ports.js';

@@ -1,4 +1,4 @@
-import type { CommitLane } from '@batuta/event-store';
+import type { ExecutionLane } from '../store/port.js';
 import type { Commit, StreamChanges } from './batch.js';
 import type { BusyPoll } from './busy-poll.js';
 import type { ConfigRegistry } from './config-registry.js';
@@ -43,7 +43,7 @@ export interface LaneParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: EngineLog;
-  readonly commits: CommitLane;
+  readonly commits: ExecutionLane;
   readonly configs: ConfigRegistry;
   readonly loader: StreamLoader;
   readonly counters: EngineCounters;

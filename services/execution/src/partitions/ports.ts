@@ -1,4 +1,4 @@
-import type { AgentCopy, EventStore, SnapshotStore } from '@batuta/event-store';
+import type { SnapshotStore } from '@batuta/event-store';
 import type {
   AttemptOutput,
   JsonValue,
@@ -9,6 +9,7 @@ import type {
   Task,
   Violation,
 } from '@batuta/contracts';
+import type { AgentCopy, ExecutionStore } from '../store/port.js';
 import type { Rejection, State } from '../domain/index.js';
 import type { Payload } from '../messages/fields.js';
 
@@ -275,7 +276,7 @@ export interface EngineLog {
 export interface EnginePorts {
   readonly clock: Clock;
   readonly random: Random;
-  readonly store: EventStore;
+  readonly store: ExecutionStore;
   /** Without it every execution is computed from its first event. */
   readonly snapshots?: SnapshotStore;
   readonly bus: Bus;

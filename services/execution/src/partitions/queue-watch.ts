@@ -1,4 +1,4 @@
-import type { LogReader } from '@batuta/event-store';
+import type { ExecutionReader } from '../store/port.js';
 import { isAttemptWanted, wantedEffects } from '../domain/index.js';
 import { unitState } from '../domain/state/state.js';
 import type { EffectPerformer } from './effects.js';
@@ -21,7 +21,7 @@ export interface QueueWatchSettings {
 export interface QueueWatchParts {
   readonly clock: Clock;
   readonly bus: Bus;
-  readonly reader: LogReader;
+  readonly reader: ExecutionReader;
   readonly log: EngineLog;
   readonly effects: EffectPerformer;
   readonly settings: QueueWatchSettings;

@@ -30,7 +30,7 @@ export async function redoEffects(parts: RedoParts, partition: Partition, record
   let whole = true;
   for (let attempt = 1; partition.owned;) {
     try {
-      const page = await store.executionsAfter(partition.id, after, REDO_PAGE);
+      const page = await store.streamsAfter(partition.id, after, REDO_PAGE);
       const done = await Promise.all(page.map(({ id }) => redoStream(parts, partition, id, ticket)));
       whole &&= done.every(Boolean);
       if (page.length < REDO_PAGE) break;

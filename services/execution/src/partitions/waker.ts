@@ -1,4 +1,4 @@
-import type { LogReader } from '@batuta/event-store';
+import type { ExecutionReader } from '../store/port.js';
 import type { Input } from './inputs.js';
 import type { HotStream, Partition } from './partition.js';
 import type { Clock, EngineLog } from './ports.js';
@@ -14,7 +14,7 @@ export interface WakerSettings {
 
 export interface WakerParts {
   readonly clock: Clock;
-  readonly reader: LogReader;
+  readonly reader: ExecutionReader;
   readonly log: EngineLog;
   readonly settings: WakerSettings;
   readonly partitions: () => readonly Partition[];

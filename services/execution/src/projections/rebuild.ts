@@ -1,6 +1,8 @@
-import { PostgresEventStore, encodeExecutionRows, migrateEventStore, seeAllTenants } from '@batuta/event-store';
-import type { ExecutionRow } from '@batuta/event-store';
+import { migrateEventStore, seeAllTenants } from '@batuta/event-store';
 import pg from 'pg';
+import type { ExecutionRow } from '../store/port.js';
+import { encodeExecutionRows } from '../store/postgres/execution-rows.js';
+import { PostgresExecutionStore } from '../store/postgres/postgres-execution-store.js';
 import { isTerminal, nextWake } from '../domain/index.js';
 import { rowOf } from '../partitions/batch.js';
 import { ConfigRegistry } from '../partitions/config-registry.js';
@@ -35,7 +37,7 @@ export async function rebuildReadModels(
   onProgress: (done: RebuildSummary) => void = () => undefined,
 ): Promise<RebuildSummary> {
   await migrateEventStore(databaseUrl);
-  const store = new PostgresEventStore({ databaseUrl, everyTenant: true, poolSize: 2 });
+  const store = new PostgresExecutionStore({ databaseUrl, everyTenant: true, poolSize: 2 });
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: 1,
@@ -61,7 +63,7 @@ export async function rebuildReadModels(
             PAGE,
           ]);
           const ids = page.map((row) => row.id);
-          const histories = await store.readExecutions(ids);
+          const histories = await store.readStreams(ids);
           const rows: ExecutionRow[] = [];
           const steps = new StepRunColumns();
           for (const [id, events] of histories) {

@@ -1,8 +1,8 @@
 import { SlotMap } from '@batuta/collections';
 import { UnreadableEventError } from '@batuta/event-store';
-import type { LogReader } from '@batuta/event-store';
 import pg from 'pg';
 import type { Pool } from 'pg';
+import type { ExecutionReader } from '../store/port.js';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { ExecutionChanges } from '../partitions/batch.js';
@@ -39,7 +39,7 @@ export interface StepRunProjectionParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Pool;
-  readonly reader: LogReader;
+  readonly reader: ExecutionReader;
   readonly load: (id: string) => Promise<LoadedExecution | undefined>;
   readonly partitions: () => readonly Partition[];
   readonly intervalMs: number;
@@ -254,7 +254,7 @@ export class StepRunProjection {
     let after = Number(rows[0]?.position ?? 0);
     await this.#tryUnprojected(partition);
     while (after < Math.min(end, partition.committedPosition)) {
-      const page = await this.#parts.reader.executionsAfter(partition.id, after, CATCH_UP_PAGE);
+      const page = await this.#parts.reader.streamsAfter(partition.id, after, CATCH_UP_PAGE);
       const due = page.filter(({ position }) => position <= end).map(({ id }) => id);
       const { entries, unreadable } = await this.#loadAll(due);
       if (entries.length > 0) await this.#write(entries, []);

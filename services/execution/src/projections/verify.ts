@@ -1,16 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Event, JsonValue } from '@batuta/contracts';
-import {
-  ChainWalk,
-  PostgresEventStore,
-  SealKeys,
-  encodeExecutionRows,
-  encodeJson,
-  migrateEventStore,
-  upcast,
-  seeAllTenants,
-} from '@batuta/event-store';
+import { ChainWalk, SealKeys, StreamKinds, encodeJson, migrateEventStore, seeAllTenants } from '@batuta/event-store';
 import pg from 'pg';
+import { STREAM_KINDS } from '../store/kinds.js';
+import { encodeExecutionRows } from '../store/postgres/execution-rows.js';
+import { PostgresExecutionStore } from '../store/postgres/postgres-execution-store.js';
 import { REDUCER_VERSION, encodeSnapshot, evolve, initialState, isTerminal, nextWake } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import { rowOf } from '../partitions/batch.js';
@@ -97,6 +91,7 @@ interface Folded {
   readonly at: ReadonlyMap<number, State>;
 }
 
+const KINDS = new StreamKinds(STREAM_KINDS);
 const PAGE = 20;
 /** A running projection catches up meanwhile. */
 const LAG_ROUNDS = 25;
@@ -117,7 +112,7 @@ export async function verifyExecutions(
   seals: readonly Buffer[] = [],
 ): Promise<VerifySummary> {
   await migrateEventStore(databaseUrl);
-  const store = new PostgresEventStore({ databaseUrl, everyTenant: true, poolSize: 1 });
+  const store = new PostgresExecutionStore({ databaseUrl, everyTenant: true, poolSize: 1 });
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: 1,
@@ -395,7 +390,7 @@ function tombstoneOf(rows: readonly EventRow[]): Folded | string {
 }
 
 function eventOf(row: EventRow): Event {
-  const { type, data } = upcast(row);
+  const { type, data } = KINDS.upcast(row);
   return {
     executionId: row.execution_id,
     version: row.version,

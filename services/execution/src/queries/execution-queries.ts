@@ -44,6 +44,7 @@ import type {
   StepAttempt,
 } from '@batuta/contracts';
 import type { Queryable, TenantPool } from '@batuta/service';
+import { OF_EXECUTIONS, ONLY_CALLED_BACK_STARTS } from '../store/kinds.js';
 import {
   deletedRejection,
   failedNode,
@@ -578,7 +579,11 @@ export class ExecutionQueries {
     const asked = request.cursors ?? [{ partition: request.partition ?? 0, afterPosition: request.afterPosition ?? 0 }];
     if (asked.length > MOST_CURSORS) throw new RangeError(`at most ${MOST_CURSORS} cursors may be read at once`);
     const cursors = asked.map(({ partition, afterPosition }) => ({ partition, after: Math.max(0, afterPosition) }));
-    const found = await this.#source.reader.readLogs(cursors, limit, types, request.onlyCalledBackStarts === true);
+    const found = await this.#source.reader.readLogs(cursors, limit, {
+      ...OF_EXECUTIONS,
+      types,
+      ...(request.onlyCalledBackStarts === true ? { filter: ONLY_CALLED_BACK_STARTS } : {}),
+    });
     let room = REPLY_BYTES;
     const pages = found.map((page, place): LogPage => {
       const kept = fitting(page.events, room);

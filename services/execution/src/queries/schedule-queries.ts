@@ -11,8 +11,8 @@ import type {
   ScheduleEventType,
   ScheduleView,
 } from '@batuta/contracts';
-import type { LogReader } from '@batuta/event-store';
 import type { TenantPool } from '@batuta/service';
+import type { ExecutionReader } from '../store/port.js';
 import { decodeListCursor, encodeListCursor } from './cursor.js';
 import { LIST_SCHEDULES, READ_SCHEDULE } from './sql.js';
 
@@ -25,10 +25,10 @@ const refused = (code: Refusal['code'], message: string): { refused: Refusal } =
 
 /** Answers queries about schedules from their rows, which are written together with their events. */
 export class ScheduleQueries {
-  readonly #readerOf: (tenantId: string) => Pick<LogReader, 'readEvents'>;
+  readonly #readerOf: (tenantId: string) => Pick<ExecutionReader, 'readEvents'>;
   readonly #pool: Pick<TenantPool, 'seen'>;
 
-  constructor(readerOf: (tenantId: string) => Pick<LogReader, 'readEvents'>, pool: Pick<TenantPool, 'seen'>) {
+  constructor(readerOf: (tenantId: string) => Pick<ExecutionReader, 'readEvents'>, pool: Pick<TenantPool, 'seen'>) {
     this.#readerOf = readerOf;
     this.#pool = pool;
   }

@@ -2,10 +2,11 @@ import { SlotMap } from '@batuta/collections';
 import { isTerminalEventType } from '@batuta/contracts';
 import type { Event } from '@batuta/contracts';
 import { UnreadableEventError } from '@batuta/event-store';
-import type { LogReader } from '@batuta/event-store';
 import { SpansRefusedError } from '@batuta/observability';
 import type { FinishedSpan, Tracing } from '@batuta/observability';
 import type { Pool } from 'pg';
+import { OF_EXECUTIONS } from '../store/kinds.js';
+import type { ExecutionReader } from '../store/port.js';
 import type { ConfigRegistry } from '../partitions/config-registry.js';
 import type { Partition } from '../partitions/partition.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
@@ -16,7 +17,7 @@ export interface TraceProjectionParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Pick<Pool, 'query'>;
-  readonly reader: Pick<LogReader, 'readLogs' | 'readExecutions'>;
+  readonly reader: Pick<ExecutionReader, 'readLogs' | 'readStreams'>;
   readonly configs: Pick<ConfigRegistry, 'find'>;
   readonly tracing: Tracing;
   readonly partitions: () => readonly Partition[];
@@ -132,7 +133,7 @@ export class TraceProjection {
     if (behind.length === 0) return false;
     const limit = Math.min(PAGE, Math.ceil(ROUND / behind.length));
     const cursors = behind.map(([{ id }, after]) => ({ partition: id, after }));
-    const pages = await this.#parts.reader.readLogs(cursors, limit, []);
+    const pages = await this.#parts.reader.readLogs(cursors, limit, OF_EXECUTIONS);
     const spans: FinishedSpan[] = [];
     for (const { events, unreadable = [] } of pages) {
       // Events of a newer version have no span here. The trace continues when they can be read.
@@ -181,7 +182,7 @@ export class TraceProjection {
   async #historiesOf(ids: readonly string[]): Promise<Map<string, Event[]>> {
     if (ids.length === 0) return new Map();
     try {
-      return await this.#parts.reader.readExecutions(ids);
+      return await this.#parts.reader.readStreams(ids);
     } catch (error) {
       if (!(error instanceof UnreadableEventError)) throw error;
       return this.#historiesOf(ids.filter((id) => id !== error.executionId));

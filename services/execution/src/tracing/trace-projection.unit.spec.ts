@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import type { Event, EventType, OrchestrationDefinition } from '@batuta/contracts';
-import type { LogCursor } from '@batuta/event-store';
+import type { Event, OrchestrationDefinition } from '@batuta/contracts';
+import type { LogCursor, LogSelection } from '@batuta/event-store';
 import { SpansRefusedError } from '@batuta/observability';
 import type { FinishedSpan, Tracing } from '@batuta/observability';
 import { eventually } from '@batuta/testing';
@@ -72,8 +72,8 @@ class Surroundings {
       log: { debug: () => undefined, info: () => undefined, warn: () => (this.warnings += 1), error: () => undefined },
       pool: { query } as never,
       reader: {
-        readLogs: (cursors: readonly LogCursor[], limit: number, types: readonly EventType[]) => {
-          expect(types).toEqual([]);
+        readLogs: (cursors: readonly LogCursor[], limit: number, selection?: LogSelection) => {
+          expect(selection).toEqual({ kind: 'execution' });
           return Promise.resolve(
             cursors.map(({ after }) => {
               const events = this.log.filter((event) => event.position > after).slice(0, limit);
@@ -81,7 +81,7 @@ class Surroundings {
             }),
           );
         },
-        readExecutions: (ids: readonly string[]) => {
+        readStreams: (ids: readonly string[]) => {
           this.histories += 1;
           return Promise.resolve(new Map(ids.map((id) => [id, this.log.filter((event) => event.executionId === id)])));
         },

@@ -10,8 +10,11 @@ import type {
   ScheduleStreamEvent,
   StopAttempts,
 } from '@batuta/contracts';
-import { ChainWalk, DELETED_STATUS, isExecutionEvent } from '@batuta/event-store';
-import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
+import { ChainWalk } from '@batuta/event-store';
+import { isExecutionEvent } from '../../src/store/kinds.js';
+import type { MemoryExecutionStore } from '../../src/store/memory/memory-execution-store.js';
+import { DELETED_STATUS } from '../../src/store/port.js';
+import type { ExecutionCommit } from '../../src/store/port.js';
 import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
 import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
@@ -36,7 +39,7 @@ const LEAST_ENDED = 2;
 /** Checks every commit and every answer, in each step, and reports the first rule that is broken. */
 export class Checker implements BusObserver, CommitObserver {
   readonly #world: World;
-  readonly #memory: () => MemoryEventStore;
+  readonly #memory: () => MemoryExecutionStore;
   readonly #definitions: Definitions;
   readonly #partitions: number;
   readonly #letThrough: ReadonlySet<string> | undefined;
@@ -54,7 +57,7 @@ export class Checker implements BusObserver, CommitObserver {
 
   constructor(
     world: World,
-    memory: () => MemoryEventStore,
+    memory: () => MemoryExecutionStore,
     definitions: Definitions,
     partitions: number,
     /** Starts of streams that limits have let through; undefined when nothing is limited. */
@@ -91,7 +94,7 @@ export class Checker implements BusObserver, CommitObserver {
 
   async applied(
     process: SimulatedProcess,
-    request: CommitRequest,
+    request: ExecutionCommit,
     epochs: ReadonlyMap<number, number>,
     held: ReadonlyMap<number, number>,
   ): Promise<void> {
@@ -462,7 +465,7 @@ export class Checker implements BusObserver, CommitObserver {
     this.schedules.finish((id) => this.#states.get(id));
     this.#children.finish(this.histories.keys());
     this.dependencies.finish(this.histories.keys());
-    const found = await this.#memory().readExecutions([...this.histories.keys()]);
+    const found = await this.#memory().readStreams([...this.histories.keys()]);
     for (const [id, history] of this.histories) {
       const left = found.get(id) ?? [];
       const last = await this.#memory().readLastRemoved(id);

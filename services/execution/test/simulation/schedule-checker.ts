@@ -1,7 +1,7 @@
 import { timetableOf } from '@batuta/calendar';
 import { partitionOf, uuidV5 } from '@batuta/contracts';
 import type { FiringCause, ScheduleStreamEvent } from '@batuta/contracts';
-import type { MemoryEventStore } from '@batuta/event-store';
+import type { MemoryExecutionStore } from '../../src/store/memory/memory-execution-store.js';
 import { NO_SCHEDULE, evolveSchedule, isScheduleOver, nextScheduleWake } from '../../src/domain/index.js';
 import type { ScheduleState, State } from '../../src/domain/index.js';
 import { short } from './simulated-store.js';
@@ -20,11 +20,11 @@ const isOwnTurn = (cause: FiringCause): boolean => cause === 'schedule' || cause
 /** Checks schedules against their rules: each time is handled once, and none is left out without an event. */
 export class ScheduleChecker {
   readonly #world: World;
-  readonly #memory: () => MemoryEventStore;
+  readonly #memory: () => MemoryExecutionStore;
   readonly #partitions: number;
   readonly schedules = new Map<string, Dealt>();
 
-  constructor(world: World, memory: () => MemoryEventStore, partitions: number) {
+  constructor(world: World, memory: () => MemoryExecutionStore, partitions: number) {
     this.#world = world;
     this.#memory = memory;
     this.#partitions = partitions;

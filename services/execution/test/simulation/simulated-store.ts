@@ -1,5 +1,7 @@
-import { LANE_STATEMENTS, MemoryEventStore } from '@batuta/event-store';
-import type { CommitLane, CommitOutcome, CommitRequest, EventStore, FencedPartition } from '@batuta/event-store';
+import { LANE_STATEMENTS } from '@batuta/event-store';
+import type { CommitOutcome, FencedPartition } from '@batuta/event-store';
+import { MemoryExecutionStore } from '../../src/store/memory/memory-execution-store.js';
+import type { ExecutionLane, ExecutionCommit, ExecutionStore } from '../../src/store/port.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
@@ -8,7 +10,7 @@ export interface CommitObserver {
   /** `held`: partitions whose part was written. */
   applied(
     process: SimulatedProcess,
-    request: CommitRequest,
+    request: ExecutionCommit,
     epochs: ReadonlyMap<number, number>,
     held: ReadonlyMap<number, number>,
   ): Promise<void>;
@@ -75,7 +77,7 @@ const LEASING: ReadonlySet<string> = new Set(['register', 'renew', 'resign', 'cl
 
 /** The database server that all processes share. What reaches it happens there, whatever becomes of the sender. */
 export class SimulatedDatabase {
-  readonly memory: MemoryEventStore;
+  readonly memory: MemoryExecutionStore;
 
   constructor(
     readonly world: World,
@@ -83,14 +85,14 @@ export class SimulatedDatabase {
     readonly trouble: number,
     readonly observer: CommitObserver,
   ) {
-    this.memory = new MemoryEventStore(() => world.now);
+    this.memory = new MemoryExecutionStore(() => world.now);
   }
 
   /** The event store as one process sees it. */
-  storeOf(process: SimulatedProcess): EventStore {
-    const lane = (): CommitLane => this.#lane(process);
+  storeOf(process: SimulatedProcess): ExecutionStore {
+    const lane = (): ExecutionLane => this.#lane(process);
     const close = (): Promise<void> => Promise.resolve();
-    return new Proxy<EventStore>(this.memory, {
+    return new Proxy<ExecutionStore>(this.memory, {
       get: (memory, property) => {
         if (property === 'openLane') return lane;
         if (property === 'close') return close;
@@ -142,7 +144,7 @@ export class SimulatedDatabase {
     }
   }
 
-  #lane(process: SimulatedProcess): CommitLane {
+  #lane(process: SimulatedProcess): ExecutionLane {
     let inFlight = 0;
     let last = NONE_BEFORE;
     /** Statements of a connection take effect and are answered in turn; when it is lost, so are those behind. */
@@ -187,7 +189,12 @@ export class SimulatedDatabase {
     }
   }
 
-  async #commit(process: SimulatedProcess, request: CommitRequest, before: Sent, own: OwnSent): Promise<CommitOutcome> {
+  async #commit(
+    process: SimulatedProcess,
+    request: ExecutionCommit,
+    before: Sent,
+    own: OwnSent,
+  ): Promise<CommitOutcome> {
     const outcome = await this.#fateOf(process, request, before, own);
     // Whoever waits for the answer of the one before has it by now.
     const open = await before.answered;
@@ -197,7 +204,7 @@ export class SimulatedDatabase {
   }
 
   /** What becomes of a commit whose connection lasts. */
-  #fateOf(process: SimulatedProcess, request: CommitRequest, before: Sent, own: OwnSent): Promise<CommitOutcome> {
+  #fateOf(process: SimulatedProcess, request: ExecutionCommit, before: Sent, own: OwnSent): Promise<CommitOutcome> {
     const { world } = this;
     const { random } = world;
     const fate = world.strikes(this.trouble) ? random.weighted(FATES) : 'fine';
@@ -268,7 +275,7 @@ export class SimulatedDatabase {
   }
 
   /** The statement runs on the server. */
-  async #apply(process: SimulatedProcess, request: CommitRequest): Promise<CommitOutcome> {
+  async #apply(process: SimulatedProcess, request: ExecutionCommit): Promise<CommitOutcome> {
     const view = await this.memory.view();
     const epochs = new Map(view.partitions.map(({ partition, epoch }) => [partition, epoch]));
     const outcome = await this.memory.openLane().commit(request);

@@ -8,12 +8,12 @@ import type {
   ScheduleDefinition,
 } from '@batuta/contracts';
 import { OVERLAP_POLICIES, uuidV5 } from '@batuta/contracts';
+import type { AgentModelCopy } from '../../src/store/port.js';
 import { isTerminal, view } from '../../src/domain/index.js';
 import type { EngineSettings } from '../../src/partitions/engine.js';
 import type { ConfigService, Evaluator } from '../../src/partitions/ports.js';
 import { Checker } from './checker.js';
 import { evaluateExpression } from './expressions.js';
-import type { AgentModelCopy } from '@batuta/event-store';
 import { DirectNetwork } from './direct-network.js';
 import { OwnerProcess } from './owner-process.js';
 import {

@@ -1,10 +1,4 @@
-import { CHANGE_COLUMNS, CHANGING_COLUMNS, STARTED_COLUMNS, rowsSource, rowsValue } from '../execution-row.js';
-
-/**
- * Number of rows of one kind. A single row, in a commit of one partition, is sent as parameters, which PostgreSQL reads
- * in half the time.
- */
-type Rows = 'none' | 'one' | 'many';
+import type { RowCount, RowsPart } from '../rows-beside.js';
 
 /**
  * Up to this many events, in a commit of one partition, are sent as parameters too, which saves an eighth of the
@@ -17,10 +11,16 @@ export interface CommitShape {
   /** The commit fences one partition, so locks cannot be taken in another order. */
   readonly single: boolean;
   readonly events: (typeof FEW_EVENTS)[number] | 'many';
-  readonly starts: Rows;
-  readonly changes: Rows;
-  /** Whether the commit writes rows of streams that are not executions. */
-  readonly streams: boolean;
+  /** The rows beside the events. */
+  readonly rows: readonly PartShape[];
+  /** The first parameter of the rows of streams; undefined when the commit writes none. */
+  readonly streamsAt: number | undefined;
+}
+
+export interface PartShape {
+  readonly part: Pick<RowsPart<never>, 'text'>;
+  readonly count: Exclude<RowCount, 'none'>;
+  readonly firstParameter: number;
 }
 
 /**
@@ -29,25 +29,18 @@ export interface CommitShape {
  * breaks, which JSON text never contains, so nothing needs to be escaped.
  *
  * $1–$5: partition, epoch, last position, number of appended events, published position (arrays unless `single`). From
- * $6: the events, as nine columns when there are many, otherwise one after the other. Then started rows and changed
- * rows, if there are any, with one parameter per column: the values of a single row, or those of `rowsSource`. Last:
- * rows of other streams, as one JSON text.
+ * $6: the events, as nine columns when there are many, otherwise one after the other. Then the rows beside the events,
+ * if there are any, with one parameter per column: the values of a single row, or those of `rowsSource`. Last: rows of
+ * streams, as one JSON text.
  */
-function commitText({ single, events, starts, changes, streams }: CommitShape): string {
-  const startedAt = EVENTS_AT + (events === 'many' ? EVENT_COLUMNS : events * EVENT_TYPES.length);
-  const changedAt = startedAt + (starts === 'none' ? 0 : STARTED_COLUMNS.length);
-  return `WITH ${single ? MOVE_ONE : MOVE}${events === 'many' ? APPEND : appendFew(events)}${INSERT_STARTED[starts](startedAt)}${UPDATE_CHANGED[changes](changedAt)}${streams ? writeStreams(streamsAt(changedAt, changes)) : ''}
+function commitText({ single, events, rows, streamsAt }: CommitShape): string {
+  const append = events === 'many' ? APPEND : appendFew(events);
+  const beside = rows.map(({ part, count, firstParameter }) => part.text(count, firstParameter)).join('');
+  return `WITH ${single ? MOVE_ONE : MOVE}${append}${beside}${streamsAt === undefined ? '' : writeStreams(streamsAt)}
 SELECT id, base FROM moved`;
 }
 
-function streamsAt(changedAt: number, changes: Rows): number {
-  return changedAt + (changes === 'none' ? 0 : CHANGE_COLUMNS.length);
-}
-
 const EVENTS_AT = 6;
-/** Number of parameters that many events take. */
-const EVENT_COLUMNS = 9;
-
 const APPEND = `, appended AS (
   INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data, link)
   SELECT e.partition, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data::jsonb, decode(e.link, 'hex')
@@ -98,49 +91,6 @@ const MOVE_ONE = `moved AS (
   RETURNING id, last_position - $4::int AS base
 )`;
 
-type RowsText = Record<Rows, (firstParameter: number) => string>;
-
-const STARTED_NAMES = STARTED_COLUMNS.map(({ name }) => name);
-
-const INSERT_STARTED: RowsText = {
-  none: () => '',
-  one: (first) => {
-    const values = STARTED_COLUMNS.map(({ type }, place) => `$${first + place}::${type}`);
-    return `, started AS (
-  INSERT INTO execution.orchestration_executions (${STARTED_NAMES.join(', ')})
-  SELECT ${values.join(', ')}
-  FROM moved
-)`;
-  },
-  many: (first) => `, started AS (
-  INSERT INTO execution.orchestration_executions (${STARTED_NAMES.join(', ')})
-  SELECT ${STARTED_COLUMNS.map(rowsValue).join(', ')}
-  FROM ${rowsSource(STARTED_COLUMNS, first)}
-  JOIN moved m ON m.id = r.partition
-)`,
-};
-
-const UPDATE_CHANGED: RowsText = {
-  none: () => '',
-  one: (first) => {
-    const [id, partition] = CHANGE_COLUMNS.map(({ type }, place) => `$${first + place}::${type}`);
-    const changing = first + CHANGE_COLUMNS.length - CHANGING_COLUMNS.length;
-    return `, changed AS (
-  UPDATE execution.orchestration_executions x
-  SET ${CHANGING_COLUMNS.map(({ name, type }, place) => `${name} = $${changing + place}::${type}`).join(', ')}
-  FROM moved
-  WHERE x.id = ${id} AND moved.id = ${partition}
-)`;
-  },
-  many: (first) => `, changed AS (
-  UPDATE execution.orchestration_executions x
-  SET ${CHANGING_COLUMNS.map((column) => `${column.name} = ${rowsValue(column)}`).join(', ')}
-  FROM ${rowsSource(CHANGE_COLUMNS, first)}
-  JOIN moved m ON m.id = r.partition
-  WHERE x.id = r.id
-)`,
-};
-
 const writeStreams = (parameter: number): string => `, streams AS (
   INSERT INTO execution.streams AS s
     (id, partition, kind, tenant_id, name, config_id, status, version, wake_at, created_at, view)
@@ -152,22 +102,22 @@ const writeStreams = (parameter: number): string => `, streams AS (
     version = excluded.version, wake_at = excluded.wake_at, view = excluded.view
 )`;
 
-/** Statements by shape, created when a shape first occurs. A lane's connection prepares each of them once. */
-const COMMITS = new Map<string, { readonly name: string; readonly text: string }>();
-
 /** The number of events that are sent as parameters: all when they are few and of one partition. */
 export function eventsOf(single: boolean, count: number): CommitShape['events'] {
   return (single ? FEW_EVENTS[count] : undefined) ?? 'many';
 }
 
-/** The prepared statement of commits of a shape. */
-export function commitOf(shape: CommitShape): { readonly name: string; readonly text: string } {
-  const { single, events, starts, changes, streams } = shape;
-  const name = `commit${single ? '-single' : ''}-${events}-starts-${starts}-changes-${changes}${streams ? '-streams' : ''}`;
-  let found = COMMITS.get(name);
-  if (found === undefined) {
-    found = { name, text: commitText(shape) };
-    COMMITS.set(name, found);
+/** The statements of one store's commits, created when a shape first occurs. A lane's connection prepares each once. */
+export class CommitStatements {
+  readonly #texts = new Map<string, string>();
+
+  /** `name` must say the whole shape. */
+  of(name: string, shape: () => CommitShape): { readonly name: string; readonly text: string } {
+    let text = this.#texts.get(name);
+    if (text === undefined) {
+      text = commitText(shape());
+      this.#texts.set(name, text);
+    }
+    return { name, text };
   }
-  return found;
 }

@@ -4,8 +4,6 @@ INSERT INTO execution.settings (partitions) VALUES ($1) ON CONFLICT (only_row) D
 
 export const READ_SETTINGS = `SELECT partitions FROM execution.settings`;
 
-export const READ_TASK_KEY = `SELECT task_key FROM execution.settings`;
-
 /** Creates a row for each partition. $1 number of partitions. */
 export const ADD_PARTITIONS = `
 INSERT INTO execution.partitions (id) SELECT generate_series(0, $1::int - 1) ON CONFLICT (id) DO NOTHING`;

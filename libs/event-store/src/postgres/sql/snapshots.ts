@@ -1,11 +1,11 @@
-/** $1 execution ids, $2 reducer version. */
+/** $1 ids of streams, $2 reducer version. */
 export const READ_SNAPSHOTS = `
 SELECT execution_id, version, reducer_version, config_id, config_version, state
 FROM execution.snapshots WHERE execution_id = ANY($1::uuid[]) AND reducer_version = $2`;
 
 /**
- * Stores a state only while the event of its version exists. If the event is gone, the execution was deleted, and no
- * snapshot may appear after that. $1 execution id, $2 version, $3 reducer version, $4 config id, $5 config version, $6
+ * Stores a state only while the event of its version exists. If the event is gone, the stream was deleted, and no snapshot
+ * may appear after that. $1 id of the stream, $2 version, $3 reducer version, $4 config id, $5 config version, $6
  * state as JSON.
  */
 export const WRITE_SNAPSHOT = `
