@@ -1,8 +1,7 @@
 export { jitterOf } from './jitter.js';
 export { timetableMistakes } from './mistakes.js';
-export type { TimetableMistake } from './mistakes.js';
 export { scheduleMistakes, withoutNulls } from './schedule-mistakes.js';
 export { TIMETABLE_KINDS, WEEKDAYS } from './spec.js';
-export type { CalendarSpec, GapRule, OverlapRule, TimetableSpec, Weekday } from './spec.js';
+export type { CalendarSpec, GapRule, TimetableSpec, Weekday } from './spec.js';
 export { timetableOf, upcoming } from './timetable.js';
 export type { Timetable } from './timetable.js';

@@ -19,12 +19,9 @@ export { ENDED_STATUSES, RETENTION_ACTIONS, RETENTION_LIMITS } from './retention
 export type {
   EndedStatus,
   ListRetentionPoliciesReply,
-  ListRetentionPoliciesRequest,
-  PutRetentionPolicyRequest,
   RetentionAction,
   RetentionPolicy,
   RetentionPolicyReply,
-  RetentionPolicyRequest,
 } from './retention.js';
 export { RetentionPolicySchema } from './generated/batuta/execution/v1/retention_pb.js';
 export { SECRET_LIMITS, mentionsSecret, secretMistake, secretNames, secretPointers, withSecrets } from './secrets.js';
@@ -75,89 +72,51 @@ export type {
   FailurePolicy,
   ConsensusGroup,
   StepDefinition,
-  OrchestrationSettings,
   BudgetDefinition,
   OrchestrationDefinition,
   Config,
   ConfigReply,
-  CreateConfigRequest,
-  GetConfigRequest,
-  ListConfigsRequest,
   ListConfigsReply,
-  UpdateConfigRequest,
-  DeleteConfigRequest,
-  RestoreConfigRequest,
   ListVersionsRequest,
   ListVersionsReply,
   ResolveConfigRequest,
   ResolveConfigReply,
-  GetVersionRequest,
   GetVersionReply,
   Agent,
-  PutAgentRequest,
-  GetAgentRequest,
-  DeleteAgentRequest,
   AgentReply,
-  ListAgentsRequest,
   ListAgentsReply,
   ConfigChanged,
-  AuthenticateRequest,
   AuthenticateReply,
   ApiKey,
-  CreateApiKeyRequest,
   CreateApiKeyReply,
-  ListApiKeysRequest,
   ListApiKeysReply,
-  RevokeApiKeyRequest,
-  GetApiKeyRequest,
   ApiKeyReply,
   CreatePoolCredentialsReply,
-  CreatePoolCredentialsRequest,
   ListPoolCredentialsReply,
-  ListPoolCredentialsRequest,
   PoolCredentials,
   PoolCredentialsReply,
-  GetPoolCredentialsRequest,
-  RevokePoolCredentialsRequest,
   Model,
   ModelPrices,
   ModelProvider,
-  PutModelRequest,
-  GetModelRequest,
-  DeleteModelRequest,
   ModelReply,
-  ListModelsRequest,
   ListModelsReply,
   Tenant,
   TenantLimits,
-  ListTenantsRequest,
   ListTenantsReply,
-  GetTenantLimitsRequest,
-  PutTenantLimitsRequest,
   TenantLimitsReply,
   TenantSettings,
-  GetTenantSettingsRequest,
-  PutTenantSettingsRequest,
   TenantSettingsReply,
   TenantTermsReply,
   SecretInfo,
-  PutSecretRequest,
-  GetSecretRequest,
-  DeleteSecretRequest,
   SecretReply,
-  ListSecretsRequest,
   ListSecretsReply,
   ResolveSecretsRequest,
   ResolveSecretsReply,
   KnownSecretsRequest,
   KnownSecretsReply,
   KnowledgeDocument,
-  PutDocumentRequest,
   DocumentReply,
-  ListDocumentsRequest,
   ListDocumentsReply,
-  GetDocumentRequest,
-  DeleteDocumentRequest,
   SearchKnowledgeRequest,
   Passage,
   SearchKnowledgeReply,
@@ -217,7 +176,6 @@ export type {
   EventsPublished,
   FollowExecutions,
   Omitted,
-  TerminalEventType,
 } from './events.js';
 export type {
   StartExecution,
@@ -233,7 +191,6 @@ export type {
   DecideApproval,
   SendSignal,
   TerminateExecution,
-  ForkSource,
   CancelExecution,
   CommandRequest,
   Accepted,
@@ -344,10 +301,7 @@ export type {
   DeliveryAttempt,
   DeliveryReply,
   DeliveryStatus,
-  GetCallbackRequest,
   ChangeCallbackRequest,
-  RedriveDeliveryRequest,
-  GetDeliveryRequest,
   InboxNotice,
   InboxNotification,
   ListCallbacksReply,
@@ -357,11 +311,10 @@ export type {
   ListInboxReply,
   ListInboxRequest,
   RotateSecretReply,
-  RotateSecretRequest,
 } from './notifications.js';
 export { limitReached, TENANT_LIMITS, TENANT_LIMIT_NAMES, tenantLimitsOf } from './tenant-limits.js';
 export type { TenantLimitName } from './tenant-limits.js';
-export { agentConfigName, definitionOfAgent } from './agent-definition.js';
+export { definitionOfAgent } from './agent-definition.js';
 export {
   KNOWLEDGE_LIMITS,
   LIMITS,
@@ -378,7 +331,6 @@ export type { MappingText } from './mapping.js';
 export { decodeCursor, encodeCursor } from './cursor.js';
 export { pointerToken, unknownField } from './unknown-field.js';
 export { characters, nameMistake } from './names.js';
-export type { NameMistake } from './names.js';
 export { NATS_SERVICES } from './nats-services.js';
 export type { NatsService } from './nats-services.js';
 export { inboxPrefix, poolPermissions, poolUser, servicePermissions } from './nats-permissions.js';
@@ -393,7 +345,7 @@ export {
   outdatedSchema,
   postgresRole,
 } from './postgres-rights.js';
-export type { PostgresRight, PostgresService } from './postgres-rights.js';
+export type { PostgresService } from './postgres-rights.js';
 export { grantRights, isConcurrentSchemaChange, isSecured, secureRows } from './postgres-grants.js';
 export {
   POSTGRES_ROWS,
@@ -404,14 +356,12 @@ export {
   postgresTenantRole,
   tenantRights,
 } from './postgres-tenants.js';
-export type { PlatformRows, TenantRows } from './postgres-tenants.js';
+export type { TenantRows } from './postgres-tenants.js';
 export { prepareRoles } from './postgres-roles.js';
 export type { PostgresPasswords } from './postgres-roles.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';
 export type { Priority } from './subjects.js';
 export { toUserJson, eventToUserJson } from './user-json.js';
-export type { Wire, Override } from './wire.js';
-export { EventSchema } from './generated/batuta/execution/v1/events_pb.js';
 export {
   ApprovalSummarySchema,
   ChildViewSchema,
@@ -421,8 +371,6 @@ export {
   PoolViewSchema,
   QueuedViewSchema,
   StepAttemptSchema,
-  StreamEndSchema,
-  StreamPartSchema,
   StepViewSchema,
 } from './generated/batuta/execution/v1/queries_pb.js';
 export {
@@ -443,7 +391,7 @@ export {
   InboxNotificationSchema,
 } from './generated/batuta/notifications/v1/service_pb.js';
 export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';
-export { COMMAND_ROLE, DELETE_ROLE, allows, roleRefusal } from './roles.js';
+export { allows, roleRefusal } from './roles.js';
 export { uuidV5 } from './uuid-v5.js';
 export {
   MISSED_POLICIES,
@@ -460,7 +408,6 @@ export type {
   CreateSchedule,
   DeleteSchedule,
   EndMessage,
-  AskEnd,
   ParentCommand,
   ChildFacts,
   FiringCause,
@@ -471,7 +418,6 @@ export type {
   ListScheduleEventsRequest,
   ListSchedulesReply,
   ListSchedulesRequest,
-  MissedPolicy,
   OverlapHourRule,
   OverlapPolicy,
   PauseSchedule,
@@ -496,7 +442,6 @@ export type {
   UpdateSchedule,
   Weekday,
 } from './schedules.js';
-export { ScheduleEventSchema, ScheduleViewSchema } from './generated/batuta/execution/v1/schedules_pb.js';
 export {
   KIND_FIELDS,
   KIND_NAMES,
@@ -526,7 +471,6 @@ export type {
   AnswerSpec,
   AnyOperation,
   BodySpec,
-  HttpRoute,
   OnceKind,
   Operation,
   ReplyOf,
@@ -536,15 +480,12 @@ export type {
 } from './operations/define.js';
 export { parseDuration } from './operations/duration.js';
 export {
-  MAX_WAIT_MS,
   booleanParameter,
-  cursorParameter,
   integerParameter,
   limitParameter,
   textParameter,
   timeParameter,
   waitParameter,
-  wordParameter,
   wordsParameter,
   WORK_QUERIES,
 } from './operations/parameters.js';
@@ -558,7 +499,6 @@ export type { Parameter, QueryOf, QuerySpec } from './operations/parameters.js';
 export { AUDIT_BATCH, AUDIT_OUTCOMES, AUDIT_TEXT, auditLink, FIRST_AUDIT_LINK } from './audit.js';
 export type {
   AppendAuditReply,
-  AppendAuditRequest,
   AuditEntry,
   AuditOutcome,
   ListAuditReply,

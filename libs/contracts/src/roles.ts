@@ -12,9 +12,3 @@ export function roleRefusal({ role }: Principal, needed: Role, does: string): Re
   if (allows(role, needed)) return undefined;
   return { code: 'forbidden', message: `To ${does} takes the role ${needed}; this key has the role ${role}.` };
 }
-
-/** Deleting an execution cannot be undone. */
-export const DELETE_ROLE: Role = 'admin';
-
-/** All other commands to an execution, including a start. */
-export const COMMAND_ROLE: Role = 'operator';

@@ -1,13 +1,12 @@
 export { freeBytes } from './free-space.js';
 export { LocalStackBusyError, LocalStackError } from './errors.js';
 export { prepareDataDirectory, startLocalStack } from './local-stack.js';
-export type { LocalStack, LocalStackOptions } from './local-stack.js';
+export type { LocalStack } from './local-stack.js';
 export { logTail } from './log-tail.js';
 export { silentLogger } from './logger.js';
-export type { StackLogger } from './logger.js';
 export { findNatsServer } from './nats/find-nats-server.js';
 export { startNats } from './nats/nats-server.js';
 export type { NatsOptions, NatsServer } from './nats/nats-server.js';
 export { freePort, portOr, whyNotFree } from './port.js';
 export { startPostgres } from './postgres/postgres-server.js';
-export type { PostgresOptions, PostgresServer } from './postgres/postgres-server.js';
+export type { PostgresServer } from './postgres/postgres-server.js';

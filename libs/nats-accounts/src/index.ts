@@ -1,7 +1,7 @@
-export { newAuthority, newServerCertificate } from './certificates.js';
-export type { Certificate, ServerCertificateOptions } from './certificates.js';
-export { CLAIMS_UPDATE, NatsAccounts, newAccountKeys } from './nats-accounts.js';
-export type { AccountKeys, IssuedCredentials } from './nats-accounts.js';
+export { newAuthority } from './certificates.js';
+export type { Certificate } from './certificates.js';
+export { CLAIMS_UPDATE, NatsAccounts } from './nats-accounts.js';
+export type { IssuedCredentials } from './nats-accounts.js';
 export { writeDeployment } from './deployment.js';
 export type { DeploymentOptions } from './deployment.js';
 export { accountsIn, loadAccounts, writePoolCredentials, writeServiceCredentials } from './accounts-directory.js';

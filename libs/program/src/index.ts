@@ -1,6 +1,4 @@
 export { ID_BYTES, codeFile, isCurrent, linesFile, loadBundle, notesFile } from './bundle.js';
-export type { BundleNotes, LoadedBundle, ProgramModule } from './bundle.js';
 export { Mistake, mistakeOf } from './mistake.js';
 export { runProgram } from './run-program.js';
-export type { Program } from './run-program.js';
 export type { StackLines } from './stack-lines.js';

@@ -1,11 +1,4 @@
-import type {
-  ChildFacts,
-  Accepted,
-  DomainEvent,
-  Event,
-  ScheduleDomainEvent,
-  ScheduleStreamEvent,
-} from '@batuta/contracts';
+import type { ChildFacts, Accepted, DomainEvent, ScheduleDomainEvent } from '@batuta/contracts';
 import { endOf } from '../domain/index.js';
 import type { Command, ScheduleCommandInput, ScheduleState, State } from '../domain/index.js';
 
@@ -13,9 +6,6 @@ import type { Command, ScheduleCommandInput, ScheduleState, State } from '../dom
 export type StreamState = State | ScheduleState;
 export type StreamCommand = Command | ScheduleCommandInput;
 export type StreamDomainEvent = DomainEvent | ScheduleDomainEvent;
-/** An event of the log, of a stream of any kind. */
-export type StreamEvent = Event | ScheduleStreamEvent;
-
 export function isExecution(state: StreamState): state is State {
   return state.kind === undefined;
 }

@@ -1,5 +1,5 @@
-import { CallbackDeliverySchema, CallbackSchema, InboxNotificationSchema, toUserJson } from '@batuta/contracts';
-import type { Callback, CallbackDelivery, InboxNotification, JsonObject } from '@batuta/contracts';
+import { CallbackSchema, InboxNotificationSchema, toUserJson } from '@batuta/contracts';
+import type { Callback, InboxNotification, JsonObject } from '@batuta/contracts';
 import { Problem } from '../http/problem.js';
 
 /** A callback in the form of the API: the fields of its channel are on the same level as its own. */
@@ -7,11 +7,6 @@ export function shownCallback(callback: Callback | undefined): JsonObject {
   if (callback === undefined) throw new Problem('not_found', 'There is no such callback.');
   const { channel, ...own } = toUserJson(CallbackSchema, callback);
   return { ...own, ...(channel as JsonObject | undefined) };
-}
-
-export function shownDelivery(delivery: CallbackDelivery | undefined): JsonObject {
-  if (delivery === undefined) throw new Problem('not_found', 'There is no such delivery.');
-  return toUserJson(CallbackDeliverySchema, delivery);
 }
 
 export const shownNotification = (notification: InboxNotification): JsonObject =>

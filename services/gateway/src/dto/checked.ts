@@ -99,20 +99,6 @@ function isPlain<T>(body: JsonValue, plain: PlainFields<T>): boolean {
   return true;
 }
 
-/**
- * A pipe for commands without fields: no body, or an empty object. (class-validator refuses to check a class without
- * rules.)
- */
-export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
-  transform: (body) => {
-    if (body === undefined) return undefined;
-    requireObject(body, '');
-    const errors = Object.keys(body).map((field) => unknownField('', field, ''));
-    if (errors.length > 0) throw new Problem('validation_failed', 'This command takes no fields.', { errors });
-    return undefined;
-  },
-};
-
 /** A pipe for a body that the service behind the gateway checks: any JSON object. */
 export const objectBody: PipeTransform<JsonValue | undefined, JsonValue> = {
   transform: (body) => {

@@ -1,6 +1,3 @@
-/** The name of the step run projection's cursors. */
-export const STEP_RUNS = 'step_runs';
-
 /**
  * Step runs from the columns of `StepRunColumns`: $1–$9 array literals, $10–$17 texts joined by line breaks. Both cost
  * PostgreSQL about half as much as rows in JSON. $17 has the rare fields, as JSON.
