@@ -87,6 +87,24 @@ async function measured(queries: Queryable, statementOf: (place: number) => Stat
   return { median: at(0.5), p95: at(0.95) };
 }
 
+interface Explained {
+  readonly Plan: { readonly 'Shared Hit Blocks': number; readonly 'Shared Read Blocks': number };
+}
+
+/** The most blocks of 8 KiB that a page touches. They show what a list reads, however busy the machine is. */
+async function mostBlocks(client: Queryable, statementOf: (place: number) => Statement): Promise<number> {
+  let most = 0;
+  for (let place = 0; place < PAGES; place += 10) {
+    const { text, values } = statementOf(place);
+    const explain = `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ${text}`;
+    const { rows } = await client.query<{ 'QUERY PLAN': readonly Explained[] }>(explain, values);
+    const [explained] = rows[0]?.['QUERY PLAN'] ?? [];
+    if (explained === undefined) throw new Error('PostgreSQL explained nothing');
+    most = Math.max(most, explained.Plan['Shared Hit Blocks'] + explained.Plan['Shared Read Blocks']);
+  }
+  return most;
+}
+
 const home = await mkdtemp(join(tmpdir(), 'batuta-lists-'));
 const server = await startPostgres({ home, ephemeral: true });
 let slow = 0;
@@ -113,14 +131,17 @@ try {
     'execution',
   ).reveal();
   const pool = tenantPool(pg, 'execution', { connectionString: databaseUrl, max: 1 });
-  process.stdout.write('list                                  median ms   p95 ms   without: median   p95 ms\n');
+  process.stdout.write(
+    'list                                  median ms   p95 ms   without: median   p95 ms   most blocks\n',
+  );
   for (const [name, statementOf] of Object.entries(LISTS)) {
     // Approvers are searched as for all tenants; see `ExecutionQueries.approvals`.
     const seen = pool.seen(name.endsWith('approver') ? 'everybody' : { tenantId: String(statementOf(0).values[0]) });
     const [under, without] = [await measured(seen, statementOf), await measured(client, statementOf)];
     if (under.p95 > MOST_MS) slow += 1;
     const shown = [under.median, under.p95, without.median, without.p95].map((ms) => ms.toFixed(1).padStart(10));
-    process.stdout.write(`${name.padEnd(36)} ${shown.join(' ')}\n`);
+    const blocks = String(await mostBlocks(client, statementOf)).padStart(13);
+    process.stdout.write(`${name.padEnd(36)} ${shown.join(' ')} ${blocks}\n`);
   }
   await pool.end();
   await client.end();
