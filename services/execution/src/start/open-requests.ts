@@ -1,0 +1,71 @@
+import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
+import { nestLogger } from '@batuta/observability';
+import type { Logger, ReadinessCheck } from '@batuta/observability';
+import type { natsAccessOf } from '@batuta/settings';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { ExecutionModule } from '../app.module.js';
+import { ExecutionQueries } from '../queries/execution-queries.js';
+import { Queues } from '../queries/queues.js';
+import { ScheduleQueries } from '../queries/schedule-queries.js';
+import type { OpenedBus } from './open-bus.js';
+import type { Database } from './open-database.js';
+import type { OpenedEngine } from './open-engine.js';
+import type { OpenedRetention } from './open-retention.js';
+import type { Opened } from './opened.js';
+
+export interface OpenRequestsParts {
+  readonly access: ReturnType<typeof natsAccessOf>;
+  readonly logger: Logger;
+  readonly database: Database;
+  readonly bus: OpenedBus;
+  readonly engine: OpenedEngine;
+  readonly retention: OpenedRetention;
+  readonly opened: Opened;
+  readonly lost: (error: Error) => void;
+}
+
+/** Answers queries and the other requests that are not for one partition. */
+export async function openRequests(parts: OpenRequestsParts): Promise<{ queues: Queues; requests: ReadinessCheck }> {
+  const { access, logger, database, opened, lost } = parts;
+  const { store, lists, lookUps, storeOf } = database;
+  const { nats, bus } = parts.bus;
+  const { engine, clock, admissions } = parts.engine;
+  const { integrity, policies } = parts.retention;
+  const queues = new Queues({
+    queue: bus,
+    poolOf: (tenantId, agent) => engine.effects.agents.pool(tenantId, agent),
+    now: () => clock.now(),
+  });
+  const queries = new ExecutionQueries(
+    { reader: store, configs: engine.configs, snapshots: store },
+    (tenantId) => {
+      const seen = storeOf(tenantId);
+      return { reader: seen, configs: engine.configs, snapshots: seen };
+    },
+    { lists, lookUps },
+    engine.partitionCount,
+    queues,
+  );
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
+    ExecutionModule.register({
+      queries,
+      integrity,
+      retention: policies,
+      schedules: new ScheduleQueries(storeOf, lookUps),
+      admissions,
+    }),
+    {
+      ...(await natsMicroservice({ ...access, queue: 'execution' })),
+      logger: nestLogger(logger),
+      abortOnError: false,
+    },
+  );
+  opened.push(() => app.close());
+  await tellDatabaseOutages(app, logger);
+  await app.listen();
+  const requests = await watchPatterns(app, { onLost: lost });
+  const endLocal = await servePatternsLocally(nats, app);
+  opened.push(() => Promise.resolve(endLocal()));
+  return { queues, requests };
+}
