@@ -18,6 +18,7 @@ import { PoolCredentialsController } from './credentials/pool-credentials.contro
 import { WORKER_USERS } from './credentials/worker-users.js';
 import type { WorkerUsers } from './credentials/worker-users.js';
 import { DefinitionCheck, LongestStep } from './definitions/definition-check.js';
+import { ConfigReads } from './definitions/config-reads.js';
 import { Definitions } from './definitions/definitions.service.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
@@ -80,6 +81,7 @@ export class ConfigModule {
         AuditLog,
         KnownAgents,
         DefinitionCheck,
+        ConfigReads,
         Definitions,
         AgentRegistry,
         ApiKeys,

@@ -166,7 +166,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const endLocal = await servePatternsLocally(nats, app, {
       // Every start of an execution asks it.
       [operations.configs.resolve.subject]: async (request: ResolveConfigRequest) =>
-        definitions.resolve(request.tenantId, request),
+        definitions.reads.resolve(request.tenantId, request),
     });
     opened.push(() => Promise.resolve(endLocal()));
     const checks: Record<string, ReadinessCheck> = {

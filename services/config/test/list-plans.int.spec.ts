@@ -7,7 +7,7 @@ import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { ConfigRows, configDataSource, migrate, migrateAsOwner, requestDriver } from '../src/database/data-source.js';
 import { PoolCredentials } from '../src/credentials/pool-credentials.js';
-import { Definitions } from '../src/definitions/definitions.service.js';
+import { ConfigReads } from '../src/definitions/config-reads.js';
 import { Knowledge } from '../src/knowledge/knowledge.service.js';
 import { ApiKeys } from '../src/tenants/api-keys.js';
 
@@ -102,10 +102,10 @@ describe('each filter of the lists', () => {
     ['a letter of no name', { nameContains: 'x' }, 'orchestration_configs_name_parts'],
     ['two letters of no name', { nameContains: 'me!' }, 'orchestration_configs_name_parts'],
   ])('has an index for configs of %s', async (_name, filters, index) => {
-    const definitions = new Definitions(rows, nothing, nothing, nothing, nothing, nothing);
+    const configs = new ConfigReads(rows);
     // Parts of names are searched as what serves everybody, and what is found is read as the tenant sees it.
     const as = 'nameContains' in filters ? rows.everybody : rows.of(ME.tenantId);
-    const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }), '', as);
+    const plan = await planOf(() => configs.list(ME, { ...ANY, ...filters }), '', as);
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan on orchestration_configs');
   });

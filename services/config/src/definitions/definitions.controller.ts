@@ -6,9 +6,9 @@ export const DefinitionsController = operationsController('DefinitionsController
   create: (configs, { principal, definition, idempotency, keptFor }) =>
     configs.create(principal, definition, idempotency, keptFor),
   get: (configs, { principal, id, version, includeDeleted = false }) =>
-    configs.get(principal, { id, version, includeDeleted }),
+    configs.reads.get(principal, { id, version, includeDeleted }),
   list: (configs, { principal, includeDeleted = false, ...asked }) =>
-    configs.list(principal, { ...asked, includeDeleted }),
+    configs.reads.list(principal, { ...asked, includeDeleted }),
   update: (configs, { principal, id, definition: document, preconditions, keptFor, merge = false }) => {
     const change = { id, document, preconditions, keptFor };
     return merge ? configs.patch(principal, change) : configs.update(principal, change);
@@ -18,7 +18,7 @@ export const DefinitionsController = operationsController('DefinitionsController
   restore: (configs, { principal, id, preconditions, idempotency }) =>
     configs.restore(principal, { id, preconditions, idempotency }),
   versions: (configs, { principal, includeDeleted = false, ...asked }) =>
-    configs.versions(principal, { ...asked, includeDeleted }),
-  resolve: (configs, request) => configs.resolve(request.tenantId, request),
-  definition: (configs, { configId, version }) => configs.version(configId, version),
+    configs.reads.versions(principal, { ...asked, includeDeleted }),
+  resolve: (configs, request) => configs.reads.resolve(request.tenantId, request),
+  definition: (configs, { configId, version }) => configs.reads.version(configId, version),
 });
