@@ -12,7 +12,7 @@ import { NotificationsRows, SCHEMA } from './database/data-source.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
 import { DELIVERY_RULES, DeliveryQueue } from './deliveries/delivery-queue.js';
-import type { DeliveryRules } from './deliveries/delivery-queue.js';
+import type { DeliveryRules } from './deliveries/delivery.js';
 import { InboxController } from './inbox/inbox.controller.js';
 import { Inbox } from './inbox/inbox.service.js';
 import { Templates } from './templates/templates.js';

@@ -1,7 +1,7 @@
 import { spanIdOf, spanIds } from '@batuta/observability';
 import type { FinishedSpan } from '@batuta/observability';
 import type { Outcome } from '../channels/channel.js';
-import type { ClaimedDelivery } from './delivery-queue.js';
+import type { ClaimedDelivery } from './delivery.js';
 
 const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { backoffMs } from './delivery-queue.js';
+import { backoffMs } from './attempt-outcome.js';
 
 describe('the wait before a retry', () => {
   it('is between zero and the doubled base, and never more than the maximum', () => {

@@ -7,7 +7,9 @@ import { announce } from '../inbox/inbox-entry.js';
 import type { Channel, Outcome } from '../channels/channel.js';
 import { attemptSpan, attemptSpanId, backoffSpan, traceOf } from './attempt-span.js';
 import type { AttemptedDelivery } from './attempt-span.js';
-import type { AddedDeliveries, ClaimedDelivery, DeliveryQueue, FinishResult } from './delivery-queue.js';
+import type { AddedDeliveries, ClaimedDelivery } from './delivery.js';
+import type { DeliveryQueue } from './delivery-queue.js';
+import type { FinishResult } from './attempt-outcome.js';
 
 const attempts = counter(
   'batuta_notifications_attempts_total',
