@@ -31,10 +31,7 @@ export function conflictOf(config: ConfigEntity, preconditions: Preconditions | 
   return refused === undefined ? undefined : { refused };
 }
 
-export function columns({
-  definition,
-  agents,
-}: Checked): Pick<OrchestrationDefinition, 'name' | 'strategy' | 'steps'> &
+export function columns({ definition, agents }: Checked): Pick<OrchestrationDefinition, 'name' | 'strategy' | 'steps'> &
   Required<Pick<OrchestrationDefinition, 'description' | 'settings' | 'metadata'>> & {
     isGlobal: boolean;
     agents: string[];
