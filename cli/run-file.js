@@ -13,13 +13,16 @@ function isAlive(pid) {
   }
 }
 
-/** The run file if the platform that wrote it is still alive, otherwise undefined. */
+/**
+ * The run file if the platform that wrote it is still alive, otherwise undefined. Also undefined for a user who may not
+ * read it: another user's platform.
+ */
 export function readRunFile(dataDir) {
   let text;
   try {
     text = readFileSync(join(dataDir, 'run.json'), 'utf8');
   } catch (error) {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(error.code)) return undefined;
     throw error;
   }
   const run = JSON.parse(text);

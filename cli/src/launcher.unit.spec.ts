@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -219,5 +229,23 @@ describe('the batuta command of a checkout', () => {
     await once(server, 'close');
     // A process that got the id of an ended platform is not a platform.
     expect((await start()).shown).toMatch(/^Building /);
+  }, 300_000);
+
+  it('takes a run file that it may not read for the one of another user, whose platform is not its own', () => {
+    const file = join(checkout, 'run.json');
+    writeFileSync(file, JSON.stringify({ pid: process.pid }));
+    const read = (account: object): unknown => {
+      const script = `import { readRunFile } from './cli/run-file.js'; console.log(readRunFile('.')?.pid)`;
+      return spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+        cwd: checkout,
+        encoding: 'utf8',
+        ...account,
+      }).stdout;
+    };
+    expect(read({})).toBe(`${process.pid}\n`);
+    chmodSync(checkout, 0o755);
+    chmodSync(file, 0o000);
+    const isRoot = process.getuid?.() === 0;
+    expect(read(isRoot ? { uid: 65_534, gid: 65_534 } : {})).toBe('undefined\n');
   }, 300_000);
 });

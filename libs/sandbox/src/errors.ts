@@ -1,8 +1,8 @@
-/** Too many jobs wait for a sandbox thread; try again later. */
+/** No sandbox thread can run the job now; try again later. Nothing is wrong with the job. */
 export class SandboxBusyError extends Error {
   override readonly name = 'SandboxBusyError';
-  constructor() {
-    super('Too many schemas, expressions and templates wait to be run. Try again in a moment.');
+  constructor(why = 'Too many schemas, expressions and templates wait to be run.') {
+    super(`${why} Try again in a moment.`);
   }
 }
 

@@ -62,7 +62,7 @@ export class WorkerPool {
 
   /**
    * Runs a job in its own thread. The outcome tells whether a limit ended it.
-   * @throws SandboxBusyError when too many jobs wait or the job waited too long; SandboxClosedError after `close`.
+   * @throws SandboxBusyError when too many jobs wait, the job waited too long, or no thread starts; SandboxClosedError after `close`.
    */
   async run(job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
     if (this.#closed) throw new SandboxClosedError();
@@ -134,7 +134,10 @@ export class WorkerPool {
     try {
       const ended = await thread.run(job(), timeoutMs);
       ({ usedMs } = ended);
-      return ended.outcome;
+      const { outcome } = ended;
+      if (outcome.kind !== 'not_started') return outcome;
+      if (this.#closed) return { kind: 'crash', message: 'the sandbox is closed' };
+      throw new SandboxBusyError('No thread for schemas, expressions and templates could be started.');
     } finally {
       const others = (this.#running.get(tenantId) ?? 1) - 1;
       if (others > 0) this.#running.set(tenantId, others);

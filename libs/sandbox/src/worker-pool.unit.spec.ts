@@ -38,6 +38,16 @@ describe('jobs that wait for a thread', () => {
     await Promise.all(endless);
   });
 
+  it('are refused, and not blamed, when no thread starts', async () => {
+    // Too little memory for the thread itself.
+    sandbox = new Sandbox({ threads: 1, memoryMb: 1 });
+    await expect(evaluate('any')).rejects.toMatchObject({
+      name: 'SandboxBusyError',
+      message: 'No thread for schemas, expressions and templates could be started. Try again in a moment.',
+    });
+    await expect(sandbox.parseExpressions(['a + 1'])).rejects.toBeInstanceOf(SandboxBusyError);
+  });
+
   it('find a started thread beside a tenant whose jobs end their threads', async () => {
     const pool = new WorkerPool({ role: 'expression', threads: 1, memoryMb: 64, maxQueued: 100, maxWaitMs: 60_000 });
     const run = (tenantId: string, expression: string, timeoutMs: number): Promise<JobOutcome> =>

@@ -12,9 +12,14 @@ export type JobOutcome =
   | { kind: 'memory_limit' }
   | { kind: 'crash'; message: string };
 
+/** The thread ended before the job began, so nothing is known about the job. */
+export interface NotStarted {
+  readonly kind: 'not_started';
+}
+
 /** A job that has ended, and the CPU time that it took in milliseconds. Where the system does not report that, it is the time by the clock. */
 export interface EndedJob {
-  readonly outcome: JobOutcome;
+  readonly outcome: JobOutcome | NotStarted;
   readonly usedMs: number;
 }
 
@@ -107,7 +112,7 @@ export class WorkerThread {
     this.#port.ref();
     await this.ready;
     if (!this.#alive) {
-      return { outcome: { kind: 'crash', message: 'the sandbox thread did not start' }, usedMs: 0 };
+      return { outcome: { kind: 'not_started' }, usedMs: 0 };
     }
     const ended = await new Promise<EndedJob>((resolve) => {
       const began = performance.now();
