@@ -4,7 +4,7 @@ export { ExecutionModule } from './app.module.js';
 export type { ExecutionModuleOptions } from './app.module.js';
 export { sealKeysOf } from '@batuta/event-store';
 export { compile, evolve, initialState } from './domain/index.js';
-export type { EngineCounters } from './partitions/counters.js';
+export type { EngineCounters } from './partitions/ports/counters.js';
 export { eraseTenant, ErasureError } from './erasure/erase-tenant.js';
 export type { Erasure } from './erasure/erase-tenant.js';
 export { rebuildReadModels } from './projections/rebuild.js';

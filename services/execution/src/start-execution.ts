@@ -5,7 +5,7 @@ import { endProcess } from '@batuta/messaging';
 import { startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { databaseUrlOf, natsAccessOf } from '@batuta/settings';
-import type { EngineCounters } from './partitions/counters.js';
+import type { EngineCounters } from './partitions/ports/counters.js';
 import { demandRoute } from './queries/demand-route.js';
 import type { ExecutionSettings } from './settings.js';
 import { exposeService } from './start/expose-service.js';

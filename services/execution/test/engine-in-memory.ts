@@ -14,8 +14,8 @@ import type {
   PublishOutcome,
   RequestKind,
   TaskTokens,
-} from '../src/partitions/ports.js';
-import { newIncarnation, systemClock, systemRandom } from '../src/partitions/system-ports.js';
+} from '../src/partitions/ports/ports.js';
+import { newIncarnation, systemClock, systemRandom } from '../src/partitions/ports/system-ports.js';
 import { DEFINITIONS } from './fixtures.js';
 
 type Handler = (request: PartitionRequest) => void;

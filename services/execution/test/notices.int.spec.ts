@@ -6,8 +6,8 @@ import { createLogger } from '@batuta/observability';
 import { eventually, startTestNats } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { newCounters } from '../src/partitions/counters.js';
-import { NatsBus } from '../src/partitions/nats-bus.js';
+import { newCounters } from '../src/partitions/ports/counters.js';
+import { NatsBus } from '../src/partitions/bus/nats-bus.js';
 import { executionId } from './fixtures.js';
 
 const logger = createLogger({ service: 'test', level: 'error' });

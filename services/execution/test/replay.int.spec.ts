@@ -5,9 +5,9 @@ import { PostgresExecutionStore } from '../src/store/postgres/postgres-execution
 import { REDUCER_VERSION, encodeSnapshot, wantedEffects } from '../src/domain/index.js';
 import { rebuildReadModels, verifyExecutions } from '../src/index.js';
 import type { Difference, RunningExecution } from '../src/index.js';
-import { ConfigRegistry } from '../src/partitions/config-registry.js';
-import { readExecution } from '../src/partitions/fold-execution.js';
-import type { ExecutionSource } from '../src/partitions/fold-execution.js';
+import { ConfigRegistry } from '../src/partitions/ports/config-registry.js';
+import { readExecution } from '../src/partitions/lane/fold-execution.js';
+import type { ExecutionSource } from '../src/partitions/lane/fold-execution.js';
 import { ExecutionQueries } from '../src/queries/execution-queries.js';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';

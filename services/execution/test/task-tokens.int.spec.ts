@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AttemptCheckReply, Task } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { randomBytes } from 'node:crypto';
-import { HmacTokens } from '../src/partitions/task-tokens.js';
+import { HmacTokens } from '../src/partitions/dispatch/task-tokens.js';
 import { engineInMemory } from './engine-in-memory.js';
 import type { TestEngine } from './engine-in-memory.js';
 import { executionId, startRequest, success } from './fixtures.js';

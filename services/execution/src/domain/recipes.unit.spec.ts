@@ -53,11 +53,11 @@ describe('the recipe for an event', () => {
   });
 
   test('was followed: nothing that works on all events knows one by its name', () => {
-    for (const file of ['domain/evolve.ts', 'domain/effects/effects-of.ts', 'partitions/effects.ts']) {
+    for (const file of ['domain/evolve.ts', 'domain/effects/effects-of.ts', 'partitions/effects/effects.ts']) {
       const text = read(`services/execution/src/${file}`);
       expect(types.filter((type) => text.includes(`'${type}'`))).toEqual([]);
     }
-    for (const file of ['tracing/command-name.ts', 'partitions/commit-meter.ts']) {
+    for (const file of ['tracing/command-name.ts', 'partitions/lane/commit-meter.ts']) {
       const text = read(`services/execution/src/${file}`);
       expect(types.filter((type) => text.includes(`'${type}'`))).toEqual([]);
     }

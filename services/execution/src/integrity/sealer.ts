@@ -1,7 +1,7 @@
 import { merkleRoot, statementOf } from '@batuta/event-store';
 import type { Checkpoint, SealKeys } from '@batuta/event-store';
 import type { Pool } from 'pg';
-import type { Clock, EngineLog } from '../partitions/ports.js';
+import type { Clock, EngineLog } from '../partitions/ports/ports.js';
 import { checkpointOf, digestOf } from './checkpoints.js';
 import type { SignedCheckpoint } from './checkpoints.js';
 import { LINKS_AFTER, NEWEST_CHECKPOINT, WRITE_CHECKPOINT } from './sql.js';

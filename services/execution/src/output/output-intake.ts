@@ -1,7 +1,7 @@
 import { OUTPUT_LIMITS, OUTPUT_START } from '@batuta/contracts';
 import type { AttemptOutput, AttemptOutputReply, OutputPart, OutputPublished } from '@batuta/contracts';
 import type { Queryable } from '@batuta/service';
-import type { Bus, Clock, EngineLog, OutputTaker, PartitionRequest } from '../partitions/ports.js';
+import type { Bus, Clock, EngineLog, OutputTaker, PartitionRequest } from '../partitions/ports/ports.js';
 import { PLACE_OF_ATTEMPT, STORE_PARTS } from './sql.js';
 
 /** After this time the engine is asked again whether an attempt is still wanted. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { AttemptOutput, AttemptOutputReply, OutputPublished } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
-import { systemClock } from '../partitions/system-ports.js';
+import { systemClock } from '../partitions/ports/system-ports.js';
 import { OutputIntake } from './output-intake.js';
 
 const ID = '0190b3e0-0000-7000-8000-000000000001';

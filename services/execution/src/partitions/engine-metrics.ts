@@ -1,6 +1,6 @@
 import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import { counter, gauge } from '@batuta/observability';
-import type { EngineCounters } from './counters.js';
+import type { EngineCounters } from './ports/counters.js';
 import type { DiskUse } from './disk-use.js';
 import type { Engine } from './engine.js';
 

@@ -1,18 +1,18 @@
 import { partitionOf } from '@batuta/contracts';
 import type { AttemptCheckRequest } from '@batuta/contracts';
 import { deletedRejection, forkFrom } from '../domain/index.js';
-import type { EngineCounters } from './counters.js';
+import type { EngineCounters } from './ports/counters.js';
 import { decodeCheck, decodeHeartbeat, decodeOutput } from '../messages/attempt-reports.js';
 import { decodeCommand } from '../messages/command.js';
 import { MalformedRequest } from '../messages/fields.js';
 import { decodeResults } from '../messages/results.js';
 import { decodeMessage } from '../messages/stream-message.js';
-import type { LoadedExecution } from './execution-loader.js';
-import { ResultGroup, WANTED } from './inputs.js';
-import type { CommandInput, Input } from './inputs.js';
-import type { OutputCheck } from './output-check.js';
-import type { Partition } from './partition.js';
-import type { EnginePorts, PartitionRequest } from './ports.js';
+import type { LoadedExecution } from './lane/execution-loader.js';
+import { ResultGroup, WANTED } from './lane/inputs.js';
+import type { CommandInput, Input } from './lane/inputs.js';
+import type { OutputCheck } from './dispatch/output-check.js';
+import type { Partition } from './lane/partition.js';
+import type { EnginePorts, PartitionRequest } from './ports/ports.js';
 
 interface EngineRequestsParts {
   readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'bus' | 'tokens' | 'outputs' | 'reportRefused' | 'restorer'>;

@@ -4,9 +4,9 @@ import type { ExecutionRow } from '../store/port.js';
 import { encodeExecutionRows } from '../store/postgres/execution-rows.js';
 import { PostgresExecutionStore } from '../store/postgres/postgres-execution-store.js';
 import { isTerminal, nextWake } from '../domain/index.js';
-import { rowOf } from '../partitions/batch.js';
-import { ConfigRegistry } from '../partitions/config-registry.js';
-import { foldExecution } from '../partitions/fold-execution.js';
+import { rowOf } from '../partitions/lane/batch.js';
+import { ConfigRegistry } from '../partitions/ports/config-registry.js';
+import { foldExecution } from '../partitions/lane/fold-execution.js';
 import { PROJECT_STEP_RUNS } from './sql/step-runs.js';
 import {
   EXECUTIONS_OF_PARTITION,

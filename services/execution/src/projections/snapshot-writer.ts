@@ -1,10 +1,10 @@
 import { SlotMap } from '@batuta/collections';
 import type { SnapshotStore } from '@batuta/event-store';
 import { REDUCER_VERSION, encodeScheduleSnapshot, encodeSnapshot } from '../domain/index.js';
-import type { StreamChanges } from '../partitions/batch.js';
-import { isExecution } from '../partitions/stream-state.js';
-import type { StreamState } from '../partitions/stream-state.js';
-import type { Clock, EngineLog } from '../partitions/ports.js';
+import type { StreamChanges } from '../partitions/lane/batch.js';
+import { isExecution } from '../partitions/lane/stream-state.js';
+import type { StreamState } from '../partitions/lane/stream-state.js';
+import type { Clock, EngineLog } from '../partitions/ports/ports.js';
 
 export interface SnapshotWriterParts {
   readonly clock: Clock;

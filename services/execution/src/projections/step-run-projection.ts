@@ -5,10 +5,10 @@ import type { Pool } from 'pg';
 import type { ExecutionReader } from '../store/port.js';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
-import type { ExecutionChanges } from '../partitions/batch.js';
-import type { LoadedExecution } from '../partitions/execution-loader.js';
-import type { Partition } from '../partitions/partition.js';
-import type { Clock, EngineLog } from '../partitions/ports.js';
+import type { ExecutionChanges } from '../partitions/lane/batch.js';
+import type { LoadedExecution } from '../partitions/lane/execution-loader.js';
+import type { Partition } from '../partitions/lane/partition.js';
+import type { Clock, EngineLog } from '../partitions/ports/ports.js';
 import {
   ADD_STEP_RUNS,
   ADD_UNPROJECTED,

@@ -7,9 +7,9 @@ import { encodeExecutionRows } from '../store/postgres/execution-rows.js';
 import { PostgresExecutionStore } from '../store/postgres/postgres-execution-store.js';
 import { REDUCER_VERSION, encodeSnapshot, evolve, initialState, isTerminal, nextWake } from '../domain/index.js';
 import type { State } from '../domain/index.js';
-import { rowOf } from '../partitions/batch.js';
-import { ConfigRegistry } from '../partitions/config-registry.js';
-import { TOMBSTONE } from '../partitions/fold-execution.js';
+import { rowOf } from '../partitions/lane/batch.js';
+import { ConfigRegistry } from '../partitions/ports/config-registry.js';
+import { TOMBSTONE } from '../partitions/lane/fold-execution.js';
 import { firstDifference } from './first-difference.js';
 import {
   AS_EXECUTIONS,

@@ -57,11 +57,11 @@ import {
 } from '../domain/index.js';
 import type { Failed, State } from '../domain/index.js';
 import { readStream, stepsWithOutput } from '../output/read-stream.js';
-import { StreamLoader } from '../partitions/execution-loader.js';
-import { isExecution } from '../partitions/stream-state.js';
-import type { StreamState } from '../partitions/stream-state.js';
-import { readExecution } from '../partitions/fold-execution.js';
-import type { ExecutionSource } from '../partitions/fold-execution.js';
+import { StreamLoader } from '../partitions/lane/execution-loader.js';
+import { isExecution } from '../partitions/lane/stream-state.js';
+import type { StreamState } from '../partitions/lane/stream-state.js';
+import { readExecution } from '../partitions/lane/fold-execution.js';
+import type { ExecutionSource } from '../partitions/lane/fold-execution.js';
 import { decodeListCursor, encodeListCursor } from './cursor.js';
 import { fitEvent, fitStep, fitView, listedView, withoutStepPayloads, withoutSteps } from './fit-view.js';
 import type { Queues } from './queues.js';

@@ -2,9 +2,9 @@ import { PRIORITIES } from '@batuta/contracts';
 import type { PoolView, QueuedView, StepView } from '@batuta/contracts';
 import { isTerminal, priorityOf } from '../domain/index.js';
 import type { State } from '../domain/index.js';
-import { taskSubject } from '../partitions/step-task.js';
+import { taskSubject } from '../partitions/dispatch/step-task.js';
 import { unitState } from '../domain/state/state.js';
-import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports.js';
+import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports/ports.js';
 
 export interface QueuesOptions {
   readonly queue: TaskQueue;

@@ -1,8 +1,8 @@
 import type { CommandReply, CommandRequest, RetentionPolicy } from '@batuta/contracts';
 import type { Pool } from 'pg';
 import type { Archived, Archiver } from '../archive/archiver.js';
-import type { Partition } from '../partitions/partition.js';
-import type { Clock, EngineLog } from '../partitions/ports.js';
+import type { Partition } from '../partitions/lane/partition.js';
+import type { Clock, EngineLog } from '../partitions/ports/ports.js';
 import { judged, youngest } from './policy.js';
 import type { Ended, Measured } from './policy.js';
 import { BEYOND_NEWEST, ENDED_AFTER, TENANTS_AFTER } from './sql.js';

@@ -2,9 +2,9 @@ import { TenantTerms, connectNats, controlClientOver, onLost } from '@batuta/mes
 import type { Logger } from '@batuta/observability';
 import type { natsAccessOf } from '@batuta/settings';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { newCounters } from '../partitions/counters.js';
-import type { EngineCounters } from '../partitions/counters.js';
-import { NatsBus } from '../partitions/nats-bus.js';
+import { newCounters } from '../partitions/ports/counters.js';
+import type { EngineCounters } from '../partitions/ports/counters.js';
+import { NatsBus } from '../partitions/bus/nats-bus.js';
 import type { ExecutionSettings } from '../settings.js';
 import type { Opened } from './opened.js';
 

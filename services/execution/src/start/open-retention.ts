@@ -6,7 +6,7 @@ import { Archiver } from '../archive/archiver.js';
 import { Restorer } from '../archive/restorer.js';
 import { Integrity } from '../integrity/integrity.js';
 import { Sealer } from '../integrity/sealer.js';
-import { systemClock } from '../partitions/system-ports.js';
+import { systemClock } from '../partitions/ports/system-ports.js';
 import { platformDefault } from '../retention/policy.js';
 import { RetentionPolicies } from '../retention/policies.js';
 import { RetentionJob } from '../retention/retention-job.js';

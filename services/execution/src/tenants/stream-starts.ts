@@ -1,6 +1,6 @@
 import type { AdmitReply, AdmitRequest, Refusal, TenantLimits } from '@batuta/contracts';
 import { limitReached } from '@batuta/contracts';
-import type { Clock, OwnStart, OwnStarts } from '../partitions/ports.js';
+import type { Clock, OwnStart, OwnStarts } from '../partitions/ports/ports.js';
 
 export interface StreamStartsParts {
   readonly clock: Pick<Clock, 'elapsed' | 'after'>;

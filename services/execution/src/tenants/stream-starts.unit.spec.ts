@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { limitReached } from '@batuta/contracts';
 import type { AdmitReply, AdmitRequest, TenantLimits } from '@batuta/contracts';
-import type { OwnStart } from '../partitions/ports.js';
+import type { OwnStart } from '../partitions/ports/ports.js';
 import { StreamStarts } from './stream-starts.js';
 
 /** Time that passes when it is told to; what is asked is answered by the newest `answer`. */

@@ -1,7 +1,7 @@
 import { spanIdOf } from '@batuta/observability';
 import type { Tracing } from '@batuta/observability';
-import { ofExecution } from '../partitions/batch.js';
-import type { Commit } from '../partitions/batch.js';
+import { ofExecution } from '../partitions/lane/batch.js';
+import type { Commit } from '../partitions/lane/batch.js';
 import { commandName } from './command-name.js';
 import { commandSpanId } from './span-factory.js';
 

@@ -7,9 +7,9 @@ import type { FinishedSpan, Tracing } from '@batuta/observability';
 import type { Pool } from 'pg';
 import { OF_EXECUTIONS } from '../store/kinds.js';
 import type { ExecutionReader } from '../store/port.js';
-import type { ConfigRegistry } from '../partitions/config-registry.js';
-import type { Partition } from '../partitions/partition.js';
-import type { Clock, EngineLog } from '../partitions/ports.js';
+import type { ConfigRegistry } from '../partitions/ports/config-registry.js';
+import type { Partition } from '../partitions/lane/partition.js';
+import type { Clock, EngineLog } from '../partitions/ports/ports.js';
 import { ExecutionTrace } from './execution-trace.js';
 import { MOVE_CURSORS, OPEN_CURSORS } from './sql.js';
 

@@ -17,7 +17,7 @@ import { DELETED_STATUS } from '../../src/store/port.js';
 import type { ExecutionCommit } from '../../src/store/port.js';
 import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
-import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
+import type { OutgoingTask, RequestKind } from '../../src/partitions/ports/ports.js';
 import { ChildChecker } from './child-checker.js';
 import { DependencyChecker } from './dependency-checker.js';
 import { History } from './history.js';

@@ -1,9 +1,9 @@
 import type { RunnerBeat } from '@batuta/contracts';
-import { newCounters } from '../../src/partitions/counters.js';
-import { DirectDispatch } from '../../src/partitions/direct-dispatch.js';
-import type { RunnerAnswer } from '../../src/partitions/task-sender.js';
-import type { TenantTerms } from '../../src/partitions/pool-queue.js';
-import type { Clock, EngineLog, OutgoingTask, PublishOutcome } from '../../src/partitions/ports.js';
+import { newCounters } from '../../src/partitions/ports/counters.js';
+import { DirectDispatch } from '../../src/partitions/dispatch/direct-dispatch.js';
+import type { RunnerAnswer } from '../../src/partitions/dispatch/task-sender.js';
+import type { TenantTerms } from '../../src/partitions/dispatch/pool-queue.js';
+import type { Clock, EngineLog, OutgoingTask, PublishOutcome } from '../../src/partitions/ports/ports.js';
 import type { SeededRandom } from './random.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';

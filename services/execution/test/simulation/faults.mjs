@@ -2,9 +2,9 @@
 // simulate:faults` applies them one at a time, in memory, and checks that the seed still finds each. `-- --find` looks
 // for new seeds.
 const partitions = 'services/execution/src/partitions';
-const direct = `${partitions}/direct-dispatch.ts`;
-const table = `${partitions}/runner-table.ts`;
-const life = `${partitions}/runner-life.ts`;
+const direct = `${partitions}/dispatch/direct-dispatch.ts`;
+const table = `${partitions}/dispatch/runner-table.ts`;
+const life = `${partitions}/dispatch/runner-life.ts`;
 const domain = 'services/execution/src/domain';
 const memory = 'libs/event-store/src/memory/memory-event-store.ts';
 
@@ -27,7 +27,7 @@ export const faults = [
     seed: 1,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/lane/lane.ts`,
         from: 'batch.decided.push({ partition, input, answer });',
         to: 'settle(input, answer);',
       },
@@ -39,7 +39,7 @@ export const faults = [
     seed: 1657,
     patches: [
       {
-        file: `${partitions}/commit-recovery.ts`,
+        file: `${partitions}/lane/commit-recovery.ts`,
         from: '    default:\n      return [...partitions.values()];',
         to: '    default:\n      return [];',
       },
@@ -57,7 +57,7 @@ export const faults = [
     seed: 9,
     patches: [
       {
-        file: `${partitions}/commit-recovery.ts`,
+        file: `${partitions}/lane/commit-recovery.ts`,
         from: 'execution.currentLink = execution.committedLink;\n    if (',
         to: 'if (',
       },
@@ -69,7 +69,7 @@ export const faults = [
     seed: 13974,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/lane/lane.ts`,
         from: 'execution.committedWake = changes.wakeAt;',
         to: 'execution.committedWake = execution.currentWake;',
       },
@@ -81,7 +81,7 @@ export const faults = [
     seed: 1,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/lane/lane.ts`,
         from: '    this.#sent.push(batch);\n',
         to: '    this.#sent.push(batch);\n    for (const early of batch.executions.values()) this.#parts.owner.committed(early);\n',
       },
@@ -93,7 +93,7 @@ export const faults = [
     seed: 1,
     patches: [
       {
-        file: `${partitions}/batch.ts`,
+        file: `${partitions}/lane/batch.ts`,
         from: 'return held === null || wake < held || held <= now ? wake : undefined;',
         to: 'return held === null ? wake : undefined;',
       },
@@ -105,17 +105,17 @@ export const faults = [
     seed: 2,
     patches: [
       {
-        file: `${partitions}/execution-loader.ts`,
+        file: `${partitions}/lane/execution-loader.ts`,
         from: '    return new Promise((resolve, reject) => {\n      const waiting',
         to: '    return (this.kept[id] ??= new Promise((resolve, reject) => {\n      const waiting',
       },
       {
-        file: `${partitions}/execution-loader.ts`,
+        file: `${partitions}/lane/execution-loader.ts`,
         from: 'if (this.#queue.size === 1) this.#soon(() => this.#next());\n    });\n',
         to: 'if (this.#queue.size === 1) this.#soon(() => this.#next());\n    }));\n',
       },
       {
-        file: `${partitions}/execution-loader.ts`,
+        file: `${partitions}/lane/execution-loader.ts`,
         from: '  #running = 0;\n',
         to: '  #running = 0;\n  kept: Record<string, Promise<LoadedExecution | undefined>> = {};\n',
       },
@@ -126,7 +126,11 @@ export const faults = [
     what: 'an owner takes a fenced commit for its own',
     seed: 8,
     patches: [
-      { file: `${partitions}/lane.ts`, from: "owner.lost(partition, 'its epoch or its log has moved on');", to: '' },
+      {
+        file: `${partitions}/lane/lane.ts`,
+        from: "owner.lost(partition, 'its epoch or its log has moved on');",
+        to: '',
+      },
     ],
   },
   {
@@ -135,7 +139,7 @@ export const faults = [
     seed: 2,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/lane/lane.ts`,
         from: '    this.#open.answer(partition, input, answer);\n',
         to: '    settle(input, answer);\n',
       },
@@ -146,7 +150,7 @@ export const faults = [
     what: 'what was decided on top of a failed commit is kept',
     seed: 9,
     patches: [
-      { file: `${partitions}/commit-recovery.ts`, from: '    execution.current = execution.committed;\n', to: '' },
+      { file: `${partitions}/lane/commit-recovery.ts`, from: '    execution.current = execution.committed;\n', to: '' },
     ],
   },
   {
@@ -155,7 +159,7 @@ export const faults = [
     seed: 339,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/lane/lane.ts`,
         from: 'A waiting input makes all later ones wait.\n    this.#drainWaiting();\n',
         to: 'A waiting input makes all later ones wait.\n',
       },
@@ -179,7 +183,7 @@ export const faults = [
     seed: 284,
     patches: [
       {
-        file: `${partitions}/partition.ts`,
+        file: `${partitions}/lane/partition.ts`,
         from: 'this.#tickets[0] !== undefined && this.#tickets[0].open === 0',
         to: 'this.#tickets[0] !== undefined',
       },
@@ -191,7 +195,7 @@ export const faults = [
     seed: 203,
     patches: [
       {
-        file: `${partitions}/effects.ts`,
+        file: `${partitions}/effects/effects.ts`,
         from: 'recordOutcome(this.#parts, partition, { wanted: () => partition.owned, inputOf, done });',
         to: 'recordOutcome(this.#parts, partition, { wanted: () => partition.owned, inputOf, done: () => undefined });\n    done();',
       },
@@ -203,7 +207,7 @@ export const faults = [
     seed: 168,
     patches: [
       {
-        file: `${partitions}/redo-effects.ts`,
+        file: `${partitions}/effects/redo-effects.ts`,
         from: 'if (dropped && partition.owned) return void clock.after(REDO_PAUSE_MS, look);',
         to: 'if (!partition.owned) return void clock.after(REDO_PAUSE_MS, look);',
       },
@@ -214,9 +218,13 @@ export const faults = [
     what: 'neither the identity of the tasks’ stream nor single tasks are looked at',
     seed: 2,
     patches: [
-      { file: `${partitions}/queue-watch.ts`, from: '      if (lost) {\n', to: '      if (lost && this.#stopped) {\n' },
       {
-        file: `${partitions}/queue-watch.ts`,
+        file: `${partitions}/effects/queue-watch.ts`,
+        from: '      if (lost) {\n',
+        to: '      if (lost && this.#stopped) {\n',
+      },
+      {
+        file: `${partitions}/effects/queue-watch.ts`,
         from: 'let left = this.#parts.settings.auditBatch;',
         to: 'let left = 0;',
       },
@@ -228,7 +236,7 @@ export const faults = [
     seed: 59,
     patches: [
       {
-        file: `${partitions}/queue-watch.ts`,
+        file: `${partitions}/effects/queue-watch.ts`,
         from: 'let left = this.#parts.settings.auditBatch;',
         to: 'let left = 0;',
       },
@@ -238,7 +246,9 @@ export const faults = [
     name: 'claims nobody heard of',
     what: 'partitions whose claim was not answered are not given up',
     seed: 34,
-    patches: [{ file: `${partitions}/ownership.ts`, from: 'await store.release(settings.name, forgotten);', to: '' }],
+    patches: [
+      { file: `${partitions}/ownership/ownership.ts`, from: 'await store.release(settings.name, forgotten);', to: '' },
+    ],
   },
   {
     name: 'one attempt too many',
@@ -294,12 +304,12 @@ export const faults = [
     seed: 46275,
     patches: [
       {
-        file: `${partitions}/commit-request.ts`,
+        file: `${partitions}/lane/commit-request.ts`,
         from: 'batch.events.filter(({ partition }) => partition.owned)',
         to: 'batch.events.filter(({ partition }) => partitions.some((item) => item.partition === partition.id))',
       },
       {
-        file: `${partitions}/commit-request.ts`,
+        file: `${partitions}/lane/commit-request.ts`,
         from: 'if (!changes.execution.partition.owned) continue;\n',
         to: 'if (!partitions.some((item) => item.partition === changes.execution.partition.id)) continue;\n',
       },
@@ -311,7 +321,7 @@ export const faults = [
     seed: 11285,
     patches: [
       {
-        file: `${partitions}/ownership.ts`,
+        file: `${partitions}/ownership/ownership.ts`,
         from: "} finally {\n      // No client is served any more, whether or not the release was received. Partitions that still have this name are\n      // checked again later.\n      for (const partition of still) this.#parts.lost(partition, 'released');\n    }",
         to: "for (const partition of still) this.#parts.lost(partition, 'released');\n    } finally {}",
       },
@@ -395,7 +405,7 @@ export const faults = [
     seed: 10493,
     patches: [
       {
-        file: `${partitions}/input-decider.ts`,
+        file: `${partitions}/lane/input-decider.ts`,
         from: 'return input.missed(true);',
         to: 'return input.missed(false);',
       },
@@ -742,12 +752,12 @@ export const faults = [
     seed: 1113,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/lane/lane.ts`,
         from: 'const tickets = openTickets(kept);',
         to: 'const tickets = new Map<Partition, EffectTicket>();',
       },
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/lane/lane.ts`,
         from: 'const ticket = tickets.get(execution.partition);\n      if (ticket !== undefined) owner.committed(changes, ticket);',
         to: 'const ticket = execution.partition.openTicket(changes.events.at(-1)?.position ?? 0);\n      owner.committed(changes, ticket);\n      execution.partition.close(ticket);',
       },
@@ -948,7 +958,7 @@ export const faults = [
     seed: 81,
     patches: [
       {
-        file: `${partitions}/schedule-effects.ts`,
+        file: `${partitions}/effects/schedule-effects.ts`,
         from: "      if (refusal === 'unwanted') return undefined;\n      if (refusal !== undefined) return { outcome: 'refused', refusal };\n",
         to: '',
       },
@@ -960,7 +970,7 @@ export const faults = [
     seed: 343,
     patches: [
       {
-        file: `${partitions}/child-effects.ts`,
+        file: `${partitions}/effects/child-effects.ts`,
         from: "'command' in found ? await this.#held(execution, effect, found) : found",
         to: 'true ? found : undefined',
       },

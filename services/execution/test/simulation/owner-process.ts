@@ -1,6 +1,13 @@
 import { Engine } from '../../src/partitions/engine.js';
 import type { EngineSettings } from '../../src/partitions/engine.js';
-import type { Clock, ConfigService, EngineLog, Evaluator, OwnStarts, TaskTokens } from '../../src/partitions/ports.js';
+import type {
+  Clock,
+  ConfigService,
+  EngineLog,
+  Evaluator,
+  OwnStarts,
+  TaskTokens,
+} from '../../src/partitions/ports/ports.js';
 import type { SimulatedBus } from './simulated-bus.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { SimulatedDatabase } from './simulated-store.js';

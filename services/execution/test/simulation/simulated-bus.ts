@@ -7,7 +7,7 @@ import type {
   PartitionRequest,
   PublishOutcome,
   RequestKind,
-} from '../../src/partitions/ports.js';
+} from '../../src/partitions/ports/ports.js';
 import { ofATenant } from './direct-network.js';
 import type { DirectNetwork } from './direct-network.js';
 import type { SimulatedProcess } from './simulated-process.js';

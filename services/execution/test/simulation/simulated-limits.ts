@@ -1,5 +1,5 @@
 import type { Refusal } from '@batuta/contracts';
-import type { OwnStart, OwnStarts } from '../../src/partitions/ports.js';
+import type { OwnStart, OwnStarts } from '../../src/partitions/ports/ports.js';
 import { SeededRandom } from './random.js';
 import type { World } from './world.js';
 

@@ -1,4 +1,4 @@
-import type { OutgoingTask } from '../../src/partitions/ports.js';
+import type { OutgoingTask } from '../../src/partitions/ports/ports.js';
 import type { World } from './world.js';
 
 export interface QueuedTask {

@@ -1,4 +1,4 @@
-import { TimeHeap } from '../../src/partitions/time-heap.js';
+import { TimeHeap } from '../../src/partitions/timers/time-heap.js';
 import type { SeededRandom } from './random.js';
 
 /** Epoch ms at which every simulation begins. */

@@ -1,0 +1,451 @@
+import { TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
+import type { LifecycleNotice, Priority } from '@batuta/contracts';
+import {
+  ensureLifecycleStream,
+  ensureStepsStream,
+  localHandler,
+  onReconnect,
+  requestMux,
+  serveLocally,
+  textOf,
+  watchReach,
+} from '@batuta/messaging';
+import type { Reach } from '@batuta/messaging';
+import type { Logger } from '@batuta/observability';
+import { headers, nuid } from '@nats-io/transport-node';
+import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import type { EngineCounters } from '../ports/counters.js';
+import { DirectDispatch } from '../dispatch/direct-dispatch.js';
+import { FollowedExecutions } from './followed-executions.js';
+import { JetStreamQueue } from './jetstream-queue.js';
+import { LifecycleNotices } from './lifecycle-notices.js';
+import type {
+  Beginning,
+  Bus,
+  LostTask,
+  OutgoingTask,
+  PartitionRequest,
+  PoolConsumerState,
+  PublishOutcome,
+  RequestKind,
+  Runs,
+  SeenPool,
+  StreamIdentity,
+  TaskQueue,
+} from '../ports/ports.js';
+import { beatOf } from './runner-beat.js';
+import { systemClock } from '../ports/system-ports.js';
+import { TaskPublisher } from './task-publisher.js';
+import type { TenantTerms } from '../dispatch/pool-queue.js';
+import { WaitingElsewhere } from '../dispatch/waiting-elsewhere.js';
+import { WorkerSightings } from '../dispatch/worker-sightings.js';
+
+/** A partition's owner answers after its commit. After this time without an answer the request is repeated. */
+const ASK_TIMEOUT_MS = 5_000;
+const KINDS: ReadonlySet<string> = new Set<RequestKind>([
+  'command',
+  'message',
+  'result',
+  'check',
+  'heartbeat',
+  'output',
+]);
+const SWEEP_MS = 250;
+
+export interface NatsBusOptions {
+  readonly connection: NatsConnection;
+  /**
+   * The connection for JetStream: tasks, notices, stream information. A server with a blocked disk may delay everything
+   * on one connection, and requests and results must not wait for that. Default: `connection`.
+   */
+  readonly jetStream?: NatsConnection;
+  /** After this time without an answer of the server, this process counts as cut off. Default 5,000. */
+  readonly cutOffMs?: number;
+  readonly logger: Logger;
+  readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut' | 'directDispatches' | 'lostRunners'>;
+  /** A task is sent again when its acknowledgement takes longer. */
+  readonly publishTimeoutMs?: number;
+  /** Copies of the streams in a NATS cluster. */
+  readonly replicas?: number;
+  /** Disk space for tasks in JetStream. 0: only the server's own limit. Default: unchanged. */
+  readonly stepsBytes?: number;
+  /** Whether tasks may go straight to runners with free slots. Default true. */
+  readonly direct?: boolean;
+  /** The share and limit of a tenant at the runners. Default: the same for all, without a limit. */
+  readonly terms?: (tenantId: string) => TenantTerms;
+}
+
+const END = subjects.end('');
+
+function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
+  const subject = meta?.get(headerNames.end) ?? '';
+  return subject.startsWith(END) && TOKEN.test(subject.slice(END.length)) ? subject : undefined;
+}
+
+/** The engine's bus over NATS. */
+export class NatsBus implements Bus, TaskQueue {
+  readonly #options: NatsBusOptions;
+  readonly #publisher: TaskPublisher;
+  readonly #queue: JetStreamQueue;
+  readonly #notices = new LifecycleNotices((subject, text) => this.#publish(subject, text, this.#jetStream));
+  readonly #sweep: NodeJS.Timeout;
+  readonly #forgetReconnect: () => void;
+  readonly #forgetJetStream: () => void;
+  readonly #jetStream: NatsConnection;
+  readonly #reach: Reach;
+  readonly #cutOffListeners = new Set<() => void>();
+  readonly #followed = new FollowedExecutions(systemClock);
+  readonly #sightings = new WorkerSightings(systemClock);
+  readonly #elsewhere = new WaitingElsewhere(systemClock, nuid.next());
+  readonly #endLocalFollow: () => void;
+  /** Knows which runner has which task, even when every task goes through the work queue. */
+  readonly direct: DirectDispatch;
+
+  constructor(options: NatsBusOptions) {
+    this.#options = options;
+    const { connection } = options;
+    this.#jetStream = options.jetStream ?? connection;
+    const { logger, counters, publishTimeoutMs } = options;
+    this.#publisher = new TaskPublisher({ connection: this.#jetStream, logger, counters, publishTimeoutMs });
+    this.#queue = new JetStreamQueue({ connection: this.#jetStream, counters });
+    this.#sweep = setInterval(() => {
+      this.#publisher.expire(performance.now());
+      this.#followed.sweep();
+      this.#tellWaiting();
+    }, SWEEP_MS);
+    connection.subscribe(subjects.waiting, {
+      callback: (error, message) => {
+        if (error !== null) return options.logger.error({ err: error }, 'what waits elsewhere cannot be heard');
+        options.counters.natsIn += 1;
+        this.#heardWaiting(message.string());
+      },
+    });
+    connection.subscribe(subjects.follow, {
+      callback: (error, message) => {
+        if (error !== null) return options.logger.error({ err: error }, 'followers cannot be heard');
+        options.counters.natsIn += 1;
+        this.#heardFollower(message.string());
+      },
+    });
+    this.#endLocalFollow = serveLocally(connection, subjects.follow, ({ payload }) =>
+      this.#heardFollower(textOf(payload)),
+    );
+    // Messages in flight when the connection broke may or may not have arrived. The queue drops repeats.
+    this.#forgetJetStream = onReconnect(this.#jetStream, () => this.#publisher.expire(Infinity));
+    this.#forgetReconnect = onReconnect(connection, () => this.direct.reconnected());
+    this.#reach = watchReach(connection, options.cutOffMs ?? 5_000, () => {
+      for (const listener of this.#cutOffListeners) listener();
+    });
+    this.direct = this.#openDirect();
+    this.#hearBeats();
+  }
+
+  #openDirect(): DirectDispatch {
+    const { connection, counters, logger } = this.#options;
+    const mux = requestMux(connection);
+    const direct = new DirectDispatch({
+      clock: systemClock,
+      log: logger,
+      counters,
+      ask: (subject, tasks, timeoutMs, settle) => {
+        if (connection.isClosed()) return;
+        counters.natsOut += 1;
+        mux.send(subject, tasks, undefined, timeoutMs, (outcome) => {
+          if (typeof outcome === 'string') return settle(outcome);
+          counters.natsIn += 1;
+          settle({ text: outcome.string() });
+        });
+      },
+      enqueue: (task, done) => this.#publisher.publish(task, done),
+      direct: this.#options.direct !== false,
+      ...(this.#options.terms === undefined ? {} : { terms: this.#options.terms }),
+      taken: (pool) => this.#queue.takenOf(pool),
+    });
+    return direct;
+  }
+
+  #hearBeats(): void {
+    const { connection, counters, logger } = this.#options;
+    connection.subscribe(subjects.runnerBeat('*'), {
+      callback: (error, message) => {
+        if (error !== null) return logger.error({ err: error }, 'beats of runners cannot be received');
+        counters.natsIn += 1;
+        const beat = beatOf(message.string(), message.subject.split('.')[2] ?? '');
+        if (beat === undefined) return logger.warn({}, 'a beat of a runner cannot be read');
+        this.direct.heard(beat);
+        this.#sightings.heard(beat);
+      },
+    });
+    connection.publish(subjects.runnerCall, '');
+  }
+
+  /** Stops waiting for acknowledgements. The connection stays open. */
+  close(): void {
+    clearInterval(this.#sweep);
+    this.#forgetReconnect();
+    this.#forgetJetStream();
+    this.#reach.stop();
+    this.#endLocalFollow();
+    this.direct.close();
+    this.#publisher.close();
+  }
+
+  serve(partition: number, handler: (request: PartitionRequest) => void): () => void {
+    const { connection, counters, logger } = this.#options;
+    const subscription = connection.subscribe(`batuta.execution.${partition}.*`, {
+      callback: (error, message) => {
+        if (error !== null) return logger.error({ err: error, partition }, 'a request cannot be received');
+        counters.natsIn += 1;
+        const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+        if (!KINDS.has(kind)) return;
+        const endSubject = kind === 'command' ? endSubjectOf(message.headers) : undefined;
+        handler({ kind: kind as RequestKind, payload: message.data, reply: this.#replyTo(message), endSubject });
+      },
+    });
+    const ends = [...KINDS].map((kind) =>
+      serveLocally(connection, `batuta.execution.${partition}.${kind}`, ({ payload, headers: meta, reply }) => {
+        handler({ kind: kind as RequestKind, payload, reply, endSubject: endSubjectOf(meta) });
+      }),
+    );
+    return () => {
+      subscription.unsubscribe();
+      for (const end of ends) end();
+    };
+  }
+
+  async askOwner(partition: number, kind: 'command' | 'message', text: string): Promise<string | undefined> {
+    const { connection, counters } = this.#options;
+    if (connection.isClosed()) return undefined;
+    counters.natsOut += 1;
+    try {
+      const subject = kind === 'command' ? subjects.command(partition) : subjects.message(partition);
+      const answer = await connection.request(subject, text, { timeout: ASK_TIMEOUT_MS });
+      counters.natsIn += 1;
+      return answer.string();
+    } catch {
+      // The partition has no owner now, or its owner is slow. The sender asks again.
+      return undefined;
+    }
+  }
+
+  serveOwner(handler: (request: PartitionRequest) => void): { subject: string; stop: () => void } {
+    const { connection, counters, logger } = this.#options;
+    const subject = subjects.ownerResult(nuid.next());
+    const subscription = connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return logger.error({ err: error, subject }, 'a request cannot be received');
+        counters.natsIn += 1;
+        handler({ kind: 'result', payload: message.data, reply: this.#replyTo(message) });
+      },
+    });
+    const end = serveLocally(connection, subject, ({ payload, reply }) => {
+      handler({ kind: 'result', payload, reply });
+    });
+    return {
+      subject,
+      stop: () => {
+        subscription.unsubscribe();
+        end();
+      },
+    };
+  }
+
+  publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    const { direct } = this;
+    // The runner that holds it continues.
+    if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => done('stored'));
+    direct.dispatch(task, done);
+  }
+
+  taskReported(attemptKey: string): void {
+    this.direct.reported(attemptKey);
+  }
+
+  taskAnswered(attemptKey: string): void {
+    this.direct.answered(attemptKey);
+  }
+
+  onTasksLost(listener: (lost: readonly LostTask[]) => void): void {
+    this.direct.onLost(listener);
+  }
+
+  onTasksDoubted(isWanted: (attemptKey: string, answer: (wanted: boolean) => void) => void): void {
+    this.direct.onDoubted(isWanted);
+  }
+
+  owns(part: number): void {
+    this.direct.owns(part);
+  }
+
+  taskBegins(beginning: Beginning): Runs {
+    return this.direct.begins(beginning);
+  }
+
+  followed(executionId: string): boolean {
+    return this.#followed.has(executionId);
+  }
+
+  #heardFollower(text: string): void {
+    try {
+      this.#followed.heard(text);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'what a follower wants cannot be read');
+    }
+  }
+
+  #tellWaiting(): void {
+    const text = this.#elsewhere.notice(this.direct.waitingByPool(), this.direct.runningByTenant());
+    if (text !== undefined && !this.#options.connection.isClosed()) this.#publish(subjects.waiting, text);
+  }
+
+  #heardWaiting(text: string): void {
+    try {
+      this.#elsewhere.heard(text);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'what waits elsewhere cannot be read');
+    }
+  }
+
+  publishEvents(tenantId: string, executionId: string, text: string): void {
+    this.#publish(subjects.event(tenantId, executionId), text);
+  }
+
+  publishOutput(executionId: string, text: string): void {
+    if (!this.#options.connection.isClosed()) this.#publish(subjects.outputOf(executionId), text);
+  }
+
+  publishEnd(subject: string, text: string): void {
+    const local = localHandler(this.#options.connection, subject);
+    if (local === undefined) this.#publish(subject, text);
+    else local({ payload: text, headers: undefined, reply: undefined });
+  }
+
+  publishStop(text: string): void {
+    this.#publish(subjects.stop, text);
+  }
+
+  publishLifecycle(notice: LifecycleNotice): void {
+    this.#notices.add(notice);
+  }
+
+  streamIdentity(): Promise<StreamIdentity | undefined> {
+    return this.#queue.streamIdentity();
+  }
+
+  placeOf(subject: string): Promise<number | undefined> {
+    return this.#queue.placeOf(subject);
+  }
+
+  consumer(pool: string, priority: Priority): Promise<PoolConsumerState | undefined> {
+    return this.#queue.consumer(pool, priority);
+  }
+
+  refusal(): string | undefined {
+    return this.#publisher.refusal();
+  }
+
+  unansweredMs(): number | undefined {
+    return this.#publisher.unansweredMs();
+  }
+
+  async renewStream(): Promise<void> {
+    await this.#queue.deleteStream();
+    this.#publisher.renewed();
+    await this.ensureStreams();
+  }
+
+  async ensureStreams(): Promise<void> {
+    const { logger, replicas } = this.#options;
+    const connection = this.#jetStream;
+    const settings = { logger, ...(replicas === undefined ? {} : { replicas }) };
+    const { stepsBytes } = this.#options;
+    // Tasks beyond the limit are refused and offered again, because the log has them.
+    const room = stepsBytes === undefined ? {} : { maxBytes: stepsBytes === 0 ? -1 : stepsBytes };
+    await ensureStepsStream(connection, { ...settings, ...room });
+    await ensureLifecycleStream(connection, settings);
+  }
+
+  async holdsTask(subject: string, attemptKey: string): Promise<boolean> {
+    const [, , pool = ''] = subject.split('.');
+    if (this.direct.holds(attemptKey, pool) || this.direct.waits(attemptKey)) return true;
+    return (await this.placeOf(subject)) !== undefined;
+  }
+
+  isHeld(attemptKey: string): boolean {
+    return this.direct.holds(attemptKey);
+  }
+
+  waits(attemptKey: string): boolean {
+    return this.direct.waits(attemptKey);
+  }
+
+  /** Running attempts of a tenant with all owners. */
+  runningOf(tenantId: string): number {
+    return this.direct.runningOf(tenantId) + this.#elsewhere.runningOf(tenantId);
+  }
+
+  waitingIn(pool: string): number {
+    return this.direct.waitingIn(pool) + this.#elsewhere.in(pool);
+  }
+
+  seen(pool: string): SeenPool {
+    return this.#sightings.pool(pool);
+  }
+
+  announceTaken(partitions: readonly number[]): void {
+    this.#publish(subjects.taken, JSON.stringify({ partitions }));
+  }
+
+  announceRelease(): void {
+    if (!this.#options.connection.isClosed()) this.#publish(subjects.released, '');
+  }
+
+  onRelease(listener: () => void): () => void {
+    const subscription = this.#options.connection.subscribe(subjects.released, { callback: () => listener() });
+    return () => subscription.unsubscribe();
+  }
+
+  onReconnect(listener: () => void): () => void {
+    return onReconnect(this.#options.connection, listener);
+  }
+
+  cutOffMs(): number | undefined {
+    return this.#reach.cutOffMs();
+  }
+
+  onCutOff(listener: () => void): () => void {
+    this.#cutOffListeners.add(listener);
+    return () => this.#cutOffListeners.delete(listener);
+  }
+
+  async flush(): Promise<void> {
+    this.#notices.flush();
+    const connections = new Set([this.#options.connection, this.#jetStream]);
+    await Promise.all([...connections].filter((nc) => !nc.isClosed()).map((nc) => nc.flush()));
+  }
+
+  #replyTo(message: Msg): PartitionRequest['reply'] {
+    const { reply } = message;
+    if (reply === undefined || reply === '') return undefined;
+    const { connection, counters } = this.#options;
+    return (text, problem) => {
+      if (connection.isClosed()) return;
+      counters.natsOut += 1;
+      if (problem === undefined) {
+        connection.publish(reply, text);
+        return;
+      }
+      // Error headers according to NATS ADR-32 (services).
+      const meta = headers();
+      meta.set('Nats-Service-Error-Code', '400');
+      meta.set('Nats-Service-Error', problem.replaceAll(/[\r\n]+/g, ' ').slice(0, 500));
+      connection.publish(reply, text, { headers: meta });
+    };
+  }
+
+  #publish(subject: string, text: string, connection = this.#options.connection): void {
+    if (connection.isClosed()) return;
+    this.#options.counters.natsOut += 1;
+    connection.publish(subject, text);
+  }
+}
