@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import { WebSocket } from 'ws';
@@ -35,6 +37,7 @@ const MOVING = new Set([
   'completed_at',
   'output',
   'tasks',
+  'child',
   'steps',
   'attempts',
 ]);
@@ -49,9 +52,13 @@ describe('an Idempotency-Key', () => {
   let api: Api;
   let run: Orchestrations;
   let configId: string;
+  const archive = mkdtempSync(join(tmpdir(), 'batuta-once-'));
 
   beforeAll(async () => {
-    platform = await LocalPlatform.start();
+    platform = await LocalPlatform.start({
+      BATUTA_ARCHIVE_URL: pathToFileURL(archive).href,
+      BATUTA_EXECUTION_RETENTION_EVERY: '200ms',
+    });
     api = platform.admin();
     run = new Orchestrations(api);
     const made = await api.post<{ id: string }>(`${BASE}/configs`, {
@@ -82,7 +89,10 @@ describe('an Idempotency-Key', () => {
     expectStatus(await api.call('PUT', '/api/v1/agents/served', { pool: 'own-workers' }), 201);
   }, 300_000);
 
-  afterAll(() => platform?.stop(), 300_000);
+  afterAll(async () => {
+    await platform?.stop();
+    rmSync(archive, { recursive: true, force: true });
+  }, 300_000);
 
   /** Starts an execution that waits for a human. */
   const waiting = async (): Promise<string> => {
@@ -97,6 +107,19 @@ describe('an Idempotency-Key', () => {
   const terminated = async (): Promise<string> => {
     const id = await waiting();
     expect(await run.command(id, 'terminate')).toMatchObject({ http: 200 });
+    return id;
+  };
+  const archived = async (): Promise<string> => {
+    const steps = [{ id: 'a', name: 'A', agent: 'echo' }];
+    const config = { name: 'archived', strategy: 'sequential', steps };
+    const { id: config_id } = expectStatus(await api.post<{ id: string }>(`${BASE}/configs`, config), 201);
+    const id = await run.start('archived');
+    await run.ended(id);
+    const policy = { config_id, older_than_ms: 0, action: 'archive' };
+    expectStatus(await api.call('PUT', '/api/v1/retention-policies/at_once', policy), 201);
+    await eventually(async () => expect((await api.get(`${BASE}/executions/${id}`)).status).toBe(410), {
+      timeoutMs: 60_000,
+    });
     return id;
   };
   const callback = async (more: object = {}): Promise<string> => {
@@ -158,6 +181,7 @@ describe('an Idempotency-Key', () => {
     [`${BASE}/executions/{id}/terminate`]: command('terminate', waiting),
     [`${BASE}/executions/{id}/retry`]: command('retry', terminated),
     [`${BASE}/executions/{id}/compensate`]: command('compensate', terminated),
+    [`${BASE}/executions/{id}/restore`]: command('restore', archived),
     [`${BASE}/executions/{id}/steps/{step_id}/skip`]: command('steps/asked/skip', waiting),
     [`${BASE}/executions/{id}/steps/{step_id}/approve`]: command('steps/asked/approve', waiting, decided),
     [`${BASE}/executions/{id}/steps/{step_id}/reject`]: command('steps/asked/reject', waiting, decided),
