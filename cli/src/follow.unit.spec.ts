@@ -98,7 +98,7 @@ describe('following what is said', () => {
     await expect(shown(platform({}).client)).rejects.toMatchObject({ code: 'not_monitored' });
     const { client } = platform({ top: { said: [], children: { work: 'child' } }, child: { said: [] } });
     const broken = {
-      executions: { ...client.executions, follow: client.executions.follow, followOutput: () => fail() },
+      executions: { follow: client.executions.follow, followOutput: () => fail() },
     };
     function fail(): never {
       throw new Error('broken');
