@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { serialize } from 'node:v8';
@@ -8,19 +8,13 @@ import { transformSync } from '@swc/core';
 import { build } from 'esbuild';
 import { ID_BYTES, codeFile, isCurrent, linesFile, notesFile } from '@batuta/program';
 import { namedClasses } from './named-classes.mjs';
+import { write } from './write.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const bundleOf = (program) => program.replace(/\.js$/, '.bundle.cjs');
 
 const posix = (path) => path.replaceAll(sep, '/');
 const inPackages = (path) => posix(path).includes('/node_modules/');
-
-/** Writes a file completely or not at all, because a process may be starting from it. */
-function write(file, content) {
-  const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, content);
-  renameSync(temporary, file);
-}
 
 const prepared = new Map();
 /** The text of a module, with corrections for what bundling would change. It is the same for every bundle. */

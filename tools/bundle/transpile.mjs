@@ -2,20 +2,14 @@
 // starts the platform waits for it (docs/adr/0024-bundles.md). `npm run build` and `npm run types` check the types. Only outdated files are
 // written.
 //   node tools/bundle/transpile.mjs
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { transform } from '@swc/core';
 import { isOutdated, sources } from './sources.mjs';
+import { write } from './write.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const atOnce = 8;
-
-/** Writes a file completely or not at all: after Ctrl-C, half a file would count as done. */
-function write(file, content) {
-  const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, content);
-  renameSync(temporary, file);
-}
 
 async function transpile({ from, to }) {
   const { code, map } = await transform(readFileSync(from, 'utf8'), {

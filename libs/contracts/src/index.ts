@@ -346,7 +346,13 @@ export {
   postgresRole,
 } from './postgres-rights.js';
 export type { PostgresService } from './postgres-rights.js';
-export { grantRights, isConcurrentSchemaChange, isSecured, secureRows } from './postgres-grants.js';
+export {
+  grantRights,
+  isConcurrentSchemaChange,
+  isPassingSchemaConflict,
+  isSecured,
+  secureRows,
+} from './postgres-grants.js';
 export {
   POSTGRES_ROWS,
   POSTGRES_ALL_TENANTS_SETTING,

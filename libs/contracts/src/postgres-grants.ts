@@ -40,6 +40,7 @@ export function grantRights(service: PostgresService): string {
 }
 
 const INTERNAL_ERROR = 'XX000';
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
  * Whether a change of the schema failed because another process changed the same row of the catalogue, as when two
@@ -49,6 +50,12 @@ export function isConcurrentSchemaChange(error: unknown): boolean {
   const { code, message, driverError } = error as { code?: unknown; message?: unknown; driverError?: unknown };
   if (driverError !== undefined) return isConcurrentSchemaChange(driverError);
   return code === INTERNAL_ERROR && /^tuple concurrently (updated|deleted)$/.test(String(message));
+}
+
+/** Whether another try of a schema change may succeed: somebody else held a table's lock, or changed the same thing. */
+export function isPassingSchemaConflict(error: unknown): boolean {
+  const { code, driverError } = error as { code?: unknown; driverError?: { code?: unknown } };
+  return (code ?? driverError?.code) === LOCK_NOT_AVAILABLE || isConcurrentSchemaChange(error);
 }
 
 /** A query whose column `secured` tells whether requests over this connection are under row level security. */

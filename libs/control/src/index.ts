@@ -1,4 +1,4 @@
-export { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from './patterns.js';
+export { natsMicroservice, servePatternsLocally, serveRequests, watchPatterns } from './patterns.js';
 export { operationsController } from './serve-operations.js';
 export { SecretMissingError, secretSource } from './secret-source.js';
 export type { SecretSource } from './secret-source.js';

@@ -145,10 +145,7 @@ function told(error: unknown): unknown {
  * Makes a Nest microservice report an outage of its database to requesters, instead of an internal error. Call it
  * before the microservice listens. `logger` logs each outage.
  */
-export async function tellDatabaseOutages(
-  app: INestMicroservice,
-  logger: Pick<Log, 'warn'>,
-): Promise<INestMicroservice> {
+async function tellDatabaseOutages(app: INestMicroservice, logger: Pick<Log, 'warn'>): Promise<INestMicroservice> {
   // Imported here, because it loads all of Nest's transports. Processes that only send requests do not need them.
   const { BaseRpcExceptionFilter } = await import('@nestjs/microservices');
   class OutageFilter extends BaseRpcExceptionFilter {
@@ -165,4 +162,27 @@ export async function tellDatabaseOutages(
 async function handled(handler: MessageHandler, data: unknown, context: NatsContext): Promise<unknown> {
   const result: unknown = await handler(data, context);
   return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+}
+
+export interface ServingOptions extends PatternsOptions {
+  /** The service's own connection. Callers in this process need no server. */
+  readonly nats: NatsConnection;
+  /** Logs outages of the database. */
+  readonly logger: Pick<Log, 'warn'>;
+  /** Handlers that bypass Nest's pipeline; see `servePatternsLocally`. */
+  readonly straight?: Readonly<Record<string, (data: never) => Promise<unknown>>>;
+}
+
+/**
+ * Makes a Nest microservice answer requests, over NATS and from callers in this process. Returns a readiness check, and
+ * a function that ends the answers to this process. Throws when the server refuses a subscription.
+ */
+export async function serveRequests(
+  app: INestMicroservice,
+  { nats, logger, straight, ...watched }: ServingOptions,
+): Promise<{ readonly requests: () => Promise<void>; readonly end: () => void }> {
+  await tellDatabaseOutages(app, logger);
+  await app.listen();
+  const requests = await watchPatterns(app, watched);
+  return { requests, end: await servePatternsLocally(nats, app, straight) };
 }

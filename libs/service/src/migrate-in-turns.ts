@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   SEE_ALL_TENANTS_LOCALLY,
   grantRights,
-  isConcurrentSchemaChange,
+  isPassingSchemaConflict,
   mayMigrate,
   outdatedSchema,
   secureRows,
@@ -35,7 +35,6 @@ interface Source<R extends Runner> {
 const LOCK_TIMEOUT_MS = 500;
 const PAUSE_MS = 1_500;
 const LONGEST_MS = 600_000;
-const LOCK_NOT_AVAILABLE = '55P03';
 const TURN_MS = 250;
 /** The table or schema does not exist, or the user may not see it. */
 const NOT_THERE: ReadonlySet<unknown> = new Set(['42P01', '3F000', '42501']);
@@ -91,8 +90,7 @@ export async function migrateInTurns<R extends Runner>(
         return;
       } catch (error) {
         if (runner.isTransactionActive) await runner.rollbackTransaction();
-        const mayPass = codeOf(error) === LOCK_NOT_AVAILABLE || isConcurrentSchemaChange(error);
-        if (!mayPass || performance.now() > until) throw error;
+        if (!isPassingSchemaConflict(error) || performance.now() > until) throw error;
       } finally {
         await runner.release();
       }

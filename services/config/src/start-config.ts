@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { operations } from '@batuta/contracts';
 import type { ResolveConfigRequest } from '@batuta/contracts';
-import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
+import { natsMicroservice, serveRequests } from '@batuta/control';
 import { connectNats, endProcess, isConnected, onLost, onReconnect } from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
@@ -144,8 +144,18 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     );
     opened.push(() => app.close());
     await renewSecrets(app.get(Secrets), vault, logger);
-    await tellDatabaseOutages(app, logger);
-    await app.listen();
+    const definitions = app.get(Definitions);
+    const { requests, end } = await serveRequests(app, {
+      nats,
+      logger,
+      onLost: lost,
+      straight: {
+        // Every start of an execution asks it.
+        [operations.configs.resolve.subject]: async (request: ResolveConfigRequest) =>
+          definitions.reads.resolve(request.tenantId, request),
+      },
+    });
+    opened.push(() => Promise.resolve(end()));
     let told: Promise<void> = Promise.resolve();
     const tellRevocations = (): void => {
       told = told
@@ -161,14 +171,6 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       forget();
       await told;
     });
-    const requests = await watchPatterns(app, { onLost: lost });
-    const definitions = app.get(Definitions);
-    const endLocal = await servePatternsLocally(nats, app, {
-      // Every start of an execution asks it.
-      [operations.configs.resolve.subject]: async (request: ResolveConfigRequest) =>
-        definitions.reads.resolve(request.tenantId, request),
-    });
-    opened.push(() => Promise.resolve(endLocal()));
     const checks: Record<string, ReadinessCheck> = {
       postgres: async () => {
         await rows.everybody.query('SELECT 1');

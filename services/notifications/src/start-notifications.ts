@@ -1,12 +1,6 @@
 import 'reflect-metadata';
 import { CALLBACK_TYPES, subjects } from '@batuta/contracts';
-import {
-  natsMicroservice,
-  servePatternsLocally,
-  tellDatabaseOutages,
-  watchPatterns,
-  secretSource,
-} from '@batuta/control';
+import { natsMicroservice, serveRequests, secretSource } from '@batuta/control';
 import { connectNats, controlClientOver, endProcess, isConnected, onLost, onReconnect } from '@batuta/messaging';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
@@ -143,11 +137,8 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       },
     );
     opened.push(() => app.close());
-    await tellDatabaseOutages(app, logger);
-    await app.listen();
-    const requests = await watchPatterns(app, { onLost: lost });
-    const endLocal = await servePatternsLocally(nats, app);
-    opened.push(() => Promise.resolve(endLocal()));
+    const { requests, end } = await serveRequests(app, { nats, logger, onLost: lost });
+    opened.push(() => Promise.resolve(end()));
     const queue = app.get(DeliveryQueue);
     const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
     const sender = new Sender({ queue, channels, publish, logger, concurrency, attemptTimeoutMs, dueMs, tracing });

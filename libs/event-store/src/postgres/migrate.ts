@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   SEE_ALL_TENANTS_LOCALLY,
   grantRights,
-  isConcurrentSchemaChange,
+  isPassingSchemaConflict,
   mayMigrate,
   outdatedSchema,
   secureRows,
@@ -58,7 +58,6 @@ const MIGRATIONS: readonly Migration[] = [
 const LOCK_TIMEOUT_MS = 500;
 const PAUSE_MS = 1_500;
 const LONGEST_MS = 600_000;
-const LOCK_NOT_AVAILABLE = '55P03';
 const NO_TABLE = '42P01';
 const NO_SCHEMA = '3F000';
 const NO_RIGHT = '42501';
@@ -96,11 +95,6 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
   }
 }
 
-/** Whether another try may succeed: somebody else held the lock of a table, or changed the same thing. */
-function comesFromAnother(error: unknown): boolean {
-  return (error as { code?: string }).code === LOCK_NOT_AVAILABLE || isConcurrentSchemaChange(error);
-}
-
 /** Throws a message for the operator when a migration is missing. */
 async function checkMigrated(client: pg.Client): Promise<void> {
   const { rows } = await client
@@ -127,7 +121,7 @@ async function securedAll(client: pg.Client, mayWait: boolean): Promise<boolean>
     return true;
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    if (mayWait && comesFromAnother(error)) return false;
+    if (mayWait && isPassingSchemaConflict(error)) return false;
     throw error;
   }
 }
@@ -173,7 +167,7 @@ async function migrateOnce(
     return applied.size === 0 ? 'began' : 'applied';
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    if (mayWait && comesFromAnother(error)) return 'locked';
+    if (mayWait && isPassingSchemaConflict(error)) return 'locked';
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
+import { natsMicroservice, serveRequests } from '@batuta/control';
 import { nestLogger } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import type { natsAccessOf } from '@batuta/settings';
@@ -62,10 +62,7 @@ export async function openRequests(parts: OpenRequestsParts): Promise<{ queues: 
     },
   );
   opened.push(() => app.close());
-  await tellDatabaseOutages(app, logger);
-  await app.listen();
-  const requests = await watchPatterns(app, { onLost: lost });
-  const endLocal = await servePatternsLocally(nats, app);
-  opened.push(() => Promise.resolve(endLocal()));
+  const { requests, end } = await serveRequests(app, { nats, logger, onLost: lost });
+  opened.push(() => Promise.resolve(end()));
   return { queues, requests };
 }
