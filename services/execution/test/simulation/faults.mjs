@@ -560,7 +560,7 @@ export const faults = [
     seed: 1790,
     patches: [
       {
-        file: `${domain}/graph/compile.ts`,
+        file: `${domain}/graph/approval-gates.ts`,
         from: 'if (gates.size === 0) {',
         to: 'if (gates.size >= 0) {',
       },
@@ -982,7 +982,7 @@ export const faults = [
     seed: 199,
     patches: [
       {
-        file: `${domain}/graph/compile.ts`,
+        file: `${domain}/graph/failure-policy.ts`,
         from: 'const policy = said || settings?.on_failure;',
         to: "const policy = said || (settings === undefined ? 'abort' : said);",
       },
