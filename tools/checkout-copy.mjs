@@ -1,4 +1,4 @@
-// Copies of a checkout with all packages and nothing built: for tests that build or install in it, beside others that use the original.
+// Copies of a checkout with all packages: for tests that build or install in it, beside others that use the original.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,10 +6,14 @@ import { basename, join } from 'node:path';
 
 const LEFT_OUT = new Set(['node_modules', 'dist', '.git', '.batuta', '.reports', 'coverage']);
 
-/** A copy without packages, in a new temporary directory whose name begins with `prefix`. */
-export function copySources(root, prefix) {
+/**
+ * A copy without packages, in a new temporary directory whose name begins with `prefix`. Nothing in it is built, except when `built` asks
+ * for what is built in the original; its times tell that it is not out of date.
+ */
+export function copySources(root, prefix, { built = false } = {}) {
   const copy = mkdtempSync(join(tmpdir(), prefix));
-  cpSync(root, copy, { recursive: true, filter: (path) => !LEFT_OUT.has(basename(path)) });
+  const isCopied = (name) => !LEFT_OUT.has(name) || (built && name === 'dist');
+  cpSync(root, copy, { recursive: true, preserveTimestamps: true, filter: (path) => isCopied(basename(path)) });
   return copy;
 }
 

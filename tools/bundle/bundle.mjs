@@ -203,9 +203,19 @@ function compile(file) {
   });
 }
 
-/** Whether a program's bundle is newer than all its inputs, and was compiled by this Node.js. */
-export function isDone(program) {
+/** Compiles a bundle that another version of Node.js compiled, which may not use its code. */
+export async function compileAgain(program) {
   const file = bundleOf(program);
-  if (!existsSync(codeFile(file)) || !existsSync(notesFile(file)) || !isCurrent(file)) return false;
-  return JSON.parse(readFileSync(notesFile(file), 'utf8')).node === process.version;
+  rmSync(codeFile(file), { force: true });
+  write(notesFile(file), JSON.stringify({ ...notesOf(file), node: process.version }));
+  await compile(file);
+}
+
+const notesOf = (file) => JSON.parse(readFileSync(notesFile(file), 'utf8'));
+
+/** Whether a program's bundle is newer than all its inputs, and whether this Node.js compiled it. */
+export function stateOf(program) {
+  const file = bundleOf(program);
+  const bundled = existsSync(codeFile(file)) && existsSync(notesFile(file)) && isCurrent(file);
+  return { bundled, compiled: bundled && notesOf(file).node === process.version };
 }

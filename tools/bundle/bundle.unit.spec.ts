@@ -98,6 +98,9 @@ const start = (): string =>
      bundle: new URL('./program.bundle.cjs', import.meta.url),
      load: async () => ({ main: async () => console.log('file by file') }),
    });`;
+const tool = (name: 'bundle' | 'compileAgain' | 'stateOf'): string =>
+  `import { ${name} } from ${JSON.stringify(pathToFileURL(join(root, 'tools/bundle/bundle.mjs')).href)};
+   console.log(JSON.stringify(await ${name}(${JSON.stringify(at('program.js'))})));`;
 const load = (): string =>
   `import { loadBundle } from ${JSON.stringify(program)};
    console.log(loadBundle(${JSON.stringify(at('program.bundle.cjs'))}).wasCompiled);`;
@@ -108,10 +111,7 @@ beforeAll(async () => {
     mkdirSync(dirname(at(name)), { recursive: true });
     writeFileSync(at(name), content);
   }
-  await run(
-    `import { bundle } from ${JSON.stringify(pathToFileURL(join(root, 'tools/bundle/bundle.mjs')).href)};
-     await bundle(${JSON.stringify(at('program.js'))});`,
-  );
+  await run(tool('bundle'));
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -153,6 +153,19 @@ describe('a bundled program', () => {
     } finally {
       writeFileSync(code, compiled);
     }
+  });
+
+  it('is only compiled again when another Node.js compiled it', async () => {
+    const [file, notes] = [at('program.bundle.cjs'), at('program.bundle.cjs.json')];
+    const [text, state] = [readFileSync(file, 'utf8'), async () => JSON.parse(await run(tool('stateOf'))) as object];
+    expect(await state()).toEqual({ bundled: true, compiled: true });
+    writeFileSync(notes, JSON.stringify({ ...(JSON.parse(readFileSync(notes, 'utf8')) as object), node: 'v0.0.0' }));
+    writeFileSync(`${file}.code`, 'of another Node.js');
+    expect(await state()).toEqual({ bundled: true, compiled: false });
+    await run(tool('compileAgain'));
+    expect(await state()).toEqual({ bundled: true, compiled: true });
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    expect(await run(load())).toBe('true\n');
   });
 
   it('runs file by file on request', async () => {
