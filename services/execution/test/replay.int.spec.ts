@@ -9,6 +9,7 @@ import { ConfigRegistry } from '../src/partitions/ports/config-registry.js';
 import { readExecution } from '../src/partitions/lane/fold-execution.js';
 import type { ExecutionSource } from '../src/partitions/lane/fold-execution.js';
 import { ExecutionQueries } from '../src/queries/execution-queries.js';
+import { TenantExecutions } from '../src/queries/tenant-executions.js';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
 
@@ -86,9 +87,8 @@ describe('questions that come together', () => {
     });
     const read = { ...source, reader, snapshots: undefined };
     const unused = { seen: () => platform.sql };
-    const queries = new ExecutionQueries(read, () => read, { lists: unused, lookUps: unused }, 1, {
+    const queries = new ExecutionQueries(new TenantExecutions(() => read), unused, {
       marked: (_state, steps) => Promise.resolve(steps),
-      pools: () => Promise.resolve([]),
     });
     const unknown = executionId();
     const notFound = { refused: expect.objectContaining({ code: 'not_found' }) };

@@ -15,13 +15,13 @@ import type { ConfigCopies, HistoryStore, ExecutionReader, Start } from '../stor
 import { archivedExecution } from '../archive/archived-execution.js';
 import type { ArchivedExecution } from '../archive/archive-file.js';
 import type { ArchiveStore } from '../archive/archive-store.js';
+import { isUuid } from '../messages/fields.js';
 import { deletedRejection } from '../domain/index.js';
 import type { EventOf } from '../domain/index.js';
 import { checkpointOf, checkpointProblem, linksOf } from './checkpoints.js';
 import type { SignedCheckpoint, StoredLink } from './checkpoints.js';
 import { CHECKPOINT_OF, ROW_OF } from './sql.js';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Events per query. */
 const PAGE = 200;
 /** Characters of lines in one reply. A single event may have more. */
@@ -212,7 +212,7 @@ export class Integrity {
 
   /** The event of the execution's deletion. */
   async #tombstone({ store }: Seen, executionId: string): Promise<Tombstone | undefined> {
-    if (!UUID.test(executionId)) return undefined;
+    if (!isUuid(executionId)) return undefined;
     const [newest] = await store.readNewest([executionId]);
     if (newest?.type !== 'ExecutionDeleted') return undefined;
     const [event] = await store.readEvents(executionId, newest.version, 1);
@@ -232,13 +232,13 @@ export class Integrity {
   }
 
   async #startOf({ store }: Seen, executionId: string) {
-    if (!UUID.test(executionId)) return undefined;
+    if (!isUuid(executionId)) return undefined;
     return (await store.readStarts([executionId])).get(executionId);
   }
 
   /** When the first event is removed, the read model still names the tenant. */
   async #isOf(seen: Seen, tenantId: string, executionId: string): Promise<boolean> {
-    if (!UUID.test(executionId)) return false;
+    if (!isUuid(executionId)) return false;
     const { rows } = await seen.queries.query<{ tenant: string }>(
       'SELECT tenant_id AS tenant FROM execution.orchestration_executions WHERE id = $1',
       [executionId],

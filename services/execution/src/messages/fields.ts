@@ -12,6 +12,10 @@ export class MalformedRequest extends Error {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const LARGEST_INT32 = 2_147_483_647;
+
+/** Whether it is a UUID in lower case, as ids in messages are. */
+export const isUuid = (value: string): boolean => UUID.test(value);
+
 export function fail(path: string, expected: string): never {
   throw new MalformedRequest(`${path === '' ? 'the message' : path} must be ${expected}`);
 }
@@ -62,7 +66,7 @@ export function text(value: JsonValue | undefined, path: string, result?: number
 }
 
 export function id(value: JsonValue | undefined, path: string, result?: number): string {
-  return typeof value === 'string' && UUID.test(value) ? value : fail(placed(path, result), 'a lower-case UUID');
+  return typeof value === 'string' && isUuid(value) ? value : fail(placed(path, result), 'a lower-case UUID');
 }
 
 export function name(value: JsonValue | undefined, path: string, longest = 200, result?: number): string {

@@ -3,13 +3,13 @@ import { operationsController } from '@batuta/control';
 import { EngineParts } from './engine-parts.js';
 
 export const ExecutionsController = operationsController('ExecutionsController', operations.executions, EngineParts, {
-  list: ({ queries }, request) => queries.list(request),
-  approvals: ({ queries }, request) => queries.approvals(request),
-  get: ({ queries }, request) => queries.get(request),
-  events: ({ queries }, request) => queries.events(request),
-  step: ({ queries }, request) => queries.step(request),
-  output: ({ queries }, request) => queries.payload(request),
-  stream: ({ queries }, request) => queries.stream(request),
+  list: ({ lists }, request) => lists.executions(request),
+  approvals: ({ lists }, request) => lists.approvals(request),
+  get: ({ executions }, request) => executions.get(request),
+  events: ({ log }, request) => log.events(request),
+  step: ({ executions }, request) => executions.step(request),
+  output: ({ executions }, request) => executions.payload(request),
+  stream: ({ executions }, request) => executions.stream(request),
   verify: ({ integrity }, request) => integrity.verify(request),
   export: ({ integrity }, request) => integrity.export(request),
 });
@@ -21,14 +21,14 @@ export const SchedulesController = operationsController('SchedulesController', o
 });
 
 export const PoolsController = operationsController('PoolsController', operations.pools, EngineParts, {
-  list: ({ queries }, request) => queries.pools(request),
+  list: ({ queues }, request) => queues.list(request),
 });
 
 export const EngineController = operationsController('EngineController', operations.engine, EngineParts, {
-  topology: async ({ queries }) => queries.topology,
-  versions: ({ queries }, request) => queries.versions(request),
-  starts: ({ queries }, request) => queries.starts(request),
-  log: ({ queries }, request) => queries.log(request),
+  topology: async ({ partitions }) => ({ partitions }),
+  versions: ({ log }, request) => log.versions(request),
+  starts: ({ log }, request) => log.starts(request),
+  log: ({ log }, request) => log.read(request),
   admit: ({ admissions }, request) => admissions.admit(request),
   sockets: ({ admissions }, request) => admissions.sockets(request),
   use: ({ admissions }, request) => admissions.use(request),

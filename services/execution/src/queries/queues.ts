@@ -1,5 +1,5 @@
-import { PRIORITIES } from '@batuta/contracts';
-import type { PoolView, QueuedView, StepView } from '@batuta/contracts';
+import { PRIORITIES, TOKEN } from '@batuta/contracts';
+import type { ListPoolsReply, ListPoolsRequest, PoolView, QueuedView, StepView } from '@batuta/contracts';
 import { isTerminal, priorityOf } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import { taskSubject } from '../partitions/dispatch/step-task.js';
@@ -14,6 +14,7 @@ export interface QueuesOptions {
   readonly now: () => number;
 }
 
+const MOST_POOLS = 1_000;
 /** How many steps of one execution are looked up, because each costs a request to JetStream. */
 const MOST_LOOKED_UP = 50;
 /** A task that is neither held nor in the queue may be in transit for this long, in milliseconds. */
@@ -42,14 +43,15 @@ export class Queues {
     }
   }
 
-  async pools(names: readonly string[]): Promise<PoolView[]> {
-    return Promise.all(
-      names.map(async (pool) => {
-        const { backlog, taken, requests } = await this.#inQueue(pool);
-        const { workers, slots, free } = knownOf(this.#options.queue.seen(pool), { requests, taken });
-        return { pool, workers, slots, free, backlog, taken };
-      }),
-    );
+  async list({ pools }: ListPoolsRequest): Promise<ListPoolsReply> {
+    const names = [...new Set(pools)].filter((name) => TOKEN.test(name)).slice(0, MOST_POOLS);
+    return { pools: await Promise.all(names.map((name) => this.#pool(name))) };
+  }
+
+  async #pool(pool: string): Promise<PoolView> {
+    const { backlog, taken, requests } = await this.#inQueue(pool);
+    const { workers, slots, free } = knownOf(this.#options.queue.seen(pool), { requests, taken });
+    return { pool, workers, slots, free, backlog, taken };
   }
 
   /**

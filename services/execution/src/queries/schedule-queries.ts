@@ -12,16 +12,15 @@ import type {
   ScheduleView,
 } from '@batuta/contracts';
 import type { TenantPool } from '@batuta/service';
+import { isUuid } from '../messages/fields.js';
 import type { ExecutionReader } from '../store/port.js';
 import { decodeListCursor, encodeListCursor } from './cursor.js';
+import { refused } from './request-rules.js';
 import { LIST_SCHEDULES, READ_SCHEDULE } from './sql.js';
 
 const LIST = 'schedules';
 const DEFAULT_LIMIT = 50;
 const MOST = 200;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
 
 /** Answers queries about schedules from their rows, which are written together with their events. */
 export class ScheduleQueries {
@@ -88,7 +87,7 @@ export class ScheduleQueries {
   }
 
   async #schedule(tenantId: string, id: string): Promise<ScheduleView | undefined> {
-    if (!UUID.test(id)) return undefined;
+    if (!isUuid(id)) return undefined;
     const { rows } = await this.#pool.seen({ tenantId }).query<{ view: ScheduleView }>(READ_SCHEDULE, [id, tenantId]);
     return rows[0]?.view;
   }

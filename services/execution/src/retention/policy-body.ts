@@ -1,5 +1,6 @@
 import { ENDED_STATUSES, RETENTION_ACTIONS, RETENTION_LIMITS, unknownField } from '@batuta/contracts';
 import type { EndedStatus, JsonValue, RetentionAction, Violation } from '@batuta/contracts';
+import { isUuid } from '../messages/fields.js';
 
 /** A user's definition of a policy. */
 export interface PolicyBody {
@@ -11,7 +12,6 @@ export interface PolicyBody {
 }
 
 const FIELDS: ReadonlySet<string> = new Set(['config_id', 'statuses', 'older_than_ms', 'keep_newest', 'action']);
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Parses a user's policy, or reports each mistake with its place. */
 export function readPolicy(body: JsonValue): PolicyBody | { readonly violations: readonly Violation[] } {
@@ -43,7 +43,7 @@ export function readPolicy(body: JsonValue): PolicyBody | { readonly violations:
   const configId = body['config_id'] ?? undefined;
   if (configId !== undefined && typeof configId !== 'string') {
     wrong('/config_id', 'wrong_type', 'must be a text');
-  } else if (configId !== undefined && !UUID.test(configId)) {
+  } else if (configId !== undefined && !isUuid(configId)) {
     wrong('/config_id', 'bad_format', 'must be the id of a config');
   }
   const statuses = body['statuses'] ?? [];

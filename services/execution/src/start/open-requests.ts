@@ -6,8 +6,11 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { ExecutionModule } from '../app.module.js';
 import { ExecutionQueries } from '../queries/execution-queries.js';
+import { ListQueries } from '../queries/list-queries.js';
+import { LogQueries } from '../queries/log-queries.js';
 import { Queues } from '../queries/queues.js';
 import { ScheduleQueries } from '../queries/schedule-queries.js';
+import { TenantExecutions } from '../queries/tenant-executions.js';
 import type { OpenedBus } from './open-bus.js';
 import type { Database } from './open-database.js';
 import type { OpenedEngine } from './open-engine.js';
@@ -37,23 +40,21 @@ export async function openRequests(parts: OpenRequestsParts): Promise<{ queues: 
     poolOf: (tenantId, agent) => engine.effects.agents.pool(tenantId, agent),
     now: () => clock.now(),
   });
-  const queries = new ExecutionQueries(
-    { reader: store, configs: engine.configs, snapshots: store },
-    (tenantId) => {
-      const seen = storeOf(tenantId);
-      return { reader: seen, configs: engine.configs, snapshots: seen };
-    },
-    { lists, lookUps },
-    engine.partitionCount,
-    queues,
-  );
+  const executions = new TenantExecutions((tenantId) => {
+    const seen = storeOf(tenantId);
+    return { reader: seen, configs: engine.configs, snapshots: seen };
+  });
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(
     ExecutionModule.register({
-      queries,
+      executions: new ExecutionQueries(executions, lookUps, queues),
+      lists: new ListQueries(lists, executions),
+      log: new LogQueries(store, executions),
+      queues,
       integrity,
       retention: policies,
       schedules: new ScheduleQueries(storeOf, lookUps),
       admissions,
+      partitions: engine.partitionCount,
     }),
     {
       ...(await natsMicroservice({ ...access, queue: 'execution' })),
