@@ -53,10 +53,10 @@ export const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: 
 
 /** The schema, or null. */
 export function nullable(schema: OpenApiSchema): OpenApiSchema {
-  const { type, enum: words, ...rest } = schema;
+  const { type, enum: words } = schema;
   if (typeof type === 'string') {
     return {
-      ...rest,
+      ...schema,
       type: [type, 'null'],
       ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}),
     };

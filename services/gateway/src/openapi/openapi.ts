@@ -166,7 +166,10 @@ function showBody(operation: Operation): void {
   }
 }
 
-/** The document without components that no operation uses. Otherwise generators would make code for them. */
+/**
+ * The document without components that no operation uses, because generators would make code for them. Schemas are
+ * sorted by name, so that their order does not depend on where they are written.
+ */
 function withoutUnused(document: OpenAPIObject): OpenAPIObject {
   const all = document.components as Record<string, Record<string, unknown>>;
   const reached = new Set<string>();
@@ -182,6 +185,8 @@ function withoutUnused(document: OpenAPIObject): OpenAPIObject {
   for (const kind of ['schemas', 'examples', 'headers']) {
     all[kind] = Object.fromEntries(Object.entries(all[kind] ?? {}).filter(([name]) => reached.has(`${kind}/${name}`)));
   }
+  const schemas = Object.entries(all['schemas'] ?? {});
+  all['schemas'] = Object.fromEntries(schemas.toSorted(([one], [other]) => (one < other ? -1 : 1)));
   return document;
 }
 
