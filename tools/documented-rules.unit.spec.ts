@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from '@jest/globals';
 import { definitionShape } from '../services/config/src/definitions/definition-shape.js';
 import { Report } from '../libs/documents/src/report.js';
-import { FIELD_RULES } from '../services/gateway/src/openapi/openapi-rules.js';
+import { FIELD_RULES } from '../services/gateway/src/document/parts.js';
 import { read } from './deploy/places.js';
 
 interface Schema {

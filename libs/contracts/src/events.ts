@@ -353,3 +353,203 @@ export type TerminalEventType = (typeof TERMINAL_EVENT_TYPES)[number];
 export function isTerminalEventType(type: string): type is TerminalEventType {
   return (TERMINAL_EVENT_TYPES as readonly string[]).includes(type);
 }
+
+/** What the API's documentation says about an event's fields. */
+export interface EventFields {
+  /** The fields that are always present. */
+  readonly always: readonly string[];
+  /** Descriptions of fields that have another meaning here, or that no other event has. */
+  readonly says?: Readonly<Record<string, string>>;
+  /** The values that a field may have. */
+  readonly words?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The documentation of each event's fields, by their names in the API. */
+export const EVENT_FIELDS: { readonly [T in EventType]: EventFields } = {
+  ExecutionStarted: {
+    always: ['tenant_id', 'trace_id', 'config_id', 'config_name', 'config_version', 'user_id', 'deadline_at'],
+    says: {
+      end_to: 'The schedule that is informed of the end. Absent when there is none.',
+      after: 'Executions that must end before it begins. They must end before `deadline_at`.',
+      waiters: 'Executions that wait for this one.',
+      traceparent: 'The W3C trace context of the caller.',
+      budget: 'The budget of this start, in addition to that of the config.',
+      deadline_at: 'When its time limit ends.',
+    },
+  },
+  StepScheduled: {
+    always: ['step_id', 'attempt'],
+    says: {
+      reserved: 'For a call of a model: the part of the budget that it may spend.',
+      start_deadline_at: 'The agent must start before this time; null without `schedule_to_start_ms`.',
+    },
+  },
+  ModelAnswered: {
+    always: ['step_id', 'attempt', 'turn', 'text', 'next', 'finish_reason', 'started_at', 'finished_at'],
+    words: { next: ['tools', 'model', 'end'] },
+    says: {
+      tool_calls: 'The calls that the model requests.',
+      next: 'What happens next: `tools` are called, the `model` is asked again, or the step is at its `end`.',
+      feedback: 'Further information for the model.',
+      finish_reason: 'Why the model stopped, as the provider reports it.',
+      text: 'Its words.',
+      model: 'Name, provider, id and revision of the model that answered.',
+      price: 'The price that the cost was computed with; absent when none is known.',
+    },
+  },
+  ToolCalled: {
+    always: ['step_id', 'caller_id', 'turn', 'index', 'call_id'],
+    says: {
+      caller_id: 'The step whose model asked for it.',
+      call_id: 'The call, as the model names it.',
+      step_id: 'The unit that makes the call, `<step>:<tool>:<number>`. Its attempts have this id.',
+      index: 'Index among the calls of the turn, from 0.',
+    },
+  },
+  IterationCompleted: {
+    always: ['step_id', 'iteration', 'attempt', 'started_at', 'finished_at'],
+    says: { iteration: 'Its number, from 1.' },
+  },
+  IterationPlanned: {
+    always: ['step_id', 'iteration', 'start_at'],
+    says: { iteration: 'The one that follows.', start_at: 'It begins no earlier.' },
+  },
+  StepCompleted: { always: ['step_id', 'attempt', 'started_at', 'finished_at'] },
+  StepAttemptFailed: {
+    always: ['step_id', 'attempt', 'failure', 'started_at', 'finished_at'],
+    says: { by_engine: 'Whether the engine ended the attempt, because of a deadline for example.' },
+  },
+  StepFailed: { always: ['step_id', 'failure', 'handling'] },
+  StepSkipped: { always: ['step_id', 'reason'] },
+  ApprovalRequested: {
+    always: ['step_id', 'message'],
+    says: {
+      message: 'The question to the approver.',
+      decide_as: 'Of a call of a tool: the step id of a decision about it.',
+    },
+  },
+  ApprovalDecided: { always: ['step_id', 'approved'], says: { approved: 'Whether it was approved.' } },
+  WaitStarted: { always: ['step_id', 'until_at'] },
+  SignalAwaited: {
+    always: ['step_id', 'name'],
+    says: { taken: 'Version of the event of the signal that had arrived before.', name: 'The name of the signal.' },
+  },
+  SignalReceived: { always: ['name'], says: { name: 'The name of the signal.' } },
+  ChoiceMade: {
+    always: ['step_id', 'branches', 'steps'],
+    says: {
+      branches: 'Indexes of the chosen branches, from 0; empty when the default is chosen.',
+      steps: 'The steps that run.',
+    },
+  },
+  ChildRequested: {
+    always: ['step_id', 'child_id', 'number', 'config', 'input_key'],
+    says: {
+      attempt: 'The attempt that the child makes, of an agent that is made of a model.',
+      config_id: 'That of the agent.',
+      number: '1 for the first child of the step.',
+      input_key: 'Hash of its input: a retry continues the child when the input is the same.',
+      resumed: 'Whether the child of an earlier run continues where it failed.',
+      config: 'The name or id in the step.',
+      config_version: 'The version in the step; absent for the newest.',
+      budget: 'The rest of the parent’s budget.',
+    },
+  },
+  ChildStarted: {
+    always: ['step_id', 'child_id', 'config_id', 'config_name', 'config_version', 'child_version'],
+    says: { child_version: 'The child’s version at that moment.' },
+  },
+  ChildEnded: {
+    always: ['step_id', 'child_id', 'status'],
+    words: { status: ['completed', 'failed', 'cancelled', 'deleted', 'refused'] },
+    says: { status: 'How it ended.' },
+  },
+  ParentCommanded: {
+    always: ['command', 'order'],
+    words: { command: ['pause', 'resume', 'cancel', 'terminate', 'retry'] },
+    says: {
+      command: 'The command of the parent.',
+      order: 'Version of the parent’s event that asked for it.',
+      refused: 'Why the state of the execution did not allow it.',
+    },
+  },
+  WaiterAdded: { always: ['execution_id'], says: { execution_id: 'The execution that waits for this one.' } },
+  DependencyFound: { always: ['execution_id'], says: { execution_id: 'The execution to wait for.' } },
+  DependencyEnded: {
+    always: ['execution_id', 'status', 'version'],
+    words: { status: ['completed', 'failed', 'cancelled'] },
+    says: {
+      execution_id: 'The execution to wait for.',
+      status: 'How it ended.',
+      version: 'Its version at its end.',
+      deadline_at: 'Only with the last of them: the deadline of this execution.',
+    },
+  },
+  DependenciesChecked: {
+    always: ['execution_ids'],
+    says: { execution_ids: 'The executions that are asked once more.' },
+  },
+  ExecutionRescheduled: {
+    always: ['start_at', 'deadline_at'],
+    says: { start_at: 'When it begins; the epoch means at once.', deadline_at: 'The deadline of this execution.' },
+  },
+  BudgetExceeded: {
+    always: ['resource', 'limit', 'spent'],
+    words: { resource: ['tokens', 'cost'] },
+    says: { resource: 'What was spent.', limit: 'How much of it was allowed.', spent: 'How much of it was spent.' },
+  },
+  CompensationStarted: { always: ['cause'] },
+  ConsensusFailed: { always: ['group_id', 'mode', 'failure', 'handling'] },
+  ConsensusReached: {
+    always: ['group_id', 'mode', 'decided_by'],
+    says: { decided_by: '`threshold`, `score`, `judge`, or `first` when a tie was decided by the order of the list.' },
+  },
+  EvaluationRecorded: { always: ['key'], says: { values: 'The results of the expressions, in order.' } },
+  EvaluationRequested: { always: ['key'] },
+  ExecutionPaused: { always: [], says: { now: 'Whether running attempts were stopped too.' } },
+  ExecutionResumed: { always: [] },
+  ExecutionRetried: {
+    always: ['deadline_at'],
+    says: { ask_again: 'Approvals after steps that run again: they stay when the question is the same.' },
+  },
+  ExecutionReopened: { always: ['cause', 'deadline_at'] },
+  ExecutionDeleted: {
+    always: [
+      'tenant_id',
+      'trace_id',
+      'config_id',
+      'config_name',
+      'config_version',
+      'user_id',
+      'status',
+      'created_at',
+      'ended_at',
+      'events',
+    ],
+    says: {
+      ended_at: 'When the execution had ended.',
+      archive: 'The archive file that holds its events; absent when they are gone for good.',
+      policy: 'The retention policy that deleted it.',
+    },
+  },
+  ExecutionRestored: {
+    always: ['archive', 'events', 'ended_version'],
+    says: {
+      archive: 'The archive file that held its events.',
+      events: 'How many events were put back.',
+      ended_version:
+        'The version of the event that ended the execution itself: later ones are deletions and restorations.',
+    },
+  },
+  StepProgressed: { always: ['step_id', 'attempt'], says: { message: 'Its progress, as a text.' } },
+  StepReused: {
+    always: ['step_id'],
+    says: {
+      if_equal: 'It is kept when it starts with the same question.',
+      approval: 'What was approved, and by whom.',
+    },
+  },
+  ExecutionCompleted: { always: [] },
+  ExecutionFailed: { always: ['failure'] },
+  ExecutionCancelled: { always: [] },
+};

@@ -121,7 +121,7 @@ export type {
   Passage,
   SearchKnowledgeReply,
 } from './config.js';
-export { EVENT_SCHEMAS, TERMINAL_EVENT_TYPES, isTerminalEventType } from './events.js';
+export { EVENT_FIELDS, EVENT_SCHEMAS, TERMINAL_EVENT_TYPES, isTerminalEventType } from './events.js';
 export type {
   ApprovalDecided,
   ApprovalRequested,

@@ -4,7 +4,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { GatewayModule } from './app.module.js';
 import type { GatewayParts } from './app.module.js';
-import { openApiDocument } from './openapi/openapi.js';
+import { openApiDocument } from './document/openapi.js';
 
 /** The API's OpenAPI document without a platform: Nest reads the routes but creates no services. */
 export async function writtenOpenApi(): Promise<OpenAPIObject> {

@@ -31,7 +31,7 @@ import { Executions } from './executions/executions.js';
 import { TenantLimitGate } from './backend/tenant-limits.js';
 import { executeHandler } from './executions/execute.controller.js';
 import { createHttpAdapter } from './http-server.js';
-import { serveOpenApi } from './openapi/openapi.js';
+import { serveOpenApi } from './document/openapi.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestTracing } from './http/request-tracing.js';
 import { RouteTable } from './http/route-table.js';

@@ -11,7 +11,7 @@ import { Backend } from '../backend/backend.js';
 import { Executions } from '../executions/executions.js';
 import { Answers, RefusesOnly } from '../routes/documented.js';
 import { headerRef } from '../openapi/openapi-headers.js';
-import { ref } from '../openapi/openapi-schemas.js';
+import { ref } from '../openapi/openapi-schema.js';
 
 const NO_KEY = '0'.repeat(64);
 const CHECK_MS = 1_500;

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import type { ApiQueryOptions, ApiResponseOptions } from '@nestjs/swagger';
 import type { RefusalCode, Parameter, QuerySpec } from '@batuta/contracts';
-import { ref } from '../openapi/openapi-schemas.js';
+import { ref } from '../openapi/openapi-schema.js';
 import { headerRef } from '../openapi/openapi-headers.js';
 import { IDEMPOTENCY_KEY } from '../http/headers.js';
 import { Compares } from '../http/preconditions.js';

@@ -1,29 +1,10 @@
 import { SCHEDULE_EVENT_SCHEMAS, isoTime, toUserJson } from '@batuta/contracts';
 import type { JsonObject, JsonValue, ScheduleEvent, ScheduleView } from '@batuta/contracts';
-
-/** Fields that the platform adds to a schedule's definition. */
-const KEPT = new Set([
-  'id',
-  'tenant_id',
-  'status',
-  'version',
-  'created_by',
-  'created_at',
-  'updated_at',
-  'paused',
-  'next_at',
-  'last_fired_at',
-  'last_execution_id',
-  'running',
-  'waiting',
-  'counts',
-  'remaining_runs',
-  'repeated',
-]);
+import { READ_ONLY } from './schedules.openapi.js';
 
 /** The definition in a body. The body may be the answer of a GET. */
 export function definitionOf(body: JsonValue): JsonObject {
-  return Object.fromEntries(Object.entries(body as JsonObject).filter(([key]) => !KEPT.has(key)));
+  return Object.fromEntries(Object.entries(body as JsonObject).filter(([key]) => !READ_ONLY.has(key)));
 }
 
 const time = (at: number | undefined): string | null => (at === undefined ? null : isoTime(at));

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { writtenOpenApi } from '../openapi-document.js';
-import { ALWAYS_THERE } from './openapi-descriptions.js';
-import { FIELD_RULES } from './openapi-rules.js';
+import { ALWAYS_THERE, FIELD_RULES } from './parts.js';
 
 interface Content {
   readonly schema?: { readonly $ref?: string; readonly type?: string };
@@ -90,7 +89,10 @@ describe('the OpenAPI document', () => {
           .map((tag) => `describe the tag "${tag}" in TAGS of openapi-tags.ts`),
         ...parameters
           .filter(({ description = '' }) => description === '')
-          .map(({ in: place, name }) => `describe the ${place} parameter ${name}, one of a path in openapi-paths.ts`),
+          .map(
+            ({ in: place, name }) =>
+              `describe the ${place} parameter ${name}, one of a path under "parameters" of its feature's part`,
+          ),
       ]),
     ).toEqual([]);
   });
@@ -132,7 +134,7 @@ describe('the OpenAPI document', () => {
       .filter(([, { properties, required = [] }]) => properties !== undefined && required.length === 0)
       .map(([name]) => name)
       .filter((name) => ALWAYS_THERE[name] === undefined && !name.endsWith('Body'));
-    // Put the schema into ALWAYS_THERE of openapi-descriptions.ts, with an empty list when nothing holds.
+    // Put the schema under `always` of its feature's part, with an empty list when nothing holds.
     expect(silent).toEqual([]);
   });
 

@@ -1,7 +1,6 @@
 import { ANY } from '../dto/any-json.js';
-import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './openapi-descriptions.js';
-import { FIELD_RULES } from './openapi-rules.js';
-import type { OpenApiSchema } from './openapi-schema.js';
+import type { OpenApiSchema } from '../openapi/openapi-schema.js';
+import { ALWAYS_THERE, FIELD_DESCRIPTIONS, FIELD_RULES } from './parts.js';
 
 /** The schema of a class, with its fields for any JSON. */
 export function withAnyJson(schema: OpenApiSchema): OpenApiSchema {

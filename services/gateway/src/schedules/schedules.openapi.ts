@@ -9,16 +9,11 @@ import {
 } from '@batuta/contracts';
 import { shownBody } from '../dto/document-body.js';
 import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from '../dto/schedule-bodies.js';
-import type { OpenApiSchema } from './openapi-schema.js';
+import type { OpenApiPart } from '../openapi/openapi-part.js';
+import { UUID_SCHEMA } from '../openapi/openapi-rules.js';
+import { nullable, object, page, ref, REPEATED, text, time } from '../openapi/openapi-schema.js';
+import type { OpenApiSchema } from '../openapi/openapi-schema.js';
 
-const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
-const nullable = (schema: OpenApiSchema): OpenApiSchema => ({ ...schema, type: [schema['type'], 'null'] });
-const text = (description: string, more: OpenApiSchema = {}): OpenApiSchema => ({
-  type: 'string',
-  description,
-  ...more,
-});
-const time = (description: string): OpenApiSchema => text(description, { format: 'date-time' });
 const whole = (description: string, minimum: number, maximum: number): OpenApiSchema => ({
   type: 'integer',
   description,
@@ -32,15 +27,8 @@ const numbers = (description: string, minimum: number, maximum: number): OpenApi
   maxItems: 100,
   items: { type: 'integer', minimum, maximum },
 });
-const object = (
-  properties: Record<string, OpenApiSchema>,
-  required: readonly string[] = Object.keys(properties),
-): OpenApiSchema => ({
-  type: 'object',
-  required: [...required],
-  properties,
-});
 
+/** What its user says. */
 const SAID: Record<string, OpenApiSchema> = {
   name: text('What it is called.', { minLength: 1, maxLength: 200 }),
   config: text('The config whose executions it starts: its id or name. Answers have the id.', {
@@ -86,14 +74,68 @@ const SAID: Record<string, OpenApiSchema> = {
   max_runs: whole('It ends after this many executions.', 1, SCHEDULE_LIMITS.maxRuns),
 };
 
+/** The fields that its user must say. */
+const NEEDED = ['name', 'config', 'timetable'];
+
+/** What the platform adds, before what its user says. */
+const IDENTITY: Record<string, OpenApiSchema> = {
+  id: text('The schedule.', { format: 'uuid' }),
+  tenant_id: text('The tenant that it belongs to.'),
+  status: text('Where it stands.', { enum: SCHEDULE_STATUSES }),
+  version: { type: 'integer', description: 'Grows by one with each change of its fields.' },
+};
+
+/** What the platform adds, after what its user says. */
+const MAINTAINED: Record<string, OpenApiSchema> = {
+  created_by: text('The user who made it. Its executions are this user’s.'),
+  created_at: time('When it was made.'),
+  updated_at: time('When it was last changed.'),
+  paused: {
+    type: ['object', 'null'],
+    description: 'Who paused it and why; null when it is not paused.',
+    required: ['by', 'reason', 'cause'],
+    properties: {
+      by: text('The user who did it; empty when a failure did.'),
+      reason: text('Why.'),
+      cause: text('Who paused it.', { enum: ['user', 'failure'] }),
+    },
+  },
+  next_at: nullable(time('The next time of the timetable; null when there is none.')),
+  last_fired_at: nullable(time('When it last started an execution.')),
+  last_execution_id: nullable(text('The execution that it started last.', { format: 'uuid' })),
+  running: { type: 'array', description: 'Executions whose end it waits for.', items: ref('ScheduleRun') },
+  waiting: {
+    type: 'array',
+    description: 'Times whose executions wait for a running one.',
+    items: { type: 'string', format: 'date-time' },
+  },
+  counts: ref('ScheduleCounts'),
+  remaining_runs: nullable({ type: 'integer', description: 'Executions left of `max_runs`; null without it.' }),
+};
+
+/** Every field that the platform adds to what its user says. */
+export const READ_ONLY: ReadonlySet<string> = new Set([
+  ...Object.keys(IDENTITY),
+  ...Object.keys(MAINTAINED),
+  'repeated',
+]);
+
 const EVENT_TYPES = Object.keys(SCHEDULE_EVENT_SCHEMAS);
 
-/** Schemas of schedules. */
-export function scheduleSchemas(
-  page: (items: string, schema: string) => OpenApiSchema,
-  repeated: OpenApiSchema,
-): Record<string, OpenApiSchema> {
-  return {
+export const schedulesPart: OpenApiPart = {
+  always: {
+    ScheduleReason: [],
+    Timetable: [],
+    CalendarDays: [],
+  },
+  says: {
+    'Timetable.calendar': 'Days and times of day. All of them must match.',
+    timetable: 'When it is due.',
+    'Schedule.counts': 'How its times and executions ended.',
+    'SchedulePage.schedules': 'Schedules.',
+  },
+  parameters: [[/^\/api\/v1\/schedules\//, 'id', { description: 'The schedule.', schema: UUID_SCHEMA }]],
+  schemas: () => ({
     Timetable: {
       type: 'object',
       description: 'When something is due: exactly one of `cron`, `every_ms`, `calendar` and `at`.',
@@ -142,61 +184,12 @@ export function scheduleSchemas(
         years: numbers('Years.', 1970, 2999),
       },
     },
-    ScheduleBody: object(SAID, ['name', 'config', 'timetable']),
-    Schedule: object(
-      {
-        id: text('The schedule.', { format: 'uuid' }),
-        tenant_id: text('The tenant that it belongs to.'),
-        status: text('Where it stands.', { enum: SCHEDULE_STATUSES }),
-        version: { type: 'integer', description: 'Grows by one with each change of its fields.' },
-        ...SAID,
-        created_by: text('The user who made it. Its executions are this user’s.'),
-        created_at: time('When it was made.'),
-        updated_at: time('When it was last changed.'),
-        paused: {
-          type: ['object', 'null'],
-          description: 'Who paused it and why; null when it is not paused.',
-          required: ['by', 'reason', 'cause'],
-          properties: {
-            by: text('The user who did it; empty when a failure did.'),
-            reason: text('Why.'),
-            cause: text('Who paused it.', { enum: ['user', 'failure'] }),
-          },
-        },
-        next_at: nullable(time('The next time of the timetable; null when there is none.')),
-        last_fired_at: nullable(time('When it last started an execution.')),
-        last_execution_id: nullable(text('The execution that it started last.', { format: 'uuid' })),
-        running: { type: 'array', description: 'Executions whose end it waits for.', items: ref('ScheduleRun') },
-        waiting: {
-          type: 'array',
-          description: 'Times whose executions wait for a running one.',
-          items: { type: 'string', format: 'date-time' },
-        },
-        counts: ref('ScheduleCounts'),
-        remaining_runs: nullable({ type: 'integer', description: 'Executions left of `max_runs`; null without it.' }),
-        repeated,
-      },
-      [
-        'id',
-        'tenant_id',
-        'status',
-        'version',
-        'name',
-        'config',
-        'timetable',
-        'created_by',
-        'created_at',
-        'updated_at',
-        'paused',
-        'next_at',
-        'last_fired_at',
-        'last_execution_id',
-        'running',
-        'waiting',
-        'counts',
-        'remaining_runs',
-      ],
-    ),
+    ScheduleBody: object(SAID, NEEDED),
+    Schedule: object({ ...IDENTITY, ...SAID, ...MAINTAINED, repeated: REPEATED }, [
+      ...Object.keys(IDENTITY),
+      ...NEEDED,
+      ...Object.keys(MAINTAINED),
+    ]),
     ScheduleRun: object({
       execution_id: text('The execution.', { format: 'uuid' }),
       nominal_at: time('The time that it was started for.'),
@@ -225,5 +218,5 @@ export function scheduleSchemas(
     ScheduleReason: shownBody(SCHEDULE_REASON),
     TriggerBody: shownBody(TRIGGER_BODY),
     BackfillBody: shownBody(BACKFILL_BODY),
-  };
-}
+  }),
+};

@@ -12,30 +12,17 @@ import {
   WORKFLOW_TASK,
   WORK_CONFIG,
 } from '../dto/work-bodies.js';
-import type { OpenApiSchema } from './openapi-schema.js';
+import type { OpenApiPart } from '../openapi/openapi-part.js';
+import { NAME_SCHEMA, UUID_SCHEMA } from '../openapi/openapi-rules.js';
+import { nullable, object, page, ref, REPEATED, text, time } from '../openapi/openapi-schema.js';
+import type { OpenApiSchema } from '../openapi/openapi-schema.js';
 
-const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
-const text = (description: string, more: OpenApiSchema = {}): OpenApiSchema => ({
-  type: 'string',
-  description,
-  ...more,
-});
-const time = (description: string): OpenApiSchema => text(description, { format: 'date-time' });
-const nullable = (schema: OpenApiSchema): OpenApiSchema => ({ ...schema, type: [schema['type'], 'null'] });
 const anything = (description: string): OpenApiSchema => ({ description });
 const list = (description: string, items: OpenApiSchema, more: OpenApiSchema = {}): OpenApiSchema => ({
   type: 'array',
   description,
   items,
   ...more,
-});
-const object = (
-  properties: Record<string, OpenApiSchema>,
-  required: readonly string[] = Object.keys(properties),
-): OpenApiSchema => ({
-  type: 'object',
-  required: required.filter((field) => !field.endsWith('_omitted')),
-  properties,
 });
 const nullableObject = (description: string, schema: OpenApiSchema): OpenApiSchema => ({
   ...schema,
@@ -102,25 +89,43 @@ const ABOUT = {
   last_run: LAST_RUN,
 };
 
-/** Schemas of tasks, workflows and processes. */
-export function workSchemas(
-  page: (items: string, schema: string) => OpenApiSchema,
-  repeated: OpenApiSchema,
-): Record<string, OpenApiSchema> {
-  const again = (schema: OpenApiSchema): OpenApiSchema => ({
-    ...schema,
-    properties: { ...(schema['properties'] as object), repeated },
-  });
-  const tasks = { ...fieldOf(WORKFLOW_BODY, 'tasks'), items: ref('WorkflowTask') };
-  const steps = { ...fieldOf(PROCESS_BODY, 'steps'), items: ref('ProcessStep') };
-  return {
-    WorkflowBody: shownBody(WORKFLOW_BODY, { tasks }),
+const again = (schema: OpenApiSchema): OpenApiSchema => ({
+  ...schema,
+  properties: { ...(schema['properties'] as object), repeated: REPEATED },
+});
+const TASKS = { ...fieldOf(WORKFLOW_BODY, 'tasks'), items: ref('WorkflowTask') };
+const STEPS = { ...fieldOf(PROCESS_BODY, 'steps'), items: ref('ProcessStep') };
+
+export const workPart: OpenApiPart = {
+  says: {
+    'TaskPage.tasks': 'Tasks.',
+    'WorkflowPage.workflows': 'Workflows.',
+    'WorkflowRunPage.runs': 'Runs, the newest first.',
+    'ProcessPage.processes': 'Processes.',
+    'ProcessRunPage.runs': 'Runs, the newest first.',
+  },
+  parameters: [
+    [
+      /^\/api\/v1\/tasks\//,
+      'task_id',
+      { description: 'The task, by the id that its sender gave.', schema: NAME_SCHEMA },
+    ],
+    [
+      /^\/api\/v1\/workflows\//,
+      'id',
+      { description: 'The workflow, by id or name.', schema: NAME_SCHEMA, example: 'greetings' },
+    ],
+    [/^\/api\/v1\/processes\//, 'id', { description: 'The process.', schema: NAME_SCHEMA, example: 'prepare' }],
+    [/^\/api\/v1\/(?:workflows|processes)\//, 'run_id', { description: 'The run.', schema: UUID_SCHEMA }],
+  ],
+  schemas: () => ({
+    WorkflowBody: shownBody(WORKFLOW_BODY, { tasks: TASKS }),
     WorkflowTask: shownBody(WORKFLOW_TASK),
     Workflow: again(
       object({
         id: text('The workflow.', { format: 'uuid' }),
         name: fieldOf(WORKFLOW_BODY, 'name'),
-        tasks,
+        tasks: TASKS,
         config: WORK_CONFIG,
         status: STATUS,
         ...ABOUT,
@@ -131,13 +136,13 @@ export function workSchemas(
     WorkflowTaskRun: ENTRY('task'),
     WorkflowRunPage: page('runs', 'WorkflowRun'),
     RunBody: shownBody(RUN_BODY),
-    ProcessBody: shownBody(PROCESS_BODY, { steps }),
+    ProcessBody: shownBody(PROCESS_BODY, { steps: STEPS }),
     ProcessStep: shownBody(PROCESS_STEP),
     Process: again(
       object({
         id: { ...fieldOf(PROCESS_BODY, 'id'), description: 'Its id.' },
         config_id: text('The config that it is.', { format: 'uuid' }),
-        steps,
+        steps: STEPS,
         after: fieldOf(PROCESS_BODY, 'after'),
         config: WORK_CONFIG,
         status: STATUS,
@@ -199,5 +204,5 @@ export function workSchemas(
     ),
     TaskPage: page('tasks', 'Task'),
     RescheduleBody: shownBody(RESCHEDULE_BODY),
-  };
-}
+  }),
+};

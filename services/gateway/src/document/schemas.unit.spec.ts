@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './openapi-descriptions.js';
-import type { OpenApiSchema } from './openapi-schema.js';
-import { platformSchemas } from './openapi-schemas.js';
+import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './parts.js';
+import type { OpenApiSchema } from '../openapi/openapi-schema.js';
+import { platformSchemas } from './schemas.js';
 
 interface Schema {
   readonly description?: string;
@@ -34,7 +34,7 @@ describe('the schemas of the API', () => {
   it('describe every field', () => {
     expect(fields.length).toBeGreaterThan(500);
     const missing = fields.filter(({ schema }) => (schema.description ?? '') === '').map(({ path }) => path);
-    // Describe new ones in openapi-descriptions.ts.
+    // Describe new ones under `says` of their feature's part.
     expect(missing).toEqual([]);
   });
 
