@@ -12,7 +12,7 @@ import { Partition } from '../src/partitions/lane/partition.js';
 import type { HotExecution } from '../src/partitions/lane/partition.js';
 import type { Clock, EngineLog } from '../src/partitions/ports/ports.js';
 import { PROJECT_STEP_RUNS } from '../src/projections/sql/step-runs.js';
-import { AS_STEP_RUNS } from '../src/projections/sql/verify.js';
+import { AS_STEP_RUNS } from '../src/projections/verify/sql.js';
 import { StepRunColumns } from '../src/projections/step-run-columns.js';
 import { StepRunProjection } from '../src/projections/step-run-projection.js';
 import { NOON, config, scenario } from './engine/scenario.js';

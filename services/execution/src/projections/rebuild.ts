@@ -52,46 +52,12 @@ export async function rebuildReadModels(
   try {
     const { partitions } = await store.view();
     for (const { partition } of partitions) {
-      for (let after: string | null = null; ;) {
-        const client = await pool.connect();
-        try {
-          await client.query('BEGIN');
-          const { rows: held } = await client.query<{ last_position: string }>(HOLD_PARTITION, [partition]);
-          const { rows: page }: { rows: { id: string }[] } = await client.query(EXECUTIONS_OF_PARTITION, [
-            partition,
-            after,
-            PAGE,
-          ]);
-          const ids = page.map((row) => row.id);
-          const histories = await store.readStreams(ids);
-          const rows: ExecutionRow[] = [];
-          const steps = new StepRunColumns();
-          for (const [id, events] of histories) {
-            const state = await foldExecution(configs, events);
-            const wake = isTerminal(state.status) ? null : Math.floor(nextWake(state) ?? state.deadlineAt);
-            rows.push(rowOf(id, partition, state, wake));
-            steps.add(undefined, state);
-          }
-          await client.query(WRITE_EXECUTIONS, [encodeExecutionRows(rows)]);
-          await client.query(REMOVE_STEP_RUNS, [ids]);
-          const last = ids.length < PAGE;
-          await client.query(PROJECT_STEP_RUNS, [
-            ...steps.values,
-            last ? [partition] : [],
-            last ? [held[0]?.last_position ?? 0] : [],
-          ]);
-          await client.query('COMMIT');
-          executions += rows.length;
-          stepRuns += steps.size;
-          onProgress({ executions, stepRuns });
-          if (last) break;
-          after = ids.at(-1) ?? null;
-        } catch (error) {
-          await client.query('ROLLBACK').catch(() => undefined);
-          throw error;
-        } finally {
-          client.release();
-        }
+      for (let after: string | undefined = ''; after !== undefined;) {
+        const page: RebuiltPage = await rebuildPage({ pool, store, configs }, partition, after);
+        executions += page.executions;
+        stepRuns += page.stepRuns;
+        onProgress({ executions, stepRuns });
+        after = page.next;
       }
     }
     await pool.query(REMOVE_SNAPSHOTS);
@@ -102,4 +68,63 @@ export async function rebuildReadModels(
     await pool.end();
     await store.close();
   }
+}
+
+interface RebuiltPage extends RebuildSummary {
+  /** The last execution of the page. Undefined when it is the partition's last page. */
+  readonly next: string | undefined;
+}
+
+interface Sources {
+  readonly pool: pg.Pool;
+  readonly store: PostgresExecutionStore;
+  readonly configs: ConfigRegistry;
+}
+
+/** Rebuilds a page of a partition's executions in one transaction. `after` is empty for the first page. */
+async function rebuildPage(sources: Sources, partition: number, after: string): Promise<RebuiltPage> {
+  const client = await sources.pool.connect();
+  try {
+    await client.query('BEGIN');
+    const { rows: held } = await client.query<{ last_position: string }>(HOLD_PARTITION, [partition]);
+    const { rows: page } = await client.query<{ id: string }>(EXECUTIONS_OF_PARTITION, [
+      partition,
+      after === '' ? null : after,
+      PAGE,
+    ]);
+    const ids = page.map((row) => row.id);
+    const { rows, steps } = await readPage(sources, partition, ids);
+    await client.query(WRITE_EXECUTIONS, [encodeExecutionRows(rows)]);
+    await client.query(REMOVE_STEP_RUNS, [ids]);
+    const last = ids.length < PAGE;
+    await client.query(PROJECT_STEP_RUNS, [
+      ...steps.values,
+      last ? [partition] : [],
+      last ? [held[0]?.last_position ?? 0] : [],
+    ]);
+    await client.query('COMMIT');
+    return { executions: rows.length, stepRuns: steps.size, next: last ? undefined : ids.at(-1) };
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+/** The rows of executions, as their events say. */
+async function readPage(
+  { store, configs }: Sources,
+  partition: number,
+  ids: readonly string[],
+): Promise<{ rows: ExecutionRow[]; steps: StepRunColumns }> {
+  const rows: ExecutionRow[] = [];
+  const steps = new StepRunColumns();
+  for (const [id, events] of await store.readStreams(ids)) {
+    const state = await foldExecution(configs, events);
+    const wake = isTerminal(state.status) ? null : Math.floor(nextWake(state) ?? state.deadlineAt);
+    rows.push(rowOf(id, partition, state, wake));
+    steps.add(undefined, state);
+  }
+  return { rows, steps };
 }

@@ -1,4 +1,4 @@
-import { SENT_STEP_RUNS } from './step-runs.js';
+import { SENT_STEP_RUNS } from '../sql/step-runs.js';
 
 /** One page of all ids in any table. $1 the previous id or null, $2 limit. */
 export const IDS_AFTER = `
