@@ -3,6 +3,7 @@
 // for new seeds.
 const partitions = 'services/execution/src/partitions';
 const direct = `${partitions}/dispatch/direct-dispatch.ts`;
+const turns = `${partitions}/dispatch/turns.ts`;
 const table = `${partitions}/dispatch/runner-table.ts`;
 const life = `${partitions}/dispatch/runner-life.ts`;
 const domain = 'services/execution/src/domain';
@@ -442,7 +443,7 @@ export const faults = [
     seed: 3,
     patches: [
       {
-        file: direct,
+        file: turns,
         from: 'const sent: Sent = { task, share, running: true, done };',
         to: "const sent: Sent = { task, share, running: true, done: () => undefined };\n    queueMicrotask(() => done('stored'));",
       },
