@@ -31,7 +31,7 @@ export interface Agent {
   updated_at: string | null;
   /** The tenant that it belongs to. */
   tenant_id: string;
-  /** Any JSON. */
+  /** What a model is told, of an agent that is made of one. */
   llm?: unknown | undefined;
   /** Config of the executions that an agent made of a model works in; its version is the revision. */
   config_id?: string | undefined;
@@ -117,9 +117,9 @@ export interface Approval {
   approvers?: string[] | undefined;
   /** Milliseconds to decide in. */
   timeout_ms?: number | undefined;
-  /** The decision when that time has passed; default `reject`. */
+  /** The decision when that time has passed. Default: `reject`. */
   on_timeout?: 'reject' | 'approve' | undefined;
-  /** Any JSON. */
+  /** JSON Schema (draft 2020-12) for the data of an approval. */
   schema?: unknown | undefined;
 }
 
@@ -132,7 +132,7 @@ export interface ApprovalDecided {
   by?: string | undefined;
   /** The comment of the user who decided. */
   comment?: string | undefined;
-  /** Any JSON. */
+  /** Any JSON that the approver sent. */
   data?: unknown | undefined;
   /** Whether time decided. */
   timed_out?: boolean | undefined;
@@ -232,7 +232,7 @@ export interface ApprovalView {
   decided_by?: string | undefined;
   /** The comment of the user who decided. */
   comment?: string | undefined;
-  /** Any JSON. */
+  /** Any JSON that the approver sent. */
   data?: unknown | undefined;
   /** Whether time decided. */
   timed_out?: boolean | undefined;
@@ -716,7 +716,7 @@ export interface ChildView {
 }
 
 export interface Choice {
-  /** `first` (default): the first branch whose condition is true; `all`: every one. */
+  /** `first`: the first branch whose condition is true; `all`: every one. Default: `first`. */
   mode?: 'first' | 'all' | undefined;
   /** The possible branches, in order. */
   branches: ChoiceBranch[];
@@ -725,7 +725,7 @@ export interface Choice {
 }
 
 export interface ChoiceBranch {
-  /** JSONata. */
+  /** JSONata condition. */
   when: string;
   /** The steps that run when it is chosen. */
   steps: string[];
@@ -770,13 +770,13 @@ export interface Commanded {
 }
 
 export interface Compensation {
-  /** Name of the agent. */
+  /** The agent that undoes it. */
   agent: string;
-  /** Any JSON. */
+  /** Mapping of the agent’s input; texts `{% … %}` are JSONata. */
   input?: unknown | undefined;
   /** Whether and when another attempt follows a failed one. */
   retry?: Retry | undefined;
-  /** Milliseconds that one attempt may take; default 60,000. */
+  /** Milliseconds that one attempt may take. Default: `60000`. */
   timeout_ms?: number | undefined;
 }
 
@@ -850,25 +850,25 @@ export interface Config {
   deleted_at?: string | null | undefined;
   /** How many steps it has. */
   steps_count: number;
-  /** Its name. */
+  /** 1 to 255 characters, unique among the configs of the tenant. */
   name: string;
   /** Its purpose, for people. */
   description?: string | undefined;
   /** How the steps are ordered. */
   strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
-  /** Its steps, in listed order. */
+  /** 1 to 10,000 steps. */
   steps: Step[];
   /** Settings of the whole execution. */
   settings?: Settings | undefined;
-  /** Whatever the user keeps with it. The platform does not read it. */
+  /** Whatever the user keeps with it. The platform does not read it. Its keys are names. */
   metadata?: Record<string, unknown> | undefined;
   /** Whether it is a global config. */
   is_global?: boolean | undefined;
-  /** Any JSON. */
+  /** JSON Schema (draft 2020-12) that the input of a start must fit. */
   input_schema?: unknown | undefined;
   /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | undefined;
-  /** Any JSON. */
+  /** Mapping of the execution’s output; texts `{% … %}` are JSONata. Default: the output of the only last step, else an object of the last steps by output key. */
   output?: unknown | undefined;
   /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
   repeated?: boolean | undefined;
@@ -905,15 +905,15 @@ export interface ConfigPatch {
   steps?: Step[] | null | undefined;
   /** Settings of the whole execution. */
   settings?: SettingsPatch | null | undefined;
-  /** Whatever the user keeps with it. The platform does not read it. */
+  /** Whatever the user keeps with it. The platform does not read it. Its keys are names. */
   metadata?: Record<string, unknown> | null | undefined;
   /** Whether it is a global config. */
   is_global?: boolean | null | undefined;
-  /** Any JSON. */
+  /** JSON Schema (draft 2020-12) that the input of a start must fit. */
   input_schema?: unknown | undefined;
   /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | null | undefined;
-  /** Any JSON. */
+  /** Mapping of the execution’s output; texts `{% … %}` are JSONata. Default: the output of the only last step, else an object of the last steps by output key. */
   output?: unknown | undefined;
 }
 
@@ -957,7 +957,7 @@ export interface ConsensusFailedEvent {
 export interface ConsensusGroup {
   /** Has the form of a step’s id, and differs from all of them. */
   id: string;
-  /** `quorum` (default), `majority`, `weighted`, `unanimous`, `best` or `judge`. */
+  /** How the group decides. Default: `quorum`. */
   mode?: 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge' | undefined;
   /** The share that is needed, above 0 and up to 1. */
   threshold?: number | undefined;
@@ -969,13 +969,13 @@ export interface ConsensusGroup {
   weights?: Record<string, number> | undefined;
   /** The agent that decides, for mode `judge` and `on_tie: judge`. */
   judge?: string | undefined;
-  /** `fail` (default), `first` or `judge`. */
+  /** What happens at a tie. Default: `fail`. */
   on_tie?: 'fail' | 'first' | 'judge' | undefined;
-  /** The effect of its failure: `abort` (default), `continue` or `fallback`. */
+  /** The effect of its failure. Default: `abort`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
   /** Whether members that cannot change the outcome are stopped. */
   early_stop?: boolean | undefined;
-  /** Name of its output for the steps that depend on it. */
+  /** Name of its output for the steps that depend on it; default its id. */
   output_key?: string | undefined;
 }
 
@@ -2075,7 +2075,7 @@ export interface InboxNotification {
   execution_id: string;
   /** The event that it is about. */
   event_type: string;
-  /** Any JSON. */
+  /** What is told. */
   content: unknown;
   /** When it was made. */
   created_at: string | null;
@@ -2201,21 +2201,21 @@ export interface Liveness {
 export interface Llm {
   /** Name of one of the tenant’s models. */
   model: string;
-  /** Any JSON. */
+  /** The system prompt: a text, or one expression `{% … %}`. */
   system?: string | undefined;
-  /** Any JSON. */
+  /** The prompt: a text or a mapping. */
   prompt?: unknown | undefined;
-  /** Any JSON. */
+  /** In place of `prompt`: an earlier conversation. */
   messages?: unknown | undefined;
   /** The tools that it may call. */
   tools?: LlmTool[] | undefined;
-  /** Any JSON. */
+  /** JSON Schema of the answer, which then is the output. */
   output_schema?: Record<string, unknown> | undefined;
-  /** Answers of the model; default 10. */
+  /** Answers of the model. Default: `10`. */
   max_turns?: number | undefined;
-  /** `fail` (default), or `answer`: the last turn has no tools. */
+  /** `fail`: the step fails; `answer`: the last turn has no tools, so that the model answers. Default: `fail`. */
   on_max_turns?: 'fail' | 'answer' | undefined;
-  /** Answers in a row that do not fit `output_schema` and go back to the model; default 2. */
+  /** Answers in a row that do not fit `output_schema` and go back to the model. Default: `2`. */
   max_repairs?: number | undefined;
   /** Most tokens of one answer. */
   max_output_tokens?: number | undefined;
@@ -2228,11 +2228,11 @@ export interface Llm {
 export interface LlmTool {
   /** The tool, as the model knows it. */
   name: string;
-  /** The agent that runs it; required unless it has `finish`. */
+  /** The agent that runs it; one of `agent`, `config` and `finish` is required. */
   agent?: string | undefined;
-  /** Its description for the model; default: the description of the agent. */
+  /** Its description for the model; default: the description of the agent or config. */
   description?: string | undefined;
-  /** Any JSON. */
+  /** JSON Schema of its input; default: that of the agent or config. */
   input_schema?: Record<string, unknown> | undefined;
   /** Calling it ends the step, and its input is the output. */
   finish?: boolean | undefined;
@@ -2240,18 +2240,18 @@ export interface LlmTool {
   timeout_ms?: number | undefined;
   /** When a call is tried again. */
   retry?: Retry | undefined;
-  /** Calls that run at once; default 4. */
+  /** Calls that run at once. Default: `4`. */
   parallel?: number | undefined;
-  /** Bytes of a result that the model is given; default 65,536. */
+  /** Bytes of a result that the model is given. Default: `65536`. */
   max_result_bytes?: number | undefined;
   /** In place of an agent: name or id of a config, of which each call is an execution. */
   config?: string | undefined;
-  /** Version of the config with which the execution began. */
+  /** Its version; default: the newest when it is called. */
   config_version?: number | undefined;
-  /** The decision of a human for which it waits or waited. */
+  /** A human decides about a call before it is made. */
   approval?: ToolApproval | undefined;
-  /** Calling it ends the step with what the agent or config gives. It says how much of the conversation is handed on. */
-  hand_over?: string | undefined;
+  /** Calling it ends the step with what the agent or config gives. It is handed `none` of the conversation, the `last` message of the user, the `dialogue` without calls of tools, or `all`. */
+  hand_over?: 'none' | 'last' | 'dialogue' | 'all' | undefined;
 }
 
 export interface LlmView {
@@ -2401,7 +2401,7 @@ export interface ModelToolCall {
 export interface NestedDefinition {
   /** Where the JSON Schema of configs is, for editors. It is not stored. */
   $schema?: string | undefined;
-  /** Its name. */
+  /** 1 to 255 characters, unique among the configs of the tenant. */
   name: string;
   /** Its purpose, for people. */
   description?: string | undefined;
@@ -2414,15 +2414,15 @@ export interface NestedDefinition {
     /** Settings of the whole execution. */
     settings?: Settings | undefined;
   };
-  /** Whatever the user keeps with it. The platform does not read it. */
+  /** Whatever the user keeps with it. The platform does not read it. Its keys are names. */
   metadata?: Record<string, unknown> | undefined;
   /** Whether it is a global config. */
   is_global?: boolean | undefined;
-  /** Any JSON. */
+  /** JSON Schema (draft 2020-12) that the input of a start must fit. */
   input_schema?: unknown | undefined;
   /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | undefined;
-  /** Any JSON. */
+  /** Mapping of the execution’s output; texts `{% … %}` are JSONata. Default: the output of the only last step, else an object of the last steps by output key. */
   output?: unknown | undefined;
 }
 
@@ -2570,7 +2570,7 @@ export interface Orchestration {
   config: string;
   /** Its version; default: the newest when the step starts. */
   config_version?: number | undefined;
-  /** What happens to the child when its step ends first: `cancel` (default), `terminate` or `abandon`. */
+  /** What happens to the child when its step ends first. Default: `cancel`. */
   on_parent_close?: 'cancel' | 'terminate' | 'abandon' | undefined;
 }
 
@@ -2587,15 +2587,15 @@ export interface OrchestrationDefinition {
   steps: Step[];
   /** Settings of the whole execution. */
   settings?: Settings | undefined;
-  /** Whatever the user keeps with it. The platform does not read it. */
+  /** Whatever the user keeps with it. The platform does not read it. Its keys are names. */
   metadata?: Record<string, unknown> | undefined;
   /** Whether it is a global config. */
   is_global?: boolean | undefined;
-  /** Any JSON. */
+  /** JSON Schema (draft 2020-12) that the input of a start must fit. */
   input_schema?: unknown | undefined;
   /** How groups of steps decide. A group that is not listed has the defaults. */
   consensus_groups?: ConsensusGroup[] | undefined;
-  /** Any JSON. */
+  /** Mapping of the execution’s output; texts `{% … %}` are JSONata. Default: the output of the only last step, else an object of the last steps by output key. */
   output?: unknown | undefined;
 }
 
@@ -2963,7 +2963,7 @@ export interface ProcessStep {
         backoff_coefficient?: number | undefined;
         /** The longest wait, in milliseconds; default one hour. */
         max_backoff_ms?: number | undefined;
-        /** `full`: each wait is drawn evenly from 0 to its length; `none`: it is not. */
+        /** `full`: each wait is random between 0 and its length; `none`: exactly its length. */
         jitter?: 'full' | 'none' | undefined;
         /** Codes of failures after which there is no further attempt. */
         non_retryable?: string[] | undefined;
@@ -3084,13 +3084,13 @@ export interface RedrivenDelivery {
 }
 
 export interface Repeat {
-  /** JSONata over `iteration`, `result`, `results` and what an input mapping sees; looked at after each iteration. */
+  /** JSONata over `iteration`, `result`, `results` and what an input mapping sees. It is evaluated after each iteration. */
   until: string;
-  /** Times that it runs at most. */
+  /** Times that it runs at most. Default: `100`. */
   max_iterations?: number | undefined;
-  /** Milliseconds between the end of an iteration and the next one. */
+  /** Milliseconds between the end of an iteration and the next one. Default: `0`. */
   delay_ms?: number | undefined;
-  /** When `until` is not true after `max_iterations`: `fail` (default), or `complete` with the last result. */
+  /** When `until` is not true after `max_iterations`: `fail`, or `complete` with the last result. Default: `fail`. */
   on_max?: 'fail' | 'complete' | undefined;
 }
 
@@ -3167,15 +3167,15 @@ export interface RetentionPolicyBody {
 }
 
 export interface Retry {
-  /** Attempts in all, the first one included. */
+  /** Attempts in all, the first one included. Default: `1`. */
   max_attempts?: number | undefined;
   /** Milliseconds before the second attempt. */
   backoff_ms?: number | undefined;
-  /** Each wait is this many times the one before; default 2. */
+  /** Each wait is this many times the one before. Default: `2`. */
   backoff_coefficient?: number | undefined;
   /** The longest wait, in milliseconds; default one hour. */
   max_backoff_ms?: number | undefined;
-  /** `full` (default): each wait is random between 0 and its length; `none`: exactly its length. */
+  /** `full`: each wait is random between 0 and its length; `none`: exactly its length. Default: `full`. */
   jitter?: 'full' | 'none' | undefined;
   /** Codes of failures after which there is no further attempt. */
   non_retryable?: string[] | undefined;
@@ -3198,7 +3198,7 @@ export interface ReusedApproval {
   by?: string | undefined;
   /** The comment of the user who decided. */
   comment?: string | undefined;
-  /** Any JSON. */
+  /** Any JSON that the approver sent. */
   data?: unknown | undefined;
   /** Whether time decided. */
   timed_out?: boolean | undefined;
@@ -3438,58 +3438,58 @@ export interface SecretPage {
 }
 
 export interface Settings {
-  /** How many steps run at once; 0: any number. */
+  /** How many steps run at once; 0: any number. Default: `0`. */
   parallel_limit?: number | undefined;
-  /** Share of members that must succeed in groups of mode `quorum`; default 0.8. */
+  /** Share of members that must succeed in groups of mode `quorum`. Default: `0.8`. */
   consensus_threshold?: number | undefined;
   /** Called when an execution has ended. */
   callback_url?: string | undefined;
   /** Milliseconds that an execution may take; default 30 days. */
   timeout_ms?: number | undefined;
-  /** Which of the queue's three lanes tasks take; default `normal`. */
+  /** Which of the queue’s three lanes tasks take. Default: `normal`. */
   priority?: 'high' | 'normal' | 'low' | undefined;
   /** What an execution may spend. */
   budget?: Budget | undefined;
-  /** The form of dependencies’ outputs in the input of a step without a mapping; default `keyed`. */
+  /** The form of dependencies’ outputs in the input of a step without a mapping. Default: `keyed`. */
   default_input?: 'keyed' | 'merged' | undefined;
-  /** False keeps executions of the config out of live feeds. */
+  /** False keeps executions of the config out of live feeds. Default: `true`. */
   enable_monitoring?: boolean | undefined;
-  /** What the failure of a step or consensus group does that does not say so itself: `abort` (default), `continue` or `fallback`. */
+  /** The effect of the failure of a step or consensus group that does not say so itself. Default: `abort`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
 }
 
 /** Any settings; null removes a setting. */
 export interface SettingsPatch {
-  /** How many steps run at once; 0: any number. */
+  /** How many steps run at once; 0: any number. Default: `0`. */
   parallel_limit?: number | null | undefined;
-  /** Share of members that must succeed in groups of mode `quorum`; default 0.8. */
+  /** Share of members that must succeed in groups of mode `quorum`. Default: `0.8`. */
   consensus_threshold?: number | null | undefined;
   /** Called when an execution has ended. */
   callback_url?: string | null | undefined;
   /** Milliseconds that an execution may take; default 30 days. */
   timeout_ms?: number | null | undefined;
-  /** Which of the queue's three lanes tasks take; default `normal`. */
+  /** Which of the queue’s three lanes tasks take. Default: `normal`. */
   priority?: 'high' | 'normal' | 'low' | null | undefined;
   /** What it may spend, and what counts against that. Absent when nothing limits it. */
   budget?: Budget | null | undefined;
-  /** The form of dependencies’ outputs in the input of a step without a mapping; default `keyed`. */
+  /** The form of dependencies’ outputs in the input of a step without a mapping. Default: `keyed`. */
   default_input?: 'keyed' | 'merged' | null | undefined;
-  /** False keeps executions of the config out of live feeds. */
+  /** False keeps executions of the config out of live feeds. Default: `true`. */
   enable_monitoring?: boolean | null | undefined;
-  /** What the failure of a step or consensus group does that does not say so itself: `abort` (default), `continue` or `fallback`. */
+  /** The effect of the failure of a step or consensus group that does not say so itself. Default: `abort`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | null | undefined;
 }
 
 export interface Signal {
-  /** The name that senders use. */
+  /** The name that senders use. Several steps may wait for the same name: each takes one signal. */
   name: string;
-  /** Any JSON. */
+  /** JSON Schema (draft 2020-12) that the payload must fit. */
   schema?: unknown | undefined;
   /** Milliseconds to wait; default as long as the execution lives. */
   timeout_ms?: number | undefined;
-  /** `fail` (default): the step fails with `signal_timeout`; `continue`: its output is `default`. */
+  /** `fail`: the step fails with `signal_timeout`; `continue`: its output is `default`. */
   on_timeout?: 'fail' | 'continue' | undefined;
-  /** Any JSON. */
+  /** The output of the step when no signal came in time, with `on_timeout: continue`. */
   default?: unknown | undefined;
 }
 
@@ -3527,7 +3527,7 @@ export interface SignalBody {
 export interface SignalReceived {
   /** The name of the signal. */
   name: string;
-  /** Any JSON. */
+  /** The payload of the signal. */
   payload?: unknown | undefined;
   /** The user who did it. */
   by?: string | undefined;
@@ -3592,9 +3592,9 @@ export interface Step {
   id: string;
   /** 1 to 255 characters, for people. */
   name: string;
-  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, an `llm` or an `orchestration`. */
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, an `orchestration` or an `llm`. */
   agent?: string | undefined;
-  /** Milliseconds that one attempt may take; default 60,000. */
+  /** Milliseconds that one attempt may take, from the agent’s start. Default: `60000`. */
   timeout_ms?: number | undefined;
   /** Whether and when another attempt follows a failed one. */
   retry?: Retry | undefined;
@@ -3602,7 +3602,7 @@ export interface Step {
   dependencies?: string[] | undefined;
   /** Name of its output for the steps that depend on it; default its id. */
   output_key?: string | undefined;
-  /** The effect of its failure: `abort` (default), `continue` or `fallback`. */
+  /** The effect of its failure. Default: `abort`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
   /** Whether it only runs in place of another step. */
   is_fallback?: boolean | undefined;
@@ -3612,11 +3612,11 @@ export interface Step {
   fallback_when?: ('error' | 'timeout' | 'no_consensus')[] | undefined;
   /** The group with whose other members it runs and votes. */
   consensus_group?: string | undefined;
-  /** Any JSON. */
+  /** Mapping of the agent’s input; texts `{% … %}` are JSONata. */
   input?: unknown | undefined;
   /** JSONata: the step is skipped unless it is true. */
   when?: string | undefined;
-  /** `any` (default): the step also runs after a skipped dependency; `all`: it does not. */
+  /** `any`: the step also runs after a skipped dependency; `all`: it does not. Default: `any`. */
   require?: 'any' | 'all' | undefined;
   /** How it is undone. */
   compensate?: Compensation | undefined;
@@ -3626,7 +3626,7 @@ export interface Step {
   schedule_to_close_ms?: number | undefined;
   /** Milliseconds between two signs of life of the agent. */
   heartbeat_ms?: number | undefined;
-  /** Whatever the user keeps with it. The platform does not read it. */
+  /** Whatever the user keeps with it. The platform does not read it. Its keys are names. */
   metadata?: Record<string, unknown> | undefined;
   /** In place of an agent: a human decides. */
   approval?: Approval | undefined;
@@ -4372,16 +4372,16 @@ export interface Timetable {
 }
 
 export interface ToolApproval {
-  /** JSONata. */
+  /** JSONata, which also sees `call` with `tool` and `input`. Only calls for which it is true are asked about. */
   when?: string | undefined;
-  /** What happened, in one sentence. */
+  /** The question to the approver. The tool and its input are shown beside it. */
   message?: string | undefined;
   /** The users who may decide; absent when every operator may. */
   approvers?: string[] | undefined;
-  /** Milliseconds that one attempt may take; default 60,000. */
+  /** Milliseconds to decide in. */
   timeout_ms?: number | undefined;
-  /** What the passing of `timeout_ms` decides. */
-  on_timeout?: string | undefined;
+  /** The decision when that time has passed. Default: `reject`. */
+  on_timeout?: 'reject' | 'approve' | undefined;
 }
 
 export interface ToolCallView {
@@ -4627,7 +4627,7 @@ export interface WorkflowTask {
         backoff_coefficient?: number | undefined;
         /** The longest wait, in milliseconds; default one hour. */
         max_backoff_ms?: number | undefined;
-        /** `full`: each wait is drawn evenly from 0 to its length; `none`: it is not. */
+        /** `full`: each wait is random between 0 and its length; `none`: exactly its length. */
         jitter?: 'full' | 'none' | undefined;
         /** Codes of failures after which there is no further attempt. */
         non_retryable?: string[] | undefined;

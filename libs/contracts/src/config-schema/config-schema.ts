@@ -49,32 +49,36 @@ const settings = objectOf<Required<OrchestrationSettings>>('Settings of the whol
   timeout_ms: lifetime('Milliseconds that an execution may take; default 30 days.', DEFAULT_EXECUTION_TIMEOUT_MS),
   priority: word('Which of the queue’s three lanes tasks take.', PRIORITIES, 'normal'),
   budget: use('Budget', 'What an execution may spend.'),
-  default_input: word('What a step without a mapping gets of its dependencies.', DEFAULT_INPUTS, 'keyed'),
+  default_input: word(
+    'The form of dependencies’ outputs in the input of a step without a mapping.',
+    DEFAULT_INPUTS,
+    'keyed',
+  ),
   on_failure: word(
-    'What the failure of a step or group does that does not say so itself.',
+    'The effect of the failure of a step or consensus group that does not say so itself.',
     ['abort', 'continue', 'fallback'],
     'abort',
   ),
-  enable_monitoring: flag('`false` keeps executions out of live feeds.', true),
+  enable_monitoring: flag('False keeps executions of the config out of live feeds.', true),
 });
 
 const consensusGroup = objectOf<Required<ConsensusGroup>>(
   'How a group of steps decides.',
   {
-    id: use('Token', 'Like the id of a step, and none of a step.'),
+    id: use('Token', 'Has the form of a step’s id, and differs from all of them.'),
     mode: word('How the group decides.', ['quorum', 'majority', 'weighted', 'unanimous', 'best', 'judge'], 'quorum'),
     threshold: share('The share that is needed, above 0 and up to 1.'),
     vote_key: use('Expression', 'JSONata over a member’s output; default the whole output.'),
     score: use('Expression', 'For mode `best`: JSONata over a member’s output; the highest wins.'),
     weights: {
-      description: 'For mode `weighted`: what the vote of each member counts; 1 for those without.',
+      description: 'For mode `weighted`: the weight of each member’s vote; default 1.',
       type: 'object',
       maxProperties: LIMITS.steps,
       additionalProperties: { type: 'number', minimum: 0, maximum: 1_000_000 },
     },
     judge: use('Token', 'The agent that decides, for mode `judge` and `on_tie: judge`.'),
-    on_tie: word('What a tie does.', ['fail', 'first', 'judge'], 'fail'),
-    on_failure: word('What its failure does.', ['abort', 'continue', 'fallback'], 'abort'),
+    on_tie: word('What happens at a tie.', ['fail', 'first', 'judge'], 'fail'),
+    on_failure: word('The effect of its failure.', ['abort', 'continue', 'fallback'], 'abort'),
     early_stop: flag('Whether members that cannot change the outcome are stopped.', false),
     output_key: use('OutputKey', 'Name of its output for the steps that depend on it; default its id.'),
   },
@@ -102,15 +106,15 @@ const definitions = {
 
 const fields: Readonly<Record<keyof OrchestrationDefinition, DocumentSchema>> = {
   name: use('ConfigName', '1 to 255 characters, unique among the configs of the tenant.'),
-  description: text('What it is for.', 0, 10_000),
-  strategy: word('How steps are ordered.', STRATEGIES),
+  description: text('Its purpose, for people.', 0, 10_000),
+  strategy: word('How the steps are ordered.', STRATEGIES),
   steps: use('Steps', '1 to 10,000 steps.'),
   settings: use('Settings', 'Settings of the whole execution.'),
-  metadata: use('Metadata', 'Anything of your own. Its keys are names.'),
-  is_global: flag('Whether every tenant sees and runs it.', false),
+  metadata: use('Metadata', 'Whatever the user keeps with it. The platform does not read it. Its keys are names.'),
+  is_global: flag('Whether it is a global config.', false),
   input_schema: anyJson('JSON Schema (draft 2020-12) that the input of a start must fit.'),
   consensus_groups: list(
-    'How groups of steps decide. A group that is not listed takes the defaults.',
+    'How groups of steps decide. A group that is not listed has the defaults.',
     use('ConsensusGroup', 'How one group decides.'),
     { max: LIMITS.steps },
   ),
@@ -120,7 +124,7 @@ const fields: Readonly<Record<keyof OrchestrationDefinition, DocumentSchema>> = 
 };
 
 const schemaField: DocumentSchema = {
-  description: 'Where this schema is, for editors. It is not stored.',
+  description: 'Where the JSON Schema of configs is, for editors. It is not stored.',
   type: 'string',
   maxLength: 2048,
 };

@@ -6,7 +6,7 @@ import { milliseconds, pause } from './limits.js';
 import { anyJson, flag, list, objectOf, RULE, text, use, whole, word } from './schema.js';
 import type { DocumentSchema } from './schema.js';
 
-export const retry = objectOf<Required<Retry>>('Whether and when a failed attempt is tried again.', {
+export const retry = objectOf<Required<Retry>>('Whether and when another attempt follows a failed one.', {
   max_attempts: whole('Attempts in all, the first one included.', 1, 1000, 1),
   backoff_ms: pause('Milliseconds before the second attempt.'),
   backoff_coefficient: {
@@ -17,7 +17,11 @@ export const retry = objectOf<Required<Retry>>('Whether and when a failed attemp
     default: 2,
   },
   max_backoff_ms: pause('The longest wait, in milliseconds; default one hour.'),
-  jitter: word('`full`: each wait is drawn evenly from 0 to its length; `none`: it is not.', ['full', 'none'], 'full'),
+  jitter: word(
+    '`full`: each wait is random between 0 and its length; `none`: exactly its length.',
+    ['full', 'none'],
+    'full',
+  ),
   non_retryable: list(
     'Codes of failures after which there is no further attempt.',
     text('The code of a failure.', 1, 128),
@@ -31,7 +35,7 @@ export const compensation = objectOf<Required<Compensation>>(
   {
     agent: use('Token', 'The agent that undoes it.'),
     input: anyJson('Mapping of the agent’s input; texts `{% … %}` are JSONata.'),
-    retry: use('Retry', 'Whether and when a failed attempt is tried again.'),
+    retry: use('Retry', 'Whether and when another attempt follows a failed one.'),
     timeout_ms: milliseconds('Milliseconds that one attempt may take.', DEFAULT_STEP_TIMEOUT_MS),
   },
   ['agent'],
@@ -45,31 +49,31 @@ const commonFields: Readonly<Record<Exclude<keyof StepDefinition, KindName>, Doc
   id: use('Token', '1 to 64 letters, digits, `_` or `-`; unique among steps and consensus groups.'),
   name: use('Name', '1 to 255 characters, for people.'),
   timeout_ms: milliseconds('Milliseconds that one attempt may take, from the agent’s start.', DEFAULT_STEP_TIMEOUT_MS),
-  retry: use('Retry', 'Whether and when a failed attempt is tried again.'),
+  retry: use('Retry', 'Whether and when another attempt follows a failed one.'),
   dependencies: list(
     'Steps or consensus groups that must be done first.',
     use('Token', 'The id of a step or consensus group.'),
     { max: LIMITS.steps },
   ),
   output_key: use('OutputKey', 'Name of its output for the steps that depend on it; default its id.'),
-  on_failure: word('What its failure does.', ['abort', 'continue', 'fallback'], 'abort'),
+  on_failure: word('The effect of its failure.', ['abort', 'continue', 'fallback'], 'abort'),
   is_fallback: flag('Whether it only runs in place of another step.', false),
-  fallback_for: use('Token', 'The step or group that it stands in for.'),
+  fallback_for: use('Token', 'The step or group that it is a fallback for.'),
   fallback_when: list(
-    'Kinds of failure that fallbacks are for; all when left out.',
+    'Kinds of failure that fallbacks are used for; default: all.',
     word('A kind of failure.', ['error', 'timeout', 'no_consensus']),
     { max: 3 },
   ),
-  consensus_group: use('Token', 'The group that it votes in.'),
+  consensus_group: use('Token', 'The group with whose other members it runs and votes.'),
   input: anyJson('Mapping of the agent’s input; texts `{% … %}` are JSONata.'),
   when: use('Expression', 'JSONata: the step is skipped unless it is true.'),
-  require: word('`any`: a skipped dependency will do; `all`: it will not.', ['any', 'all'], 'any'),
+  require: word('`any`: the step also runs after a skipped dependency; `all`: it does not.', ['any', 'all'], 'any'),
   compensate: use('Compensation', 'How it is undone.'),
   schedule_to_start_ms: milliseconds('Milliseconds that an attempt may wait for a worker.'),
   schedule_to_close_ms: milliseconds('Milliseconds for all attempts of the step with their waits.'),
   heartbeat_ms: milliseconds('Milliseconds between two signs of life of the agent.'),
   repeat: use('Repeat', 'Beside an agent or an orchestration: it runs again until an expression is true.'),
-  metadata: use('Metadata', 'Anything of your own. Its keys are names.'),
+  metadata: use('Metadata', 'Whatever the user keeps with it. The platform does not read it. Its keys are names.'),
 };
 
 const fields = objectOf<Required<StepDefinition>>(

@@ -45,7 +45,7 @@ export const nameSchema = (max: number): DocumentSchema => ({
 
 /** An object of the user's own fields, whose keys are names. */
 export const METADATA_SCHEMA: DocumentSchema = {
-  description: 'Anything of your own. Its keys are names.',
+  description: 'Whatever the user keeps with it. The platform does not read it. Its keys are names.',
   type: 'object',
   propertyNames: { pattern: NAME },
   [RULE]: (value) =>

@@ -52,7 +52,8 @@ function describe(name: string, schema: OpenApiSchema): OpenApiSchema {
 
 function describedField(name: string, field: string, schema: OpenApiSchema): OpenApiSchema {
   const inner = describe(name, schema);
-  const description = schema['description'] ?? FIELD_DESCRIPTIONS[`${name}.${field}`] ?? FIELD_DESCRIPTIONS[field];
+  const said = schema['description'] ?? FIELD_DESCRIPTIONS[`${name}.${field}`] ?? FIELD_DESCRIPTIONS[field];
+  const description = said ?? (Object.keys(schema).length === 0 ? 'Any JSON.' : undefined);
   const rule = FIELD_RULES[`${name}.${field}`] ?? {};
   return { ...inner, ...ruled(inner, rule), ...(description === undefined ? {} : { description }) };
 }

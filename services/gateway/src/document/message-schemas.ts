@@ -4,6 +4,8 @@ import { nullable, ref } from '../openapi/openapi-schema.js';
 import type { OpenApiSchema } from '../openapi/openapi-schema.js';
 import { NULLABLE, WORDS } from './parts.js';
 
+const isAnyJson = ({ typeName }: DescMessage): boolean =>
+  typeName.startsWith('google.protobuf.') && typeName !== 'google.protobuf.Struct';
 const isTime = (field: DescField): boolean => field.name.endsWith('_at') || field.name === 'at';
 
 function scalarSchema(scalar: ScalarType): OpenApiSchema {
@@ -27,7 +29,7 @@ export class SchemasOfMessages {
 
   refTo(message: DescMessage): OpenApiSchema {
     if (message.typeName === 'google.protobuf.Struct') return { type: 'object', additionalProperties: true };
-    if (message.typeName.startsWith('google.protobuf.')) return { description: 'Any JSON.' };
+    if (isAnyJson(message)) return { description: 'Any JSON.' };
     const name = message.name;
     if (!Object.hasOwn(this.all, name)) {
       this.all[name] = {};
@@ -46,7 +48,7 @@ export class SchemasOfMessages {
   #field(message: DescMessage, field: DescField): OpenApiSchema {
     switch (field.fieldKind) {
       case 'message':
-        return this.refTo(field.message);
+        return isAnyJson(field.message) ? {} : this.refTo(field.message);
       case 'list':
         return {
           type: 'array',

@@ -8,14 +8,14 @@ import type { KindField } from './kind.js';
 const MAX_MESSAGE = 4_096;
 
 const approval = objectOf<Required<Approval>>('A human decides.', {
-  message: text('What the approver is asked: a text, or one expression `{% … %}`.', 1, MAX_MESSAGE),
+  message: text('The question to the approver: a text, or one expression `{% … %}`.', 1, MAX_MESSAGE),
   approvers: list('The users who may decide; absent when every operator may.', use('Name', 'The id of a user.'), {
     min: 1,
     max: 1_000,
   }),
   timeout_ms: lifetime('Milliseconds to decide in.'),
-  on_timeout: word('What the passing of that time decides.', ['reject', 'approve'], 'reject'),
-  schema: anyJson('JSON Schema (draft 2020-12) that the data of whoever approves must fit.'),
+  on_timeout: word('The decision when that time has passed.', ['reject', 'approve'], 'reject'),
+  schema: anyJson('JSON Schema (draft 2020-12) for the data of an approval.'),
 });
 
 export const approvalDefinitions = { Approval: approval } as const;

@@ -19,7 +19,7 @@ const choice = objectOf<Required<Choice>>(
   'Chooses which of the steps that depend on it run.',
   {
     mode: word('`first`: the first branch whose condition is true; `all`: every one.', ['first', 'all'], 'first'),
-    branches: list('What it chooses among, in order.', use('ChoiceBranch', 'One way that it may go.'), {
+    branches: list('The possible branches, in order.', use('ChoiceBranch', 'One way that it may go.'), {
       min: 1,
       max: 100,
     }),

@@ -9,10 +9,10 @@ const llmTool = objectOf<Required<LlmTool>>(
   'What the model may call.',
   {
     name: use('Token', 'The tool, as the model knows it.'),
-    agent: use('Token', 'Who does it; one of `agent`, `config` and `finish` is required.'),
+    agent: use('Token', 'The agent that runs it; one of `agent`, `config` and `finish` is required.'),
     config: use('Name', 'In place of an agent: name or id of a config, of which each call is an execution.'),
-    config_version: whole('Its version; default the newest when it is called.', 1, 2_147_483_647),
-    description: text('What the model is told of it; default: what the agent or config says of itself.', 1, 10_000),
+    config_version: whole('Its version; default: the newest when it is called.', 1, 2_147_483_647),
+    description: text('Its description for the model; default: the description of the agent or config.', 1, 10_000),
     input_schema: anyObject('JSON Schema of its input; default: that of the agent or config.'),
     finish: flag('Calling it ends the step, and its input is the output.', false),
     timeout_ms: milliseconds('Milliseconds for one attempt of a call; default: the step’s.'),
@@ -29,24 +29,27 @@ const llmTool = objectOf<Required<LlmTool>>(
 );
 
 const toolApproval = objectOf<Required<ToolApproval>>('A human decides about calls of a tool.', {
-  when: use('Expression', 'JSONata, which also sees `call`, with `tool` and `input`: only such calls are asked about.'),
-  message: text('What the approver is asked; tool and input are shown beside it.', 1, 4_096),
+  when: use(
+    'Expression',
+    'JSONata, which also sees `call` with `tool` and `input`. Only calls for which it is true are asked about.',
+  ),
+  message: text('The question to the approver. The tool and its input are shown beside it.', 1, 4_096),
   approvers: list('The users who may decide; absent when every operator may.', use('Name', 'The id of a user.'), {
     min: 1,
     max: 1_000,
   }),
   timeout_ms: lifetime('Milliseconds to decide in.'),
-  on_timeout: word('What the passing of that time decides.', ['reject', 'approve'], 'reject'),
+  on_timeout: word('The decision when that time has passed.', ['reject', 'approve'], 'reject'),
 });
 
 const llm = objectOf<Required<Llm>>(
   'A model is asked, and what it wants called is called.',
   {
     model: use('Token', 'Name of one of the tenant’s models.'),
-    system: text('What the model is told before all else; a text, or one expression `{% … %}`.', 1, 1_000_000),
-    prompt: anyJson('What it is asked: a text or a mapping.'),
-    messages: anyJson('In place of `prompt`: a conversation so far.'),
-    tools: list('What it may call.', use('LlmTool', 'One tool.'), { max: 32 }),
+    system: text('The system prompt: a text, or one expression `{% … %}`.', 1, 1_000_000),
+    prompt: anyJson('The prompt: a text or a mapping.'),
+    messages: anyJson('In place of `prompt`: an earlier conversation.'),
+    tools: list('The tools that it may call.', use('LlmTool', 'One tool.'), { max: 32 }),
     output_schema: anyObject('JSON Schema of the answer, which then is the output.'),
     max_turns: whole('Answers of the model.', 1, 200, 10),
     on_max_turns: word(
@@ -56,7 +59,7 @@ const llm = objectOf<Required<Llm>>(
     ),
     max_repairs: whole('Answers in a row that do not fit `output_schema` and go back to the model.', 0, 10, 2),
     max_output_tokens: whole('Most tokens of one answer.', 1, 100_000_000),
-    temperature: { description: 'How much chance an answer has.', type: 'number', minimum: 0, maximum: 2 },
+    temperature: { description: 'The sampling temperature.', type: 'number', minimum: 0, maximum: 2 },
     tool_choice: use('Token', '`auto`, `none`, `required`, or the name of a tool.'),
   },
   ['model'],
@@ -65,7 +68,7 @@ const llm = objectOf<Required<Llm>>(
 export const llmDefinitions = { Llm: llm, LlmTool: llmTool, ToolApproval: toolApproval } as const;
 
 export const llmField: KindField = {
-  description: 'In place of an agent: a model is asked, and what it wants called is called.',
+  description: 'In place of an agent: a model is asked, and the tools that it requests are called.',
   called: 'an llm',
   without: {
     input: 'the model is given llm.prompt or llm.messages',

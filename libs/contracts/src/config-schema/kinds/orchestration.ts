@@ -7,12 +7,8 @@ const orchestration = objectOf<Required<Orchestration>>(
   'An execution of another config.',
   {
     config: use('Name', 'Name or id of the config; a tenant’s own comes before a global one of the same name.'),
-    config_version: whole('Its version; default the newest when the step has its turn.', 1, 2_147_483_647),
-    on_parent_close: word(
-      'What becomes of the child when its step ends before it.',
-      ON_PARENT_CLOSE,
-      ON_PARENT_CLOSE[0],
-    ),
+    config_version: whole('Its version; default: the newest when the step starts.', 1, 2_147_483_647),
+    on_parent_close: word('What happens to the child when its step ends first.', ON_PARENT_CLOSE, ON_PARENT_CLOSE[0]),
   },
   ['config'],
 );

@@ -6,7 +6,10 @@ import { objectOf, use, whole, word } from '../schema.js';
 const repeat = objectOf<Required<Repeat>>(
   'The step runs again until an expression is true.',
   {
-    until: use('Expression', 'JSONata over `iteration`, `result`, `results` and what an input mapping sees.'),
+    until: use(
+      'Expression',
+      'JSONata over `iteration`, `result`, `results` and what an input mapping sees. It is evaluated after each iteration.',
+    ),
     max_iterations: whole('Times that it runs at most.', 1, LIMITS.iterations, 100),
     delay_ms: pause('Milliseconds between the end of an iteration and the next one.', 0),
     on_max: word(

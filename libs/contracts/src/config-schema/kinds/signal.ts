@@ -7,7 +7,7 @@ import type { KindField } from './kind.js';
 const signal = objectOf<Required<Signal>>(
   'The step waits for a signal.',
   {
-    name: use('Token', 'Its name, as senders say it. Several steps may wait for the same: each takes one.'),
+    name: use('Token', 'The name that senders use. Several steps may wait for the same name: each takes one signal.'),
     schema: anyJson('JSON Schema (draft 2020-12) that the payload must fit.'),
     timeout_ms: lifetime('Milliseconds to wait; default as long as the execution lives.'),
     on_timeout: word(
@@ -15,7 +15,7 @@ const signal = objectOf<Required<Signal>>(
       ['fail', 'continue'],
       'fail',
     ),
-    default: anyJson('The output of the step when nothing came in time, with `on_timeout: continue`.'),
+    default: anyJson('The output of the step when no signal came in time, with `on_timeout: continue`.'),
   },
   ['name'],
 );
@@ -23,7 +23,7 @@ const signal = objectOf<Required<Signal>>(
 export const signalDefinitions = { Signal: signal } as const;
 
 export const signalField: KindField = {
-  description: 'In place of an agent: the step is done when a signal of that name has come.',
+  description: 'In place of an agent: the step completes when a signal of that name has come.',
   called: 'a signal',
   without: {
     ...withoutAttempts('the time to wait is signal.timeout_ms', 'nothing is attempted', 'a signal is not undone'),

@@ -24,7 +24,7 @@ const wait: DocumentSchema = {
 export const waitDefinitions = { Wait: wait } as const;
 
 export const waitField: KindField = {
-  description: 'In place of an agent: the step is done when a time has come.',
+  description: 'In place of an agent: the step completes at a given time.',
   called: 'a wait',
   without: {
     ...withoutAttempts('the time is wait.duration_ms or wait.until', 'nothing is attempted', 'time is not undone'),
