@@ -3,85 +3,32 @@ import type { CommandReply, CommandRequest } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import type { ScheduleState } from '../domain/index.js';
 import { ofExecution } from './lane/batch.js';
-import type { Commit, ExecutionChanges, StreamChanges } from './lane/batch.js';
-import type { BusyPoll } from './lane/busy-poll.js';
-import { ChildEffects } from './effects/child-effects.js';
+import type { StreamChanges } from './lane/batch.js';
+import { ExecutionCache } from './lane/execution-cache.js';
 import { ConfigRegistry } from './ports/config-registry.js';
 import { newCounters } from './ports/counters.js';
 import type { EngineCounters } from './ports/counters.js';
-import { EffectPerformer } from './effects/effects.js';
+import type { EffectPerformer } from './effects/effects.js';
+import { openEffects } from './effects/open-effects.js';
+import type { EngineOptions } from './engine-options.js';
 import { EngineRequests } from './engine-requests.js';
 import { StreamLoader } from './lane/execution-loader.js';
 import type { LoadedExecution } from './lane/execution-loader.js';
 import type { Input } from './lane/inputs.js';
 import { HistoryRemover } from './effects/history-remover.js';
 import { Lane } from './lane/lane.js';
-import type { LaneLimits } from './lane/lane-parts.js';
 import { OutputCheck } from './dispatch/output-check.js';
 import { Ownership } from './ownership/ownership.js';
-import type { OwnershipSettings } from './ownership/ownership.js';
 import { OwnedPartitions } from './ownership/owned-partitions.js';
 import { timeOfId } from './lane/partition.js';
-import type { EffectTicket, HotExecution, HotStream, Partition } from './lane/partition.js';
-import type { EnginePorts } from './ports/ports.js';
+import type { EffectTicket, HotExecution, Partition } from './lane/partition.js';
 import { PublishedPositions } from './effects/published-positions.js';
 import { redoEffects } from './effects/redo-effects.js';
-import { ScheduleEffects } from './effects/schedule-effects.js';
-import { StartableConfigs } from './effects/startable-configs.js';
-import { StreamSender } from './effects/stream-sender.js';
-import { kindOf } from './lane/streams.js';
+import type { ScheduleEffects } from './effects/schedule-effects.js';
 import { isExecution } from './lane/stream-state.js';
 import { UnreadableExecutions } from './lane/unreadable-executions.js';
 import { QueueWatch } from './effects/queue-watch.js';
-import type { QueueWatchSettings } from './effects/queue-watch.js';
 import { Waker } from './timers/waker.js';
-import type { WakerSettings } from './timers/waker.js';
-
-export interface EngineSettings {
-  readonly ownership: OwnershipSettings;
-  readonly lanes: number;
-  /** Number of partitions, used only by the very first start. */
-  readonly partitions: number;
-  readonly limits: LaneLimits;
-  readonly waker: WakerSettings;
-  readonly queue: QueueWatchSettings;
-  /** After a takeover or a stall, attempt deadlines wait this long. */
-  readonly graceMs: number;
-  /** Memory limit for executions. */
-  readonly cacheBytes: number;
-  /** How many effects may wait for another try. With more, no start is accepted. */
-  readonly pendingEffects: number;
-  /** How long a release waits for acknowledgements of effects. */
-  readonly drainMs: number;
-}
-
-export interface EngineOptions {
-  readonly ports: EnginePorts;
-  readonly settings: EngineSettings;
-  readonly incarnation: string;
-  /** Counters to use, if others count in them too. */
-  readonly counters?: EngineCounters;
-  /** Called for small commits. Default: the process sleeps while they are in flight. */
-  readonly busyPoll?: BusyPoll | undefined;
-  /** Called when another process has started under this name. */
-  readonly onSuperseded: () => void;
-  /** Called for each successful commit, for metrics and traces, before `onCommitted`. */
-  readonly onCommit?: (commit: Commit) => void;
-  /**
-   * Whether spans of a trace are recorded, for services that continue it. Default: as the caller of the start decides.
-   */
-  readonly sampled?: (traceId: string) => boolean;
-  /** Called with each commit's changes, for read models. */
-  readonly onCommitted?: (changes: ExecutionChanges) => void;
-  /** The same for streams of every kind. */
-  readonly onStreamCommitted?: (changes: StreamChanges) => void;
-  /** Called when a partition is taken, or not owned any more. */
-  readonly onOwned?: (partition: Partition) => void;
-  /** The position up to which projections have written a partition. Default: everything. */
-  readonly projected?: (partition: Partition) => number;
-  /** Called at each lease with the store's time (epoch ms) and its age. Without it, the time is not requested. */
-  readonly onStoreTime?: (time: number, agoMs: number) => void;
-}
 
 /** How many executions one statement reads from the log, and how many such statements run at once. */
 const READ_TOGETHER = 50;
@@ -102,11 +49,11 @@ export class Engine {
   readonly #requests: EngineRequests;
   readonly #published: PublishedPositions;
   readonly #waker: Waker;
+  readonly #cache: ExecutionCache;
   readonly #queue: QueueWatch;
   readonly #remover: HistoryRemover;
   #partitionCount = 0;
   #own: { readonly subject: string; readonly stop: () => void } | undefined;
-  #changes = 0;
   #stopped = false;
 
   constructor(options: EngineOptions) {
@@ -114,10 +61,66 @@ export class Engine {
     const { ports, settings } = options;
     const { clock, store, bus, log } = ports;
     const submit = (partition: Partition, input: Input): void => this.submit(partition, input);
+    const partitions = (): readonly Partition[] => this.#partitions.all;
+    const partitionCount = (): number => this.#partitionCount;
     this.counters = options.counters ?? newCounters();
     this.configs = new ConfigRegistry(store, ports.configs);
     this.unreadable = new UnreadableExecutions({ clock, log });
-    this.#partitions = new OwnedPartitions({
+    this.#partitions = this.#openPartitions();
+    this.#loader = new StreamLoader(
+      { reader: store, configs: this.configs, snapshots: ports.snapshots },
+      (callback) => clock.soon(callback),
+      READ_TOGETHER,
+      READS_AT_ONCE,
+      true,
+      this.unreadable,
+    );
+    const { effects, schedules } = openEffects({
+      ports,
+      registry: this.configs,
+      counters: this.counters,
+      partitionCount,
+      own: (partition, request) => {
+        if (this.#partitions.get(partition) === undefined) return false;
+        this.#requests.request(partition, request);
+        return true;
+      },
+      submit,
+      sampled: options.sampled,
+    });
+    this.effects = effects;
+    this.#schedules = schedules;
+    this.#requests = this.#openRequests(submit);
+    this.#published = new PublishedPositions({ ports, partitions });
+    this.#cache = new ExecutionCache({
+      counters: this.counters,
+      partitions,
+      limitBytes: settings.cacheBytes,
+      kept: (execution) => this.#waker.note(execution),
+    });
+    this.#lanes = Array.from({ length: settings.lanes }, () => this.#openLane());
+    this.#ownership = this.#openOwnership();
+    const partition = (id: number): Partition | undefined => this.#partitions.get(id);
+    this.#waker = new Waker({ clock, reader: store, log, settings: settings.waker, partitions, partition, submit });
+    const projected = options.projected ?? ((): number => Infinity);
+    this.#remover = new HistoryRemover({ clock, log, store, counters: this.counters, partitions, projected });
+    this.#queue = new QueueWatch({
+      clock,
+      bus,
+      reader: store,
+      log,
+      effects,
+      settings: settings.queue,
+      partitions,
+      partitionOf: (executionId) => this.#partitions.get(partitionOf(executionId, this.#partitionCount)),
+      submit,
+    });
+  }
+
+  /** The partitions that this process owns, connected with what uses them. */
+  #openPartitions(): OwnedPartitions {
+    const { ports, settings } = this.#options;
+    return new OwnedPartitions({
       ports,
       counters: this.counters,
       graceMs: settings.graceMs,
@@ -131,24 +134,17 @@ export class Engine {
       settled: (partitions) =>
         Promise.all([...new Set(partitions.map(({ id }) => this.#laneOf(id)))].map((lane) => lane.settled())),
     });
-    this.#loader = new StreamLoader(
-      { reader: store, configs: this.configs, snapshots: ports.snapshots },
-      (callback) => clock.soon(callback),
-      READ_TOGETHER,
-      READS_AT_ONCE,
-      true,
-      this.unreadable,
-    );
-    const { effects, schedules } = this.#openEffects(submit);
-    this.effects = effects;
-    this.#schedules = schedules;
-    this.#requests = new EngineRequests({
+  }
+
+  #openRequests(submit: (partition: Partition, input: Input) => void): EngineRequests {
+    const { ports, settings } = this.#options;
+    return new EngineRequests({
       ports,
       counters: this.counters,
       outputs: new OutputCheck({
         agents: this.effects.agents,
         evaluator: ports.evaluator,
-        log,
+        log: ports.log,
         counters: this.counters,
         limit: settings.limits.waitingInputs,
         submit,
@@ -161,108 +157,26 @@ export class Engine {
       hold: (executionId) => this.#remover.hold(executionId),
       submit,
     });
-    this.#published = new PublishedPositions({ ports, partitions: () => this.#partitions.all });
-    this.#lanes = Array.from({ length: settings.lanes }, () => this.#openLane());
-    this.#ownership = new Ownership({
+  }
+
+  #openOwnership(): Ownership {
+    const { ports, settings, incarnation, onSuperseded, onStoreTime } = this.#options;
+    const { clock, store, bus, log } = ports;
+    return new Ownership({
       clock,
       store,
       bus,
       log,
       settings: settings.ownership,
-      incarnation: options.incarnation,
+      incarnation,
       owned: () => this.#partitions.all,
       opened: (record) => this.#partitions.opened(record),
       lost: (partition, reason) => this.#partitions.lost(partition, reason),
       drain: (partitions) => this.#partitions.drain(partitions),
       stalled: (ms) => this.#partitions.stalled(ms),
-      superseded: options.onSuperseded,
-      onStoreTime: options.onStoreTime,
+      superseded: onSuperseded,
+      onStoreTime,
     });
-    this.#waker = new Waker({
-      clock,
-      reader: store,
-      log,
-      settings: settings.waker,
-      partitions: () => this.#partitions.all,
-      partition: (id) => this.#partitions.get(id),
-      submit,
-    });
-    this.#remover = new HistoryRemover({
-      clock,
-      log,
-      store,
-      counters: this.counters,
-      partitions: () => this.#partitions.all,
-      projected: options.projected ?? (() => Infinity),
-    });
-    this.#queue = new QueueWatch({
-      clock,
-      bus,
-      reader: store,
-      log,
-      effects: this.effects,
-      settings: settings.queue,
-      partitions: () => this.#partitions.all,
-      partitionOf: (executionId) => this.#partitions.get(partitionOf(executionId, this.#partitionCount)),
-      submit,
-    });
-  }
-
-  /** What performs the effects of executions, and of schedules. */
-  #openEffects(submit: (partition: Partition, input: Input) => void): {
-    effects: EffectPerformer;
-    schedules: ScheduleEffects;
-  } {
-    const { ports, sampled } = this.#options;
-    const { clock, bus, log } = ports;
-    const sender = new StreamSender({
-      clock,
-      bus,
-      partitionCount: () => this.#partitionCount,
-      own: (partition, request) => {
-        if (this.#partitions.get(partition) === undefined) return false;
-        this.#requests.request(partition, request);
-        return true;
-      },
-    });
-    const startable = new StartableConfigs({
-      clock,
-      configs: ports.configs,
-      registry: this.configs,
-      evaluator: ports.evaluator,
-    });
-    const schedules = new ScheduleEffects({
-      clock,
-      startable,
-      evaluator: ports.evaluator,
-      starts: ports.starts,
-      sender,
-      log,
-      submit,
-    });
-    const effects = new EffectPerformer({
-      clock,
-      bus,
-      tokens: ports.tokens,
-      configs: ports.configs,
-      registry: this.configs,
-      evaluator: ports.evaluator,
-      sender,
-      children: new ChildEffects({
-        clock,
-        startable,
-        starts: ports.starts,
-        sender,
-        log,
-        submit,
-        sampled,
-      }),
-      log,
-      counters: this.counters,
-      submit,
-      ...(sampled === undefined ? {} : { sampled }),
-    });
-    return { effects, schedules };
   }
 
   #openLane(): Lane {
@@ -283,7 +197,7 @@ export class Engine {
         reclaim: (partitions) => this.#partitions.reclaim(partitions),
         stored: (commit) => onCommit?.(commit),
         committed: (changes, ticket) => this.#committed(changes, ticket),
-        changed: (execution) => this.#changed(execution),
+        changed: (execution) => this.#cache.changed(execution),
       },
     });
   }
@@ -314,9 +228,7 @@ export class Engine {
   }
 
   get cacheBytes(): number {
-    let bytes = 0;
-    for (const partition of this.#partitions.all) bytes += partition.bytes;
-    return bytes;
+    return this.#cache.bytes;
   }
 
   /** Takes partitions and begins to answer. Throws when the store or the bus cannot be reached. */
@@ -415,40 +327,5 @@ export class Engine {
       this.#schedules.committed(changes as StreamChanges<ScheduleState>, ticket);
     }
     this.#options.onStreamCommitted?.(changes);
-  }
-
-  #changed(execution: HotStream): void {
-    const { committed, partition } = execution;
-    if (committed !== undefined && kindOf(committed).isOver(committed) && execution.idle) {
-      // Queries are answered from the log, and inputs hardly follow. Keeping it would only burden garbage collection.
-      partition.forgetEnded(execution);
-      return;
-    }
-    this.#waker.note(execution);
-    this.#changes += 1;
-    if (this.#changes >= 200) {
-      this.#changes = 0;
-      if (this.cacheBytes > this.#options.settings.cacheBytes) this.#evict();
-    }
-  }
-
-  /**
-   * Forgets executions that were not used since the last check and have nothing in flight, until enough memory is free.
-   */
-  #evict(): void {
-    const enough = this.#options.settings.cacheBytes * 0.8;
-    let bytes = this.cacheBytes;
-    for (const partition of this.#partitions.all) {
-      for (const execution of partition.executions.values()) {
-        if (bytes <= enough) return;
-        if (execution.used) {
-          execution.used = false;
-        } else if (execution.idle) {
-          bytes -= execution.bytes;
-          partition.evict(execution);
-          this.counters.evictions += 1;
-        }
-      }
-    }
   }
 }

@@ -7,7 +7,7 @@ import { BusyPoll } from '../partitions/lane/busy-poll.js';
 import { CommitMeter } from '../partitions/lane/commit-meter.js';
 import { configClient } from '../partitions/ports/config-client.js';
 import { Engine } from '../partitions/engine.js';
-import type { EngineSettings } from '../partitions/engine.js';
+import type { EngineSettings } from '../partitions/engine-options.js';
 import { RefusedReports } from '../partitions/dispatch/refused-reports.js';
 import { sandboxEvaluator } from '../partitions/effects/sandbox-evaluator.js';
 import { StoreClock } from '../partitions/ownership/store-clock.js';

@@ -1,5 +1,5 @@
 import { Engine } from '../../src/partitions/engine.js';
-import type { EngineSettings } from '../../src/partitions/engine.js';
+import type { EngineSettings } from '../../src/partitions/engine-options.js';
 import type {
   Clock,
   ConfigService,

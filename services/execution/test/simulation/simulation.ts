@@ -10,7 +10,7 @@ import type {
 import { OVERLAP_POLICIES, uuidV5 } from '@batuta/contracts';
 import type { AgentModelCopy } from '../../src/store/port.js';
 import { isTerminal, view } from '../../src/domain/index.js';
-import type { EngineSettings } from '../../src/partitions/engine.js';
+import type { EngineSettings } from '../../src/partitions/engine-options.js';
 import type { ConfigService, Evaluator } from '../../src/partitions/ports/ports.js';
 import { Checker } from './checker.js';
 import { evaluateExpression } from './expressions.js';

@@ -1,4 +1,4 @@
-import { TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
+import { subjects } from '@batuta/contracts';
 import type { LifecycleNotice, Priority } from '@batuta/contracts';
 import {
   ensureLifecycleStream,
@@ -6,17 +6,15 @@ import {
   localHandler,
   onReconnect,
   requestMux,
-  serveLocally,
-  textOf,
   watchReach,
 } from '@batuta/messaging';
 import type { Reach } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
-import { headers, nuid } from '@nats-io/transport-node';
-import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from '../ports/counters.js';
 import { DirectDispatch } from '../dispatch/direct-dispatch.js';
-import { FollowedExecutions } from './followed-executions.js';
+import { Announcements } from './announcements.js';
+import type { FollowedExecutions } from './followed-executions.js';
 import { JetStreamQueue } from './jetstream-queue.js';
 import { LifecycleNotices } from './lifecycle-notices.js';
 import type {
@@ -27,29 +25,18 @@ import type {
   PartitionRequest,
   PoolConsumerState,
   PublishOutcome,
-  RequestKind,
   Runs,
   SeenPool,
   StreamIdentity,
   TaskQueue,
 } from '../ports/ports.js';
-import { beatOf } from './runner-beat.js';
+import { RequestServer } from './request-server.js';
 import { systemClock } from '../ports/system-ports.js';
 import { TaskPublisher } from './task-publisher.js';
 import type { TenantTerms } from '../dispatch/pool-queue.js';
-import { WaitingElsewhere } from '../dispatch/waiting-elsewhere.js';
-import { WorkerSightings } from '../dispatch/worker-sightings.js';
 
 /** A partition's owner answers after its commit. After this time without an answer the request is repeated. */
 const ASK_TIMEOUT_MS = 5_000;
-const KINDS: ReadonlySet<string> = new Set<RequestKind>([
-  'command',
-  'message',
-  'result',
-  'check',
-  'heartbeat',
-  'output',
-]);
 const SWEEP_MS = 250;
 
 export interface NatsBusOptions {
@@ -75,13 +62,6 @@ export interface NatsBusOptions {
   readonly terms?: (tenantId: string) => TenantTerms;
 }
 
-const END = subjects.end('');
-
-function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
-  const subject = meta?.get(headerNames.end) ?? '';
-  return subject.startsWith(END) && TOKEN.test(subject.slice(END.length)) ? subject : undefined;
-}
-
 /** The engine's bus over NATS. */
 export class NatsBus implements Bus, TaskQueue {
   readonly #options: NatsBusOptions;
@@ -94,10 +74,9 @@ export class NatsBus implements Bus, TaskQueue {
   readonly #jetStream: NatsConnection;
   readonly #reach: Reach;
   readonly #cutOffListeners = new Set<() => void>();
-  readonly #followed = new FollowedExecutions(systemClock);
-  readonly #sightings = new WorkerSightings(systemClock);
-  readonly #elsewhere = new WaitingElsewhere(systemClock, nuid.next());
-  readonly #endLocalFollow: () => void;
+  readonly #server: RequestServer;
+  readonly #announcements: Announcements;
+  readonly #followed: FollowedExecutions;
   /** Knows which runner has which task, even when every task goes through the work queue. */
   readonly direct: DirectDispatch;
 
@@ -106,30 +85,13 @@ export class NatsBus implements Bus, TaskQueue {
     const { connection } = options;
     this.#jetStream = options.jetStream ?? connection;
     const { logger, counters, publishTimeoutMs } = options;
+    this.#server = new RequestServer({ connection, logger, counters });
     this.#publisher = new TaskPublisher({ connection: this.#jetStream, logger, counters, publishTimeoutMs });
     this.#queue = new JetStreamQueue({ connection: this.#jetStream, counters });
     this.#sweep = setInterval(() => {
       this.#publisher.expire(performance.now());
-      this.#followed.sweep();
-      this.#tellWaiting();
+      this.#announcements.sweep();
     }, SWEEP_MS);
-    connection.subscribe(subjects.waiting, {
-      callback: (error, message) => {
-        if (error !== null) return options.logger.error({ err: error }, 'what waits elsewhere cannot be heard');
-        options.counters.natsIn += 1;
-        this.#heardWaiting(message.string());
-      },
-    });
-    connection.subscribe(subjects.follow, {
-      callback: (error, message) => {
-        if (error !== null) return options.logger.error({ err: error }, 'followers cannot be heard');
-        options.counters.natsIn += 1;
-        this.#heardFollower(message.string());
-      },
-    });
-    this.#endLocalFollow = serveLocally(connection, subjects.follow, ({ payload }) =>
-      this.#heardFollower(textOf(payload)),
-    );
     // Messages in flight when the connection broke may or may not have arrived. The queue drops repeats.
     this.#forgetJetStream = onReconnect(this.#jetStream, () => this.#publisher.expire(Infinity));
     this.#forgetReconnect = onReconnect(connection, () => this.direct.reconnected());
@@ -137,7 +99,8 @@ export class NatsBus implements Bus, TaskQueue {
       for (const listener of this.#cutOffListeners) listener();
     });
     this.direct = this.#openDirect();
-    this.#hearBeats();
+    this.#announcements = new Announcements({ connection, logger, counters, direct: this.direct });
+    this.#followed = this.#announcements.followed;
   }
 
   #openDirect(): DirectDispatch {
@@ -164,53 +127,19 @@ export class NatsBus implements Bus, TaskQueue {
     return direct;
   }
 
-  #hearBeats(): void {
-    const { connection, counters, logger } = this.#options;
-    connection.subscribe(subjects.runnerBeat('*'), {
-      callback: (error, message) => {
-        if (error !== null) return logger.error({ err: error }, 'beats of runners cannot be received');
-        counters.natsIn += 1;
-        const beat = beatOf(message.string(), message.subject.split('.')[2] ?? '');
-        if (beat === undefined) return logger.warn({}, 'a beat of a runner cannot be read');
-        this.direct.heard(beat);
-        this.#sightings.heard(beat);
-      },
-    });
-    connection.publish(subjects.runnerCall, '');
-  }
-
   /** Stops waiting for acknowledgements. The connection stays open. */
   close(): void {
     clearInterval(this.#sweep);
     this.#forgetReconnect();
     this.#forgetJetStream();
     this.#reach.stop();
-    this.#endLocalFollow();
+    this.#announcements.close();
     this.direct.close();
     this.#publisher.close();
   }
 
   serve(partition: number, handler: (request: PartitionRequest) => void): () => void {
-    const { connection, counters, logger } = this.#options;
-    const subscription = connection.subscribe(`batuta.execution.${partition}.*`, {
-      callback: (error, message) => {
-        if (error !== null) return logger.error({ err: error, partition }, 'a request cannot be received');
-        counters.natsIn += 1;
-        const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
-        if (!KINDS.has(kind)) return;
-        const endSubject = kind === 'command' ? endSubjectOf(message.headers) : undefined;
-        handler({ kind: kind as RequestKind, payload: message.data, reply: this.#replyTo(message), endSubject });
-      },
-    });
-    const ends = [...KINDS].map((kind) =>
-      serveLocally(connection, `batuta.execution.${partition}.${kind}`, ({ payload, headers: meta, reply }) => {
-        handler({ kind: kind as RequestKind, payload, reply, endSubject: endSubjectOf(meta) });
-      }),
-    );
-    return () => {
-      subscription.unsubscribe();
-      for (const end of ends) end();
-    };
+    return this.#server.partition(partition, handler);
   }
 
   async askOwner(partition: number, kind: 'command' | 'message', text: string): Promise<string | undefined> {
@@ -229,25 +158,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   serveOwner(handler: (request: PartitionRequest) => void): { subject: string; stop: () => void } {
-    const { connection, counters, logger } = this.#options;
-    const subject = subjects.ownerResult(nuid.next());
-    const subscription = connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) return logger.error({ err: error, subject }, 'a request cannot be received');
-        counters.natsIn += 1;
-        handler({ kind: 'result', payload: message.data, reply: this.#replyTo(message) });
-      },
-    });
-    const end = serveLocally(connection, subject, ({ payload, reply }) => {
-      handler({ kind: 'result', payload, reply });
-    });
-    return {
-      subject,
-      stop: () => {
-        subscription.unsubscribe();
-        end();
-      },
-    };
+    return this.#server.owner(handler);
   }
 
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
@@ -283,27 +194,6 @@ export class NatsBus implements Bus, TaskQueue {
 
   followed(executionId: string): boolean {
     return this.#followed.has(executionId);
-  }
-
-  #heardFollower(text: string): void {
-    try {
-      this.#followed.heard(text);
-    } catch (error) {
-      this.#options.logger.warn({ err: error }, 'what a follower wants cannot be read');
-    }
-  }
-
-  #tellWaiting(): void {
-    const text = this.#elsewhere.notice(this.direct.waitingByPool(), this.direct.runningByTenant());
-    if (text !== undefined && !this.#options.connection.isClosed()) this.#publish(subjects.waiting, text);
-  }
-
-  #heardWaiting(text: string): void {
-    try {
-      this.#elsewhere.heard(text);
-    } catch (error) {
-      this.#options.logger.warn({ err: error }, 'what waits elsewhere cannot be read');
-    }
   }
 
   publishEvents(tenantId: string, executionId: string, text: string): void {
@@ -381,15 +271,15 @@ export class NatsBus implements Bus, TaskQueue {
 
   /** Running attempts of a tenant with all owners. */
   runningOf(tenantId: string): number {
-    return this.direct.runningOf(tenantId) + this.#elsewhere.runningOf(tenantId);
+    return this.direct.runningOf(tenantId) + this.#announcements.elsewhere.runningOf(tenantId);
   }
 
   waitingIn(pool: string): number {
-    return this.direct.waitingIn(pool) + this.#elsewhere.in(pool);
+    return this.direct.waitingIn(pool) + this.#announcements.elsewhere.in(pool);
   }
 
   seen(pool: string): SeenPool {
-    return this.#sightings.pool(pool);
+    return this.#announcements.sightings.pool(pool);
   }
 
   announceTaken(partitions: readonly number[]): void {
@@ -422,25 +312,6 @@ export class NatsBus implements Bus, TaskQueue {
     this.#notices.flush();
     const connections = new Set([this.#options.connection, this.#jetStream]);
     await Promise.all([...connections].filter((nc) => !nc.isClosed()).map((nc) => nc.flush()));
-  }
-
-  #replyTo(message: Msg): PartitionRequest['reply'] {
-    const { reply } = message;
-    if (reply === undefined || reply === '') return undefined;
-    const { connection, counters } = this.#options;
-    return (text, problem) => {
-      if (connection.isClosed()) return;
-      counters.natsOut += 1;
-      if (problem === undefined) {
-        connection.publish(reply, text);
-        return;
-      }
-      // Error headers according to NATS ADR-32 (services).
-      const meta = headers();
-      meta.set('Nats-Service-Error-Code', '400');
-      meta.set('Nats-Service-Error', problem.replaceAll(/[\r\n]+/g, ' ').slice(0, 500));
-      connection.publish(reply, text, { headers: meta });
-    };
   }
 
   #publish(subject: string, text: string, connection = this.#options.connection): void {
