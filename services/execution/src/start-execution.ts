@@ -14,8 +14,8 @@ import { openDatabase } from './start/open-database.js';
 import { openEngine } from './start/open-engine.js';
 import { openRequests } from './start/open-requests.js';
 import { openRetention } from './start/open-retention.js';
-import { closeAll } from './start/opened.js';
-import type { Opened } from './start/opened.js';
+import { closeAll } from '@batuta/service';
+import type { Opened } from '@batuta/service';
 import { serviceChecks } from './start/service-checks.js';
 
 export interface StartExecutionOptions {

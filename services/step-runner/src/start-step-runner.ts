@@ -1,12 +1,15 @@
 import 'reflect-metadata';
 import { secretSource } from '@batuta/control';
 import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/messaging';
-import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
-import type { Logger, ReadinessCheck } from '@batuta/observability';
+import { nestLogger, startTracing } from '@batuta/observability';
+import type { Logger, ReadinessCheck, Tracing } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
+import { closeAll, opening, openOpsServer } from '@batuta/service';
+import type { Opened } from '@batuta/service';
 import { natsAccessOf } from '@batuta/settings';
 import { Runner } from '@batuta/worker';
 import type { Agent } from '@batuta/worker';
+import type { NatsConnection } from '@nats-io/nats-core';
 import { NestFactory } from '@nestjs/core';
 import { builtInAgents } from './agents/built-in.js';
 import { StepRunnerModule } from './app.module.js';
@@ -34,84 +37,74 @@ export interface RunningStepRunner {
   close(): Promise<void>;
 }
 
+/** The runner with the built-in agents and those of the caller. */
+function openRunner(
+  { settings, logger, agents = [] }: StartStepRunnerOptions,
+  { nc, tracing }: { readonly nc: NatsConnection; readonly tracing: Tracing },
+  opened: Opened,
+): Runner {
+  const control = controlClientOver(nc);
+  // Every slot may have a waiting template. The step's own timeout limits the wait.
+  const sandbox = new Sandbox({
+    threads: settings.sandboxThreads,
+    memoryMb: 192,
+    maxQueued: settings.slots * settings.pools.length,
+    maxWaitMs: 3_600_000,
+  });
+  opened.push(() => sandbox.close());
+  const builtIn = builtInAgents({
+    control,
+    sandbox,
+    logDirectories: settings.logDirectories,
+    allowedAddresses: settings.allowedAddresses,
+    statusAddresses: settings.statusAddresses,
+    dnsServers: settings.dnsServers,
+    dnsTimeoutMs: settings.dnsTimeoutMs,
+    tracesContent: settings.tracesContent,
+    modelIdleMs: settings.modelIdleMs,
+  });
+  opened.push(() => builtIn.close());
+  const { pools, slots, bytesAtOnce, streamReplicas, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } =
+    settings;
+  return new Runner({
+    nc,
+    agents: [...builtIn.agents, ...agents],
+    logger,
+    workerId: workerIdOf(settings),
+    pools,
+    slots,
+    bytesAtOnce,
+    streamReplicas,
+    ackWaitMs,
+    workingMs,
+    recheckMs,
+    graceMs,
+    maxAbandoned,
+    platform: platformPorts({ tracing, secrets: secretSource({ control }) }),
+  });
+}
+
 /** Starts a step-runner. Throws when NATS cannot be reached; nothing stays open then. */
-export async function startStepRunner(options: StartStepRunnerOptions): Promise<RunningStepRunner> {
+export function startStepRunner(options: StartStepRunnerOptions): Promise<RunningStepRunner> {
   const { settings, logger, opsServer = true } = options;
+  const { pools, slots, drainMs } = settings;
   const workerId = workerIdOf(settings);
-  const opened: (() => Promise<unknown>)[] = [];
-  const close = async (): Promise<void> => {
-    for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
-  };
-  try {
+  return opening(async (opened) => {
     const tracing = await startTracing('step-runner', logger);
     opened.push(() => tracing.shutdown());
-    const nc = await connectNats({
-      ...natsAccessOf(settings, 'step-runner'),
-      name: `step-runner ${workerId}`,
-      logger,
-    });
+    const access = natsAccessOf(settings, 'step-runner');
+    const nc = await connectNats({ ...access, name: `step-runner ${workerId}`, logger });
     opened.push(() => nc.close());
     onLost(nc, options.onLost ?? endProcess(logger));
-    // Every slot may have a waiting template. The step's own timeout limits the wait.
-    const sandbox = new Sandbox({
-      threads: settings.sandboxThreads,
-      memoryMb: 192,
-      maxQueued: settings.slots * settings.pools.length,
-      maxWaitMs: 3_600_000,
-    });
-    opened.push(() => sandbox.close());
-    const control = controlClientOver(nc);
-    const builtIn = builtInAgents({
-      control,
-      sandbox,
-      logDirectories: settings.logDirectories,
-      allowedAddresses: settings.allowedAddresses,
-      statusAddresses: settings.statusAddresses,
-      dnsServers: settings.dnsServers,
-      dnsTimeoutMs: settings.dnsTimeoutMs,
-      tracesContent: settings.tracesContent,
-      modelIdleMs: settings.modelIdleMs,
-    });
-    opened.push(() => builtIn.close());
-    const agents = [...builtIn.agents, ...(options.agents ?? [])];
-    const { pools, slots, bytesAtOnce, streamReplicas, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } =
-      settings;
-    const runner = new Runner({
-      nc,
-      agents,
-      logger,
-      workerId,
-      pools,
-      slots,
-      bytesAtOnce,
-      streamReplicas,
-      ackWaitMs,
-      workingMs,
-      recheckMs,
-      graceMs,
-      maxAbandoned,
-      platform: platformPorts({ tracing, secrets: secretSource({ control }) }),
-    });
-    const app = await NestFactory.createApplicationContext(StepRunnerModule.register(runner, settings.drainMs), {
+    const runner = openRunner(options, { nc, tracing }, opened);
+    const app = await NestFactory.createApplicationContext(StepRunnerModule.register(runner, drainMs), {
       logger: nestLogger(logger),
       abortOnError: false,
     });
     opened.push(() => app.close());
     const checks: Record<string, ReadinessCheck> = { tasks: () => runner.checkReady() };
-    const ops = opsServer
-      ? await startOpsServer({
-          port: settings.httpPort,
-          host: settings.httpHost,
-          checks,
-          logger,
-          token: settings.opsToken?.reveal(),
-        })
-      : undefined;
-    if (ops !== undefined) opened.push(() => ops.close());
+    const ops = opsServer ? await openOpsServer(settings, { checks, logger }, opened) : undefined;
     logger.info({ pools, slots, worker_id: workerId, port: ops?.port }, 'step-runner started');
-    return { opsPort: ops?.port, checks, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { opsPort: ops?.port, checks, close: () => closeAll(opened) };
+  });
 }

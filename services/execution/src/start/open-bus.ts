@@ -6,7 +6,7 @@ import { newCounters } from '../partitions/ports/counters.js';
 import type { EngineCounters } from '../partitions/ports/counters.js';
 import { NatsBus } from '../partitions/bus/nats-bus.js';
 import type { ExecutionSettings } from '../settings.js';
-import type { Opened } from './opened.js';
+import type { Opened } from '@batuta/service';
 
 export interface OpenedBus {
   readonly nats: NatsConnection;

@@ -4,7 +4,7 @@ import { tellUnsecured, tenantPool } from '@batuta/service';
 import type { TenantPool } from '@batuta/service';
 import pg from 'pg';
 import type { ExecutionSettings } from '../settings.js';
-import type { Opened } from './opened.js';
+import type { Opened } from '@batuta/service';
 
 /** As long as the gateway waits for an answer. */
 const LIST_MS = 5_000;

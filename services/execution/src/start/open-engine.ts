@@ -22,7 +22,7 @@ import { recordCommit } from '../tracing/commit-spans.js';
 import { TraceProjection } from '../tracing/trace-projection.js';
 import type { OpenedBus } from './open-bus.js';
 import type { Database } from './open-database.js';
-import type { Opened } from './opened.js';
+import type { Opened } from '@batuta/service';
 
 /**
  * Limited, so that the effects of one commit are performed while the next is in flight, even when thousands of inputs

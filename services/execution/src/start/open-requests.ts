@@ -15,7 +15,7 @@ import type { OpenedBus } from './open-bus.js';
 import type { Database } from './open-database.js';
 import type { OpenedEngine } from './open-engine.js';
 import type { OpenedRetention } from './open-retention.js';
-import type { Opened } from './opened.js';
+import type { Opened } from '@batuta/service';
 
 export interface OpenRequestsParts {
   readonly access: ReturnType<typeof natsAccessOf>;

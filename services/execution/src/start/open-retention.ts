@@ -14,7 +14,7 @@ import { exposeRetention } from '../retention/retention-metrics.js';
 import type { ExecutionSettings } from '../settings.js';
 import type { Database } from './open-database.js';
 import type { OpenedEngine } from './open-engine.js';
-import type { Opened } from './opened.js';
+import type { Opened } from '@batuta/service';
 
 /** A deletion without an answer by then is repeated in the next pass. */
 const RETENTION_ANSWER_MS = 10_000;
