@@ -4,7 +4,7 @@ import { readableEvent } from '../store/kinds.js';
 import type { ConfigCopies, HistoryStore } from '../store/port.js';
 import { isTombstone } from '../domain/index.js';
 import type { Rejection, State } from '../domain/index.js';
-import { rowOf } from '../partitions/lane/batch.js';
+import { rowOf } from '../partitions/lane/execution-row.js';
 import { foldExecution } from '../partitions/lane/fold-execution.js';
 import type { ConfigRegistry } from '../partitions/ports/config-registry.js';
 import { archivedExecution } from './archived-execution.js';

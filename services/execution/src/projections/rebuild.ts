@@ -4,7 +4,7 @@ import type { ExecutionRow } from '../store/port.js';
 import { encodeExecutionRows } from '../store/postgres/execution-rows.js';
 import { PostgresExecutionStore } from '../store/postgres/postgres-execution-store.js';
 import { isTerminal, nextWake } from '../domain/index.js';
-import { rowOf } from '../partitions/lane/batch.js';
+import { rowOf } from '../partitions/lane/execution-row.js';
 import { ConfigRegistry } from '../partitions/ports/config-registry.js';
 import { foldExecution } from '../partitions/lane/fold-execution.js';
 import { PROJECT_STEP_RUNS } from './sql/step-runs.js';

@@ -29,8 +29,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/lane/lane.ts`,
-        from: 'batch.decided.push({ partition, input, answer });',
-        to: 'settle(input, answer);',
+        from: 'this.#open.append(execution, base, command, decision, input, answer);\n',
+        to: 'this.#open.append(execution, base, command, decision, input, answer);\n    this.#open.decided.pop();\n    settle(input, answer);\n',
       },
     ],
   },
@@ -94,7 +94,7 @@ export const faults = [
     seed: 1,
     patches: [
       {
-        file: `${partitions}/lane/batch.ts`,
+        file: `${partitions}/lane/execution-row.ts`,
         from: 'return held === null || wake < held || held <= now ? wake : undefined;',
         to: 'return held === null ? wake : undefined;',
       },

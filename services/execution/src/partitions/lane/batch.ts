@@ -1,14 +1,12 @@
 import type { DomainEvent } from '@batuta/contracts';
-import { linkOf } from '@batuta/event-store';
+import { canonicalJson, linkOf } from '@batuta/event-store';
 import type { CommitOutcome, NewEvent } from '@batuta/event-store';
-import { DELETED_STATUS } from '../../store/port.js';
-import type { ExecutionChange, ExecutionProgress, ExecutionRow } from '../../store/port.js';
-import { isTerminal } from '../../domain/index.js';
 import type { State } from '../../domain/index.js';
 import type { Answer, Input } from './inputs.js';
 import type { HotStream, Partition } from './partition.js';
 import { isExecution } from './stream-state.js';
-import type { StreamDomainEvent, StreamState } from './stream-state.js';
+import type { StreamCommand, StreamDomainEvent, StreamState } from './stream-state.js';
+import type { StreamDecision } from './streams.js';
 
 /** A decided input, and the answer to give when its commit is certain. */
 export interface Decided {
@@ -106,6 +104,43 @@ export class Batch {
     return changes;
   }
 
+  /** Adds the events of a decision. The input gets its answer when they are committed. */
+  append(
+    execution: HotStream,
+    base: StreamState,
+    command: StreamCommand,
+    decision: Extract<StreamDecision, { accepted: unknown }>,
+    input: Input,
+    answer: Answer,
+  ): void {
+    const { partition } = execution;
+    const changes = this.changesOf(execution, execution.current, base);
+    let { version } = base;
+    for (const event of decision.accepted) {
+      version += 1;
+      partition.decidedPosition += 1;
+      // All inputs were made storable when they were decoded.
+      const data = canonicalJson(event.data);
+      const stored = {
+        partition: partition.id,
+        executionId: execution.id,
+        version,
+        type: event.type,
+        commandId: command.id,
+        at: command.at,
+        data,
+        link: '',
+      };
+      const decided = { event, stored, partition, position: partition.decidedPosition, state: decision.next };
+      changes.events.push(decided);
+      this.events.push(decided);
+      this.bytes += data.length;
+    }
+    changes.state = decision.next;
+    execution.current = decision.next;
+    this.decided.push({ partition, input, answer });
+  }
+
   /** The batch's outcome is known for all of its executions. */
   close(): void {
     for (const { execution } of this.executions) {
@@ -113,22 +148,6 @@ export class Batch {
       if (execution.batch === this) execution.batch = undefined;
     }
   }
-}
-
-function progressOf(state: State, wakeAt: number | null): ExecutionProgress {
-  const finished = isTerminal(state.status);
-  return {
-    status: state.deleted === undefined ? state.status : DELETED_STATUS,
-    version: state.version,
-    wakeAt,
-    output: state.status === 'completed' ? state.output : undefined,
-    startedAt: state.startedAt === 0 ? null : state.startedAt,
-    pausedAt: state.pausedAt === 0 ? null : state.pausedAt,
-    completedAt: finished ? state.completedAt : null,
-    totalLatencyMs: finished ? Math.max(0, state.completedAt - state.createdAt) : null,
-    estimatedCost: state.cost,
-    tokenCount: state.tokenCount,
-  };
 }
 
 /** Adds the events of this commit to the execution's chain and moves the chain to the new link. */
@@ -140,66 +159,4 @@ export function addLink(changes: StreamChanges): void {
     last.stored.link = execution.currentLink;
   }
   changes.link = execution.currentLink;
-}
-
-/** The execution's row after these events. The state must have been started. */
-export function rowOf(id: string, partition: number, state: State, wakeAt: number | null): ExecutionRow {
-  const { started } = state;
-  if (started === undefined) throw new Error(`execution ${id} has no start`);
-  return {
-    id,
-    partition,
-    traceId: started.traceId,
-    configId: started.configId,
-    configName: started.configName,
-    configVersion: started.configVersion,
-    tenantId: started.tenantId,
-    userId: started.userId,
-    sessionId: started.sessionId ?? null,
-    createdBy: started.createdBy ?? started.userId,
-    callbackUrl: started.callbackUrl ?? null,
-    input: started.input,
-    metadata: started.metadata ?? null,
-    createdAt: state.createdAt,
-    progress: progressOf(state, wakeAt),
-  };
-}
-
-/**
- * The wake-up that the row must contain after this commit. `undefined` when the current value is a good lower bound.
- */
-function newWake(state: State, held: number | null, next: number | undefined, now: number): number | null | undefined {
-  if (isTerminal(state.status)) return held === null ? undefined : null;
-  // Every non-terminal state has a deadline. If one is missing by mistake, looking again in a minute loses nothing.
-  const wake = Math.floor(next ?? now + 60_000);
-  return held === null || wake < held || held <= now ? wake : undefined;
-}
-
-/**
- * The part of the execution's row that this commit writes: the whole row at the start, the changing part when a list
- * would show a difference or when the wake-up moved earlier or fired, else nothing. Also updates the wake-up in memory.
- */
-export function rowChange(
-  changes: ExecutionChanges,
-  next: number | undefined,
-  now: number,
-): { started?: ExecutionRow; changed?: ExecutionChange } {
-  const { execution, base, state } = changes;
-  const partition = execution.partition.id;
-  const wake = newWake(state, execution.currentWake, next, now);
-  if (wake !== undefined) execution.currentWake = wake;
-  changes.wakeAt = execution.currentWake;
-  if (base === undefined || base.version === 0) {
-    return { started: rowOf(execution.id, partition, state, execution.currentWake) };
-  }
-  const listed =
-    base.status !== state.status ||
-    base.deleted !== state.deleted ||
-    base.startedAt !== state.startedAt ||
-    base.pausedAt !== state.pausedAt ||
-    base.completedAt !== state.completedAt ||
-    base.cost !== state.cost ||
-    base.tokenCount !== state.tokenCount;
-  if (!listed && wake === undefined && !changes.touched) return {};
-  return { changed: { id: execution.id, partition, progress: progressOf(state, execution.currentWake) } };
 }

@@ -1,8 +1,9 @@
 import type { StreamRow } from '@batuta/event-store';
 import type { ExecutionCommit, ExecutionChange, ExecutionRow } from '../../store/port.js';
 import { nextWake } from '../../domain/index.js';
-import { addLink, ofExecution, rowChange } from './batch.js';
+import { addLink, ofExecution } from './batch.js';
 import type { Batch, StreamChanges } from './batch.js';
+import { rowChange } from './execution-row.js';
 import { isExecution } from './stream-state.js';
 import { streamRowOf } from './streams.js';
 

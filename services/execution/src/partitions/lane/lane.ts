@@ -1,17 +1,18 @@
-import { LANE_STATEMENTS, canonicalJson } from '@batuta/event-store';
+import { LANE_STATEMENTS } from '@batuta/event-store';
 import type { CommitOutcome } from '@batuta/event-store';
 import { Batch } from './batch.js';
 import type { StreamChanges } from './batch.js';
 import { CommitRecovery } from './commit-recovery.js';
 import type { WaitingInput } from './commit-recovery.js';
-import { commitRequest, writesNothing } from './commit-request.js';
 import { InputDecider } from './input-decider.js';
 import { settle } from './inputs.js';
 import type { Answer, Input } from './inputs.js';
 import type { LaneParts } from './lane-parts.js';
 import { LaneState } from './lane-state.js';
-import { EXECUTION_BYTES, timeOfId } from './partition.js';
+import { EXECUTION_BYTES } from './partition.js';
 import type { EffectTicket, HotStream, Partition } from './partition.js';
+import { sendCommit } from './send-commit.js';
+import { startsNow } from './starts-now.js';
 import { StreamReads } from './stream-reads.js';
 import type { StreamDecision } from './streams.js';
 import type { StreamCommand, StreamState } from './stream-state.js';
@@ -22,8 +23,6 @@ const DROPPED: Answer = { kind: 'dropped' };
  * gain.
  */
 const PIPELINED_SHARE = 0.5;
-/** With more executions in a commit, the process has other work while it waits. */
-const FEW_EXECUTIONS = 4;
 
 /**
  * The commit loop of some partitions. Inputs are decided as they arrive, on a state that may not be committed yet.
@@ -69,7 +68,7 @@ export class Lane {
       drop: (input) => this.#drop(input),
       load: (execution) => this.#reads.load(execution),
       decide: (execution, input) => this.#decider.decide(execution, input),
-      send: (batch) => this.#send(batch),
+      send: (batch) => sendCommit(parts, batch),
       committed: (batch, held) => this.#committed(batch, held),
     });
   }
@@ -163,34 +162,8 @@ export class Lane {
     input: Input,
     answer: Answer,
   ): void {
-    const { partition } = execution;
-    const batch = this.#open;
-    const changes = batch.changesOf(execution, execution.current, base);
-    let { version } = base;
-    for (const event of decision.accepted) {
-      version += 1;
-      partition.decidedPosition += 1;
-      // All inputs were made storable when they were decoded.
-      const data = canonicalJson(event.data);
-      const stored = {
-        partition: partition.id,
-        executionId: execution.id,
-        version,
-        type: event.type,
-        commandId: command.id,
-        at: command.at,
-        data,
-        link: '',
-      };
-      const decided = { event, stored, partition, position: partition.decidedPosition, state: decision.next };
-      changes.events.push(decided);
-      batch.events.push(decided);
-      batch.bytes += data.length;
-    }
+    this.#open.append(execution, base, command, decision, input, answer);
     if (input.kind === 'command' && input.endSubject !== undefined) execution.endSubject = input.endSubject;
-    changes.state = decision.next;
-    execution.current = decision.next;
-    batch.decided.push({ partition, input, answer });
     this.#schedule();
   }
 
@@ -227,36 +200,7 @@ export class Lane {
     this.#state.do('send');
     this.#sent.push(batch);
     this.#single = batch.executions.length <= 1;
-    void this.#send(batch).then((outcome) => this.#ended(batch, outcome));
-  }
-
-  async #send(batch: Batch): Promise<CommitOutcome> {
-    const { commits, counters, clock, busyPoll } = this.#parts;
-    const request = commitRequest(batch, clock.now());
-    const { partitions } = request;
-    if (writesNothing(request)) {
-      counters.epochChecks += 1;
-      try {
-        const held = await commits.heldEpochs(partitions);
-        return {
-          kind: 'committed',
-          held: new Map([...held].map((id) => [id, batch.partitions.get(id)?.committedPosition ?? -1])),
-        };
-      } catch (error) {
-        // Nothing had to be written, so nothing is unknown.
-        return { kind: 'rejected', code: '', message: String(error), transient: true };
-      }
-    }
-    for (const item of partitions) batch.published.set(item.partition, item.publishedPosition);
-    counters.commits += 1;
-    counters.appendStatements += 1;
-    batch.sentAt = clock.now();
-    const sent = clock.elapsed();
-    if (batch.executions.length <= FEW_EXECUTIONS) busyPoll?.extend();
-    const outcome = await commits.commit(request);
-    batch.endedAt = clock.now();
-    batch.tookMs = clock.elapsed() - sent;
-    return outcome;
+    void sendCommit(this.#parts, batch).then((outcome) => this.#ended(batch, outcome));
   }
 
   #ended(batch: Batch, outcome: CommitOutcome): void {
@@ -378,18 +322,4 @@ function openTickets(changes: readonly StreamChanges[]): Map<Partition, EffectTi
     if (!tickets.has(partition)) tickets.set(partition, partition.openTicket(partition.committedPosition));
   }
   return tickets;
-}
-
-/**
- * Whether an unknown execution can be started without reading the log: its id (UUIDv7, RFC 9562) was made after this
- * owner took the partition. A wrong clock or an evicted execution makes this wrong. Then the log refuses the first
- * version, and the input is answered from the log. The log would accept the first version of a deleted execution, so
- * ids of that time are looked up.
- */
-function startsNow(partition: Partition, input: Input): boolean {
-  if (input.kind !== 'command' || input.request.start === undefined || input.triedAlone === true) return false;
-  const { executionId } = input;
-  return (
-    !partition.endedLately(executionId) && timeOfId(executionId) > Math.max(partition.ownedSince, partition.deletedUpTo)
-  );
 }

@@ -2,7 +2,7 @@ import type { JsonValue } from '@batuta/contracts';
 import { ChainWalk, encodeJson } from '@batuta/event-store';
 import type pg from 'pg';
 import { REDUCER_VERSION, encodeSnapshot, isTerminal, nextWake } from '../../domain/index.js';
-import { rowOf } from '../../partitions/lane/batch.js';
+import { rowOf } from '../../partitions/lane/execution-row.js';
 import { encodeExecutionRows } from '../../store/postgres/execution-rows.js';
 import { projectedUnits, StepRunColumns } from '../step-run-columns.js';
 import { firstDifference } from './first-difference.js';
