@@ -1,6 +1,6 @@
 import { CLOSE } from '../realtime/close-codes.js';
 import type { ClientSocket } from '../realtime/client-socket.js';
-import type { Follower } from './execution-watch.js';
+import type { Follower } from './follower.js';
 import type { ServedEvent } from './served-event.js';
 
 /** Sends an execution's events to one socket and ends with the terminal one. */

@@ -9,7 +9,8 @@ import type { Subscription } from '@nats-io/nats-core';
 import type { Backend } from '../backend/backend.js';
 import { wholeEvents } from './payloads.js';
 import { ExecutionWatch } from './execution-watch.js';
-import type { Ending, Follower, WatchLimits } from './execution-watch.js';
+import type { Ending, WatchLimits } from './execution-watch.js';
+import type { Follower } from './follower.js';
 
 export interface HubOptions {
   readonly backend: Backend;

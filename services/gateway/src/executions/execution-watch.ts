@@ -1,24 +1,14 @@
 import type { Event, EventsPublished, ListEventsReply } from '@batuta/contracts';
-import { isTerminalEventType, TERMINAL_EVENT_TYPES } from '@batuta/contracts';
+import { isTerminalEventType } from '@batuta/contracts';
 import type { Msg } from '@nats-io/nats-core';
-import { Problem, accepted } from '../http/problem.js';
+import { Problem } from '../http/problem.js';
+import { mayEnd, REOPENED } from './end-marks.js';
+import { give } from './follower.js';
+import type { Follower } from './follower.js';
+import { LogPages } from './log-pages.js';
+import type { LogPage } from './log-pages.js';
+import { RecentEvents } from './recent-events.js';
 import { ServedEvent } from './served-event.js';
-
-/** A consumer that wants every event of an execution, in order, from a version on. */
-export interface Follower {
-  /** The first version that it has not received. The watch increases it. */
-  nextVersion: number;
-  /** Receives events in order, without a gap. With `ended`, the last one ends the execution and no more follow. */
-  deliver(events: readonly ServedEvent[], ended: boolean): void;
-  /** The execution ended before `nextVersion`, so no events follow. */
-  nothingMore(): void;
-  /**
-   * Resolves when the delivered events have left the process, so that the history is not read faster than it is
-   * consumed.
-   */
-  drained(): Promise<void>;
-  readonly closed: boolean;
-}
 
 /** How an execution ended. */
 export interface Ending {
@@ -46,24 +36,6 @@ export interface WatchLimits {
   readonly earlyEvents: number;
 }
 
-interface Page {
-  readonly events: readonly ServedEvent[];
-  readonly last: boolean;
-}
-
-/** Events that make an ended execution continue. */
-const REOPENED: readonly string[] = ['ExecutionRetried', 'ExecutionReopened'];
-const END_MARKS = [...TERMINAL_EVENT_TYPES, ...REOPENED].map((type) => Buffer.from(`"${type}"`));
-/** All these event types begin like this, and most messages of a run do not contain it. */
-const COMMON_MARK = Buffer.from('"Execution');
-
-/** Whether bytes of JSON may contain an event that ends an execution or makes it continue. False is certain. */
-function mayEnd(data: Uint8Array): boolean {
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const from = bytes.indexOf(COMMON_MARK);
-  return from !== -1 && END_MARKS.some((mark) => bytes.includes(mark, from));
-}
-
 /**
  * Everything that this gateway knows about one watched execution: its newest version, the events in memory, and its
  * followers.
@@ -75,13 +47,12 @@ function mayEnd(data: Uint8Array): boolean {
 export class ExecutionWatch {
   readonly #source: WatchSource;
   readonly #limits: WatchLimits;
+  readonly #recent: RecentEvents;
+  readonly #pages: LogPages;
   readonly #endListeners = new Set<EndListener>();
   // Created only when needed: most executions are only waited for, and nobody follows their events.
   #followers: Set<Follower> | undefined;
   #early: Map<number, Event> | undefined;
-  #pages: Map<number, Promise<Page>> | undefined;
-  #recent: ServedEvent[] = [];
-  #recentBytes = 0;
   #joining = 0;
   /** Undefined until the log was read to its end once. */
   #head: number | undefined;
@@ -96,6 +67,8 @@ export class ExecutionWatch {
   constructor(source: WatchSource, limits: WatchLimits) {
     this.#source = source;
     this.#limits = limits;
+    this.#recent = new RecentEvents(limits.recentBytes);
+    this.#pages = new LogPages((fromVersion) => source.readEvents(fromVersion, limits.pageSize));
   }
 
   get isUnused(): boolean {
@@ -119,7 +92,7 @@ export class ExecutionWatch {
   close(): void {
     this.#closed = true;
     this.#early = undefined;
-    this.#recent = [];
+    this.#recent.clear();
   }
 
   /**
@@ -136,7 +109,7 @@ export class ExecutionWatch {
           else (this.#followers ??= new Set()).add(follower);
           return;
         }
-        const fromMemory = this.#recentFrom(follower.nextVersion);
+        const fromMemory = this.#recent.from(follower.nextVersion);
         const events = fromMemory ?? (await this.#readFor(follower));
         if (follower.closed || this.#closed) return;
         const last = events.at(-1);
@@ -257,7 +230,7 @@ export class ExecutionWatch {
 
   #advance(served: ServedEvent): ServedEvent {
     this.#head = served.version;
-    this.#remember(served);
+    this.#recent.add(served);
     if (served.isTerminal) {
       this.#ended = served;
       if (served.version >= this.#highest) this.#tellEnd({ event: served.event, isResult: false });
@@ -265,23 +238,6 @@ export class ExecutionWatch {
       this.#ended = undefined;
     }
     return served;
-  }
-
-  #remember(served: ServedEvent): void {
-    this.#recent.push(served);
-    this.#recentBytes += served.bytes.length;
-    let dropped = 0;
-    while (this.#recentBytes > this.#limits.recentBytes && dropped < this.#recent.length - 1) {
-      this.#recentBytes -= this.#recent[dropped]?.bytes.length ?? 0;
-      dropped += 1;
-    }
-    if (dropped > 0) this.#recent = this.#recent.slice(dropped);
-  }
-
-  #recentFrom(version: number): readonly ServedEvent[] | undefined {
-    const first = this.#recent[0];
-    if (first === undefined || version < first.version) return undefined;
-    return this.#recent.slice(version - first.version);
   }
 
   #handOut(events: readonly ServedEvent[]): void {
@@ -300,7 +256,7 @@ export class ExecutionWatch {
    * result.
    */
   async #readFor(follower: Follower): Promise<readonly ServedEvent[]> {
-    const page = await this.#page(follower.nextVersion);
+    const page = await this.#pages.from(follower.nextVersion);
     const last = page.events.at(-1);
     if (last !== undefined) {
       this.#learn(page, last);
@@ -319,12 +275,12 @@ export class ExecutionWatch {
       if (this.#head === undefined) this.#setHead(0, []);
       return;
     }
-    const page = await this.#page(newest);
+    const page = await this.#pages.from(newest);
     const last = page.events.at(-1);
     if (last !== undefined) this.#learn(page, last);
   }
 
-  #learn(page: Page, last: ServedEvent): void {
+  #learn(page: LogPage, last: ServedEvent): void {
     this.#highest = Math.max(this.#highest, last.version);
     if (this.#head === undefined) {
       if (page.last) this.#setHead(last.version, page.events);
@@ -341,7 +297,7 @@ export class ExecutionWatch {
 
   #setHead(version: number, events: readonly ServedEvent[]): void {
     this.#head = version;
-    for (const served of events) this.#remember(served);
+    for (const served of events) this.#recent.add(served);
     const last = events.at(-1);
     if (last?.isTerminal === true) {
       this.#ended = last;
@@ -350,22 +306,6 @@ export class ExecutionWatch {
     // No follower can be live yet, so these events reach the joining ones from memory.
     this.#drainEarly([]);
     if (this.#highest > version) this.#heal();
-  }
-
-  #page(fromVersion: number): Promise<Page> {
-    const pages = (this.#pages ??= new Map<number, Promise<Page>>());
-    let page = pages.get(fromVersion);
-    if (page === undefined) {
-      page = this.#source
-        .readEvents(fromVersion, this.#limits.pageSize)
-        .then((reply) => {
-          const { events, nextVersion } = accepted(reply);
-          return { events: events.map((event) => new ServedEvent(event)), last: (nextVersion ?? 0) === 0 };
-        })
-        .finally(() => pages.delete(fromVersion));
-      pages.set(fromVersion, page);
-    }
-    return page;
   }
 
   /**
@@ -384,21 +324,11 @@ export class ExecutionWatch {
   async #readGap(): Promise<void> {
     while (!this.#closed && this.#head !== undefined && this.#head < this.#highest) {
       const before = this.#head;
-      const page = await this.#page(before + 1);
+      const page = await this.#pages.from(before + 1);
       const last = page.events.at(-1);
       if (last !== undefined) this.#learn(page, last);
       // The log shows no more than before. Wait for the next comparison instead of reading again at once.
       if (this.#head === before) return;
     }
   }
-}
-
-/** Hands over the events that a follower has not received yet. */
-function give(follower: Follower, events: readonly ServedEvent[], ended: boolean): void {
-  const first = events[0];
-  const last = events.at(-1);
-  if (first === undefined || last === undefined || last.version < follower.nextVersion) return;
-  const unseen = first.version >= follower.nextVersion ? events : events.slice(follower.nextVersion - first.version);
-  follower.nextVersion = last.version + 1;
-  follower.deliver(unseen, ended);
 }

@@ -3,7 +3,7 @@ import type { OutputPlace, OutputPublished, ReadStreamReply, ReadStreamRequest }
 import type { Backend } from '../backend/backend.js';
 import { Turns } from '../backend/turns.js';
 import type { ExecutionHub } from '../executions/execution-hub.js';
-import type { Follower } from '../executions/execution-watch.js';
+import type { Follower } from '../executions/follower.js';
 import type { ServedEvent } from '../executions/served-event.js';
 import { accepted } from '../http/problem.js';
 import type { OutputHub, OutputListener } from './output-hub.js';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { OutputPublished, ReadStreamReply, ReadStreamRequest } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import type { ExecutionHub } from '../executions/execution-hub.js';
-import type { Follower } from '../executions/execution-watch.js';
+import type { Follower } from '../executions/follower.js';
 import { Problem } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
 import type { OutputHub, OutputListener } from './output-hub.js';
