@@ -72,6 +72,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     streams: CHANGE,
     tenant_sockets: ALL,
     tenant_use: CHANGE,
+    unfinished_executions: ALL,
     unprojected_executions: ['SELECT', 'INSERT', 'DELETE'],
   },
   notifications: {

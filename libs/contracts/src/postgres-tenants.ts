@@ -110,6 +110,7 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
     streams: { ...BY_COLUMN, rights: READ },
     tenant_sockets: BY_COLUMN,
     tenant_use: BY_COLUMN,
+    unfinished_executions: { ...BY_COLUMN, rights: READ },
     unprojected_executions: { own: ofExecution('unprojected_executions'), rights: [] },
   },
   notifications: {

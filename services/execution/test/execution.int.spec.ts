@@ -189,8 +189,16 @@ describe('read models', () => {
     expect(await platform.control.request(operations.engine.starts.subject, { executionIds })).toEqual({
       starts: [{ executionId: id, tenantId, traceId, configId, configName, userId }],
     });
+    await platform.sql.query(
+      `INSERT INTO execution.unfinished_executions VALUES ($1, $2, $3, $4, $5, NULL, 'running', now())`,
+      [id, tenantId, configId, configName, userId],
+    );
     const { executions } = await rebuildReadModels(platform.database.url);
     expect(executions).toBe(before[0]?.length);
+    const { rows: unfinished } = await platform.sql.query<{ id: string }>(
+      'SELECT id FROM execution.unfinished_executions',
+    );
+    expect(unfinished.map((row) => row.id)).not.toContain(id);
     expect(await snapshot()).toEqual(before);
   });
 });

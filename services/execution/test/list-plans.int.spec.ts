@@ -115,7 +115,7 @@ describe('each filter of the list of executions', () => {
     ['status failed', { statuses: ['failed'] }, 'orchestration_executions_by_status', 0],
     ['a status that most have', { statuses: ['completed'] }, 'orchestration_executions_listed', 51],
     ['several statuses', { statuses: ['failed', 'cancelled', 'paused'] }, 'orchestration_executions_by_status', 0],
-    ['status running', { statuses: ['running'] }, 'orchestration_executions_due', 51],
+    ['status running', { statuses: ['running'] }, 'unfinished_executions_by_status', 51],
     ['created_from', { createdFrom: time('2030-01-01T00:00:00Z') }, 'orchestration_executions_listed', 0],
     ['created_to', { createdTo: time('2026-01-01T00:10:00Z') }, 'orchestration_executions_listed', 9],
     [
@@ -134,13 +134,13 @@ describe('each filter of the list of executions', () => {
   });
 });
 
-describe('a list of executions by offset', () => {
-  const ids = async (filters: Partial<ExecutionFilters>): Promise<string[]> =>
-    (await sql.query<{ id: string }>(executions(filters))).rows.map(({ id }) => id);
-  const total = async (filters: Partial<ExecutionFilters>): Promise<number | undefined> =>
-    (await sql.query<{ total: number }>(countExecutions({ tenantId: TENANT, statuses: [], limit: 1, ...filters })))
-      .rows[0]?.total;
+const ids = async (filters: Partial<ExecutionFilters>): Promise<string[]> =>
+  (await sql.query<{ id: string }>(executions(filters))).rows.map(({ id }) => id);
+const total = async (filters: Partial<ExecutionFilters>): Promise<number | undefined> =>
+  (await sql.query<{ total: number }>(countExecutions({ tenantId: TENANT, statuses: [], limit: 1, ...filters })))
+    .rows[0]?.total;
 
+describe('a list of executions by offset', () => {
   it.each<[string, Partial<ExecutionFilters>, number]>([
     ['everything', { createdTo: time('2026-01-01T02:00:00Z') }, 119],
     ['those of a user, ended and not', { userId: 'user-0', createdTo: time('2026-01-02T00:00:00Z') }, 28],
@@ -211,6 +211,74 @@ describe('each filter of the list of schedules', () => {
   });
 });
 
+describe('the table of unfinished executions', () => {
+  const FIELDS = 'id, tenant_id, config_id, config_name, user_id, session_id, status, created_at';
+  /** How many rows only one of the two tables has, and how many both have. */
+  const compared = async (): Promise<{ different: number; same: number }> => {
+    const kept = `SELECT ${FIELDS} FROM execution.unfinished_executions`;
+    const real = `SELECT ${FIELDS} FROM execution.orchestration_executions WHERE wake_at IS NOT NULL`;
+    const { rows } = await sql.query<{ different: number; same: number }>(
+      `SELECT (SELECT count(*) FROM ((${kept} EXCEPT ${real}) UNION ALL (${real} EXCEPT ${kept})) AS d)::int AS different,
+         (SELECT count(*) FROM (${kept} INTERSECT ${real}) AS s)::int AS same`,
+    );
+    return rows[0]!;
+  };
+  const change = async (text: string): Promise<number> => (await sql.query(text)).rowCount ?? 0;
+  const TABLE = 'execution.orchestration_executions';
+
+  it('follows each change of an execution', async () => {
+    expect(await compared()).toEqual({ different: 0, same: 200 });
+    const open = `SELECT id FROM ${TABLE} WHERE wake_at IS NOT NULL ORDER BY created_at`;
+    expect(await change(`UPDATE ${TABLE} SET status = 'paused' WHERE id IN (${open} LIMIT 40)`)).toBe(40);
+    expect(await change(`UPDATE ${TABLE} SET wake_at = 99, version = 7 WHERE id IN (${open} LIMIT 50)`)).toBe(50);
+    expect(await compared()).toEqual({ different: 0, same: 200 });
+    expect(await total({ statuses: ['paused'] })).toBe(40);
+    expect(await ids({ statuses: ['paused'], limit: 200 })).toHaveLength(40);
+    const ended = `SET status = 'completed', wake_at = NULL`;
+    expect(await change(`UPDATE ${TABLE} ${ended} WHERE id IN (${open} DESC LIMIT 30)`)).toBe(30);
+    expect(await compared()).toEqual({ different: 0, same: 170 });
+    // A restored execution, or a read model that is written again, may open a row that had ended.
+    const opened = `SELECT id FROM ${TABLE} WHERE wake_at IS NULL ORDER BY created_at DESC LIMIT 25`;
+    expect(await change(`UPDATE ${TABLE} SET status = 'running', wake_at = 5 WHERE id IN (${opened})`)).toBe(25);
+    expect(await change(`DELETE FROM ${TABLE} WHERE id IN (${open} LIMIT 5)`)).toBe(5);
+    expect(await compared()).toEqual({ different: 0, same: 190 });
+  });
+
+  it('gets the executions that started before it existed', async () => {
+    await sql.query('DELETE FROM execution.unfinished_executions');
+    await sql.query('DELETE FROM execution.migrations WHERE version = 19');
+    await migrateEventStore(database.url);
+    expect(await compared()).toEqual({ different: 0, same: 190 });
+  });
+
+  it('shows a page among many unfinished executions without reading them all', async () => {
+    const opened = `SELECT id FROM ${TABLE} WHERE wake_at IS NULL LIMIT 20000`;
+    await change(`UPDATE ${TABLE} SET status = 'running', wake_at = 5 WHERE id IN (${opened})`);
+    await sql.query(`ANALYZE ${TABLE}, execution.unfinished_executions`);
+    for (const [filters, index] of [
+      // Most have this status, so the index without it serves as well.
+      [{ statuses: ['running'] }, 'unfinished_executions_by_age'],
+      [{ statuses: ['compensation'] }, 'unfinished_executions_by_status'],
+      [{ userId: 'user-7' }, 'unfinished_executions_by_user'],
+      [{ sessionId: 'session-3' }, 'unfinished_executions_by_session'],
+      [{ configId: 'config-7' }, 'unfinished_executions_by_config'],
+      [{ configName: 'name-7' }, 'unfinished_executions_by_config_name'],
+    ] as [Partial<ExecutionFilters>, string][]) {
+      const found = await explain(executions(filters));
+      expect(found.indexes).toContain(index);
+      expect(found.scanned).not.toContain('orchestration_executions');
+      expect(found.wasted).toBeLessThanOrEqual(ROWS / 200);
+    }
+  });
+
+  it('is emptied with the executions', async () => {
+    await sql.query('BEGIN');
+    await sql.query(`TRUNCATE ${TABLE}`);
+    expect(await compared()).toEqual({ different: 0, same: 0 });
+    await sql.query('ROLLBACK');
+  });
+});
+
 describe('the indexes of lists', () => {
   it('are built beside running work where tables are there already, and again where a build was cut short', async () => {
     const names = (): Promise<string[]> =>
@@ -218,6 +286,7 @@ describe('the indexes of lists', () => {
         .query<{ name: string }>(
           `SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
            WHERE c.relnamespace = 'execution'::regnamespace AND c.relname LIKE '%\\_by\\_%' AND i.indisvalid
+             AND c.relname NOT LIKE 'unfinished%'
            ORDER BY c.relname`,
         )
         .then(({ rows }) => rows.map(({ name }) => name));

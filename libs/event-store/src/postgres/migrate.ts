@@ -24,11 +24,17 @@ import { admissions } from './migrations/0013-admissions.js';
 import { erasures } from './migrations/0014-erasures.js';
 import { agentsOfModels } from './migrations/0015-agents-of-models.js';
 import { attemptOutput } from './migrations/0016-attempt-output.js';
+import { SOME_UNFINISHED, unfinishedExecutions } from './migrations/0019-unfinished-executions.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
   readonly version: number;
   readonly statements: readonly string[];
+  /**
+   * A statement with which the migration is run again and again, each time in a transaction of its own, until it changes
+   * no row. Then the other statements must be repeatable.
+   */
+  readonly repeated?: string;
 }
 
 /** In order. Never edit one after its release. The previous version must still run after each of them. */
@@ -49,6 +55,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 14, statements: erasures },
   { version: 15, statements: agentsOfModels },
   { version: 16, statements: attemptOutput },
+  { version: 19, statements: unfinishedExecutions, repeated: SOME_UNFINISHED },
 ];
 
 /**
@@ -158,6 +165,13 @@ async function migrateOnce(
     }
     await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
     for (const statement of next.statements) await client.query(statement);
+    if (next.repeated !== undefined) {
+      const { rowCount } = await client.query(next.repeated);
+      if ((rowCount ?? 0) > 0) {
+        await client.query('COMMIT');
+        return 'applied';
+      }
+    }
     // Nobody uses the tables of a new installation before its migrations are done. The indexes are created together
     // with the last migration. A process that finds no migration to apply then finds the indexes too, and does not
     // build them at the same time.

@@ -15,7 +15,10 @@ import {
   REMOVE_STEP_RUNS,
   REMOVE_STRAY_EXECUTIONS,
   REMOVE_STRAY_STEP_RUNS,
+  REMOVE_STRAY_UNFINISHED,
+  REMOVE_UNFINISHED,
   WRITE_EXECUTIONS,
+  WRITE_UNFINISHED,
 } from './sql/rebuild.js';
 import { StepRunColumns } from './step-run-columns.js';
 
@@ -62,6 +65,7 @@ export async function rebuildReadModels(
     }
     await pool.query(REMOVE_SNAPSHOTS);
     await pool.query(REMOVE_STRAY_EXECUTIONS);
+    await pool.query(REMOVE_STRAY_UNFINISHED);
     await pool.query(REMOVE_STRAY_STEP_RUNS);
     return { executions, stepRuns };
   } finally {
@@ -95,6 +99,8 @@ async function rebuildPage(sources: Sources, partition: number, after: string): 
     const ids = page.map((row) => row.id);
     const { rows, steps } = await readPage(sources, partition, ids);
     await client.query(WRITE_EXECUTIONS, [encodeExecutionRows(rows)]);
+    await client.query(REMOVE_UNFINISHED, [ids]);
+    await client.query(WRITE_UNFINISHED, [ids]);
     await client.query(REMOVE_STEP_RUNS, [ids]);
     const last = ids.length < PAGE;
     await client.query(PROJECT_STEP_RUNS, [

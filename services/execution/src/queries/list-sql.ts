@@ -34,6 +34,9 @@ export interface ExecutionFilters {
   readonly offset?: number | undefined;
 }
 
+const EXECUTIONS = 'execution.orchestration_executions';
+/** Those that have not ended, with what lists filter by. */
+const UNFINISHED = 'execution.unfinished_executions';
 const NEWEST_FIRST = 'ORDER BY created_at DESC, id DESC';
 const EVERY_STATUS: readonly ExecutionStatus[] = [
   'pending',
@@ -54,9 +57,9 @@ const SHOWN_MESSAGE = 1_000;
  * that has not ended.
  *
  * Ended executions (without a wake-up) have an index for each filter. An execution enters these indexes once, at its
- * end, so that earlier commits do not pay for them. The few that have not ended are found by the index of their
- * wake-ups. The parts are read separately, because otherwise the planner may scan all executions in the hope of an
- * early match.
+ * end, so that earlier commits do not pay for them. The others are found in a table of their own, which has the same
+ * indexes. Each part is in the order of the list, and read separately, because otherwise the planner may scan all
+ * executions in the hope of an early match.
  */
 export function listExecutions(filters: ExecutionFilters): Statement {
   const parameters = new Parameters();
@@ -68,37 +71,23 @@ export function listExecutions(filters: ExecutionFilters): Statement {
     text: shown(passing === undefined ? rows : `SELECT * FROM (${rows}) AS counted ${NEWEST_FIRST} OFFSET ${passing}`),
     values: parameters.values,
   });
-  const page = (where: readonly string[], from = 'execution.orchestration_executions'): string =>
-    `SELECT * FROM ${from} WHERE ${where.join(' AND ')} ${NEWEST_FIRST} LIMIT ${place}`;
+  const page = (where: readonly string[], columns: string, from: string): string =>
+    `SELECT ${columns} FROM ${from} WHERE ${where.join(' AND ')} ${NEWEST_FIRST} LIMIT ${place}`;
   const filtered = only.length > 0 || statuses.length > 0;
-  if (!filtered) return answer(page(range));
+  if (!filtered) return answer(page(range, '*', EXECUTIONS));
 
-  const asked = statuses.length === 0 ? EVERY_STATUS : statuses;
-  const ended = asked.filter(isTerminal);
-  const open = asked.filter((status) => !isTerminal(status));
-  const matching = [...range, ...only];
-  const parts: string[] = [];
-  if (statuses.length === 0) {
-    parts.push(page([...matching, 'wake_at IS NULL']));
-  } else {
+  const parts = halvesOf(statuses).flatMap(({ table, half, some }) => {
+    const where = [...range, ...only, ...half];
     // One by one, because each is in the order of the list.
-    for (const status of ended) {
-      parts.push(page([...matching, 'wake_at IS NULL', `status = ${parameters.add(status)}`]));
-    }
-  }
-  let unfinished = '';
-  if (open.length > 0) {
-    const status = statuses.length === 0 ? [] : [`status = ANY(${parameters.add(open, 'text[]')})`];
-    const where = [...matching, 'wake_at IS NOT NULL', ...status].join(' AND ');
-    unfinished = `WITH unfinished AS MATERIALIZED (SELECT * FROM execution.orchestration_executions WHERE ${where})\n`;
-    parts.push(page(['true'], 'unfinished'));
-  }
-  const [first = '', ...others] = parts.map((part) => `(${part})`);
-  const together =
-    others.length === 0
-      ? first.slice(1, -1)
-      : `SELECT * FROM (${[first, ...others].join('\nUNION ALL\n')}) AS parts ${NEWEST_FIRST} LIMIT ${place}`;
-  return answer(`${unfinished}${together}`);
+    const each = statuses.length === 0 ? [where] : some.map((status) => [...where, statusIs(status, parameters)]);
+    return each.map((conditions) =>
+      table === EXECUTIONS
+        ? page(conditions, '*', table)
+        : `SELECT x.* FROM (${page(conditions, 'id', table)}) AS found JOIN ${EXECUTIONS} x USING (id)`,
+    );
+  });
+  const together = parts.map((part) => `(${part})`).join('\nUNION ALL\n');
+  return answer(`SELECT * FROM (${together}) AS parts ${NEWEST_FIRST} LIMIT ${place}`);
 }
 
 /** How many of a tenant's executions match on all pages. The parts are as above, and each is counted by its index. */
@@ -106,25 +95,37 @@ export function countExecutions(filters: ExecutionFilters): Statement {
   const parameters = new Parameters();
   const { statuses } = filters;
   const { range, only } = conditionsOf({ ...filters, after: undefined }, parameters);
-  const count = (where: readonly string[]): string =>
-    `(SELECT count(*) FROM execution.orchestration_executions WHERE ${where.join(' AND ')})`;
+  const count = (where: readonly string[], from: string): string =>
+    `(SELECT count(*) FROM ${from} WHERE ${where.join(' AND ')})`;
   const parts: string[] = [];
   if (only.length === 0 && statuses.length === 0) {
-    parts.push(count(range));
+    parts.push(count(range, EXECUTIONS));
   } else {
-    const asked = statuses.length === 0 ? EVERY_STATUS : statuses;
-    const halves = [
-      { half: 'wake_at IS NULL', some: asked.filter(isTerminal) },
-      { half: 'wake_at IS NOT NULL', some: asked.filter((status) => !isTerminal(status)) },
-    ];
-    for (const { half, some } of halves) {
-      if (some.length === 0) continue;
+    for (const { table, half, some } of halvesOf(statuses)) {
       const status = statuses.length === 0 ? [] : [`status = ANY(${parameters.add(some, 'text[]')})`];
-      parts.push(count([...range, ...only, half, ...status]));
+      parts.push(count([...range, ...only, ...half, ...status], table));
     }
   }
   return { text: `SELECT (${parts.join(' + ')})::float8 AS total`, values: parameters.values };
 }
+
+interface Half {
+  readonly table: typeof EXECUTIONS | typeof UNFINISHED;
+  readonly half: readonly string[];
+  readonly some: readonly ExecutionStatus[];
+}
+
+/** Where ended executions and the others are found, without the half that none of the given statuses needs. */
+function halvesOf(statuses: readonly ExecutionStatus[]): readonly Half[] {
+  const asked = statuses.length === 0 ? EVERY_STATUS : statuses;
+  const halves: readonly Half[] = [
+    { table: EXECUTIONS, half: ['wake_at IS NULL'], some: asked.filter(isTerminal) },
+    { table: UNFINISHED, half: [], some: asked.filter((status) => !isTerminal(status)) },
+  ];
+  return halves.filter(({ some }) => some.length > 0);
+}
+
+const statusIs = (status: ExecutionStatus, parameters: Parameters): string => `status = ${parameters.add(status)}`;
 
 /** Conditions for the page's position, and for the filters with an index each. */
 function conditionsOf(

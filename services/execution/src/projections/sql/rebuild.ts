@@ -21,6 +21,17 @@ ON CONFLICT (id) DO UPDATE SET
   config_version = excluded.config_version, partition = excluded.partition, version = excluded.version,
   wake_at = excluded.wake_at, token_count = excluded.token_count`;
 
+/** What triggers keep of unfinished executions, for lists. $1 execution ids. */
+export const REMOVE_UNFINISHED = `DELETE FROM execution.unfinished_executions WHERE id = ANY($1::uuid[])`;
+export const WRITE_UNFINISHED = `
+INSERT INTO execution.unfinished_executions (id, tenant_id, config_id, config_name, user_id, session_id, status, created_at)
+SELECT id, tenant_id, config_id, config_name, user_id, session_id, status, created_at
+FROM execution.orchestration_executions WHERE id = ANY($1::uuid[]) AND wake_at IS NOT NULL`;
+
+export const REMOVE_STRAY_UNFINISHED = `
+DELETE FROM execution.unfinished_executions u
+WHERE NOT EXISTS (SELECT FROM execution.orchestration_executions x WHERE x.id = u.id)`;
+
 /** Rows without a start in the log. A deleted execution has no row. */
 export const REMOVE_STRAY_EXECUTIONS = `
 DELETE FROM execution.orchestration_executions x
