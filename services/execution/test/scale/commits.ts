@@ -117,8 +117,8 @@ class Writer {
       changed:
         version === 1 ? [] : ids.map((id) => ({ id, partition: 0, progress: progress(version, version > CHANGES) })),
     });
-    if (outcome.kind !== 'committed' || !outcome.held.has(0))
-      throw new Error(`not committed: ${JSON.stringify(outcome)}`);
+    const held = outcome.kind === 'committed' && outcome.held.has(0);
+    if (!held) throw new Error(`not committed: ${JSON.stringify(outcome)}`);
     this.#position += ids.length;
   }
 }
