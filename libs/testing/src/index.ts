@@ -15,3 +15,4 @@ export type { DatabaseTemplate, TestDatabase } from './test-database.js';
 export { startTestNats } from './test-nats.js';
 export type { TestNats } from './test-nats.js';
 export { freePort, startPostgres } from '@batuta/local-stack';
+export { mcpConformance, mcpScenarios } from './mcp-conformance.js';

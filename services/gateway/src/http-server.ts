@@ -19,6 +19,7 @@ import type { GatewaySettings } from './settings.js';
 import { endWithProblem, requireHost, requireSingleHeaders } from './http/bare-requests.js';
 import { BodyRoom } from './http/body-room.js';
 import { allowOrigins } from './http/cross-origin.js';
+import { isMcp } from './mcp/mcp-endpoint.js';
 import { MERGE_PATCH } from './routes/documented.js';
 import { EXECUTE_ROUTE } from './executions/execute.controller.js';
 import { parseJsonText } from './http/json-text.js';
@@ -231,7 +232,7 @@ function authenticateRequests(
       if (encoding !== undefined && encoding !== 'identity') {
         throw unsupported('content-encoding', `Content-Encoding ${encoding} is not supported; send the body as it is.`);
       }
-      if (!url.startsWith('/api/')) {
+      if (!url.startsWith('/api/') && !isMcp(url)) {
         done();
         return;
       }
@@ -268,7 +269,13 @@ function makeRoomForBodies(
       return;
     }
     const tenantId = request.principal?.tenantId ?? '';
-    const enter = (leave: () => void): void => {
+    const enter = (giveBack: () => void): void => {
+      let left = false;
+      const leave = (): void => {
+        if (!left) giveBack();
+        left = true;
+      };
+      request.leaveBodyRoom = leave;
       if (reply.raw.destroyed) leave();
       else reply.raw.once('close', leave);
       done();

@@ -78,6 +78,15 @@ const schema = {
   auditStarts: boolean({ env: 'BATUTA_GATEWAY_AUDIT_STARTS', default: false }),
   /** Origins whose pages may call the API from a browser, such as https://console.example; `*` for all. */
   corsOrigins: list({ env: 'BATUTA_GATEWAY_CORS_ORIGINS', default: [] }),
+  /**
+   * Host names that clients of /mcp may use, such as batuta.example. Without any: those of this machine when the gateway
+   * listens on it, otherwise all.
+   */
+  mcpHosts: list({ env: 'BATUTA_GATEWAY_MCP_HOSTS', default: [] }),
+  /** After this time a call of a tool is answered while its execution runs on. */
+  mcpWaitMs: milliseconds({ env: 'BATUTA_GATEWAY_MCP_WAIT', default: 45_000, min: 1, max: 3_600_000 }),
+  /** Whether a call that an MCP client cancels also cancels the execution that it started. */
+  mcpCancels: boolean({ env: 'BATUTA_GATEWAY_MCP_CANCELS', default: true }),
   /** How often the versions of everything watched are compared with the log. */
   compareEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_COMPARE_EVERY', default: 2_000, min: 20, max: 60_000 }),
   /** With more unsent bytes than this, a live WebSocket client is closed as too slow. */

@@ -16,6 +16,7 @@ import { createHttpAdapter } from './http-server.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestTracing } from './http/request-tracing.js';
 import { RouteTable } from './http/route-table.js';
+import { gatewayMcp } from './mcp/gateway-mcp.js';
 import { followKeys, openParts } from './open-parts.js';
 import type { EdgeParts, Made } from './open-parts.js';
 import { openSockets } from './open-sockets.js';
@@ -118,6 +119,9 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       sockets.recheckKeys().catch((error: unknown) => logger.warn({ err: error }, 'checking the keys of open sockets'));
     });
     const app = await createApp(made, parts, sockets);
+    const { hub, executions, limits } = parts;
+    const mcp = gatewayMcp({ app, hub, executions, settings, logger, enter: (tenant) => limits.openSocket(tenant) });
+    opened.push(() => mcp.close());
     const server = app.getHttpServer() as Server;
     sockets.attach(server);
     const ops = await openOps(made, opened);

@@ -63,6 +63,7 @@ export const agents = {
     http: {
       method: 'GET',
       path: PATH,
+      tool: true,
       summary: 'List agents, the built-in ones too',
       answers: [{ status: 200, schema: 'AgentList', says: 'All agents.' }],
     },
@@ -81,6 +82,7 @@ export const agents = {
     http: {
       method: 'GET',
       path: `${PATH}/:name`,
+      tool: true,
       summary: 'Get an agent',
       seen: true,
       answers: [{ status: 200, schema: 'Agent', says: 'The agent.', etag: true }],

@@ -75,6 +75,7 @@ const get = defineOperation<GetConfigRequest, ConfigReply>({
   http: {
     method: 'GET',
     path: `${PATH}/:id`,
+    tool: true,
     summary: 'Get a config by id or name',
     query: { include_deleted: booleanParameter('Also when it was deleted.') },
     seen: true,
@@ -95,6 +96,7 @@ const update = defineOperation<UpdateConfigRequest, ConfigReply>({
   http: {
     method: 'PUT',
     path: `${PATH}/:id`,
+    tool: true,
     summary: 'Change a config: makes a new version',
     description:
       'Running executions keep theirs. What a GET answered may be sent back: id, version, owner and times are ignored.',
@@ -125,6 +127,7 @@ export const configs = {
     http: {
       method: 'POST',
       path: PATH,
+      tool: true,
       summary: 'Create a config',
       description: 'Every mistake in the definition is reported at once.',
       once: 'once',
@@ -150,6 +153,7 @@ export const configs = {
     http: {
       method: 'GET',
       path: PATH,
+      tool: true,
       summary: 'List configs',
       description: 'The newest version of each, newest first.',
       query: {
@@ -171,6 +175,7 @@ export const configs = {
     http: {
       method: 'PATCH',
       path: `${PATH}/:id`,
+      tool: true,
       summary: 'Change some fields of a config: makes a new version',
       description:
         'The body is a JSON merge patch (RFC 7396): what it names is replaced, objects field by field, lists as a whole; null takes a field away.',
@@ -200,6 +205,7 @@ export const configs = {
     http: {
       method: 'DELETE',
       path: `${PATH}/:id`,
+      tool: true,
       summary: 'Delete a config',
       description: 'It can be restored; running executions go on.',
       compares: true,
@@ -238,6 +244,7 @@ export const configs = {
     http: {
       method: 'GET',
       path: `${PATH}/:id/versions`,
+      tool: true,
       summary: "List a config's versions, newest first",
       query: {
         limit: limitParameter(200),
@@ -252,6 +259,7 @@ export const configs = {
     http: {
       method: 'GET',
       path: `${PATH}/:id/versions/:version`,
+      tool: true,
       summary: 'Get one version of a config',
       query: { include_deleted: booleanParameter('Also when it was deleted.') },
       seen: true,

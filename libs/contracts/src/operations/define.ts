@@ -64,6 +64,8 @@ export interface HttpRoute {
   readonly traceparent?: boolean;
   /** Its answer contains a secret, which no cache may store. */
   readonly secret?: boolean;
+  /** Whether coding assistants get it as a tool over MCP. */
+  readonly tool?: boolean;
   /** Fields of the request that this route always sets. */
   readonly sets?: JsonObject;
   readonly answers: readonly AnswerSpec[];

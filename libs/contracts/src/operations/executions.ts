@@ -118,7 +118,7 @@ export const EXECUTION_QUERIES = {
 function command(
   name: string,
   does: string,
-  spec: Pick<HttpRoute, 'summary' | 'description'> & {
+  spec: Pick<HttpRoute, 'summary' | 'description' | 'tool'> & {
     readonly path: string;
     readonly says: string;
     readonly refuses: readonly RefusalCode[];
@@ -148,7 +148,7 @@ function command(
 function start(
   name: string,
   does: string,
-  spec: Pick<HttpRoute, 'path' | 'summary' | 'description'> & {
+  spec: Pick<HttpRoute, 'path' | 'summary' | 'description' | 'tool'> & {
     readonly refuses: readonly RefusalCode[];
     readonly body: BodySpec;
   },
@@ -197,6 +197,7 @@ const get = defineOperation<GetExecutionRequest, GetExecutionReply>({
   http: {
     method: 'GET',
     path: ONE,
+    tool: true,
     summary: 'Get an execution with its steps, as it is or as it was',
     description: 'Folded from its events: never stale. A version that it does not have is `not_found`.',
     query: EXECUTION_QUERIES.view,
@@ -217,6 +218,7 @@ const payload = defineOperation<GetPayloadRequest, GetPayloadReply>({
   http: {
     method: 'GET',
     path: `${ONE}/steps/:step_id/output`,
+    tool: true,
     summary: 'Get the output of a step or consensus group',
     description: 'Also where a view leaves it out for its size. Null while there is none.',
     answers: [{ status: 200, schema: 'StepOutput', says: 'The output.' }],
@@ -227,6 +229,7 @@ const payload = defineOperation<GetPayloadRequest, GetPayloadReply>({
 export const executions = {
   start: start('start', 'start an execution', {
     path: `${PATH}/execute/:config_id`,
+    tool: true,
     summary: 'Start an execution of a config, by its id or name',
     description:
       'Answers when the start is committed: nothing that was answered is lost. With `wait`, answers 200 with the result when the execution ends in time, else 202.',
@@ -238,6 +241,7 @@ export const executions = {
     http: {
       method: 'GET',
       path: `${PATH}/status/:trace_id`,
+      tool: true,
       summary: 'Where an execution stands, by its trace id',
       answers: [{ status: 200, schema: 'ExecutionStatus', says: 'The execution without the payloads of its steps.' }],
     },
@@ -257,6 +261,7 @@ export const executions = {
     http: {
       method: 'GET',
       path: `${PATH}/executions`,
+      tool: true,
       summary: 'List executions, newest first',
       query: EXECUTION_QUERIES.list,
       answers: [{ status: 200, schema: 'ExecutionPage', says: 'A page.' }],
@@ -275,6 +280,7 @@ export const executions = {
     http: {
       method: 'GET',
       path: `${PATH}/approvals`,
+      tool: true,
       summary: 'List approvals that wait for a decision, oldest first',
       description:
         'A projection, a moment behind: what was asked for just now may be missing, and what was decided may still be there.',
@@ -330,6 +336,7 @@ export const executions = {
     http: {
       method: 'GET',
       path: `${ONE}/events`,
+      tool: true,
       summary: "Read an execution's events",
       query: EXECUTION_QUERIES.events,
       answers: [{ status: 200, schema: 'EventPage', says: 'A page.' }],
@@ -395,6 +402,7 @@ export const executions = {
     http: {
       method: 'GET',
       path: `${ONE}/steps`,
+      tool: true,
       summary: "Get an execution's steps with their outputs",
       answers: [{ status: 200, schema: 'ExecutionSteps', says: 'The steps in the order of the config.' }],
     },
@@ -412,6 +420,7 @@ export const executions = {
     http: {
       method: 'GET',
       path: `${ONE}/steps/:step_id`,
+      tool: true,
       summary: 'Get one step with what its agent got, its output and every attempt',
       description: 'The input is that of the newest attempt, as its mapping gave it then.',
       answers: [{ status: 200, schema: 'StepDetail', says: 'The step.' }],
@@ -443,6 +452,7 @@ export const executions = {
     http: {
       method: 'GET',
       path: `${ONE}/result`,
+      tool: true,
       summary: "Get an execution's result",
       description: 'Answers 202 with the status while it has none; with `wait`, only after that time.',
       query: EXECUTION_QUERIES.wait,
@@ -454,6 +464,7 @@ export const executions = {
   }),
   pause: command('pause', 'pause an execution', {
     path: 'pause',
+    tool: true,
     summary: 'Pause an execution',
     description: 'Running steps finish and nothing new starts; with `now`, running attempts are stopped too.',
     body: {
@@ -467,6 +478,7 @@ export const executions = {
   }),
   resume: command('resume', 'resume an execution', {
     path: 'resume',
+    tool: true,
     summary: 'Resume a paused execution',
     description: 'What fell due meanwhile happens now.',
     body: reasoned({ reason: 'the maintenance is over' }),
@@ -475,6 +487,7 @@ export const executions = {
   }),
   cancel: command('cancel', 'cancel an execution', {
     path: 'cancel',
+    tool: true,
     summary: 'Cancel an execution',
     description:
       'Final when answered: later results are not recorded. With `compensate`, what was completed is undone first.',
@@ -497,6 +510,7 @@ export const executions = {
   }),
   retry: command('retry', 'run an execution again', {
     path: 'retry',
+    tool: true,
     summary: 'Run a failed or cancelled execution again from its failed steps',
     description: 'Completed steps are kept. The execution goes on under its id, with a new deadline.',
     body: reasoned({ reason: 'the cause is mended' }),
@@ -514,6 +528,7 @@ export const executions = {
   }),
   skip: command('skip', 'skip a step', {
     path: 'steps/:step_id/skip',
+    tool: true,
     summary: 'Skip a step',
     description:
       'A running attempt is stopped; dependents go on and see null. Who is none of its approvers cannot skip an approval, nor what decides whether it is asked for.',
@@ -523,6 +538,7 @@ export const executions = {
   }),
   approve: command('approve', 'approve a step', {
     path: 'steps/:step_id/approve',
+    tool: true,
     summary: 'Approve a step that waits for a human',
     description:
       'The step completes; `comment` and `data` are part of its output, and `data` must fit the schema of the approval. Also while the execution is paused: what follows then waits for the resume.',
@@ -537,6 +553,7 @@ export const executions = {
   }),
   reject: command('reject', 'reject a step', {
     path: 'steps/:step_id/reject',
+    tool: true,
     summary: 'Reject a step that waits for a human',
     description: 'The step fails with `approval_rejected`; its `on_failure` says what follows.',
     body: { schema: 'DecisionBody', says: 'What belongs to it.', optional: true, example: { comment: 'too much' } },
@@ -545,6 +562,7 @@ export const executions = {
   }),
   signal: command('signal', 'send a signal', {
     path: 'signals/:name',
+    tool: true,
     summary: 'Send a signal that a step waits for',
     description:
       'The first step in the list that waits for it takes it, and its payload is the output of that step. One that comes before a step waits is kept for it. Also while the execution is paused: what follows then waits for the resume.',
@@ -554,6 +572,7 @@ export const executions = {
   }),
   fork: start('fork', 'fork an execution', {
     path: `${ONE}/fork`,
+    tool: true,
     summary: 'Start a copy of an execution from one of its steps',
     description:
       'With the same config version and, unless given, the same input. Completed steps that do not depend on the step are taken over (`reused`) and do not run again; an approval only where the same is asked, else a human is asked again.',

@@ -123,6 +123,7 @@ export const knowledge = {
     http: {
       method: 'GET',
       path: `${PATH}/search`,
+      tool: true,
       summary: 'Search the documents',
       description: 'Ranked passages, hits between ** and **.',
       query: {

@@ -32,6 +32,7 @@ export const models = {
     http: {
       method: 'GET',
       path: PATH,
+      tool: true,
       summary: 'List models',
       answers: [{ status: 200, schema: 'ModelList', says: 'All models, by name.' }],
     },

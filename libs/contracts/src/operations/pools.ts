@@ -38,6 +38,7 @@ export const pools = {
     http: {
       method: 'GET',
       path: POOLS,
+      tool: true,
       summary: 'List the pools of workers that serve your agents, and the built-in one',
       description: 'As they are now: workers seen in the last 30 s, their slots, and tasks that wait for one.',
       answers: [{ status: 200, schema: 'PoolList', says: 'All pools, by name.' }],

@@ -105,6 +105,7 @@ export const schedules = {
     http: {
       method: 'GET',
       path: PATH,
+      tool: true,
       summary: 'List schedules',
       query: SCHEDULE_QUERIES.list,
       answers: [{ status: 200, schema: 'SchedulePage', says: 'A page, the newest first.' }],

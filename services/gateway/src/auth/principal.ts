@@ -7,6 +7,8 @@ import { Problem } from '../http/problem.js';
 
 export interface AuthenticatedRequest extends FastifyRequest {
   principal?: Principal;
+  /** Gives back the memory of a large body, when it is not needed until the answer. */
+  leaveBodyRoom?: () => void;
 }
 
 /** The authenticated caller. It is set before the body is read. */
