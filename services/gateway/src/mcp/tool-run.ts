@@ -2,7 +2,7 @@ import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Event, JsonObject } from '@batuta/contracts';
 import type { ExecutionHub } from '../executions/execution-hub.js';
 import type { Executions } from '../executions/executions.js';
-import type { Follower } from '../executions/execution-watch.js';
+import type { Follower } from '../executions/follower.js';
 import { isFinished } from '../executions/result.js';
 import type { RestAnswer, RestCaller, RestCalls } from './rest-calls.js';
 import type { Runnable } from './run-tools.js';
