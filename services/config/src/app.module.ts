@@ -4,6 +4,7 @@ import { IdempotencyKeys } from '@batuta/service';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
+import { AgentCheck } from './agents/agent-check.js';
 import { AgentRegistry } from './agents/agent-registry.js';
 import { KnownAgents } from './agents/known-agents.js';
 import { PoolClaims } from './agents/pool-claims.js';
@@ -83,6 +84,7 @@ export class ConfigModule {
         DefinitionCheck,
         ConfigReads,
         Definitions,
+        AgentCheck,
         AgentRegistry,
         ApiKeys,
         Knowledge,

@@ -1,81 +1,44 @@
-import {
-  BUILT_IN_AGENT_DESCRIPTIONS,
-  DEFAULT_POOL,
-  etagOf,
-  preconditionRefusal,
-  objectOf,
-  TOKEN_SCHEMA,
-} from '@batuta/contracts';
+import { BUILT_IN_AGENT_DESCRIPTIONS, preconditionRefusal } from '@batuta/contracts';
 import type {
-  Agent,
   AgentDescription,
   AgentLlm,
   AgentReply,
-  JsonObject,
   JsonValue,
   ListAgentsReply,
   Preconditions,
   Principal,
 } from '@batuta/contracts';
-import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
-import { seeingEverybody } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ConfigRows } from '../database/data-source.js';
 import { invalid, isRefused, refuse, RefusedError } from '../access/refusals.js';
-import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { Changes } from '../changes.js';
-import { Report, documentCheck, guardJson, isRecord } from '@batuta/documents';
+import { Report, guardJson } from '@batuta/documents';
 import { mergePatch } from '../json/merge-patch.js';
-import { DefinitionCheck } from '../definitions/definition-check.js';
+import { AgentCheck } from './agent-check.js';
+import { refuseUsed } from './agent-uses.js';
 import { AgentEntity } from './agent.entity.js';
+import { bodyOf, builtIn, replyOf, tagged, toAgent } from './shown-agent.js';
 import { MAX_AGENTS } from './known-agents.js';
 import { PoolClaims } from './pool-claims.js';
 
 const BUILT_IN: ReadonlyMap<string, AgentDescription> = new Map(
   BUILT_IN_AGENT_DESCRIPTIONS.map((agent) => [agent.name, agent]),
 );
-const MAX_SCHEMA_BYTES = 128 * 1024;
 /** How many concurrent changes by others one patch tolerates. */
 const PATCH_TRIES = 10;
-/** How many configs a refusal names. */
-const NAMED_CONFIGS = 20;
-
-const token = documentCheck(TOKEN_SCHEMA);
-const bodyShape = documentCheck(
-  objectOf('What is said of an agent.', {
-    pool: TOKEN_SCHEMA,
-    llm: { type: 'object' },
-    description: { type: 'string', maxLength: 2000 },
-    input_schema: {},
-    output_schema: {},
-  }),
-);
-
-/** What a user says of an agent, once it was checked. */
-interface AgentBody {
-  readonly pool: string;
-  readonly description: string;
-  readonly input: JsonValue | undefined;
-  readonly output: JsonValue | undefined;
-  readonly llm: AgentLlm | undefined;
-  /** Agents of the registry that its model may call. */
-  readonly uses: readonly string[];
-}
 
 /** The agents of each tenant besides the built-in ones: which pool or model they are, and the schemas of their data. */
 @Injectable()
 export class AgentRegistry {
   readonly #rows: ConfigRows;
-  readonly #sandbox: Sandbox;
   readonly #changes: Changes;
   readonly #pools: PoolClaims;
-  readonly #checks: DefinitionCheck;
+  readonly #checks: AgentCheck;
 
-  constructor(rows: ConfigRows, sandbox: Sandbox, changes: Changes, pools: PoolClaims, checks: DefinitionCheck) {
+  constructor(rows: ConfigRows, changes: Changes, pools: PoolClaims, checks: AgentCheck) {
     this.#rows = rows;
-    this.#sandbox = sandbox;
     this.#changes = changes;
     this.#pools = pools;
     this.#checks = checks;
@@ -83,7 +46,7 @@ export class AgentRegistry {
 
   /** Makes or changes an agent. Each change raises its revision by one. */
   async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<AgentReply> {
-    const checked = await this.#check(principal, textField(name), body);
+    const checked = await this.#checks.check(principal.tenantId, textField(name), body);
     if (isRefused(checked)) return checked;
     const { tenantId } = principal;
     const agent = textField(name);
@@ -195,29 +158,7 @@ export class AgentRegistry {
         if (found === null) throw new RefusedError(refuse('not_found', 'There is no such agent.'));
         const refused = preconditionRefusal(preconditions, tagged(found));
         if (refused !== undefined) throw new RefusedError({ refused });
-        // Row level security would prevent the use of this index. So the rows are found as for all tenants, and then
-        // read as the tenant sees them.
-        const named = await seeingEverybody(manager, () =>
-          manager.query<{ id: string; total: string }[]>(
-            `SELECT id, count(*) OVER () AS total FROM config.orchestration_configs
-             WHERE tenant_id = $1 AND deleted_at IS NULL AND agents @> ARRAY[$2]::text[] ORDER BY name LIMIT $3`,
-            [tenantId, agent, NAMED_CONFIGS],
-          ),
-        );
-        const users =
-          named.length === 0
-            ? []
-            : await manager.query<{ id: string; name: string; total: string }[]>(
-                `SELECT id, name, $2::text AS total FROM config.orchestration_configs
-                 WHERE id = ANY($1::uuid[]) ORDER BY name`,
-                [named.map(({ id }) => id), named[0]?.total],
-              );
-        if (users.length > 0) throw new RefusedError(inUse(agent, users));
-        const others = await manager.query<{ name: string }[]>(
-          'SELECT name FROM config.agents WHERE tenant_id = $1 AND uses @> ARRAY[$2]::text[] AND name <> $2 ORDER BY name LIMIT $3',
-          [tenantId, agent, NAMED_CONFIGS],
-        );
-        if (others.length > 0) throw new RefusedError(usedByAgents(agent, others));
+        await refuseUsed(manager, tenantId, agent);
         await manager.delete(AgentEntity, where);
         return found;
       });
@@ -253,139 +194,8 @@ export class AgentRegistry {
       ),
     );
   }
-
-  async #check(principal: Principal, name: string, body: unknown): Promise<AgentBody | Refused> {
-    const report = new Report();
-    token(name, '/name', report);
-    if (BUILT_IN.has(name)) {
-      report.add('/name', 'reserved_name', `"${name}" is the name of a built-in agent`);
-    }
-    guardJson(body, report);
-    bodyShape(body, '', report);
-    const given = (isRecord(body) ? bodyShape.withoutNulls(body) : {}) as Record<string, JsonValue>;
-    const { pool, llm, input_schema: input, output_schema: output } = given;
-    if (isRecord(body) && pool === undefined && llm === undefined) {
-      report.add('/pool', 'required', 'pool is required, or llm in its place');
-    } else if (pool !== undefined && llm !== undefined) {
-      report.add('/llm', 'contradiction', 'an agent is served by a pool or made of a model, not both');
-    }
-    if (llm !== undefined && output !== undefined) {
-      report.add('/output_schema', 'contradiction', 'what a model answers is said by llm.output_schema');
-    }
-    let uses: readonly string[] = [];
-    let said: AgentLlm | undefined;
-    if (isRecord(body) && !report.violations.some(({ code }) => code === 'too_deep')) {
-      try {
-        await this.#checkSchemas(principal.tenantId, body, report);
-        // What no stored JSON may hold is reported already, and a step cannot have a name that an agent cannot have.
-        const known = report.violations.some(({ path, code }) => path === '/name' || UNSTORABLE_CODES.has(code));
-        if (isRecord(llm) && !known) {
-          const checked = await this.#checks.check(principal.tenantId, documentOf(name, llm));
-          if (checked.ok) {
-            uses = checked.agents;
-            said = { ...(checked.definition.steps[0]?.llm as AgentLlm) };
-            if (llm['prompt'] === undefined) delete said.prompt;
-          } else {
-            for (const { path, code, message } of checked.violations) {
-              report.add(path.replace(/^\/steps\/0/, ''), code, message);
-            }
-          }
-        }
-      } catch (error) {
-        if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
-        throw error;
-      }
-    }
-    if (report.total > 0) return invalid('The agent', report.violations, report.total);
-    const { description = '' } = given;
-    return { pool: textField(pool ?? ''), description: textField(description), input, output, llm: said, uses };
-  }
-
-  async #checkSchemas(tenantId: string, body: Readonly<Record<string, unknown>>, report: Report): Promise<void> {
-    for (const field of ['input_schema', 'output_schema']) {
-      if ((body[field] ?? null) === null) continue;
-      if (Buffer.byteLength(JSON.stringify(body[field])) > MAX_SCHEMA_BYTES) {
-        report.add(`/${field}`, 'too_long', `must have at most ${MAX_SCHEMA_BYTES} bytes`);
-        continue;
-      }
-      for (const { path, code, message } of await this.#sandbox.checkSchema(body[field], {
-        timeoutMs: 2_000,
-        tenantId,
-      })) {
-        report.add(`/${field}${path}`, code, message);
-      }
-    }
-  }
-}
-
-/** Mistakes of `guardJson`, which the check of a definition would report once more. */
-const UNSTORABLE_CODES = new Set(['invalid_character', 'forbidden_key', 'too_deep']);
-
-/** The config of an agent's executions, as it is checked: a model that is told nothing else is asked the agent's input. */
-function documentOf(name: string, llm: Readonly<Record<string, unknown>>): JsonObject {
-  const asked = llm['prompt'] === undefined && llm['messages'] === undefined;
-  const step = { id: 'answer', name, llm: asked ? { ...llm, prompt: '{% input %}' } : llm };
-  return { name: 'agent', strategy: 'sequential', steps: [step as JsonObject] };
 }
 
 function jsonOrNull(value: JsonValue | AgentLlm | undefined): string | null {
   return value === undefined ? null : JSON.stringify(value);
-}
-
-function inUse(agent: string, users: readonly { id: string; name: string; total: string }[]): Refused {
-  const total = Number(users[0]?.total ?? users.length);
-  const names = users.map(({ name }) => `"${name}"`).join(', ');
-  const more = total > users.length ? ` and ${total - users.length} more` : '';
-  const configs: JsonObject[] = users.map(({ id, name }) => ({ id, name }));
-  return refuse('conflict', `The agent "${agent}" is used by ${names}${more}. Change or delete them first.`, {
-    details: { configs, total },
-  });
-}
-
-function usedByAgents(agent: string, users: readonly { name: string }[]): Refused {
-  const names = users.map(({ name }) => `"${name}"`).join(', ');
-  const message = `The agent "${agent}" is a tool of the agents ${names}. Change or delete them first.`;
-  return refuse('conflict', message, { details: { agents: users.map(({ name }) => name) } });
-}
-
-/** What a user says of an agent, as a PUT has it. */
-function bodyOf({ pool, llm, description, inputSchema, outputSchema }: AgentEntity): Record<string, unknown> {
-  return {
-    ...(llm === null ? { pool } : { llm }),
-    description,
-    ...(inputSchema === null ? {} : { input_schema: inputSchema }),
-    ...(outputSchema === null ? {} : { output_schema: outputSchema }),
-  };
-}
-
-const tagged = (agent: AgentEntity): { etag: string; version: number } => {
-  const shown = toAgent(agent);
-  return { etag: etagOf(shown, shown.revision), version: shown.revision };
-};
-
-const replyOf = (agent: Agent): AgentReply => ({ agent, etag: etagOf(agent, agent.revision) });
-
-/** For built-in agents the runner itself checks inputs against the schemas, so the engine does not. */
-function builtIn(agent: AgentDescription, tenantId: string): Agent {
-  return { ...agent, pool: DEFAULT_POOL, builtIn: true, revision: 1, updatedAt: 0, tenantId };
-}
-
-function toAgent(agent: AgentEntity): Agent {
-  return {
-    name: agent.name,
-    pool: agent.pool,
-    description: agent.description,
-    builtIn: false,
-    revision: agent.revision,
-    updatedAt: agent.updatedAt.getTime(),
-    tenantId: agent.tenantId,
-    ...(agent.inputSchema === null || agent.inputSchema === undefined
-      ? {}
-      : { inputSchema: agent.inputSchema as JsonValue }),
-    ...(agent.outputSchema === null || agent.outputSchema === undefined
-      ? {}
-      : { outputSchema: agent.outputSchema as JsonValue }),
-    ...(agent.pool === '' ? { configId: agent.configId } : {}),
-    ...(agent.llm === null || agent.llm === undefined ? {} : { llm: agent.llm as AgentLlm }),
-  };
 }

@@ -38,7 +38,9 @@ describe('docs/configs.md', () => {
     const codes = new Set<string>();
     for (const folder of ['./', '../json/', '../agents/']) {
       const directory = new URL(folder, import.meta.url);
-      for (const file of (await readdir(directory)).filter((name) => /^[a-z-]+\.ts$/.test(name))) {
+      for (const file of (await readdir(directory, { recursive: true })).filter((name) =>
+        /^[a-z-/]+\.ts$/.test(name),
+      )) {
         const source = await readFile(new URL(file, directory), 'utf8');
         for (const [, code] of source.matchAll(/\.add\(\s*[^;]*?,\s*'([a-z_]+)',/g)) codes.add(code ?? '');
         for (const [, code] of source.matchAll(/\bcode: '([a-z_]+)'/g)) codes.add(code ?? '');

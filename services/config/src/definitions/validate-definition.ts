@@ -12,29 +12,19 @@ import { reportSecrets } from './secret-references.js';
 import type { ValidationPorts } from './validation-ports.js';
 import { reportWithoutEffect } from './without-effect.js';
 import { ReferenceCheck } from './references.js';
-import {
-  agentsOf,
-  childConfigsOf,
-  schemasOf,
-  definitionTexts,
-  modelsOf,
-  reportApprovals,
-  reportChoices,
-  reportModels,
-  reportRepeats,
-  reportDependencies,
-  reportDuplicateIds,
-  reportFallbacks,
-  reportGlobal,
-  reportGroups,
-  reportKinds,
-  reportLimits,
-  reportLongSteps,
-  reportOrder,
-  reportOutputKeys,
-  reportSignals,
-} from './rules.js';
+import { agentsOf, childConfigsOf, definitionTexts, modelsOf, schemasOf } from './rules.js';
 import type { AgentUse, ModelUse } from './rules.js';
+import { reportApprovals } from './rules/approvals.js';
+import { reportChoices } from './rules/choices.js';
+import { reportFallbacks } from './rules/fallbacks.js';
+import { reportGroups } from './rules/groups.js';
+import { reportKinds } from './rules/kinds.js';
+import { reportGlobal, reportLimits, reportLongSteps } from './rules/limits.js';
+import { reportModels } from './rules/models.js';
+import { reportOutputKeys } from './rules/output-keys.js';
+import { reportRepeats } from './rules/repeats.js';
+import { reportSignals } from './rules/signals.js';
+import { reportDependencies, reportDuplicateIds, reportOrder } from './rules/steps.js';
 
 export type { ValidationPorts } from './validation-ports.js';
 
