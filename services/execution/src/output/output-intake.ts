@@ -2,25 +2,19 @@ import { OUTPUT_LIMITS, OUTPUT_START } from '@batuta/contracts';
 import type { AttemptOutput, AttemptOutputReply, OutputPart, OutputPublished } from '@batuta/contracts';
 import type { Queryable } from '@batuta/service';
 import type { Bus, Clock, EngineLog, OutputTaker, PartitionRequest } from '../partitions/ports/ports.js';
-import { PLACE_OF_ATTEMPT, STORE_PARTS } from './sql.js';
+import { PartWriter } from './part-writer.js';
+import type { NumberedPart } from './part-writer.js';
+import { PLACE_OF_ATTEMPT } from './sql.js';
 
 /** After this time the engine is asked again whether an attempt is still wanted. */
 const WANTED_FOR_MS = 5_000;
 /** An attempt without output for this time is forgotten. If it has output again, it is looked up again. */
 const IDLE_MS = 60_000;
 const SWEEP_MS = 10_000;
-/** Limits of one statement. */
-const BATCH_PARTS = 500;
-const BATCH_BYTES = 1024 * 1024;
-/** Parts that come within this time are stored together. */
-const GATHER_MS = 5;
 /** Bytes that wait, of all tenants together. Further parts are dropped, and their senders send them again. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
-const RETRY_MS = 250;
 /** How many times workers may begin one attempt again. Each time leaves a part of its own. */
 const MOST_RUNS = 100;
-/** Bytes that a part counts besides its texts. */
-const PART_COST = 100;
 
 type Reply = PartitionRequest['reply'];
 
@@ -74,12 +68,6 @@ interface Place {
   readonly runs: string[];
 }
 
-interface Part extends OutputPart {
-  readonly of: Talking;
-  readonly seq: number;
-  readonly at: number;
-}
-
 export interface OutputIntakeParts {
   readonly clock: Clock;
   readonly log: EngineLog;
@@ -97,26 +85,24 @@ export interface OutputIntakeParts {
 export class OutputIntake implements OutputTaker {
   readonly #parts: OutputIntakeParts;
   readonly #talking = new Map<string, Talking>();
-  /** Parts that are to be stored, of each tenant in their order. Tenants take turns. */
-  readonly #queues = new Map<string, Part[]>();
-  #waitingBytes = 0;
-  #storing: Promise<void> | undefined;
-  #cancelGather: (() => void) | undefined;
+  readonly #writer: PartWriter<Talking>;
   #cancelSweep: (() => void) | undefined;
   #stopped = false;
 
   constructor(parts: OutputIntakeParts) {
     this.#parts = parts;
+    const { clock, log, pool } = parts;
+    this.#writer = new PartWriter({ clock, log, pool, stored: (batch) => this.#stored(batch) });
     this.#sweepLater();
   }
 
   /** Bytes that are not stored yet. */
   get waitingBytes(): number {
-    return this.#waitingBytes;
+    return this.#writer.waitingBytes;
   }
 
   take(output: AttemptOutput, isWanted: () => Promise<boolean | undefined>, reply: Reply): void {
-    if (this.#stopped || this.#waitingBytes > MOST_WAITING_BYTES) return;
+    if (this.#stopped || this.#writer.waitingBytes > MOST_WAITING_BYTES) return;
     const { executionId, stepId, attempt } = output;
     const key = `${executionId}/${stepId}/${attempt}`;
     const now = this.#parts.clock.elapsed();
@@ -169,9 +155,7 @@ export class OutputIntake implements OutputTaker {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelSweep?.();
-    this.#cancelGather?.();
-    await this.#storing;
-    if (this.#queues.size > 0) await this.#store(true);
+    await this.#writer.stop();
   }
 
   /** Finds out whether the attempt is wanted and how much of it is stored, then handles the messages that came meanwhile. */
@@ -258,90 +242,13 @@ export class OutputIntake implements OutputTaker {
       const shown: OutputPublished = { stepId, attempt, from, parts: taken, at };
       bus.publishOutput(executionId, JSON.stringify(shown));
     }
-    let queue = this.#queues.get(one.tenantId);
-    if (queue === undefined) this.#queues.set(one.tenantId, (queue = []));
-    for (const [place, part] of taken.entries()) {
-      queue.push({ ...part, of: one, seq: from + place, at });
-      this.#waitingBytes += costOf(part);
-    }
+    this.#writer.add(one.tenantId, one, from, taken, at);
     one.next = from + taken.length;
-    if (this.#storing === undefined) this.#cancelGather ??= clock.after(GATHER_MS, () => this.#startStoring());
   }
 
-  #startStoring(): void {
-    this.#cancelGather = undefined;
-    this.#storing ??= this.#store(false);
-  }
-
-  /** Stores all parts that wait, in batches. With `once`, parts that cannot be stored now are left: their senders send them to another owner. */
-  async #store(once: boolean): Promise<void> {
-    for (;;) {
-      const batch = this.#nextBatch();
-      if (batch.length === 0) {
-        // Set in the same turn in which nothing is left, so that the next part starts storing again.
-        this.#storing = undefined;
-        return;
-      }
-      for (;;) {
-        try {
-          await this.#write(batch);
-          break;
-        } catch (error) {
-          this.#parts.log.warn({ err: error, parts: batch.length }, 'partial output cannot be stored now');
-          if (once || this.#stopped) return;
-          await new Promise<void>((resolve) => this.#parts.clock.after(RETRY_MS, resolve));
-        }
-      }
-      this.#stored(batch);
-    }
-  }
-
-  /** Some parts of each tenant in turn, so that a tenant with much output delays others by one batch at most. */
-  #nextBatch(): Part[] {
-    const batch: Part[] = [];
-    let bytes = 0;
-    for (let more = true; more;) {
-      more = false;
-      for (const [tenantId, queue] of this.#queues) {
-        const share = queue.splice(0, 50);
-        batch.push(...share);
-        for (const part of share) bytes += costOf(part);
-        if (queue.length === 0) this.#queues.delete(tenantId);
-        else more = true;
-        if (batch.length >= BATCH_PARTS || bytes >= BATCH_BYTES) {
-          // The next turn of this tenant comes after those of the others.
-          if (queue.length > 0) {
-            this.#queues.delete(tenantId);
-            this.#queues.set(tenantId, queue);
-          }
-          return batch;
-        }
-      }
-    }
-    return batch;
-  }
-
-  async #write(batch: readonly Part[]): Promise<void> {
-    await this.#parts.pool.query({
-      ...STORE_PARTS,
-      values: [
-        batch.map(({ of }) => of.executionId),
-        batch.map(({ of }) => of.stepId),
-        batch.map(({ of }) => of.attempt),
-        batch.map(({ seq }) => seq),
-        batch.map(({ at }) => at),
-        batch.map(({ kind }) => kind),
-        batch.map(({ text }) => text),
-        batch.map(({ id }) => id ?? null),
-        batch.map(({ name }) => name ?? null),
-      ],
-    });
-  }
-
-  #stored(batch: readonly Part[]): void {
+  #stored(batch: readonly NumberedPart<Talking>[]): void {
     const touched = new Set<Talking>();
     for (const part of batch) {
-      this.#waitingBytes -= costOf(part);
       part.of.stored = Math.max(part.of.stored, part.seq + 1);
       touched.add(part.of);
     }
@@ -372,8 +279,6 @@ export class OutputIntake implements OutputTaker {
 /** Whether an attempt has no room for one more part, after `uncounted` further parts. The start of a run is a part too. */
 const isFull = ({ bytes, next }: Talking, more = 0, uncounted = 0): boolean =>
   bytes + more > OUTPUT_LIMITS.attemptBytes || next + uncounted > OUTPUT_LIMITS.attemptParts;
-
-const costOf = ({ text }: OutputPart): number => text.length * 2 + PART_COST;
 
 function answer(reply: Reply, said: AttemptOutputReply): void {
   reply?.(JSON.stringify(said));
