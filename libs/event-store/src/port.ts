@@ -136,6 +136,12 @@ export interface OwnershipView {
   readonly liveOwners: readonly string[];
 }
 
+/** A partition under the epoch in which it was seen. */
+export interface WantedPartition {
+  readonly partition: number;
+  readonly epoch: number;
+}
+
 /** Leases and partitions. All times are by the store's clock. */
 export interface OwnershipStore {
   /** Returns the log's number of partitions. The very first call fixes it to `wanted`. */
@@ -153,11 +159,7 @@ export interface OwnershipStore {
    * Takes those partitions whose epoch is still the one in the view, and increases it by one. It works only while the
    * caller's own lease is valid. Returns the partitions that were taken. Read their log in a later call only.
    */
-  claim(
-    owner: string,
-    incarnation: string,
-    wanted: readonly { readonly partition: number; readonly epoch: number }[],
-  ): Promise<PartitionRecord[]>;
+  claim(owner: string, incarnation: string, wanted: readonly WantedPartition[]): Promise<PartitionRecord[]>;
   /** Releases the partitions that still have the given epochs. Fenced partitions stay unchanged. */
   release(owner: string, partitions: readonly FencedPartition[]): Promise<void>;
   /** Writes published positions; a position never moves back. Fenced partitions stay unchanged. */

@@ -1,9 +1,10 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { ChainedEvent } from '../chain.js';
-import { encodeJson } from '../encode-json.js';
 import { StreamKinds } from '../kinds.js';
 import type { StreamKind } from '../kinds.js';
 import { LANE_STATEMENTS } from '../port.js';
+import { MemoryOwnership } from './memory-ownership.js';
+import { MemorySnapshots } from './memory-snapshots.js';
 import type {
   ChainEnd,
   CommitLane,
@@ -24,6 +25,7 @@ import type {
   Snapshot,
   SnapshotStore,
   StreamRow,
+  WantedPartition,
 } from '../port.js';
 
 /** How the memory keeps the rows that kinds of streams have beside their events. */
@@ -48,13 +50,6 @@ export interface MemoryStreams<Rows> {
   readonly rows?: MemoryRows<Rows>;
 }
 
-interface PartitionState {
-  owner: string | null;
-  epoch: number;
-  lastPosition: number;
-  publishedPosition: number;
-}
-
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** PostgreSQL's code for a violated unique index. This store uses it too, so that callers need only one branch. */
@@ -67,22 +62,21 @@ export const UNIQUE_VIOLATION = '23505';
 export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
   implements EventStore<E, Rows>, SnapshotStore
 {
-  #partitionCount: number | undefined;
-  readonly #partitions = new Map<number, PartitionState>();
-  readonly #owners = new Map<string, { incarnation: string; leaseUntil: number }>();
+  readonly #ownership: MemoryOwnership;
   readonly #histories = new Map<string, E[]>();
   readonly #logs = new Map<number, E[]>();
   /** The links of each stream's stored events, in the order of versions. */
   readonly #links = new Map<string, string[]>();
   readonly #lastRemoved = new Map<string, RemovedLink>();
   readonly #streams = new Map<string, StreamRow>();
-  readonly #snapshots = new Map<string, string>();
+  readonly #snapshots = new MemorySnapshots((id, version) =>
+    this.eventsOf(id).some((event) => event.version === version),
+  );
   readonly #kinds: StreamKinds;
   readonly #rows: MemoryRows<Rows> | undefined;
-  readonly #now: () => number;
 
   constructor(now: () => number, { kinds, rows }: MemoryStreams<Rows>) {
-    this.#now = now;
+    this.#ownership = new MemoryOwnership(now);
     this.#kinds = new StreamKinds(kinds);
     this.#rows = rows;
   }
@@ -103,7 +97,7 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     return {
       commit: (request) => inTurn(() => this.#commit(request)),
       heldEpochs: (partitions) =>
-        inTurn(() => new Set(partitions.filter((item) => this.#holds(item)).map((item) => item.partition))),
+        inTurn(() => new Set(partitions.filter((item) => this.#ownership.holds(item)).map((item) => item.partition))),
       close: () => Promise.resolve(),
     };
   }
@@ -116,87 +110,40 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     await Promise.resolve();
   }
 
-  async fixPartitionCount(wanted: number): Promise<number> {
-    await Promise.resolve();
-    this.#partitionCount ??= wanted;
-    for (let partition = 0; partition < this.#partitionCount; partition++) {
-      if (!this.#partitions.has(partition)) {
-        this.#partitions.set(partition, { owner: null, epoch: 0, lastPosition: 0, publishedPosition: 0 });
-      }
-    }
-    return this.#partitionCount;
+  fixPartitionCount(wanted: number): Promise<number> {
+    return this.#ownership.fixPartitionCount(wanted);
   }
 
-  async register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
-    await Promise.resolve();
-    this.#owners.set(owner, { incarnation, leaseUntil: this.#now() + leaseMs });
+  register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
+    return this.#ownership.register(owner, incarnation, leaseMs);
   }
 
-  async renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean> {
-    await Promise.resolve();
-    const lease = this.#owners.get(owner);
-    if (lease?.incarnation !== incarnation) return false;
-    lease.leaseUntil = this.#now() + leaseMs;
-    return true;
+  renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean> {
+    return this.#ownership.renew(owner, incarnation, leaseMs);
   }
 
   time(): Promise<number> {
-    return Promise.resolve(this.#now());
+    return this.#ownership.time();
   }
 
-  async resign(owner: string, incarnation: string): Promise<void> {
-    await Promise.resolve();
-    if (this.#owners.get(owner)?.incarnation !== incarnation) return;
-    this.#owners.delete(owner);
-    for (const state of this.#partitions.values()) {
-      if (state.owner === owner) state.owner = null;
-    }
+  resign(owner: string, incarnation: string): Promise<void> {
+    return this.#ownership.resign(owner, incarnation);
   }
 
-  async view(): Promise<OwnershipView> {
-    await Promise.resolve();
-    return {
-      partitions: [...this.#partitions.keys()].sort((a, b) => a - b).map((partition) => this.#record(partition)),
-      liveOwners: [...this.#owners.keys()].filter((name) => this.#alive(name)).sort(),
-    };
+  view(): Promise<OwnershipView> {
+    return this.#ownership.view();
   }
 
-  async claim(
-    owner: string,
-    incarnation: string,
-    wanted: readonly { readonly partition: number; readonly epoch: number }[],
-  ): Promise<PartitionRecord[]> {
-    await Promise.resolve();
-    if (this.#owners.get(owner)?.incarnation !== incarnation || !this.#alive(owner)) return [];
-    const taken: PartitionRecord[] = [];
-    for (const { partition, epoch } of wanted) {
-      const state = this.#partitions.get(partition);
-      if (state === undefined || state.epoch !== epoch) continue;
-      state.owner = owner;
-      state.epoch += 1;
-      taken.push(this.#record(partition));
-    }
-    return taken.sort((a, b) => a.partition - b.partition);
+  claim(owner: string, incarnation: string, wanted: readonly WantedPartition[]): Promise<PartitionRecord[]> {
+    return this.#ownership.claim(owner, incarnation, wanted);
   }
 
-  async release(owner: string, partitions: readonly FencedPartition[]): Promise<void> {
-    await Promise.resolve();
-    for (const item of partitions) {
-      const state = this.#partitions.get(item.partition);
-      if (state === undefined || state.owner !== owner || state.epoch !== item.epoch) continue;
-      state.owner = null;
-      state.publishedPosition = Math.max(state.publishedPosition, item.publishedPosition);
-    }
+  release(owner: string, partitions: readonly FencedPartition[]): Promise<void> {
+    return this.#ownership.release(owner, partitions);
   }
 
-  async publish(partitions: readonly FencedPartition[]): Promise<void> {
-    await Promise.resolve();
-    for (const item of partitions) {
-      const state = this.#partitions.get(item.partition);
-      if (state?.epoch === item.epoch) {
-        state.publishedPosition = Math.max(state.publishedPosition, item.publishedPosition);
-      }
-    }
+  publish(partitions: readonly FencedPartition[]): Promise<void> {
+    return this.#ownership.publish(partitions);
   }
 
   async readStreams(ids: readonly string[]): Promise<Map<string, E[]>> {
@@ -252,7 +199,7 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     await Promise.resolve();
     return cursors.map(({ partition, after }) => {
       const log = this.#logs.get(partition) ?? [];
-      const { lastPosition } = this.#state(partition);
+      const { lastPosition } = this.#ownership.state(partition);
       const matching = log
         .filter(({ position }) => position > after)
         .filter(({ type }) => types.length === 0 || types.includes(type))
@@ -287,24 +234,12 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
   }
 
-  async readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>> {
-    await Promise.resolve();
-    const found = ids.flatMap((id) => {
-      const text = this.#snapshots.get(id);
-      const snapshot = text === undefined ? undefined : (JSON.parse(text) as Snapshot);
-      return snapshot?.reducerVersion === reducerVersion ? [[id, snapshot] as const] : [];
-    });
-    return new Map(found);
+  readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>> {
+    return this.#snapshots.readSnapshots(ids, reducerVersion);
   }
 
-  async writeSnapshot(snapshot: Snapshot): Promise<void> {
-    await Promise.resolve();
-    const { executionId, version, reducerVersion } = snapshot;
-    if (!this.eventsOf(executionId).some((event) => event.version === version)) return;
-    const text = this.#snapshots.get(executionId);
-    const stored = text === undefined ? undefined : (JSON.parse(text) as Snapshot);
-    if (stored?.reducerVersion === reducerVersion && stored.version >= version) return;
-    this.#snapshots.set(executionId, encodeJson(snapshot));
+  writeSnapshot(snapshot: Snapshot): Promise<void> {
+    return this.#snapshots.writeSnapshot(snapshot);
   }
 
   /** A partition's events after a position, of streams of every kind. For the checks of a simulation. */
@@ -353,8 +288,8 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
   #commit(request: CommitRequest<Rows>): CommitOutcome {
     const held = new Map<number, number>();
     for (const item of request.partitions) {
-      if (!this.#holds(item)) continue;
-      const { lastPosition } = this.#state(item.partition);
+      if (!this.#ownership.holds(item)) continue;
+      const { lastPosition } = this.#ownership.state(item.partition);
       if (lastPosition === item.lastPosition) held.set(item.partition, lastPosition);
     }
     const partitions = new Set(held.keys());
@@ -362,7 +297,7 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     if (problem !== undefined) return { kind: 'rejected', ...problem, transient: false };
     for (const item of request.partitions) {
       if (!held.has(item.partition)) continue;
-      const state = this.#state(item.partition);
+      const state = this.#ownership.state(item.partition);
       state.publishedPosition = Math.max(state.publishedPosition, item.publishedPosition);
     }
     for (const event of request.events) {
@@ -376,7 +311,7 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
   }
 
   #append(event: NewEvent): void {
-    const state = this.#state(event.partition);
+    const state = this.#ownership.state(event.partition);
     state.lastPosition += 1;
     const found: LogEvent = {
       executionId: event.executionId,
@@ -417,25 +352,6 @@ export class MemoryEventStore<E extends LogEvent = LogEvent, Rows = unknown>
 
   protected eventsOf(id: string): readonly E[] {
     return this.#histories.get(id) ?? [];
-  }
-
-  #holds(item: FencedPartition): boolean {
-    return this.#partitions.get(item.partition)?.epoch === item.epoch;
-  }
-
-  #state(partition: number): PartitionState {
-    const state = this.#partitions.get(partition);
-    if (state === undefined) throw new RangeError(`there is no partition ${partition}`);
-    return state;
-  }
-
-  #alive(owner: string): boolean {
-    return (this.#owners.get(owner)?.leaseUntil ?? -Infinity) > this.#now();
-  }
-
-  #record(partition: number): PartitionRecord {
-    const state = this.#state(partition);
-    return { partition, ...state, ownerAlive: state.owner !== null && this.#alive(state.owner) };
   }
 
   #due(partitions: readonly number[]): DueStream[] {

@@ -21,26 +21,17 @@ import type {
   RemovedLink,
   Snapshot,
   SnapshotStore,
+  WantedPartition,
 } from '../port.js';
 import { CommitQueries, PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
+import { logPages } from './log-pages.js';
+import type { EventRow, LogRow } from './log-pages.js';
+import { PostgresOwnership } from './postgres-ownership.js';
+import { queryRows } from './queries.js';
+import type { Queries } from './queries.js';
 import type { RowsBeside } from './rows-beside.js';
 import { READ_LAST_REMOVED } from './sql/history.js';
-import {
-  ADD_PARTITIONS,
-  CLAIM,
-  END_LEASE,
-  FIX_SETTINGS,
-  GIVE_UP_ALL,
-  LIVE_OWNERS,
-  PUBLISH,
-  READ_SETTINGS,
-  READ_TIME,
-  REGISTER,
-  RELEASE,
-  RENEW,
-  VIEW,
-} from './sql/ownership.js';
 import {
   READ_CHAIN,
   READ_CHAIN_ENDS,
@@ -54,20 +45,6 @@ import {
 } from './sql/read.js';
 import { READ_SNAPSHOTS, WRITE_SNAPSHOT } from './sql/snapshots.js';
 
-interface EventRow {
-  execution_id: string;
-  version: number;
-  type: string;
-  at: number;
-  command_id: string;
-  position: number;
-  partition: number;
-  data: unknown;
-}
-
-/** An event for the cursor with index `of`; all event columns are null when the cursor has no event. */
-type LogRow = { readonly of: number; readonly last_position: number } & (EventRow | Record<keyof EventRow, null>);
-
 interface SnapshotRow {
   execution_id: string;
   version: number;
@@ -77,30 +54,6 @@ interface SnapshotRow {
   state: JsonValue;
 }
 
-interface PartitionRow {
-  id: number;
-  owner: string | null;
-  alive: boolean;
-  epoch: number;
-  last_position: number;
-  published_position: number;
-}
-
-const toPartition = (row: PartitionRow): PartitionRecord => ({
-  partition: row.id,
-  owner: row.owner,
-  ownerAlive: row.alive,
-  epoch: row.epoch,
-  lastPosition: row.last_position,
-  publishedPosition: row.published_position,
-});
-
-const fencedColumns = (partitions: readonly FencedPartition[]): number[][] => [
-  partitions.map((item) => item.partition),
-  partitions.map((item) => item.epoch),
-  partitions.map((item) => item.publishedPosition),
-];
-
 /**
  * For the connections of a pool (`onConnect`) that may belong to the tables' owner. The pool waits for the promise that it gives, which
  * the types of pg do not say.
@@ -108,11 +61,6 @@ const fencedColumns = (partitions: readonly FencedPartition[]): number[][] => [
 export const seeAllTenants = ((client) => client.query(SEE_ALL_TENANTS).catch(() => undefined)) as (
   client: pg.ClientBase,
 ) => void;
-
-/** The part of a connection or pool that the store uses. */
-export interface Queries {
-  query<R extends pg.QueryResultRow>(text: string | pg.QueryConfig, values?: unknown[]): Promise<pg.QueryResult<R>>;
-}
 
 export interface PostgresEventStoreOptions {
   readonly databaseUrl: string;
@@ -157,6 +105,7 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
 {
   readonly #options: PostgresEventStoreOptions;
   readonly #pool: Queries;
+  readonly #ownership: PostgresOwnership;
   readonly #streams: PostgresStreams<Rows>;
   #own: pg.Pool | undefined;
 
@@ -164,6 +113,7 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     this.#options = options;
     this.#streams = streams;
     this.#pool = options.queries ?? (this.#own = this.#openPool());
+    this.#ownership = new PostgresOwnership(this.#pool);
   }
 
   #openPool(): pg.Pool {
@@ -200,61 +150,40 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     await this.#own?.end();
   }
 
-  async fixPartitionCount(wanted: number): Promise<number> {
-    await this.#pool.query(FIX_SETTINGS, [wanted]);
-    const [row] = await this.rows<{ partitions: number }>('read-settings', READ_SETTINGS, []);
-    if (row === undefined) throw new Error('the settings row has vanished');
-    await this.#pool.query(ADD_PARTITIONS, [row.partitions]);
-    return row.partitions;
+  fixPartitionCount(wanted: number): Promise<number> {
+    return this.#ownership.fixPartitionCount(wanted);
   }
 
-  async register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
-    await this.#pool.query(REGISTER, [owner, incarnation, leaseMs]);
+  register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
+    return this.#ownership.register(owner, incarnation, leaseMs);
   }
 
-  async renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean> {
-    const { rowCount } = await this.#pool.query(RENEW, [owner, incarnation, leaseMs]);
-    return rowCount === 1;
+  renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean> {
+    return this.#ownership.renew(owner, incarnation, leaseMs);
   }
 
-  async time(): Promise<number> {
-    const [row] = await this.rows<{ now: number }>('read-time', READ_TIME, []);
-    return row?.now ?? Number.NaN;
+  time(): Promise<number> {
+    return this.#ownership.time();
   }
 
-  async resign(owner: string, incarnation: string): Promise<void> {
-    const { rowCount } = await this.#pool.query(END_LEASE, [owner, incarnation]);
-    if (rowCount === 1) await this.#pool.query(GIVE_UP_ALL, [owner]);
+  resign(owner: string, incarnation: string): Promise<void> {
+    return this.#ownership.resign(owner, incarnation);
   }
 
-  async view(): Promise<OwnershipView> {
-    const [partitions, owners] = await Promise.all([
-      this.rows<PartitionRow>('view', VIEW, []),
-      this.rows<{ name: string }>('live-owners', LIVE_OWNERS, []),
-    ]);
-    return { partitions: partitions.map(toPartition), liveOwners: owners.map((row) => row.name) };
+  view(): Promise<OwnershipView> {
+    return this.#ownership.view();
   }
 
-  async claim(
-    owner: string,
-    incarnation: string,
-    wanted: readonly { readonly partition: number; readonly epoch: number }[],
-  ): Promise<PartitionRecord[]> {
-    const rows = await this.rows<PartitionRow>('claim', CLAIM, [
-      owner,
-      incarnation,
-      wanted.map((item) => item.partition),
-      wanted.map((item) => item.epoch),
-    ]);
-    return rows.map(toPartition).sort((a, b) => a.partition - b.partition);
+  claim(owner: string, incarnation: string, wanted: readonly WantedPartition[]): Promise<PartitionRecord[]> {
+    return this.#ownership.claim(owner, incarnation, wanted);
   }
 
-  async release(owner: string, partitions: readonly FencedPartition[]): Promise<void> {
-    await this.#pool.query(RELEASE, [owner, ...fencedColumns(partitions)]);
+  release(owner: string, partitions: readonly FencedPartition[]): Promise<void> {
+    return this.#ownership.release(owner, partitions);
   }
 
-  async publish(partitions: readonly FencedPartition[]): Promise<void> {
-    await this.#pool.query(PUBLISH, fencedColumns(partitions));
+  publish(partitions: readonly FencedPartition[]): Promise<void> {
+    return this.#ownership.publish(partitions);
   }
 
   async readStreams(ids: readonly string[]): Promise<Map<string, E[]>> {
@@ -299,33 +228,9 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
       limit,
       types.length === 0 ? null : types,
     ]);
-    const found = new Map<number, { events: E[]; read: number; rows: number; last: number; unreadable: Set<string> }>();
-    for (const row of rows) {
-      const { of, last_position: last } = row;
-      let page = found.get(of);
-      if (page === undefined) found.set(of, (page = { events: [], read: 0, rows: 0, last, unreadable: new Set() }));
-      if (row.execution_id === null) continue;
-      page.rows += 1;
-      page.read = row.position;
-      try {
-        const event = this.#toEvent(row);
-        if (kind === undefined || this.#streams.kinds.of(event.type) === kind) page.events.push(event);
-      } catch (error) {
-        // An unreadable event must not keep readers of the log from later events.
-        if (!(error instanceof UnreadableEventError)) throw error;
-        page.unreadable.add(row.execution_id);
-      }
-    }
-    return cursors.map(({ after }, place) => {
-      const page = found.get(place + 1);
-      if (page === undefined) return { events: [], position: after };
-      const read = Math.max(after, page.read);
-      const position = page.rows < limit ? Math.max(read, page.last) : read;
-      return {
-        events: page.events,
-        position,
-        ...(page.unreadable.size === 0 ? {} : { unreadable: [...page.unreadable] }),
-      };
+    return logPages(rows, cursors, limit, (row) => {
+      const event = this.#toEvent(row);
+      return kind === undefined || this.#streams.kinds.of(event.type) === kind ? event : undefined;
     });
   }
 
@@ -384,9 +289,8 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
   }
 
   /** Runs a prepared statement and returns its rows. */
-  protected async rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
-    const { rows } = await this.#pool.query<R>({ name, text, values, types: numericTypes });
-    return rows;
+  protected rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
+    return queryRows<R>(this.#pool, name, text, values);
   }
 
   /** Throws an `UnreadableEventError` for an event that no kind knows. */

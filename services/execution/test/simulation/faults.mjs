@@ -8,6 +8,7 @@ const table = `${partitions}/dispatch/runner-table.ts`;
 const life = `${partitions}/dispatch/runner-life.ts`;
 const domain = 'services/execution/src/domain';
 const memory = 'libs/event-store/src/memory/memory-event-store.ts';
+const owners = 'libs/event-store/src/memory/memory-ownership.ts';
 
 export const faults = [
   {
@@ -16,7 +17,7 @@ export const faults = [
     seed: 20,
     patches: [
       {
-        file: memory,
+        file: owners,
         from: 'return this.#partitions.get(item.partition)?.epoch === item.epoch;',
         to: 'return this.#partitions.has(item.partition);',
       },
