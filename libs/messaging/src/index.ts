@@ -23,5 +23,5 @@ export type { Answer, RequestOutcome } from './request-mux.js';
 export { isNoResponders, requestUntilAnswered } from './request.js';
 export { ensureLifecycleStream, ensurePoolConsumers, ensureStepsStream } from './streams.js';
 export { consumePool } from './work-queue.js';
-export type { PoolConsumer } from './work-queue.js';
+export type { PoolConsumer } from './pool-options.js';
 export { TenantTerms } from './tenant-terms.js';

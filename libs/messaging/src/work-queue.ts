@@ -1,70 +1,16 @@
 import { SlotMap } from '@batuta/collections';
-import { STEPS_STREAM, subjects } from '@batuta/contracts';
-import type { Priority } from '@batuta/contracts';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { isConnected, newInbox, onReconnect } from './connection.js';
-import type { PoolConsumerSettings, StreamSettings } from './streams.js';
-import type { Log } from './log.js';
 import { QueuedDelivery } from './pool-delivery.js';
-import type { Delivery, DirectDelivery } from './pool-delivery.js';
+import type { DirectDelivery } from './pool-delivery.js';
+import type { PoolConsumer, PoolOptions } from './pool-options.js';
+import { PoolPulls } from './pool-pulls.js';
 import { DELETION_MS, PoolRecovery } from './pool-recovery.js';
 import { hasBacklog, hasWaiting, newQueues, pickByWeight } from './priority-queues.js';
 import type { PriorityQueue } from './priority-queues.js';
 
-export interface PoolOptions {
-  readonly pool: string;
-  /** Maximum number of tasks that run at the same time. */
-  readonly slots: number;
-  /**
-   * Maximum size in bytes of all tasks that run at the same time, because an attempt takes several times the size of
-   * its task (text, value, result). A larger task runs alone. Default: no limit.
-   */
-  readonly maxBytes?: number;
-  /** Runs one task. Its slot is free again when the promise settles. The function must settle the delivery itself. */
-  readonly run: (delivery: Delivery) => Promise<void>;
-  readonly logger: Log;
-  /** Shares of the slots when tasks of every priority wait. Default 6, 3 and 1. */
-  readonly weights?: Readonly<Record<Priority, number>>;
-  /** Milliseconds between renewals of a lease. Must be well below the consumers' `ackWaitMs`. Default 700. */
-  readonly workingMs?: number;
-  /** Milliseconds for which a pull stays open at the server. Default 5,000. */
-  readonly pullExpiresMs?: number;
-  readonly consumers?: PoolConsumerSettings;
-  readonly stream?: StreamSettings;
-  /** Waits for a missing stream instead of creating it, for a user that may not create it. Default false. */
-  readonly waitsForStream?: boolean;
-}
-
-export interface PoolConsumer {
-  /** Number of tasks that have a slot or have given it back and wait for the engine's answer. */
-  readonly running: number;
-  /** Number of deliveries that are not settled, including those that wait for a slot. */
-  readonly held: number;
-  /** Whether the server answers pulls. False while the stream or the server is missing. */
-  readonly healthy: boolean;
-  readonly slots: number;
-  /** Number of free slots. */
-  readonly free: number;
-  /** Whether no task waits in the queue for a slot, as far as this process knows. */
-  readonly queueEmpty: boolean;
-  /**
-   * Runs a task that did not come from the queue. Returns false when no slot is free, or when tasks in the queue wait.
-   */
-  take(delivery: DirectDelivery): boolean;
-  /** Requests no new tasks while `paused`. Tasks that were already requested may still arrive, and wait for a slot. */
-  pause(paused: boolean): void;
-  /**
-   * Takes no new tasks and hands back those that wait for a slot. Resolves when no task has a slot, or after `limitMs`.
-   */
-  drain(limitMs: number): Promise<void>;
-  /** Stops renewing leases. Tasks that are not settled by then are delivered to another runner. */
-  close(): void;
-}
-
 const WORKING = new TextEncoder().encode('+WPI');
 
-const HEARTBEAT_MS = 1_000;
-const LARGEST_PULL = 512;
 /** Tasks that wait for the engine's answer after giving their slots back, as a multiple of the slots. */
 const ENDING_SHARE = 2;
 /** Milliseconds for which a busy runner delays a small pull, so that it can ask for more tasks at once. */
@@ -101,7 +47,7 @@ class PoolLoop implements PoolConsumer {
   readonly #queuesByPriority: ReadonlyMap<string, PriorityQueue>;
   readonly #inbox: string;
   readonly #workingMs: number;
-  readonly #pullExpiresMs: number;
+  readonly #pulls: PoolPulls;
   #subscription: Subscription | undefined;
   #forgetReconnect: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -114,7 +60,6 @@ class PoolLoop implements PoolConsumer {
   #queued = 0;
   /** Size of the tasks that have a slot or have given it back. */
   #bytes = 0;
-  #lastPull = 0;
   #phase: PoolPhase = 'open';
   /** Identifies the planned refill. A refill whose mark is no longer the current one was cancelled. */
   #planned: symbol | undefined;
@@ -130,10 +75,11 @@ class PoolLoop implements PoolConsumer {
     if (!Number.isInteger(options.slots) || options.slots < 1) throw new RangeError('slots must be a positive integer');
     this.#inbox = newInbox(nc);
     this.#workingMs = options.workingMs ?? 700;
-    this.#pullExpiresMs = options.pullExpiresMs ?? 5_000;
+    const pullExpiresMs = options.pullExpiresMs ?? 5_000;
     this.#queues = newQueues(options.weights);
+    this.#pulls = new PoolPulls(nc, options.pool, this.#queues, this.#inbox, pullExpiresMs);
     this.#queuesByPriority = new Map(this.#queues.map((queue) => [queue.priority, queue]));
-    this.#recovery = new PoolRecovery(nc, { ...options, pullExpiresMs: this.#pullExpiresMs }, this.#queues, {
+    this.#recovery = new PoolRecovery(nc, { ...options, pullExpiresMs }, this.#queues, {
       closed: () => this.#phase === 'closed',
       recovered: () => {
         for (const { delivery, verdict } of this.#late.splice(0)) this.settle(delivery, verdict);
@@ -280,12 +226,7 @@ class PoolLoop implements PoolConsumer {
     queue.lastSeen = delivery.touched;
     queue.lastTask = delivery.touched;
     queue.backlog = Number(tokens[8 + shift]) > 0;
-    for (const [id, pull] of queue.pulls) {
-      queue.outstanding -= 1;
-      pull.remaining -= 1;
-      if (pull.remaining === 0) queue.pulls.delete(id);
-      break;
-    }
+    this.#pulls.delivered(queue);
     if (this.#isEnding) {
       delivery.nak();
       return;
@@ -302,11 +243,7 @@ class PoolLoop implements PoolConsumer {
     if (queue === undefined) return;
     queue.lastSeen = performance.now();
     if (code === 100) return;
-    const pull = queue.pulls.get(pullId ?? '');
-    if (pull !== undefined) {
-      queue.pulls.delete(pullId ?? '');
-      queue.outstanding -= pull.remaining;
-    }
+    this.#pulls.ended(queue, pullId ?? '');
     const description = message.headers?.description ?? '';
     // 404 and 408 mean that no task came before the pull expired. 409 has many meanings, among them a deleted consumer.
     if (code === 503 || (code === 409 && /deleted|not found|leadership|shutdown/i.test(description))) {
@@ -391,52 +328,13 @@ class PoolLoop implements PoolConsumer {
     this.#planned = undefined;
   }
 
-  /**
-   * Requests as many tasks as there are free slots. A priority with a backlog at the server gets its share by weight. A
-   * priority without one keeps a pull open. That pull may bring more tasks than there are slots; they wait here, with
-   * their leases renewed.
-   */
+  /** Requests as many tasks as there are free slots. Those that find none wait here, with their leases renewed. */
   #refill(): void {
     this.#cancelRefill();
     if (this.#phase !== 'open' || this.#recovery.running || !isConnected(this.#nc)) return;
     const free = this.#options.slots - this.#inSlots - this.#queued;
     if (free <= 0 || this.#isFull) return;
-    let toShare = free;
-    let backlogs = 0;
-    for (const queue of this.#queues) {
-      if (queue.backlog) {
-        backlogs += 1;
-        toShare -= queue.outstanding;
-      } else if (queue.outstanding * 2 <= free) {
-        this.#pull(queue, free - queue.outstanding);
-      }
-    }
-    if (backlogs === 0) return;
-    const shares = new Map<PriorityQueue, number>();
-    for (; toShare > 0; toShare--) {
-      const queue = pickByWeight(this.#queues, hasBacklog);
-      if (queue === undefined) break;
-      shares.set(queue, (shares.get(queue) ?? 0) + 1);
-    }
-    for (const [queue, batch] of shares) this.#pull(queue, batch);
-  }
-
-  #pull(queue: PriorityQueue, wanted: number): void {
-    const batch = Math.min(wanted, LARGEST_PULL);
-    const id = String(++this.#lastPull);
-    const now = performance.now();
-    queue.pulls.set(id, { remaining: batch, deadline: now + this.#pullExpiresMs + 1_000 });
-    queue.outstanding += batch;
-    queue.lastSeen = now;
-    this.#nc.publish(
-      `$JS.API.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${subjects.stepConsumer(this.#options.pool, queue.priority)}`,
-      `{"batch":${batch},"expires":${this.#pullExpiresMs * 1e6},"idle_heartbeat":${this.#heartbeatMs() * 1e6}}`,
-      { reply: `${this.#inbox}.${queue.priority}.${id}` },
-    );
-  }
-
-  #heartbeatMs(): number {
-    return Math.min(HEARTBEAT_MS, Math.floor(this.#pullExpiresMs / 2));
+    this.#pulls.fill(free);
   }
 
   #tick(): void {
@@ -450,21 +348,7 @@ class PoolLoop implements PoolConsumer {
       if (delivery.known) this.#nc.publish(delivery.reply, WORKING);
     }
     if (this.#isEnding || this.#recovery.running) return;
-    for (const queue of this.#queues) {
-      for (const [id, pull] of queue.pulls) {
-        if (pull.deadline > now) break;
-        queue.pulls.delete(id);
-        queue.outstanding -= pull.remaining;
-      }
-      if (queue.outstanding > 0 && now - queue.lastSeen > this.#heartbeatMs() * 2 + 500) {
-        this.#recovery.recover(`no sign of life from ${subjects.stepConsumer(this.#options.pool, queue.priority)}`);
-        return;
-      }
-      if (queue.outstanding > 0 && now - Math.max(queue.lastTask, queue.lastLook) > this.#pullExpiresMs) {
-        queue.lastLook = now;
-        void this.#recovery.lookForStranded(queue);
-      }
-    }
+    if (!this.#pulls.check(now, this.#recovery)) return;
     this.#scheduleRefill();
   }
 }
