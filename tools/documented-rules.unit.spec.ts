@@ -45,6 +45,9 @@ const places: Readonly<Record<string, (fields: object) => object>> = {
   Signal: (fields) => config({ steps: [{ id: 'a', name: 'a', signal: { name: 'go', ...fields } }] }),
   Repeat: (fields) => config({ steps: [step({ repeat: { until: 'input.a', ...fields } })] }),
   Orchestration: (fields) => config({ steps: [{ id: 'a', name: 'a', orchestration: { config: 'b', ...fields } }] }),
+  Map: (fields) => config({ steps: [{ id: 'a', name: 'a', map: { items: [], step: { agent: 'echo' }, ...fields } }] }),
+  ItemStep: (fields) =>
+    config({ steps: [{ id: 'a', name: 'a', map: { items: [], step: { agent: 'echo', ...fields } } }] }),
   Choice: (fields) => config({ steps: [{ id: 'a', name: 'a', choice: { ...CHOICE, ...fields } }] }),
   ChoiceBranch: (fields) =>
     config({ steps: [{ id: 'a', name: 'a', choice: { ...CHOICE, branches: [{ ...BRANCH, ...fields }] } }] }),

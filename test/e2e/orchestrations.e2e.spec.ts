@@ -53,6 +53,26 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       expect(outline(events, 'ChildRequested', 'ChildEnded')).toHaveLength(4);
     },
   },
+  map: {
+    input: {
+      first: 100,
+      orders: [
+        { price: 5, count: 2 },
+        { price: 3, count: 1 },
+      ],
+    },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { invoices: 2, total: 13 } });
+      expect(stepOf(execution, 'invoices')).toMatchObject({
+        output: [
+          { number: 100, total: 10 },
+          { number: 101, total: 3 },
+        ],
+        map: { total: 2, done: 2, failed: 0, running: 0, failed_items: [] },
+      });
+      expect(outline(events, 'MapStarted', 'MapChunkEnded')).toEqual(['MapStarted invoices', 'MapChunkEnded invoices']);
+    },
+  },
   repeat: {
     input: { n: 2 },
     check: (execution, events) => {

@@ -172,6 +172,8 @@ export const FAILURE_CODES = {
   contextTooLong: 'context_too_long',
   maxTurns: 'max_turns_reached',
   maxIterations: 'max_iterations_reached',
+  itemsInvalid: 'items_invalid',
+  itemsFailed: 'items_failed',
   budgetTooSmall: 'budget_too_small',
 } as const;
 
@@ -186,6 +188,10 @@ export type DefaultInput = (typeof DEFAULT_INPUTS)[number];
 /** How much of a conversation another one is handed. */
 export const HAND_OVER = ['none', 'last', 'dialogue', 'all'] as const;
 export type HandOver = (typeof HAND_OVER)[number];
+
+/** What a step with a map gives. The first value is the default. */
+export const MAP_RESULTS = ['list', 'report', 'counts'] as const;
+export type MapResults = (typeof MAP_RESULTS)[number];
 
 /** What happens to a child when its step ends first. The first value is the default. */
 export const ON_PARENT_CLOSE = ['cancel', 'terminate', 'abandon'] as const;

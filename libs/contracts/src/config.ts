@@ -80,6 +80,8 @@ import type {
   BudgetJson,
   CompensationJson,
   ConsensusGroupJson,
+  ItemStepJson,
+  MapJson,
   OrchestrationDefinitionJson,
   RepeatJson,
   RetryJson,
@@ -104,7 +106,7 @@ import type {
   SearchKnowledgeRequestJson,
 } from './generated/batuta/config/v1/knowledge_pb.js';
 import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
-import type { DefaultInput, HandOver, OnParentClose, Role, Strategy } from './codes.js';
+import type { DefaultInput, HandOver, MapResults, OnParentClose, Role, Strategy } from './codes.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -132,6 +134,21 @@ export type Orchestration = Override<
 >;
 /** A step runs again until an expression is true. */
 export type Repeat = Override<Wire<RepeatJson, Exclude<keyof RepeatJson, 'until'>>, { on_max?: 'fail' | 'complete' }>;
+/** What is done with each item of a list. */
+export type ItemStep = Override<
+  Wire<ItemStepJson, keyof ItemStepJson>,
+  { orchestration?: Orchestration; llm?: Llm; map?: MapDefinition; retry?: Retry }
+>;
+/** Instead of an agent: each item of a list is worked on by itself. `tolerated_failures` is a number or a share such as "5%". */
+export type MapDefinition = Override<
+  Wire<MapJson, Exclude<keyof MapJson, 'items' | 'step'>>,
+  {
+    step: ItemStep;
+    tolerated_failures?: number | string;
+    results?: MapResults;
+    on_parent_close?: OnParentClose;
+  }
+>;
 export type ConsensusMode = 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge';
 export type FailurePolicy = 'abort' | 'continue' | 'fallback';
 export type ConsensusGroup = Override<
@@ -152,6 +169,7 @@ export type StepDefinition = Override<
     signal?: Signal;
     choice?: Choice;
     orchestration?: Orchestration;
+    map?: MapDefinition;
     on_failure?: FailurePolicy;
     fallback_when?: ('error' | 'timeout' | 'no_consensus')[];
     require?: 'any' | 'all';

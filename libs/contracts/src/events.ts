@@ -14,6 +14,8 @@ import {
   ExecutionFailedSchema,
   ExecutionStartedSchema,
   StepAttemptFailedSchema,
+  MapChunkEndedSchema,
+  MapStartedSchema,
   ModelAnsweredSchema,
   IterationCompletedSchema,
   IterationPlannedSchema,
@@ -65,6 +67,9 @@ import type {
   ModelToolCallJson,
   IterationCompletedJson,
   IterationPlannedJson,
+  FailedItemJson,
+  MapChunkEndedJson,
+  MapStartedJson,
   ToolCalledJson,
   StepCompletedJson,
   StepFailedJson,
@@ -95,7 +100,7 @@ import type {
   OmittedJson,
   VoteJson,
 } from './generated/batuta/execution/v1/events_pb.js';
-import type { Budget, Dependency, Failure, ParentLink } from './common.js';
+import type { Budget, Dependency, Failure, JsonValue, ParentLink } from './common.js';
 import type { ConsensusMode, FailurePolicy } from './config.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
@@ -184,13 +189,19 @@ export type SignalAwaited = Wire<SignalAwaitedJson, 'deadlineAt' | 'taken'>;
 export type SignalReceived = Wire<SignalReceivedJson, 'payload' | 'by' | 'stepId'>;
 export type ChoiceMade = Wire<ChoiceMadeJson>;
 export type ChildRequested = Override<
-  Wire<ChildRequestedJson, 'configVersion' | 'resumed' | 'budget' | 'attempt' | 'configId'>,
+  Wire<ChildRequestedJson, 'configVersion' | 'resumed' | 'budget' | 'attempt' | 'configId' | 'chunk'>,
   { budget?: Budget }
 >;
 export type ChildStarted = Wire<ChildStartedJson>;
 export type ChildEnded = Override<
   Wire<ChildEndedJson, 'tokenCount' | 'estimatedCost'>,
   { status: 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused' }
+>;
+export type FailedItem = Wire<FailedItemJson>;
+export type MapStarted = Wire<MapStartedJson, 'resumed'>;
+export type MapChunkEnded = Override<
+  Wire<MapChunkEndedJson, 'results' | 'stopped'>,
+  { failedItems: FailedItem[]; results?: JsonValue[] }
 >;
 export type ParentCommanded = Override<
   Wire<ParentCommandedJson, 'refused'>,
@@ -251,6 +262,8 @@ export interface EventData {
   ChildRequested: ChildRequested;
   ChildStarted: ChildStarted;
   ChildEnded: ChildEnded;
+  MapStarted: MapStarted;
+  MapChunkEnded: MapChunkEnded;
   ParentCommanded: ParentCommanded;
   WaiterAdded: WaiterAdded;
   DependencyFound: DependencyFound;
@@ -321,6 +334,8 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   ChildRequested: ChildRequestedSchema,
   ChildStarted: ChildStartedSchema,
   ChildEnded: ChildEndedSchema,
+  MapStarted: MapStartedSchema,
+  MapChunkEnded: MapChunkEndedSchema,
   ParentCommanded: ParentCommandedSchema,
   WaiterAdded: WaiterAddedSchema,
   DependencyFound: DependencyFoundSchema,
@@ -442,10 +457,34 @@ export const EVENT_FIELDS: { readonly [T in EventType]: EventFields } = {
       steps: 'The steps that run.',
     },
   },
+  MapStarted: {
+    always: ['step_id', 'total', 'starts', 'tolerated', 'items_key', 'number'],
+    says: {
+      total: 'Items of the list.',
+      starts: 'The first item of each chunk.',
+      tolerated: 'How many items may fail.',
+      items_key: 'Hash of the list: a retry with the same list keeps the results that there are.',
+      number: '1 for the first list of the step.',
+      resumed: 'Whether results of an earlier run are kept.',
+    },
+  },
+  MapChunkEnded: {
+    always: ['step_id', 'chunk', 'lane_id', 'completed', 'failed', 'failed_items'],
+    says: {
+      chunk: 'Its number, from 0.',
+      lane_id: 'The unit of the step that waited for it.',
+      completed: 'Items with a result.',
+      failed: 'Items that have failed.',
+      failed_items: 'The failed items; at most 1,000 of a step are listed.',
+      results: 'The outputs in the order of the items, null for failed and skipped ones.',
+      stopped: 'Whether it was stopped before each item had its outcome.',
+    },
+  },
   ChildRequested: {
     always: ['step_id', 'child_id', 'number', 'config', 'input_key'],
     says: {
       attempt: 'The attempt that the child makes, of an agent that is made of a model.',
+      chunk: 'For a step with a map: number of the chunk, plus 1.',
       config_id: 'That of the agent.',
       number: '1 for the first child of the step.',
       input_key: 'Hash of its input: a retry continues the child when the input is the same.',

@@ -72,6 +72,7 @@ import type {
   ReadLogRequestJson,
   StartSummaryJson,
   LlmViewJson,
+  MapViewJson,
   RepeatViewJson,
   ToolCallViewJson,
   StepViewJson,
@@ -107,7 +108,7 @@ import type {
 } from './generated/batuta/task/v1/task_pb.js';
 import type { Budget, Dependency, Failure, ParentLink, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
-import type { BudgetExceeded, CompensationOutcome, Event, Omitted, Vote } from './events.js';
+import type { BudgetExceeded, CompensationOutcome, Event, FailedItem, Omitted, Vote } from './events.js';
 import type { ChildFacts, ScheduleCommand, ScheduleStatus } from './schedules.js';
 import type { Priority } from './subjects.js';
 import type { DependencyOn, ExecutionStatus, StepStatus, Strategy } from './codes.js';
@@ -251,6 +252,7 @@ export type ToolCallView = Override<
 >;
 export type LlmView = Override<Wire<LlmViewJson, 'calls'>, { calls?: ToolCallView[] }>;
 export type RepeatView = Wire<RepeatViewJson, 'nextAt'>;
+export type MapView = Override<Wire<MapViewJson>, { failedItems: FailedItem[] }>;
 export type StepView = Override<
   Wire<
     StepViewJson,
@@ -276,6 +278,7 @@ export type StepView = Override<
     | 'child'
     | 'llm'
     | 'repeat'
+    | 'map'
     | 'skippedBy'
     | 'skipComment'
     | 'outputOmitted'
@@ -290,6 +293,7 @@ export type StepView = Override<
     child?: ChildView;
     llm?: LlmView;
     repeat?: RepeatView;
+    map?: MapView;
     outputOmitted?: Omitted;
     queued?: QueuedView;
   }

@@ -27,6 +27,12 @@ export const LIMITS = {
   waiters: 1_000,
   /** Iterations of a step with a repeat. */
   iterations: 1_000,
+  /** Items of one step with a map. */
+  mapItems: 10_000,
+  /** Items of one step with a map that are worked on at once. */
+  mapConcurrency: 1_000,
+  /** Failed items that a step with a map lists. The others are counted. */
+  mapFailedItems: 1_000,
 } as const;
 
 /** Of what an attempt says while it is made. Bytes are those of UTF-8. */

@@ -84,20 +84,31 @@ function checkedForm(schema: unknown): unknown {
 
 type Change = (value: unknown) => unknown;
 
-/** Removes the null fields of a schema from a value. Undefined for a schema without fields. */
-function nullsRemover(schema: DocumentSchema, root: DocumentSchema): Change | undefined {
+/**
+ * Removes the null fields of a schema from a value. Undefined for a schema without fields. `known`: those of definitions,
+ * because a definition may contain itself.
+ */
+function nullsRemover(
+  schema: DocumentSchema,
+  root: DocumentSchema,
+  known = new Map<string, Change | undefined>(),
+): Change | undefined {
   const { $ref: reference, properties, items } = schema;
   if (typeof reference === 'string') {
+    if (known.has(reference)) return (value) => known.get(reference)?.(value) ?? value;
+    known.set(reference, undefined);
     const definitions = root['$defs'] as Readonly<Record<string, DocumentSchema>>;
-    return nullsRemover(definitions[reference.slice('#/$defs/'.length)] ?? {}, root);
+    const clear = nullsRemover(definitions[reference.slice('#/$defs/'.length)] ?? {}, root, known);
+    known.set(reference, clear);
+    return clear;
   }
   if (isRecord(items)) {
-    const clear = nullsRemover(items, root);
+    const clear = nullsRemover(items, root, known);
     return clear && ((value) => (Array.isArray(value) ? value.map(clear) : value));
   }
   if (!isRecord(properties)) return undefined;
   const fields = new Map(
-    Object.entries(properties).map(([name, field]) => [name, nullsRemover(field as DocumentSchema, root)]),
+    Object.entries(properties).map(([name, field]) => [name, nullsRemover(field as DocumentSchema, root, known)]),
   );
   return (value) => {
     if (!isRecord(value)) return value;
@@ -225,7 +236,8 @@ function kindOf(value: unknown): string {
 
 function wrongType({ type, enum: values }: DocumentSchema, data: unknown): string {
   if (type === 'integer' && typeof data === 'number') return 'must be a whole number';
-  const expected = Array.isArray(values) ? `one of ${values.join(', ')}` : TYPES[String(type)];
+  const types = [type].flat().map((each) => TYPES[String(each)]);
+  const expected = Array.isArray(values) ? `one of ${values.join(', ')}` : types.join(' or ');
   return `must be ${expected}, not ${kindOf(data)}`;
 }
 

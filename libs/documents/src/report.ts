@@ -30,6 +30,14 @@ export class Report {
     if (this.violations.length < MAX_VIOLATIONS) this.violations.push({ path: this.#pathOf(path), message, code });
   }
 
+  /** A report of a part of the document, whose paths `pathOf` converts to those of the whole. */
+  within(pathOf: (path: string) => string): Report {
+    const part = new Report();
+    part.add = (path, code, message) => this.add(pathOf(path), code, message);
+    part.count = (mistakes) => this.count(mistakes);
+    return part;
+  }
+
   /** Counts mistakes that are not listed. */
   count(mistakes: number): void {
     this.#total += mistakes;

@@ -647,6 +647,8 @@ export interface ChildRequested {
   resumed?: boolean | undefined;
   /** The rest of the parent’s budget. */
   budget?: Budget | undefined;
+  /** For a step with a map: number of the chunk, plus 1. */
+  chunk?: number | undefined;
   /** The attempt that the child makes, of an agent that is made of a model. */
   attempt?: number | undefined;
   /** That of the agent. */
@@ -1268,6 +1270,8 @@ export type Event =
   | ChildRequestedEvent
   | ChildStartedEvent
   | ChildEndedEvent
+  | MapStartedEvent
+  | MapChunkEndedEvent
   | ParentCommandedEvent
   | WaiterAddedEvent
   | DependencyFoundEvent
@@ -2012,6 +2016,17 @@ export interface ExecutionView {
   restored?: RestoredView | undefined;
 }
 
+export interface FailedItem {
+  /** Position in the list, from 0. */
+  index: number;
+  /** Code of its failure. */
+  code: string;
+  /** What happened, at most 300 characters. */
+  message: string;
+  /** The execution of its chunk, whose step has all the details. */
+  execution_id: string;
+}
+
 export interface Failure {
   /** Stable code: the platform’s, or one of the agent’s own. */
   code: string;
@@ -2079,6 +2094,33 @@ export interface InboxNotification {
   content: unknown;
   /** When it was made. */
   created_at: string | null;
+}
+
+export interface ItemStep {
+  /** 1 to 255 characters, for people; default the name of the step. */
+  name?: string | undefined;
+  /** A built-in agent or one of the tenant’s; required unless another field stands in its place. */
+  agent?: string | undefined;
+  /** In place of an agent: an execution of another config for each item. */
+  orchestration?: Orchestration | undefined;
+  /** In place of an agent: a model is asked about each item. */
+  llm?: Llm | undefined;
+  /** In place of an agent: each item is a list again. */
+  map?: Map | undefined;
+  /** Mapping of the input; texts `{% … %}` are JSONata. Default: the item. */
+  input?: unknown | undefined;
+  /** JSONata: an item is skipped, and its result is null, unless it is true. */
+  when?: string | undefined;
+  /** Milliseconds that one attempt may take, from the agent’s start. Default: `60000`. */
+  timeout_ms?: number | undefined;
+  /** Whether and when a failed attempt is tried again, for each item by itself. */
+  retry?: Retry | undefined;
+  /** Milliseconds that an attempt may wait for a worker. */
+  schedule_to_start_ms?: number | undefined;
+  /** Milliseconds for all attempts of one item with their waits. */
+  schedule_to_close_ms?: number | undefined;
+  /** Milliseconds between two signs of life of the agent. */
+  heartbeat_ms?: number | undefined;
 }
 
 export interface IterationCompleted {
@@ -2259,6 +2301,104 @@ export interface LlmView {
   turns: number;
   /** Calls of the current turn. */
   calls?: ToolCallView[] | undefined;
+}
+
+export interface Map {
+  /** The list: one expression `{% … %}`, or a list whose texts may be expressions. */
+  items: unknown;
+  /** What is done with each item. */
+  step: ItemStep;
+  /** Items that are worked on at once. Default: `1000`. */
+  max_concurrency?: number | undefined;
+  /** How many items may fail: a number, or a share of the items such as "5%". Default: `0`. */
+  tolerated_failures?: unknown | undefined;
+  /** The longest list; the step fails with a longer one. Default: `10000`. */
+  max_items?: number | undefined;
+  /** `list`: the outputs in the order of the items; `report`: also counts and failed items; `counts`: the same without the outputs. Default: `list`. */
+  results?: 'list' | 'report' | 'counts' | undefined;
+  /** What becomes of items in work when the step ends before them. Default: `cancel`. */
+  on_parent_close?: 'cancel' | 'terminate' | 'abandon' | undefined;
+}
+
+export interface MapChunkEnded {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Its number, from 0. */
+  chunk: number;
+  /** The unit of the step that waited for it. */
+  lane_id: string;
+  /** Items with a result. */
+  completed: number;
+  /** Items that have failed. */
+  failed: number;
+  /** The failed items; at most 1,000 of a step are listed. */
+  failed_items: FailedItem[];
+  /** The outputs in the order of the items, null for failed and skipped ones. */
+  results?: unknown | undefined;
+  /** Whether it was stopped before each item had its outcome. */
+  stopped?: boolean | undefined;
+}
+
+export interface MapChunkEndedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'MapChunkEnded';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: MapChunkEnded;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface MapStarted {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Items of the list. */
+  total: number;
+  /** The first item of each chunk. */
+  starts: number[];
+  /** How many items may fail. */
+  tolerated: number;
+  /** Hash of the list: a retry with the same list keeps the results that there are. */
+  items_key: string;
+  /** 1 for the first list of the step. */
+  number: number;
+  /** Whether results of an earlier run are kept. */
+  resumed?: boolean | undefined;
+}
+
+export interface MapStartedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'MapStarted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: MapStarted;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface MapView {
+  /** Items of the list. */
+  total: number;
+  /** Items with a result. */
+  done: number;
+  /** Items that have failed. */
+  failed: number;
+  /** Items of the chunks in work. */
+  running: number;
+  /** How many items may fail. */
+  tolerated: number;
+  /** The failed items in the order of the list, at most 100. */
+  failed_items: FailedItem[];
 }
 
 export interface Model {
@@ -3592,7 +3732,7 @@ export interface Step {
   id: string;
   /** 1 to 255 characters, for people. */
   name: string;
-  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, an `orchestration` or an `llm`. */
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, an `orchestration`, an `llm` or a `map`. */
   agent?: string | undefined;
   /** Milliseconds that one attempt may take, from the agent’s start. Default: `60000`. */
   timeout_ms?: number | undefined;
@@ -3642,6 +3782,8 @@ export interface Step {
   orchestration?: Orchestration | undefined;
   /** Beside an agent or an orchestration: it runs again until an expression is true. */
   repeat?: Repeat | undefined;
+  /** In place of an agent: each item of a list is worked on by itself. */
+  map?: Map | undefined;
 }
 
 export interface StepAttempt {
@@ -3816,6 +3958,8 @@ export interface StepDetail {
   child?: ChildView | undefined;
   /** How far the repeat has come, once its first iteration is done. */
   repeat?: RepeatView | undefined;
+  /** How far the map has come, once it has its list. */
+  map?: MapView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** Of the execution, when the step was read. */
@@ -4036,6 +4180,8 @@ export interface StepStatus {
   child?: ChildView | undefined;
   /** How far the repeat has come, once its first iteration is done. */
   repeat?: RepeatView | undefined;
+  /** How far the map has come, once it has its list. */
+  map?: MapView | undefined;
   /** Why it failed; null when it did not. */
   error?: string | null | undefined;
 }
@@ -4126,6 +4272,8 @@ export interface StepView {
   child?: ChildView | undefined;
   /** How far the repeat has come, once its first iteration is done. */
   repeat?: RepeatView | undefined;
+  /** How far the map has come, once it has its list. */
+  map?: MapView | undefined;
 }
 
 export interface StoredDocument {

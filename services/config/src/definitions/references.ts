@@ -17,6 +17,8 @@ const MORE_ROOTS: Readonly<Partial<Record<TextUse['sees'], readonly string[]>>> 
   call: ['call'],
   loop: ['iteration', 'result', 'results'],
 };
+/** What the step of an item sees besides. */
+const ITEM_ROOTS = ['item', 'index'];
 const CALL_FIELDS = ['tool', 'input'];
 const EXECUTION_FIELDS = ['id', 'name'];
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
@@ -49,7 +51,7 @@ export class ReferenceCheck {
     for (const name of unknown) this.#unknownVariable(use, name);
     // A vote or a score reads a member's output, which may contain anything.
     if (use.sees === 'member') return;
-    const roots = [...ROOTS, ...(MORE_ROOTS[use.sees] ?? [])];
+    const roots = [...ROOTS, ...(MORE_ROOTS[use.sees] ?? []), ...(use.ofItem === true ? ITEM_ROOTS : [])];
     const told = new Set<string>();
     for (const path of paths) {
       const message = this.#mistake(use, path, roots);

@@ -88,6 +88,8 @@ export function schemasOf(outline: Outline): { readonly path: string; readonly s
 export interface TextUse extends MappingText {
   /** Whose expressions it is among: that decides what stands at the root. */
   readonly sees: 'step' | 'call' | 'loop' | 'compensation' | 'member' | 'output';
+  /** It belongs to the step of an item. */
+  readonly ofItem?: boolean;
   /** The step whose dependencies it sees; undefined for what belongs to no step. */
   readonly step: StepOutline | undefined;
 }
@@ -110,7 +112,7 @@ export function definitionTexts(outline: Outline): TextUse[] {
   for (const step of outline.steps) {
     const { index, source } = step;
     const path = `/steps/${index}`;
-    const { approval, choice, compensate, llm, repeat, wait } = source;
+    const { approval, choice, compensate, llm, map, repeat, wait } = source;
     mapping(source, 'input', path, { sees: isRecord(repeat) ? 'loop' : 'step', step }, textOf(source, 'agent'));
     plain(source, 'when', path, { sees: 'step', step });
     if (isRecord(repeat)) plain(repeat, 'until', `${path}/repeat`, { sees: 'loop', step });
@@ -126,6 +128,7 @@ export function definitionTexts(outline: Outline): TextUse[] {
       if (!isRecord(tool) || !isRecord(tool['approval'])) continue;
       plain(tool['approval'], 'when', `${path}/llm/tools/${place}/approval`, { sees: 'call', step });
     }
+    if (isRecord(map)) mapping(map, 'items', `${path}/map`, { sees: 'step', step });
     if (isRecord(wait)) mapping(wait, 'until', `${path}/wait`, { sees: 'step', step });
     if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });
     if (isRecord(compensate)) {

@@ -6,11 +6,13 @@ import { FallbackForest } from './fallback-forest.js';
 import { flatForm } from './flat-form.js';
 import { reportCycles, reportFallbackCycles } from './graph.js';
 import { expressionMistake, mixedText } from './mixed-text.js';
+import { itemStepsOf } from './item-steps.js';
+import type { ItemStepOutline } from './item-steps.js';
 import { outlineOf } from './outline.js';
 import type { Outline } from './outline.js';
 import { reportSecrets } from './secret-references.js';
 import type { ValidationPorts } from './validation-ports.js';
-import { reportWithoutEffect } from './without-effect.js';
+import { reportRetries, reportTimes, reportWithoutEffect } from './without-effect.js';
 import { ReferenceCheck } from './references.js';
 import { agentsOf, childConfigsOf, definitionTexts, modelsOf, schemasOf } from './rules.js';
 import type { AgentUse, ModelUse } from './rules.js';
@@ -119,9 +121,16 @@ async function reportUnknownModels(
 }
 
 /** Reports expressions and templates of a config that cannot be parsed, and names that can never have a value. */
-async function reportTexts(outline: Outline, ports: ValidationPorts, report: Report): Promise<void> {
-  const texts = definitionTexts(outline);
-  const references = new ReferenceCheck(outline, report);
+async function reportTexts(
+  outline: Outline,
+  ports: ValidationPorts,
+  report: Report,
+  /** The outline with the steps that the texts may refer to. */
+  whole = outline,
+): Promise<void> {
+  const ofItem = whole !== outline;
+  const texts = definitionTexts(outline).map((text) => ({ ...text, ofItem }));
+  const references = new ReferenceCheck(whole, report);
   const expressions = texts.filter(({ kind }) => kind === 'expression');
   for (const [index, reading] of (await ports.parseExpressions(expressions.map(({ text }) => text))).entries()) {
     const use = expressions[index];
@@ -151,6 +160,17 @@ async function reportSchemas(outline: Outline, ports: ValidationPorts, report: R
       }
     }
   }
+}
+
+/** The rules between the fields of a step, for the step that a map makes for each item. */
+function reportItemStep({ outline, pathOf }: ItemStepOutline, ports: ValidationPorts, report: Report): void {
+  const part = report.within(pathOf);
+  reportLimits(outline, part);
+  reportKinds(outline, part);
+  if (ports.longestStepMs !== undefined) reportLongSteps(outline, ports.longestStepMs, part);
+  reportModels(outline, part);
+  reportRetries(outline, part);
+  reportTimes(outline, part);
 }
 
 /** Removes `$schema`, which only editors use. */
@@ -193,10 +213,16 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportGlobal(document, report);
   reportGroups(outline, report);
   reportWithoutEffect(outline, forest, report);
-  const uses = agentsOf(outline);
+  const items = itemStepsOf(outline);
+  for (const item of items) reportItemStep(item, ports, report);
+  const everywhere = <Use extends { readonly path: string }>(usesIn: (of: Outline) => readonly Use[]): Use[] => [
+    ...usesIn(outline),
+    ...items.flatMap((item) => usesIn(item.outline).map((use) => ({ ...use, path: item.pathOf(use.path) }))),
+  ];
+  const uses = everywhere(agentsOf);
   await reportAgents(uses, document['is_global'] === true, ports, report);
-  await reportChildren(document, childConfigsOf(outline), ports, report);
-  await reportUnknownModels(document, modelsOf(outline), ports, report);
+  await reportChildren(document, everywhere(childConfigsOf), ports, report);
+  await reportUnknownModels(document, everywhere(modelsOf), ports, report);
   await reportSecrets(document, ports, report);
   if (document['input_schema'] !== undefined) {
     for (const { path, code, message } of await ports.checkSchema(document['input_schema'])) {
@@ -204,12 +230,13 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
     }
   }
   await reportSchemas(outline, ports, report);
-  for (const { path, schema } of schemasOf(outline)) {
+  for (const { path, schema } of everywhere(schemasOf)) {
     for (const mistake of await ports.checkSchema(schema)) {
       report.add(`${path}${mistake.path}`, mistake.code, mistake.message);
     }
   }
   await reportTexts(outline, ports, report);
+  for (const item of items) await reportTexts(item.outline, ports, report.within(item.pathOf), outline);
   if (report.total > 0) return { ok: false, violations: report.violations, total: report.total };
   // The schema has checked every field, so the document has this type.
   return { ok: true, definition: document as unknown as OrchestrationDefinition, agents: registryNames(uses) };

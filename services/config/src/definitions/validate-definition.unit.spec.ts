@@ -1605,3 +1605,110 @@ describe('a step that asks a model', () => {
     expect(await mistakes(Object.assign(asking({ model: 'nobody' }) as object, { is_global: true }))).toEqual([]);
   });
 });
+
+describe('a step with a map', () => {
+  const each = (map: object, more: object = {}) => config([{ id: 'each', name: 'each', map, ...more }]);
+  const items = '{% input.list %}';
+
+  it('has an agent, a config, a model or another map for each item', async () => {
+    for (const worker of [
+      { agent: 'mine', input: { of: '{% item.name %}', at: '{% index %}', all: '{% input %}' }, when: 'item.go' },
+      { orchestration: { config: 'billing' } },
+      { llm: { model: 'writer', prompt: '{% item %}' } },
+      { map: { items: '{% item.rows %}', step: { agent: 'echo', input: '{% item %}' } } },
+    ]) {
+      expect(await mistakes(each({ items, step: worker }))).toEqual([]);
+    }
+    expect(await mistakes(each({ items, step: { name: 'x' } }))).toEqual(['/steps/0/map/step/agent required']);
+    expect(await mistakes(each({ step: { agent: 'echo' } }))).toEqual(['/steps/0/map/items required']);
+    expect(await mistakes(each({ items }))).toEqual(['/steps/0/map/step required']);
+  });
+
+  it('says what was meant by a misspelt name', async () => {
+    expect(await messages(each({ itmes: items, step: { agent: 'echo' } }))).toContainEqual(
+      expect.stringContaining('did you mean "items"'),
+    );
+    expect(await mistakes(each({ items, step: { agent: 'min' } }))).toEqual(['/steps/0/map/step/agent unknown_agent']);
+    expect(await messages(each({ items, step: { agent: 'min' } }))).toEqual([expect.stringContaining('"mine"')]);
+    expect(await mistakes(each({ items, step: { orchestration: { config: 'biling' } } }))).toEqual([
+      '/steps/0/map/step/orchestration/config unknown_config',
+    ]);
+    expect(await mistakes(each({ items, step: { llm: { model: 'riter', prompt: 'x' } } }))).toEqual([
+      '/steps/0/map/step/llm/model unknown_model',
+    ]);
+    expect(await mistakes(each({ items, step: { agent: 'echo', signal: { name: 'x' } } }))).toEqual([
+      '/steps/0/map/step/signal unknown_field',
+    ]);
+    const deep = { items: '{% item %}', step: { agent: 'min' } };
+    expect(await mistakes(each({ items, step: { map: deep } }))).toEqual([
+      '/steps/0/map/step/map/step/agent unknown_agent',
+    ]);
+  });
+
+  it('sees the item and its position in the step of an item, and nowhere else', async () => {
+    expect(await mistakes(each({ items: '{% item %}', step: { agent: 'echo' } }))).toEqual([
+      '/steps/0/map/items unknown_reference',
+    ]);
+    expect(await messages(each({ items, step: { agent: 'echo', input: '{% itm.x %}' } }))).toEqual([
+      'there is no "itm" here: an expression sees input, outputs, execution, item and index; did you mean "item"?',
+    ]);
+    const above = { id: 'list', name: 'list', agent: 'echo' };
+    const map = { items: '{% outputs.list %}', step: { agent: 'echo', input: '{% outputs.list %}' } };
+    const after = { id: 'each', name: 'each', map };
+    expect(await mistakes(config([above, { ...after, dependencies: ['list'] }]))).toEqual([]);
+    expect(await mistakes(config([above, after]))).toEqual([
+      '/steps/1/map/items not_a_dependency',
+      '/steps/1/map/step/input not_a_dependency',
+    ]);
+    expect(await mistakes(each({ items, step: { agent: 'echo', input: '{% item. %}' } }))).toEqual([
+      '/steps/0/map/step/input bad_expression',
+    ]);
+  });
+
+  it('has limits that make sense', async () => {
+    const step = { agent: 'echo' };
+    for (const tolerated of [0, 3, '5%', '12.5%', '100%']) {
+      expect(await mistakes(each({ items, step, tolerated_failures: tolerated }))).toEqual([]);
+    }
+    for (const [tolerated, code] of [
+      [-1, 'out_of_range'],
+      ['5', 'bad_format'],
+      ['101%', 'bad_format'],
+      [true, 'wrong_type'],
+    ] as const) {
+      expect(await mistakes(each({ items, step, tolerated_failures: tolerated }))).toEqual([
+        `/steps/0/map/tolerated_failures ${code}`,
+      ]);
+    }
+    expect(await mistakes(each({ items, step, max_concurrency: 0 }))).toEqual([
+      '/steps/0/map/max_concurrency out_of_range',
+    ]);
+    expect(await mistakes(each({ items, step, max_items: 10_001 }))).toEqual(['/steps/0/map/max_items out_of_range']);
+    expect(await mistakes(each({ items, step, results: 'all' }))).toEqual(['/steps/0/map/results not_allowed']);
+    expect(await mistakes(each({ items, step: { agent: 'echo', retry: { backoff_ms: 5 } } }))).toEqual([
+      '/steps/0/map/step/retry/backoff_ms contradiction',
+    ]);
+    expect(await mistakes(each({ items, step: { orchestration: { config: 'billing' }, timeout_ms: 5 } }))).toEqual([
+      '/steps/0/map/step/timeout_ms contradiction',
+    ]);
+  });
+
+  it('has no fields of an agent’s attempts beside it, and no secrets in it', async () => {
+    const step = { agent: 'echo' };
+    expect(await mistakes(each({ items, step }, { retry: { max_attempts: 2 }, timeout_ms: 5, input: 1 }))).toEqual(
+      expect.arrayContaining([
+        '/steps/0/input contradiction',
+        '/steps/0/timeout_ms contradiction',
+        '/steps/0/retry contradiction',
+      ]),
+    );
+    expect(await mistakes(each({ items, step }, { agent: 'echo' }))).toEqual(['/steps/0/agent contradiction']);
+    const secret = { agent: 'echo', input: { url: 'https://a.example/{{secret:API_TOKEN}}' } };
+    expect(await mistakes(each({ items, step: secret }))).toEqual(['/steps/0/map/step/input/url secret_not_allowed']);
+  });
+
+  it('keeps agents of a tenant out of global configs', async () => {
+    const document = { ...each({ items, step: { agent: 'mine' } }), is_global: true };
+    expect(await mistakes(document)).toEqual(['/steps/0/map/step/agent agent_not_global']);
+  });
+});

@@ -17,11 +17,10 @@ const KINDS: readonly string[] = ['error', 'timeout', 'no_consensus'] satisfies 
  */
 export function reportWithoutEffect(outline: Outline, forest: FallbackForest, report: Report): void {
   reportFallbacksThatNeverRun(outline, report);
+  reportRetries(outline, report);
   for (const step of outline.steps) {
     const path = `/steps/${step.index}`;
     const { source } = step;
-    reportRetry(source['retry'], `${path}/retry`, report);
-    if (isRecord(source['compensate'])) reportRetry(source['compensate']['retry'], `${path}/compensate/retry`, report);
     if (source['require'] === 'all' && step.dependencies.length === 0) {
       report.add(`${path}/require`, 'contradiction', 'has no effect without dependencies');
     }
@@ -47,8 +46,8 @@ function kindsIn(source: Source): string[] {
 /** The ways in which a step or group can fail. */
 function failuresOf(node: StepOutline | GroupOutline): FailureKind[] {
   if ('members' in node) return ['no_consensus'];
-  const { approval, choice, orchestration, wait, signal } = node.source;
-  if (isRecord(wait) || isRecord(choice) || isRecord(orchestration)) return ['error'];
+  const { approval, choice, map, orchestration, wait, signal } = node.source;
+  if (isRecord(wait) || isRecord(choice) || isRecord(map) || isRecord(orchestration)) return ['error'];
   if (isRecord(signal)) {
     const fails = signal['timeout_ms'] !== undefined && signal['on_timeout'] !== 'continue';
     return fails ? ['error', 'timeout'] : ['error'];
@@ -130,7 +129,7 @@ function reportKindsOfFailure(
   const own =
     'members' in target
       ? undefined
-      : ['approval', 'wait', 'signal', 'choice', 'orchestration'].find((kind) => isRecord(target.source[kind]));
+      : ['approval', 'wait', 'signal', 'choice', 'map', 'orchestration'].find((kind) => isRecord(target.source[kind]));
   const which = 'members' in target ? 'a consensus group' : own === undefined ? 'a step' : `this ${own}`;
   report.add(path, 'contradiction', `has no effect: ${which} fails with ${possible.join(' or ')} only`);
 }
@@ -198,8 +197,17 @@ function reportRetry(retry: unknown, path: string, report: Report): void {
   }
 }
 
+/** Reports fields of retries that would be ignored. */
+export function reportRetries(outline: Outline, report: Report): void {
+  for (const { index, source } of outline.steps) {
+    const path = `/steps/${index}`;
+    reportRetry(source['retry'], `${path}/retry`, report);
+    if (isRecord(source['compensate'])) reportRetry(source['compensate']['retry'], `${path}/compensate/retry`, report);
+  }
+}
+
 /** Reports time limits that can never be reached because another limit comes first. */
-function reportTimes(outline: Outline, report: Report): void {
+export function reportTimes(outline: Outline, report: Report): void {
   const settings = isRecord(outline.source['settings']) ? outline.source['settings'] : {};
   const whole = milliseconds(settings['timeout_ms']);
   const execution =

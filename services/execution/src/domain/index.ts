@@ -18,6 +18,8 @@ export type { EventOf, Measure, SpanAttributes, SpanChange } from './events/defi
 export { EVENTS } from './events/index.js';
 export type { Metric } from './events/metrics.js';
 export { CHILD_SPAN } from './events/child-requested.js';
+export { chunkConfig } from './kinds/map/chunk-start.js';
+export type { ChunkConfig } from './kinds/map/chunk-start.js';
 export { orchestrationOf } from './kinds/orchestration/rules.js';
 export { evolve } from './evolve.js';
 export { failedNode, failureSentence, shownFailure } from './view/failures.js';

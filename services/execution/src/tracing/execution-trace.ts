@@ -187,7 +187,7 @@ export class ExecutionTrace {
   }
 
   #parentOfStep(unit: Unit | undefined, at: number): string {
-    const caller = unit?.kind === 'tool' ? this.#steps.nodeName(unit.caller) : undefined;
+    const caller = unit?.kind === 'tool' || unit?.kind === 'lane' ? this.#steps.nodeName(unit.caller) : undefined;
     if (caller !== undefined) return this.#steps.open(caller, at).spanId;
     if (unit?.kind === 'compensation' && this.#compensation !== undefined) return this.#compensation.spanId;
     const group = unit === undefined ? undefined : this.#config.groups[unit.group];

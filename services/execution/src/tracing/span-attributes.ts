@@ -11,6 +11,7 @@ export const toolName = (place: string): string => place.split(':').at(-2) ?? pl
 /** The names of conversations and tool calls in the GenAI conventions. */
 export function stepSpanName(stepId: string, unit: Unit | undefined): string {
   if (unit?.kind === 'tool') return `execute_tool ${toolName(stepId)}`;
+  if (unit?.kind === 'lane') return `items ${stepId}`;
   return unit?.work.kind === 'llm' ? `invoke_agent ${stepId}` : `step ${stepId}`;
 }
 

@@ -87,7 +87,7 @@ export class StepSpans {
     const served = unit === undefined ? undefined : this.nodeName(unit.fallbackFor);
     const failed = served === undefined ? undefined : this.#trace.ended.get(served);
     const step: OpenStep = {
-      spanId: unit?.kind === 'tool' ? this.#callSpanId(stepId) : this.#stepSpanId(stepId),
+      spanId: unit?.kind === 'tool' || unit?.kind === 'lane' ? this.#callSpanId(stepId) : this.#stepSpanId(stepId),
       parentSpanId: this.#trace.parentOf(unit, at),
       startAt: at,
       links: failed === undefined ? [] : [{ traceId: this.#factory.traceId, spanId: failed }],

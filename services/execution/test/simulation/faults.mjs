@@ -360,8 +360,8 @@ export const faults = [
     patches: [
       {
         file: `${domain}/plan/plan.ts`,
-        from: 'if (state.running === 0 && state.retries === undefined && !awaitsTurn(state)) {',
-        to: 'if (state.retries !== undefined) return;\n  if (state.running === 0 && !awaitsTurn(state)) {',
+        from: 'if (state.running === 0 && state.retries === undefined && !awaitsTurn(state) && !wantsChunk(state)) {',
+        to: 'if (state.retries !== undefined) return;\n  if (state.running === 0 && !awaitsTurn(state) && !wantsChunk(state)) {',
       },
     ],
   },

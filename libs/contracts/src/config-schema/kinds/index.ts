@@ -3,6 +3,7 @@
 import { approvalDefinitions, approvalField } from './approval.js';
 import { choiceDefinitions, choiceField } from './choice.js';
 import { llmDefinitions, llmField } from './llm.js';
+import { mapDefinitions, mapField } from './map.js';
 import { orchestrationDefinitions, orchestrationField } from './orchestration.js';
 import { repeatDefinitions } from './repeat.js';
 import { signalDefinitions, signalField } from './signal.js';
@@ -14,6 +15,7 @@ export const KIND_DEFINITIONS = {
   ...approvalDefinitions,
   ...choiceDefinitions,
   ...llmDefinitions,
+  ...mapDefinitions,
   ...orchestrationDefinitions,
   ...repeatDefinitions,
   ...signalDefinitions,
@@ -25,6 +27,7 @@ export const KIND_FIELDS = {
   approval: approvalField,
   choice: choiceField,
   llm: llmField,
+  map: mapField,
   orchestration: orchestrationField,
   signal: signalField,
   wait: waitField,

@@ -69,7 +69,7 @@ export function recordChildAnswer(draft: Draft, command: RecordChildAnswer): Out
     draft.failAttempt(index, failure, draft.engineTimes(index), true);
     return 'recorded';
   }
-  draft.failStep(index, {
+  draft.failStep(unit.kind === 'lane' ? unit.caller : index, {
     code: FAILURE_CODES.childRefused,
     message: `an execution of config ${child.config} cannot be started (${code}): ${message}`,
     retryable: false,

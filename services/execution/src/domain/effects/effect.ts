@@ -1,5 +1,6 @@
 import type { EndMessage, EventType, JsonValue, StoppedAttempt } from '@batuta/contracts';
 import { evaluationOf } from '../expressions/evaluations.js';
+import { chunkReport } from '../kinds/map/chunk.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
 
 /**
@@ -101,7 +102,11 @@ export function endOf(state: State): EndMessage | undefined {
   return {
     ...end,
     version,
-    ...(status === 'completed' && output !== undefined ? { output } : {}),
+    ...(state.config.isChunk && started.deadlineAt > 0
+      ? { output: chunkReport(state) }
+      : status === 'completed' && output !== undefined
+        ? { output }
+        : {}),
     ...(status === 'failed' && failure !== undefined ? { failure } : {}),
     ...(tokenCount > 0 ? { tokenCount } : {}),
     ...(cost > 0 ? { estimatedCost: cost } : {}),

@@ -1,3 +1,4 @@
+import { mapOfLane, putChunk } from '../kinds/map/lanes.js';
 import { spend } from '../fold/spend.js';
 import { putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
@@ -24,6 +25,11 @@ export const childEnded: EventDefinition<'ChildEnded'> = {
         counted: { tokens: counted.tokens + tokenCount, cost: counted.cost + estimatedCost },
       },
     });
+    const { chunk, map } = unit.child;
+    if (chunk !== undefined && map === mapOfLane(next, index)?.number) {
+      const sum = { tokens: counted.tokens + tokenCount, cost: counted.cost + estimatedCost };
+      putChunk(next, index, chunk, (before) => ({ ...before, counted: sum }));
+    }
     spend(next, data);
   },
   effects: undefined,

@@ -3,11 +3,30 @@ import { putUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import { addDeadline, attemptDeadlineOfChild, STEP_DEADLINE } from '../state/timers.js';
 import { startOfChild } from '../effects/children.js';
+import { mapOfLane, putChunk } from '../kinds/map/lanes.js';
+import type { Next } from '../state/state.js';
 import type { EventDefinition } from './definition.js';
+
+/** What the parent already counted of the spending of a child that continues. */
+function countedBefore(
+  next: Next,
+  index: number,
+  childId: string,
+  resumed: boolean,
+  chunk: number | undefined,
+): { readonly tokens: number; readonly cost: number } {
+  const { child } = unitState(next, index);
+  if (resumed && child?.id === childId) {
+    return child.counted;
+  }
+  const ofChunk = resumed && chunk !== undefined ? mapOfLane(next, index)?.chunks[chunk]?.counted : undefined;
+  return ofChunk ?? { tokens: 0, cost: 0 };
+}
 
 export const childRequested: EventDefinition<'ChildRequested'> = {
   evolve(next, data, event) {
     const { stepId, childId, number, config, inputKey, resumed = false, budget, attempt } = data;
+    const chunk = data.chunk === undefined ? undefined : data.chunk - 1;
     begin(next, event.at);
     const index = next.config.unitIndex.get(stepId);
     if (index === undefined) {
@@ -36,9 +55,14 @@ export const childRequested: EventDefinition<'ChildRequested'> = {
         started: undefined,
         ended: undefined,
         command: undefined,
-        counted: resumed && unit.child?.id === childId ? unit.child.counted : { tokens: 0, cost: 0 },
+        chunk,
+        map: chunk === undefined ? undefined : mapOfLane(next, index)?.number,
+        counted: countedBefore(next, index, childId, resumed, chunk),
       },
     });
+    if (chunk !== undefined) {
+      putChunk(next, index, chunk, (before) => ({ ...before, phase: 'running', child: number }));
+    }
     if (deadlineAt > 0) {
       addDeadline(next, index, deadlineAt, STEP_DEADLINE);
     }

@@ -192,6 +192,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
           tokenCount: old.tokenCount,
           cost: old.cost,
           child: old.child,
+          map: old.map,
           loop: old.phase === 'completed' ? undefined : loopAfterRetry(old.loop),
           granted: asked.has(index) ? grantOf(old) : old.granted,
         });

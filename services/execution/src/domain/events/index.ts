@@ -29,6 +29,8 @@ import { executionRetried } from './execution-retried.js';
 import { executionStarted } from './execution-started.js';
 import { iterationCompleted } from './iteration-completed.js';
 import { iterationPlanned } from './iteration-planned.js';
+import { mapChunkEnded } from './map-chunk-ended.js';
+import { mapStarted } from './map-started.js';
 import { modelAnswered } from './model-answered.js';
 import { parentCommanded } from './parent-commanded.js';
 import { signalAwaited } from './signal-awaited.js';
@@ -75,6 +77,8 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   ExecutionStarted: executionStarted,
   IterationCompleted: iterationCompleted,
   IterationPlanned: iterationPlanned,
+  MapChunkEnded: mapChunkEnded,
+  MapStarted: mapStarted,
   ModelAnswered: modelAnswered,
   ParentCommanded: parentCommanded,
   SignalAwaited: signalAwaited,

@@ -1,3 +1,4 @@
+import { withoutResults } from '../kinds/map/map-state.js';
 import { callEnded } from '../kinds/llm/places.js';
 import { queueGroup } from '../../strategies/consensus/votes.js';
 import { settleUnit } from '../fold/settle.js';
@@ -32,6 +33,7 @@ export const stepCompleted: EventDefinition<'StepCompleted'> = {
       tokenCount: unit.tokenCount + (data.tokenCount ?? 0),
       cost: unit.cost + (data.estimatedCost ?? 0),
       agentVersion: data.agentVersion ?? '',
+      map: unit.map === undefined ? undefined : withoutResults(unit.map),
     });
     spend(next, data);
     if (compiled.compensation !== -1) {

@@ -1,4 +1,5 @@
 import { commandsOfChildren } from '../effects/children.js';
+import { leaveLanes } from '../kinds/map/lanes.js';
 import { callEnded, leavePlaces } from '../kinds/llm/places.js';
 import { queueGroup } from '../../strategies/consensus/votes.js';
 import { lifecycle, stopPlaces } from '../effects/effect.js';
@@ -21,6 +22,7 @@ export const stepFailed: EventDefinition<'StepFailed'> = {
       return;
     }
     leavePlaces(next, index, event);
+    leaveLanes(next, index, event);
     const unit = unitState(next, index);
     putUnit(next, index, {
       ...unit,

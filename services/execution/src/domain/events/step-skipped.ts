@@ -1,6 +1,7 @@
 import { commandsOfChildren } from '../effects/children.js';
 import { closeChild } from '../fold/children.js';
 import { stopOne, stopPlaces } from '../effects/effect.js';
+import { leaveLanes } from '../kinds/map/lanes.js';
 import { leavePlaces } from '../kinds/llm/places.js';
 import { noteControl } from '../fold/controls.js';
 import { begin } from '../fold/phases.js';
@@ -30,6 +31,7 @@ export const stepSkipped: EventDefinition<'StepSkipped'> = {
       return;
     }
     leavePlaces(next, index, event);
+    leaveLanes(next, index, event);
     closeChild(next, index, event);
     const unit = unitState(next, index);
     const outstanding = unit.phase === 'running';

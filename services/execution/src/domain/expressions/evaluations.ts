@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from '../graph/compiled.js';
 import { sandboxed, valueAtPath, type Expression } from './expressions.js';
 import { loopScope } from '../repeat/loop-state.js';
+import { itemScope } from '../kinds/map/chunk.js';
 import { isObject } from '../structures/json.js';
 import { nodeOutputKey, nodeResult } from '../state/results.js';
 import { seenNodes } from '../graph/seen-nodes.js';
@@ -77,7 +78,9 @@ export function unitContext(state: State, unit: Unit): JsonObject {
     const { call } = unitState(state, unit.index);
     return { ...unitContext(state, caller), call: { tool: unit.name, input: call?.input ?? null } };
   }
-  const scope = context(state, outputsOf(state, ancestors(state, seenNodes(state.config, unit))));
+  const scope = state.config.isChunk
+    ? itemScope(state, unit)
+    : context(state, outputsOf(state, ancestors(state, seenNodes(state.config, unit))));
   return unit.repeat === undefined ? scope : { ...scope, ...loopScope(unitState(state, unit.index).loop) };
 }
 
@@ -156,7 +159,7 @@ function namesItsFields(source: string): boolean {
 }
 
 /** The part of a scope that expressions can refer to, if this can be determined. Outputs can have megabytes. */
-function referredTo(sources: readonly string[], scope: JsonObject): JsonObject {
+export function referredTo(sources: readonly string[], scope: JsonObject): JsonObject {
   if (!sources.every(namesItsFields)) {
     return scope;
   }

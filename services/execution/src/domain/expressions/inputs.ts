@@ -4,6 +4,8 @@ import type { Unit } from '../graph/compiled.js';
 import { unitContext } from './evaluations.js';
 import { mappedValue } from './expressions.js';
 import { firstMessages } from '../kinds/llm/conversation.js';
+import { itemOf } from '../kinds/map/chunk.js';
+import { chunkInput } from '../kinds/map/chunk-start.js';
 import { handedOver } from '../kinds/llm/hand-over.js';
 import { isObject, jsonBytesBeyond, sumBeyond } from '../structures/json.js';
 import { nodeFailure, nodeId, nodeOutputKey, nodeResult } from '../state/results.js';
@@ -22,6 +24,9 @@ function putFields(input: JsonObject, fields: JsonObject): void {
  * `settings.default_input: merged`.
  */
 function dependencyInput(state: State, unit: Unit): JsonValue {
+  if (state.config.isChunk) {
+    return itemOf(state, unit);
+  }
   const base = state.started?.input ?? null;
   const seen = seenNodes(state.config, unit);
   if (seen.length === 0) {
@@ -89,6 +94,10 @@ export function unitInput(state: State, unit: Unit): { readonly value: JsonValue
   switch (unit.kind) {
     case 'step':
       return { value: dependencyInput(state, unit) };
+    case 'lane': {
+      const caller = state.config.units[unit.caller];
+      return { value: chunkInput(state, unit, caller === undefined ? undefined : unitInput(state, caller)?.value) };
+    }
     case 'tool':
       return { value: callInput(state, unit) };
     case 'judge':

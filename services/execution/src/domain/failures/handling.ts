@@ -1,5 +1,6 @@
 import { FAILURE_CODES, type Failure, type FailurePolicy } from '@batuta/contracts';
 import { failureOfKind } from '../kinds/index.js';
+import { toleratesOneMore } from '../kinds/map/chunk.js';
 import { nodeId } from '../state/results.js';
 import { rootNode } from '../state/nodes.js';
 import { groupState, unitState, type State } from '../state/state.js';
@@ -26,6 +27,9 @@ export function failureKind(failure: Failure): 'error' | 'timeout' | 'no_consens
 }
 
 function policyOf(state: State, node: number): FailurePolicy {
+  if (state.config.isChunk) {
+    return toleratesOneMore(state) ? 'continue' : 'abort';
+  }
   const { units, groups } = state.config;
   return (node < units.length ? units[node]?.onFailure : groups[node - units.length]?.onFailure) ?? 'abort';
 }

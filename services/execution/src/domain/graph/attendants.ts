@@ -1,5 +1,6 @@
 import { DEFAULT_STEP_TIMEOUT_MS, type ConsensusGroup, type StepDefinition } from '@batuta/contracts';
 import { AGENT_WORK } from '../kinds/index.js';
+import { laneCount, mapOf } from '../kinds/map/rules.js';
 import { toolRules } from '../kinds/llm/rules.js';
 import { parseTemplate } from '../expressions/expressions.js';
 import { retryPolicy } from '../failures/retry.js';
@@ -10,7 +11,7 @@ import type { UnitDraft } from './step-unit.js';
 function attendantUnit(
   index: number,
   id: string,
-  kind: 'compensation' | 'judge' | 'tool',
+  kind: 'compensation' | 'judge' | 'tool' | 'lane',
   of: Partial<UnitDraft>,
 ): UnitDraft {
   return {
@@ -114,5 +115,32 @@ export function addToolPlaces(units: UnitDraft[], steps: readonly StepDefinition
       }
     }
     (units[index] as UnitDraft).places = places;
+  }
+}
+
+/** The lanes of steps with a map. Each has one child after the other. */
+export function addLanes(units: UnitDraft[], steps: number, config: string): void {
+  for (const step of units.slice(0, steps)) {
+    const rules = mapOf(step);
+    if (rules === undefined) {
+      continue;
+    }
+    const places: number[] = [];
+    for (let number = 1; number <= laneCount(rules); number++) {
+      const lane = attendantUnit(units.length, `${step.id}:${number}`, 'lane', {
+        name: step.name,
+        work: {
+          kind: 'orchestration',
+          rules: { config: `${config}/${step.id}`, configVersion: 0, onParentClose: rules.onParentClose },
+        },
+        // The step has a slot, and keeps it.
+        takesSlot: false,
+        caller: step.index,
+        order: step.index,
+      });
+      places.push(lane.index);
+      units.push(lane);
+    }
+    step.places = places;
   }
 }

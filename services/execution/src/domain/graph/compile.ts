@@ -5,13 +5,14 @@ import {
   type OrchestrationDefinition,
 } from '@batuta/contracts';
 import { parseTemplate } from '../expressions/expressions.js';
+import { chunkItems, itemSteps } from '../kinds/map/chunk.js';
 import { heapMerge, type Heap } from '../structures/heap.js';
 import { initialGroup, initialUnit } from '../state/unit-state.js';
 import { strategyRules } from '../../strategies/rules.js';
 import type { StrategyRules } from '../../strategies/strategy.js';
 import { Vector } from '../structures/vector.js';
 import { waitForApprovals } from './approval-gates.js';
-import { addCompensations, addJudges, addToolPlaces } from './attendants.js';
+import { addCompensations, addJudges, addLanes, addToolPlaces } from './attendants.js';
 import type { CompiledConfig, Group } from './compiled.js';
 import { nameChosen, nameDependencies, waitForDependencies } from './dependencies.js';
 import { linkFallbacks, placeInTurn } from './fallbacks.js';
@@ -24,7 +25,8 @@ const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
  * Turns a validated definition into its static graph. Mistakes that validation would have refused (unknown names, for
  * example) are left out rather than thrown, so that an execution can always be folded.
  */
-export function compile(definition: OrchestrationDefinition): CompiledConfig {
+export function compile(given: OrchestrationDefinition): CompiledConfig {
+  const definition = unfolded(given);
   const rules = strategyRules(definition);
   const { settings, steps } = definition;
   const graph = graphOf(definition, rules);
@@ -48,6 +50,8 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     groupIndex,
     modelUnits: units.flatMap(({ index, work }) => (work.kind === 'llm' ? [index] : [])),
     loopUnits: units.flatMap(({ index, repeat }) => (repeat === undefined ? [] : [index])),
+    mapUnits: units.flatMap(({ index, work }) => (work.kind === 'map' ? [index] : [])),
+    isChunk: chunkItems(given) > 0,
     askingUnits: units.filter(({ tool }) => tool?.approval !== undefined),
     childUnits: units.flatMap((unit) => (mayHaveChild(unit) ? [unit.index] : [])),
     dependents,
@@ -62,6 +66,12 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     initialReady: heapOf(ready.filter((index) => units[index]?.takesSlot === true)),
     initialReadyApprovals: heapOf(ready.filter((index) => units[index]?.takesSlot === false)),
   };
+}
+
+/** The config of a chunk has one step, which is made for each item. */
+function unfolded(definition: OrchestrationDefinition): OrchestrationDefinition {
+  const items = chunkItems(definition);
+  return items === 0 ? definition : { ...definition, steps: itemSteps(definition.steps, items) };
 }
 
 interface Graph {
@@ -80,6 +90,7 @@ function graphOf(definition: OrchestrationDefinition, rules: StrategyRules): Gra
   addCompensations(units, steps);
   const judges = addJudges(units, declared);
   addToolPlaces(units, steps);
+  addLanes(units, steps.length, definition.name);
 
   const unitIndex = new Map(units.map((unit) => [unit.id, unit.index]));
   const groupIndex = new Map(declared.map((group, index) => [group.id, index]));

@@ -19,14 +19,15 @@ import type { Vector } from '../structures/vector.js';
 
 /**
  * Something that an agent attempts: a step, the compensation of a step (id `<step>:compensate`), the judge of a
- * consensus group (id `<group>:judge`), or a unit for calls of a tool (id `<step>:<tool>:<number>`). Users' ids cannot
- * contain a colon, so these never collide.
+ * consensus group (id `<group>:judge`), a unit for calls of a tool (id `<step>:<tool>:<number>`), or a lane of a step with
+ * a map, which has one child after the other (id `<step>:<number>`). Users' ids cannot contain a colon, so these never
+ * collide.
  */
 export interface Unit {
   readonly index: number;
   readonly id: string;
   readonly name: string;
-  readonly kind: 'step' | 'compensation' | 'judge' | 'tool';
+  readonly kind: 'step' | 'compensation' | 'judge' | 'tool' | 'lane';
   /** Empty when no agent runs it. */
   readonly agent: string;
   readonly work: Work;
@@ -59,11 +60,11 @@ export interface Unit {
   readonly compensation: number;
   /** The step that a compensation undoes, or -1. */
   readonly compensates: number;
-  /** For a step that asks a model: units that make the calls of its tools. */
+  /** For a step that asks a model: units that make the calls of its tools. For a step with a map: its lanes. */
   readonly places: readonly number[];
   /** Of such a unit: the rules of its tool. */
   readonly tool: ToolRules | undefined;
-  /** The step that such a unit makes calls for, or -1. */
+  /** The step that such a unit or a lane works for, or -1. */
   readonly caller: number;
   /** Position among ready units: the main step's position in the list, also for its fallbacks. */
   readonly order: number;
@@ -120,6 +121,10 @@ export interface CompiledConfig {
   readonly modelUnits: readonly number[];
   /** Steps with a repeat. */
   readonly loopUnits: readonly number[];
+  /** Steps with a map. */
+  readonly mapUnits: readonly number[];
+  /** Whether it is the config of a chunk: each step works on one item. */
+  readonly isChunk: boolean;
   /** Places for calls that a human decides about. */
   readonly askingUnits: readonly Unit[];
   /** Units that may have a child: of another config, or of an agent that may be made of a model. */

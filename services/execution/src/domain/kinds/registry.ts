@@ -3,6 +3,7 @@
 import { approvalKind } from './approval/approval.js';
 import { choiceKind } from './choice/choice.js';
 import { llmKind } from './llm/llm.js';
+import { mapKind } from './map/map.js';
 import { orchestrationKind } from './orchestration/orchestration.js';
 import { signalKind } from './signal/signal.js';
 import { waitKind } from './wait/wait.js';
@@ -16,6 +17,7 @@ export const KINDS = {
   approval: approvalKind,
   choice: choiceKind,
   llm: llmKind,
+  map: mapKind,
   orchestration: orchestrationKind,
   signal: signalKind,
   wait: waitKind,

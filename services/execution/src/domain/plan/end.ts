@@ -7,6 +7,7 @@ import { jsonBytesBeyond } from '../structures/json.js';
 import { startOfCompensation } from './compensation.js';
 import { defaultOutput } from '../state/results.js';
 import { isActive } from '../state/nodes.js';
+import { chunkFailure } from '../kinds/map/chunk.js';
 import { request } from './request.js';
 import { unitState, type State } from '../state/state.js';
 
@@ -48,6 +49,11 @@ export function complete(draft: Draft): void {
       return;
     }
     draft.emit({ type: 'ExecutionCompleted', data: { output } });
+    return;
+  }
+  const failure = state.config.isChunk ? chunkFailure(state) : undefined;
+  if (failure !== undefined) {
+    draft.emit({ type: 'ExecutionFailed', data: { failure } });
     return;
   }
   const output = defaultOutput(state);

@@ -13,6 +13,7 @@ import { request } from './request.js';
 import { applyGuards, startUnit, startWithInput } from './start-unit.js';
 import { failedDependency, isHeld, type DependencyState } from '../state/dependencies.js';
 import type { State } from '../state/state.js';
+import { advanceMaps, wantsChunk } from '../kinds/map/advance.js';
 import { callModel } from '../kinds/llm/model-call.js';
 import { judgeIteration } from '../repeat/iterate.js';
 import { advance, awaitsTurn } from '../kinds/llm/turn.js';
@@ -76,6 +77,9 @@ function step(draft: Draft): void {
   if (state.config.loopUnits.length > 0 && judgeIteration(draft)) {
     return;
   }
+  if (state.config.mapUnits.length > 0 && advanceMaps(draft, state.exceeded === undefined)) {
+    return;
+  }
   if (state.exceeded !== undefined) {
     goOnForNothing(draft, state.exceeded);
     return;
@@ -131,7 +135,7 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
     complete(draft);
     return;
   }
-  if (state.running === 0 && state.retries === undefined && !awaitsTurn(state)) {
+  if (state.running === 0 && state.retries === undefined && !awaitsTurn(state) && !wantsChunk(state)) {
     // In parallel strategies agents come first: no approval is requested when an agent must run, because that ends the
     // execution.
     const next = (state.config.oneAtATime ? undefined : state.ready?.item) ?? nextReady(state);

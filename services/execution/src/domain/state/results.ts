@@ -1,6 +1,7 @@
 import { setOwn } from '@batuta/contracts';
 import type { Failure, JsonObject, JsonValue } from '@batuta/contracts';
 import type { NodeResult, Unit } from '../graph/compiled.js';
+import { itemResults } from '../kinds/map/chunk.js';
 import { isObject } from '../structures/json.js';
 import { groupState, unitState, type State } from './state.js';
 
@@ -100,6 +101,9 @@ export function nodeOutputKey(state: State, node: number): string {
  * The execution's output without a mapping: the only sink's output, else an object of the sinks' outputs by output key.
  */
 export function defaultOutput(state: State): JsonValue {
+  if (state.config.isChunk) {
+    return itemResults(state);
+  }
   const { sinks } = state.config;
   const [only] = sinks;
   if (sinks.length === 1 && only !== undefined) {

@@ -1,3 +1,4 @@
+import type { MapState } from '../kinds/map/map-state.js';
 import type { ChildState } from '../kinds/orchestration/child-state.js';
 import type { LoopState } from '../repeat/loop-state.js';
 import type { ConversationState } from '../kinds/llm/conversation.js';
@@ -107,6 +108,8 @@ export interface UnitState {
   readonly awaited: Awaited | undefined;
   /** For a step with a child, after it was requested: the child of the latest run. */
   readonly child: ChildState | undefined;
+  /** For a step with a map, from its list on. */
+  readonly map: MapState | undefined;
   /** For a step that asks a model, from its first call on. */
   readonly conversation: ConversationState | undefined;
   /** Of a step with a repeat, from the end of its first iteration on. */
@@ -190,6 +193,7 @@ export function initialUnit(waitsFor: number, main: boolean): UnitState {
     granted: undefined,
     awaited: undefined,
     child: undefined,
+    map: undefined,
     conversation: undefined,
     loop: undefined,
     call: undefined,

@@ -233,12 +233,16 @@ function hasChild(state: State, unit: UnitState): boolean {
   return waitsForChild(unit) && !isTerminal(state.status);
 }
 
+/** The children of its lanes are those of a step with a map. */
+function shownStep({ config }: State, index: number): string {
+  const unit = config.units[index];
+  return (unit?.kind === 'lane' ? config.units[unit.caller]?.id : unit?.id) ?? '';
+}
+
 function childrenOf(state: State): { children?: ChildView[] } {
   const children = state.config.childUnits.flatMap((index) => {
     const unit = unitState(state, index);
-    return unit.child === undefined
-      ? []
-      : [childView(state.config.units[index]?.id ?? '', unit.child, hasChild(state, unit))];
+    return unit.child === undefined ? [] : [childView(shownStep(state, index), unit.child, hasChild(state, unit))];
   });
   return children.length === 0 ? {} : { children };
 }

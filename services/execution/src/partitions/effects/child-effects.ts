@@ -13,6 +13,7 @@ import { spanIdOf, traceparentOf } from '@batuta/observability';
 import {
   CHILD_SPAN,
   childOf,
+  chunkConfig,
   commandOfChild,
   isChildEffectWanted,
   isTerminal,
@@ -170,10 +171,13 @@ export class ChildEffects {
     const { tenantId } = started;
     const { startable } = this.#parts;
     const { attempt } = child;
+    const chunk = unit?.kind === 'lane' ? chunkConfig(state, unit) : undefined;
     const found =
-      attempt === undefined
-        ? await startable.resolve(tenantId, child.config, rules?.configVersion || undefined)
-        : await startable.version(attempt.configId, attempt.version, child.config);
+      chunk !== undefined
+        ? await startable.chunk(tenantId, chunk)
+        : attempt === undefined
+          ? await startable.resolve(tenantId, child.config, rules?.configVersion || undefined)
+          : await startable.version(attempt.configId, attempt.version, child.config);
     if (!('config' in found)) return found;
     const input = taskInput(state, stepId);
     const problem = await startable.inputProblem(tenantId, found.config, found.config.name, input);
@@ -192,7 +196,12 @@ export class ChildEffects {
           traceId: childId.replaceAll('-', ''),
           priority: priorityOf(state),
           endTo: executionId,
-          parent: { executionId, stepId, depth: (started.parent?.depth ?? 0) + 1 },
+          // A lane is nothing that users know.
+          parent: {
+            executionId,
+            stepId: chunk === undefined ? stepId : chunk.stepId,
+            depth: (started.parent?.depth ?? 0) + 1,
+          },
           ...(traceparent === undefined ? {} : { traceparent }),
           ...(child.budget === undefined ? {} : { budget: child.budget }),
           ...(started.sessionId === undefined ? {} : { sessionId: started.sessionId }),

@@ -1,5 +1,6 @@
-import type { JsonValue, Refusal } from '@batuta/contracts';
+import type { JsonObject, JsonValue, Refusal } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
+import type { ChunkConfig } from '../../domain/index.js';
 import type { ConfigRegistry } from '../ports/config-registry.js';
 import { misfit } from '../lane/misfit.js';
 import type { Clock, ConfigService, Evaluator, NewestConfig } from '../ports/ports.js';
@@ -53,6 +54,13 @@ export class StartableConfigs {
       return { refusal: { code: 'not_found', message: `There is no version ${version} of config ${called}.` } };
     }
     return { config: { configId, version, name: compiled.config.definition.name } };
+  }
+
+  /** The config of a chunk of a step with a map. It follows from the config with the step, and is kept from then on. */
+  async chunk(tenantId: string, { configId, version, definition }: ChunkConfig): Promise<StartableConfig> {
+    const stored = storableJson(definition as unknown as JsonObject);
+    await this.#parts.registry.keep(configId, version, tenantId, stored);
+    return { config: { configId, version, name: definition.name } };
   }
 
   /**

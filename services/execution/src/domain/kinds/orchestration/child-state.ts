@@ -35,6 +35,9 @@ export interface ChildState {
   /** Which attempt it makes, of an agent that is made of a model: what it failed for may be tried again. */
   readonly attempt: AttemptOfChild | undefined;
   readonly inputKey: string;
+  /** Of a lane of a step with a map: the chunk that it works on, and the number of the list. */
+  readonly chunk: number | undefined;
+  readonly map: number | undefined;
   /** What it may spend. */
   readonly budget: Budget | undefined;
   /** A retry continues the child of an earlier run. */

@@ -10,6 +10,7 @@ import { waitsForChild } from '../../state/unit-state.js';
 import { canonicalJson, jsonBytesBeyond } from '../../structures/json.js';
 import { textName } from '../../structures/random.js';
 import { callGiven } from '../llm/call-given.js';
+import { endChunk } from '../map/end-chunk.js';
 import type { AttemptOfChild, ChildState } from './child-state.js';
 import { orchestrationOf, type OrchestrationRules } from './rules.js';
 
@@ -65,7 +66,11 @@ function emitRequest(
     number,
     resumed,
     attempt,
-  }: Pick<ChildState, 'inputKey' | 'number' | 'resumed'> & { readonly attempt?: ChildState['attempt'] },
+    chunk,
+  }: Pick<ChildState, 'inputKey' | 'number' | 'resumed'> & {
+    readonly attempt?: ChildState['attempt'];
+    readonly chunk?: ChildState['chunk'];
+  },
 ): void {
   const budget = whatIsLeft(draft.state);
   draft.emit({
@@ -73,7 +78,11 @@ function emitRequest(
     data: {
       ...(attempt === undefined ? {} : { attempt: attempt.number, configId: attempt.configId }),
       ...(budget === undefined ? {} : { budget }),
-      childId: uuidV5(draft.state.executionId, `${unit.id}/${number}`),
+      childId: uuidV5(
+        draft.state.executionId,
+        `${chunk === undefined ? unit.id : chunkName(draft, unit, chunk)}/${number}`,
+      ),
+      ...(chunk === undefined ? {} : { chunk: chunk + 1 }),
       config,
       ...(configVersion === 0 ? {} : { configVersion }),
       inputKey,
@@ -85,9 +94,24 @@ function emitRequest(
 }
 
 /** The child of an earlier run cannot go on: another one begins in its place. */
-export function replaceChild(draft: Draft, unit: Unit, { inputKey, number, config, attempt }: ChildState): void {
+export function replaceChild(draft: Draft, unit: Unit, { inputKey, number, config, attempt, chunk }: ChildState): void {
   const configVersion = attempt?.version ?? orchestrationOf(unit)?.configVersion ?? 0;
-  emitRequest(draft, unit, { config, configVersion }, { inputKey, number: number + 1, resumed: false, attempt });
+  emitRequest(draft, unit, { config, configVersion }, { inputKey, number: number + 1, resumed: false, attempt, chunk });
+}
+
+/** Any lane may work on a chunk, so the chunk and not the lane names the child. */
+function chunkName({ state }: Draft, lane: Unit, chunk: number): string {
+  const number = lane.caller === -1 ? 0 : (unitState(state, lane.caller).map?.number ?? 0);
+  return `${state.config.units[lane.caller]?.id ?? ''}:${number}:${chunk}`;
+}
+
+/** A lane of a step with a map gets a chunk. The child of an earlier run continues with the items without a result. */
+export function requestChunk(draft: Draft, step: Unit, lane: Unit, chunk: number): void {
+  const map = unitState(draft.state, step.index).map;
+  const number = map?.chunks[chunk]?.child ?? 0;
+  const config = orchestrationOf(lane)?.config ?? '';
+  const given = { inputKey: map?.itemsKey ?? '', number: Math.max(1, number), resumed: number > 0, chunk };
+  emitRequest(draft, lane, { config, configVersion: 0 }, given);
 }
 
 /** The agent of a running attempt is made of a model: a child makes the attempt. */
@@ -160,6 +184,11 @@ export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMe
   if (!waitsForChild(current)) {
     return;
   }
+  if (unit.kind === 'lane') {
+    const stopped = failureOf(child, end) ?? NOT_DONE;
+    if (endChunk(draft, unit, end) === 'stopped') draft.failStep(unit.caller, stopped);
+    return;
+  }
   if (child.attempt !== undefined) {
     endAttempt(draft, unit, child, child.attempt, end);
     return;
@@ -177,6 +206,12 @@ export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMe
   }
   callGiven(draft, unit);
 }
+
+const NOT_DONE: Failure = {
+  code: FAILURE_CODES.childFailed,
+  message: 'a chunk has ended without an outcome of each of its items',
+  retryable: false,
+};
 
 /** Why the step fails with its child. Undefined when the child has completed. */
 function failureOf({ id, config, started }: ChildState, { status, failure, deleted }: EndMessage): Failure | undefined {

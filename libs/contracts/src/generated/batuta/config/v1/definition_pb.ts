@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiwgcKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2USIgoDbGxtGBwgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0SNgoNb3JjaGVzdHJhdGlvbhgZIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIoCgZyZXBlYXQYGiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLlJlcGVhdCJzCgZSZXBlYXQSDQoFdW50aWwYASABKAkSJgoObWF4X2l0ZXJhdGlvbnMYAiABKAVSDm1heF9pdGVyYXRpb25zEhoKCGRlbGF5X21zGAMgASgFUghkZWxheV9tcxIWCgZvbl9tYXgYBCABKAlSBm9uX21heCJxCg1PcmNoZXN0cmF0aW9uEg4KBmNvbmZpZxgBIAEoCRImCg5jb25maWdfdmVyc2lvbhgCIAEoBVIOY29uZmlnX3ZlcnNpb24SKAoPb25fcGFyZW50X2Nsb3NlGAMgASgJUg9vbl9wYXJlbnRfY2xvc2UiWQoGQ2hvaWNlEgwKBG1vZGUYASABKAkSMAoIYnJhbmNoZXMYAiADKAsyHi5iYXR1dGEuY29uZmlnLnYxLkNob2ljZUJyYW5jaBIPCgdkZWZhdWx0GAMgAygJIisKDENob2ljZUJyYW5jaBIMCgR3aGVuGAEgASgJEg0KBXN0ZXBzGAIgAygJIqcBCgZTaWduYWwSDAoEbmFtZRgBIAEoCRImCgZzY2hlbWEYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EicKB2RlZmF1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkivwMKA0xsbRINCgVtb2RlbBgBIAEoCRImCgZzeXN0ZW0YAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcHJvbXB0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKCG1lc3NhZ2VzGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKBXRvb2xzGAUgAygLMhkuYmF0dXRhLmNvbmZpZy52MS5MbG1Ub29sEjwKDW91dHB1dF9zY2hlbWEYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDW91dHB1dF9zY2hlbWESHAoJbWF4X3R1cm5zGAcgASgFUgltYXhfdHVybnMSIgoMb25fbWF4X3R1cm5zGAggASgJUgxvbl9tYXhfdHVybnMSIAoLbWF4X3JlcGFpcnMYCSABKAVSC21heF9yZXBhaXJzEiwKEW1heF9vdXRwdXRfdG9rZW5zGAogASgFUhFtYXhfb3V0cHV0X3Rva2VucxITCgt0ZW1wZXJhdHVyZRgLIAEoARIgCgt0b29sX2Nob2ljZRgMIAEoCVILdG9vbF9jaG9pY2UilQMKB0xsbVRvb2wSDAoEbmFtZRgBIAEoCRINCgVhZ2VudBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRI6CgxpbnB1dF9zY2hlbWEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRIOCgZmaW5pc2gYBSABKAgSHgoKdGltZW91dF9tcxgGIAEoBVIKdGltZW91dF9tcxImCgVyZXRyeRgHIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUmV0cnkSEAoIcGFyYWxsZWwYCCABKAUSKgoQbWF4X3Jlc3VsdF9ieXRlcxgJIAEoBVIQbWF4X3Jlc3VsdF9ieXRlcxIOCgZjb25maWcYCiABKAkSJgoOY29uZmlnX3ZlcnNpb24YCyABKAVSDmNvbmZpZ192ZXJzaW9uEjAKCGFwcHJvdmFsGAwgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Ub29sQXBwcm92YWwSHAoJaGFuZF9vdmVyGA0gASgJUgloYW5kX292ZXIigAEKDFRvb2xBcHByb3ZhbBIMCgR3aGVuGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJYXBwcm92ZXJzGAMgAygJEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgFIAEoCVIKb25fdGltZW91dCKWAQoIQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIRCglhcHByb3ZlcnMYAiADKAkSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EiYKBnNjaGVtYRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKHAgoFUmV0cnkSIgoMbWF4X2F0dGVtcHRzGAEgASgFUgxtYXhfYXR0ZW1wdHMSHgoKYmFja29mZl9tcxgCIAEoBVIKYmFja29mZl9tcxIwChNiYWNrb2ZmX2NvZWZmaWNpZW50GAMgASgBUhNiYWNrb2ZmX2NvZWZmaWNpZW50EiYKDm1heF9iYWNrb2ZmX21zGAQgASgFUg5tYXhfYmFja29mZl9tcxIOCgZqaXR0ZXIYBSABKAkSJAoNbm9uX3JldHJ5YWJsZRgGIAMoCVINbm9uX3JldHJ5YWJsZRIqChB0b3RhbF90aW1lb3V0X21zGAcgASgFUhB0b3RhbF90aW1lb3V0X21zIowBCgxDb21wZW5zYXRpb24SDQoFYWdlbnQYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFcmV0cnkYAyABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5Eh4KCnRpbWVvdXRfbXMYBCABKAVSCnRpbWVvdXRfbXMi3wIKDkNvbnNlbnN1c0dyb3VwEgoKAmlkGAEgASgJEgwKBG1vZGUYAiABKAkSEQoJdGhyZXNob2xkGAMgASgBEhoKCHZvdGVfa2V5GAQgASgJUgh2b3RlX2tleRINCgVzY29yZRgFIAEoCRI+Cgd3ZWlnaHRzGAYgAygLMi0uYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cC5XZWlnaHRzRW50cnkSDQoFanVkZ2UYByABKAkSFgoGb25fdGllGAggASgJUgZvbl90aWUSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZRIeCgplYXJseV9zdG9wGAogASgIUgplYXJseV9zdG9wEh4KCm91dHB1dF9rZXkYCyABKAlSCm91dHB1dF9rZXkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi2AIKCFNldHRpbmdzEiYKDnBhcmFsbGVsX2xpbWl0GAEgASgFUg5wYXJhbGxlbF9saW1pdBIwChNjb25zZW5zdXNfdGhyZXNob2xkGAIgASgBUhNjb25zZW5zdXNfdGhyZXNob2xkEiIKDGNhbGxiYWNrX3VybBgDIAEoCVIMY2FsbGJhY2tfdXJsEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSEAoIcHJpb3JpdHkYBSABKAkSKAoGYnVkZ2V0GAYgASgLMhguYmF0dXRhLmNvbmZpZy52MS5CdWRnZXQSJAoNZGVmYXVsdF9pbnB1dBgHIAEoCVINZGVmYXVsdF9pbnB1dBIsChFlbmFibGVfbW9uaXRvcmluZxgIIAEoCFIRZW5hYmxlX21vbml0b3JpbmcSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZSJECgZCdWRnZXQSHgoKbWF4X3Rva2VucxgBIAEoAVIKbWF4X3Rva2VucxIaCghtYXhfY29zdBgCIAEoAVIIbWF4X2Nvc3RiBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUi5gcKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2USIgoDbGxtGBwgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0SNgoNb3JjaGVzdHJhdGlvbhgZIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIoCgZyZXBlYXQYGiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLlJlcGVhdBIiCgNtYXAYHSABKAsyFS5iYXR1dGEuY29uZmlnLnYxLk1hcCKhAgoDTWFwEiUKBWl0ZW1zGAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKBHN0ZXAYAiABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkl0ZW1TdGVwEigKD21heF9jb25jdXJyZW5jeRgDIAEoBVIPbWF4X2NvbmN1cnJlbmN5EkYKEnRvbGVyYXRlZF9mYWlsdXJlcxgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZVISdG9sZXJhdGVkX2ZhaWx1cmVzEhwKCW1heF9pdGVtcxgFIAEoBVIJbWF4X2l0ZW1zEg8KB3Jlc3VsdHMYBiABKAkSKAoPb25fcGFyZW50X2Nsb3NlGAcgASgJUg9vbl9wYXJlbnRfY2xvc2UisAMKCEl0ZW1TdGVwEgwKBG5hbWUYASABKAkSDQoFYWdlbnQYAiABKAkSNgoNb3JjaGVzdHJhdGlvbhgDIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIiCgNsbG0YBCABKAsyFS5iYXR1dGEuY29uZmlnLnYxLkxsbRIiCgNtYXAYBSABKAsyFS5iYXR1dGEuY29uZmlnLnYxLk1hcBIlCgVpbnB1dBgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIMCgR3aGVuGAcgASgJEh4KCnRpbWVvdXRfbXMYCCABKAVSCnRpbWVvdXRfbXMSJgoFcmV0cnkYCSABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5EjIKFHNjaGVkdWxlX3RvX3N0YXJ0X21zGAogASgFUhRzY2hlZHVsZV90b19zdGFydF9tcxIyChRzY2hlZHVsZV90b19jbG9zZV9tcxgLIAEoBVIUc2NoZWR1bGVfdG9fY2xvc2VfbXMSIgoMaGVhcnRiZWF0X21zGAwgASgFUgxoZWFydGJlYXRfbXMicwoGUmVwZWF0Eg0KBXVudGlsGAEgASgJEiYKDm1heF9pdGVyYXRpb25zGAIgASgFUg5tYXhfaXRlcmF0aW9ucxIaCghkZWxheV9tcxgDIAEoBVIIZGVsYXlfbXMSFgoGb25fbWF4GAQgASgJUgZvbl9tYXgicQoNT3JjaGVzdHJhdGlvbhIOCgZjb25maWcYASABKAkSJgoOY29uZmlnX3ZlcnNpb24YAiABKAVSDmNvbmZpZ192ZXJzaW9uEigKD29uX3BhcmVudF9jbG9zZRgDIAEoCVIPb25fcGFyZW50X2Nsb3NlIlkKBkNob2ljZRIMCgRtb2RlGAEgASgJEjAKCGJyYW5jaGVzGAIgAygLMh4uYmF0dXRhLmNvbmZpZy52MS5DaG9pY2VCcmFuY2gSDwoHZGVmYXVsdBgDIAMoCSIrCgxDaG9pY2VCcmFuY2gSDAoEd2hlbhgBIAEoCRINCgVzdGVwcxgCIAMoCSKnAQoGU2lnbmFsEgwKBG5hbWUYASABKAkSJgoGc2NoZW1hGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBInCgdkZWZhdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIjcKBFdhaXQSIAoLZHVyYXRpb25fbXMYASABKAFSC2R1cmF0aW9uX21zEg0KBXVudGlsGAIgASgJIr8DCgNMbG0SDQoFbW9kZWwYASABKAkSJgoGc3lzdGVtGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBnByb21wdBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIoCghtZXNzYWdlcxgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIoCgV0b29scxgFIAMoCzIZLmJhdHV0YS5jb25maWcudjEuTGxtVG9vbBI8Cg1vdXRwdXRfc2NoZW1hGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUg1vdXRwdXRfc2NoZW1hEhwKCW1heF90dXJucxgHIAEoBVIJbWF4X3R1cm5zEiIKDG9uX21heF90dXJucxgIIAEoCVIMb25fbWF4X3R1cm5zEiAKC21heF9yZXBhaXJzGAkgASgFUgttYXhfcmVwYWlycxIsChFtYXhfb3V0cHV0X3Rva2VucxgKIAEoBVIRbWF4X291dHB1dF90b2tlbnMSEwoLdGVtcGVyYXR1cmUYCyABKAESIAoLdG9vbF9jaG9pY2UYDCABKAlSC3Rvb2xfY2hvaWNlIpUDCgdMbG1Ub29sEgwKBG5hbWUYASABKAkSDQoFYWdlbnQYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSOgoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUgxpbnB1dF9zY2hlbWESDgoGZmluaXNoGAUgASgIEh4KCnRpbWVvdXRfbXMYBiABKAVSCnRpbWVvdXRfbXMSJgoFcmV0cnkYByABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5EhAKCHBhcmFsbGVsGAggASgFEioKEG1heF9yZXN1bHRfYnl0ZXMYCSABKAVSEG1heF9yZXN1bHRfYnl0ZXMSDgoGY29uZmlnGAogASgJEiYKDmNvbmZpZ192ZXJzaW9uGAsgASgFUg5jb25maWdfdmVyc2lvbhIwCghhcHByb3ZhbBgMIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVG9vbEFwcHJvdmFsEhwKCWhhbmRfb3ZlchgNIAEoCVIJaGFuZF9vdmVyIoABCgxUb29sQXBwcm92YWwSDAoEd2hlbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCWFwcHJvdmVycxgDIAMoCRIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEh4KCm9uX3RpbWVvdXQYBSABKAlSCm9uX3RpbWVvdXQilgEKCEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSEQoJYXBwcm92ZXJzGAIgAygJEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBImCgZzY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBItgCCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJEigKBmJ1ZGdldBgGIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQnVkZ2V0EiQKDWRlZmF1bHRfaW5wdXQYByABKAlSDWRlZmF1bHRfaW5wdXQSLAoRZW5hYmxlX21vbml0b3JpbmcYCCABKAhSEWVuYWJsZV9tb25pdG9yaW5nEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUiRAoGQnVkZ2V0Eh4KCm1heF90b2tlbnMYASABKAFSCm1heF90b2tlbnMSGgoIbWF4X2Nvc3QYAiABKAFSCG1heF9jb3N0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -317,6 +317,13 @@ export type Step = Message<"batuta.config.v1.Step"> & {
    * @generated from field: batuta.config.v1.Repeat repeat = 26;
    */
   repeat?: Repeat | undefined;
+
+  /**
+   * In place of an agent: each item of a list is worked on by itself.
+   *
+   * @generated from field: batuta.config.v1.Map map = 29;
+   */
+  map?: Map | undefined;
 };
 
 /**
@@ -491,6 +498,13 @@ export type StepJson = {
    * @generated from field: batuta.config.v1.Repeat repeat = 26;
    */
   repeat?: RepeatJson;
+
+  /**
+   * In place of an agent: each item of a list is worked on by itself.
+   *
+   * @generated from field: batuta.config.v1.Map map = 29;
+   */
+  map?: MapJson;
 };
 
 /**
@@ -499,6 +513,284 @@ export type StepJson = {
  */
 export const StepSchema: GenMessage<Step, {jsonType: StepJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_definition, 1);
+
+/**
+ * @generated from message batuta.config.v1.Map
+ */
+export type Map = Message<"batuta.config.v1.Map"> & {
+  /**
+   * The list: one expression "{% … %}", or a list whose texts may be expressions.
+   *
+   * @generated from field: google.protobuf.Value items = 1;
+   */
+  items?: Value | undefined;
+
+  /**
+   * What is done with each item.
+   *
+   * @generated from field: batuta.config.v1.ItemStep step = 2;
+   */
+  step?: ItemStep | undefined;
+
+  /**
+   * How many items are worked on at once. Default 1,000.
+   *
+   * @generated from field: int32 max_concurrency = 3 [json_name = "max_concurrency"];
+   */
+  maxConcurrency: number;
+
+  /**
+   * How many items may fail: a number, or a share of the items such as "5%". Default 0.
+   *
+   * @generated from field: google.protobuf.Value tolerated_failures = 4 [json_name = "tolerated_failures"];
+   */
+  toleratedFailures?: Value | undefined;
+
+  /**
+   * The longest list. Default 10,000.
+   *
+   * @generated from field: int32 max_items = 5 [json_name = "max_items"];
+   */
+  maxItems: number;
+
+  /**
+   * The step's output. list (default): the outputs in the order of the items. report: also the counts and the failed items.
+   * counts: the same without the outputs.
+   *
+   * @generated from field: string results = 6;
+   */
+  results: string;
+
+  /**
+   * What happens to items that are being worked on when the step ends before them: cancel (default), terminate or abandon.
+   *
+   * @generated from field: string on_parent_close = 7 [json_name = "on_parent_close"];
+   */
+  onParentClose: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.Map
+ */
+export type MapJson = {
+  /**
+   * The list: one expression "{% … %}", or a list whose texts may be expressions.
+   *
+   * @generated from field: google.protobuf.Value items = 1;
+   */
+  items?: ValueJson;
+
+  /**
+   * What is done with each item.
+   *
+   * @generated from field: batuta.config.v1.ItemStep step = 2;
+   */
+  step?: ItemStepJson;
+
+  /**
+   * How many items are worked on at once. Default 1,000.
+   *
+   * @generated from field: int32 max_concurrency = 3 [json_name = "max_concurrency"];
+   */
+  max_concurrency?: number;
+
+  /**
+   * How many items may fail: a number, or a share of the items such as "5%". Default 0.
+   *
+   * @generated from field: google.protobuf.Value tolerated_failures = 4 [json_name = "tolerated_failures"];
+   */
+  tolerated_failures?: ValueJson;
+
+  /**
+   * The longest list. Default 10,000.
+   *
+   * @generated from field: int32 max_items = 5 [json_name = "max_items"];
+   */
+  max_items?: number;
+
+  /**
+   * The step's output. list (default): the outputs in the order of the items. report: also the counts and the failed items.
+   * counts: the same without the outputs.
+   *
+   * @generated from field: string results = 6;
+   */
+  results?: string;
+
+  /**
+   * What happens to items that are being worked on when the step ends before them: cancel (default), terminate or abandon.
+   *
+   * @generated from field: string on_parent_close = 7 [json_name = "on_parent_close"];
+   */
+  on_parent_close?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.Map.
+ * Use `create(MapSchema)` to create a new message.
+ */
+export const MapSchema: GenMessage<Map, {jsonType: MapJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 2);
+
+/**
+ * A step that is made for each item. Its expressions also see item and index.
+ *
+ * @generated from message batuta.config.v1.ItemStep
+ */
+export type ItemStep = Message<"batuta.config.v1.ItemStep"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string agent = 2;
+   */
+  agent: string;
+
+  /**
+   * In place of an agent: an execution of another config.
+   *
+   * @generated from field: batuta.config.v1.Orchestration orchestration = 3;
+   */
+  orchestration?: Orchestration | undefined;
+
+  /**
+   * In place of an agent: a model is asked.
+   *
+   * @generated from field: batuta.config.v1.Llm llm = 4;
+   */
+  llm?: Llm | undefined;
+
+  /**
+   * In place of an agent: each item is a list again.
+   *
+   * @generated from field: batuta.config.v1.Map map = 5;
+   */
+  map?: Map | undefined;
+
+  /**
+   * Mapping of the input. Default: the item.
+   *
+   * @generated from field: google.protobuf.Value input = 6;
+   */
+  input?: Value | undefined;
+
+  /**
+   * JSONata condition. When it is false, the item is skipped and its result is null.
+   *
+   * @generated from field: string when = 7;
+   */
+  when: string;
+
+  /**
+   * @generated from field: int32 timeout_ms = 8 [json_name = "timeout_ms"];
+   */
+  timeoutMs: number;
+
+  /**
+   * @generated from field: batuta.config.v1.Retry retry = 9;
+   */
+  retry?: Retry | undefined;
+
+  /**
+   * @generated from field: int32 schedule_to_start_ms = 10 [json_name = "schedule_to_start_ms"];
+   */
+  scheduleToStartMs: number;
+
+  /**
+   * @generated from field: int32 schedule_to_close_ms = 11 [json_name = "schedule_to_close_ms"];
+   */
+  scheduleToCloseMs: number;
+
+  /**
+   * @generated from field: int32 heartbeat_ms = 12 [json_name = "heartbeat_ms"];
+   */
+  heartbeatMs: number;
+};
+
+/**
+ * A step that is made for each item. Its expressions also see item and index.
+ *
+ * @generated from message batuta.config.v1.ItemStep
+ */
+export type ItemStepJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: string agent = 2;
+   */
+  agent?: string;
+
+  /**
+   * In place of an agent: an execution of another config.
+   *
+   * @generated from field: batuta.config.v1.Orchestration orchestration = 3;
+   */
+  orchestration?: OrchestrationJson;
+
+  /**
+   * In place of an agent: a model is asked.
+   *
+   * @generated from field: batuta.config.v1.Llm llm = 4;
+   */
+  llm?: LlmJson;
+
+  /**
+   * In place of an agent: each item is a list again.
+   *
+   * @generated from field: batuta.config.v1.Map map = 5;
+   */
+  map?: MapJson;
+
+  /**
+   * Mapping of the input. Default: the item.
+   *
+   * @generated from field: google.protobuf.Value input = 6;
+   */
+  input?: ValueJson;
+
+  /**
+   * JSONata condition. When it is false, the item is skipped and its result is null.
+   *
+   * @generated from field: string when = 7;
+   */
+  when?: string;
+
+  /**
+   * @generated from field: int32 timeout_ms = 8 [json_name = "timeout_ms"];
+   */
+  timeout_ms?: number;
+
+  /**
+   * @generated from field: batuta.config.v1.Retry retry = 9;
+   */
+  retry?: RetryJson;
+
+  /**
+   * @generated from field: int32 schedule_to_start_ms = 10 [json_name = "schedule_to_start_ms"];
+   */
+  schedule_to_start_ms?: number;
+
+  /**
+   * @generated from field: int32 schedule_to_close_ms = 11 [json_name = "schedule_to_close_ms"];
+   */
+  schedule_to_close_ms?: number;
+
+  /**
+   * @generated from field: int32 heartbeat_ms = 12 [json_name = "heartbeat_ms"];
+   */
+  heartbeat_ms?: number;
+};
+
+/**
+ * Describes the message batuta.config.v1.ItemStep.
+ * Use `create(ItemStepSchema)` to create a new message.
+ */
+export const ItemStepSchema: GenMessage<ItemStep, {jsonType: ItemStepJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 3);
 
 /**
  * @generated from message batuta.config.v1.Repeat
@@ -571,7 +863,7 @@ export type RepeatJson = {
  * Use `create(RepeatSchema)` to create a new message.
  */
 export const RepeatSchema: GenMessage<Repeat, {jsonType: RepeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 2);
+  messageDesc(file_batuta_config_v1_definition, 4);
 
 /**
  * @generated from message batuta.config.v1.Orchestration
@@ -630,7 +922,7 @@ export type OrchestrationJson = {
  * Use `create(OrchestrationSchema)` to create a new message.
  */
 export const OrchestrationSchema: GenMessage<Orchestration, {jsonType: OrchestrationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 3);
+  messageDesc(file_batuta_config_v1_definition, 5);
 
 /**
  * @generated from message batuta.config.v1.Choice
@@ -685,7 +977,7 @@ export type ChoiceJson = {
  * Use `create(ChoiceSchema)` to create a new message.
  */
 export const ChoiceSchema: GenMessage<Choice, {jsonType: ChoiceJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 4);
+  messageDesc(file_batuta_config_v1_definition, 6);
 
 /**
  * @generated from message batuta.config.v1.ChoiceBranch
@@ -730,7 +1022,7 @@ export type ChoiceBranchJson = {
  * Use `create(ChoiceBranchSchema)` to create a new message.
  */
 export const ChoiceBranchSchema: GenMessage<ChoiceBranch, {jsonType: ChoiceBranchJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 5);
+  messageDesc(file_batuta_config_v1_definition, 7);
 
 /**
  * @generated from message batuta.config.v1.Signal
@@ -817,7 +1109,7 @@ export type SignalJson = {
  * Use `create(SignalSchema)` to create a new message.
  */
 export const SignalSchema: GenMessage<Signal, {jsonType: SignalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 6);
+  messageDesc(file_batuta_config_v1_definition, 8);
 
 /**
  * Set one of duration_ms and until.
@@ -868,7 +1160,7 @@ export type WaitJson = {
  * Use `create(WaitSchema)` to create a new message.
  */
 export const WaitSchema: GenMessage<Wait, {jsonType: WaitJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 7);
+  messageDesc(file_batuta_config_v1_definition, 9);
 
 /**
  * @generated from message batuta.config.v1.Llm
@@ -1037,7 +1329,7 @@ export type LlmJson = {
  * Use `create(LlmSchema)` to create a new message.
  */
 export const LlmSchema: GenMessage<Llm, {jsonType: LlmJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 8);
+  messageDesc(file_batuta_config_v1_definition, 10);
 
 /**
  * @generated from message batuta.config.v1.LlmTool
@@ -1218,7 +1510,7 @@ export type LlmToolJson = {
  * Use `create(LlmToolSchema)` to create a new message.
  */
 export const LlmToolSchema: GenMessage<LlmTool, {jsonType: LlmToolJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 9);
+  messageDesc(file_batuta_config_v1_definition, 11);
 
 /**
  * @generated from message batuta.config.v1.ToolApproval
@@ -1301,7 +1593,7 @@ export type ToolApprovalJson = {
  * Use `create(ToolApprovalSchema)` to create a new message.
  */
 export const ToolApprovalSchema: GenMessage<ToolApproval, {jsonType: ToolApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 10);
+  messageDesc(file_batuta_config_v1_definition, 12);
 
 /**
  * @generated from message batuta.config.v1.Approval
@@ -1388,7 +1680,7 @@ export type ApprovalJson = {
  * Use `create(ApprovalSchema)` to create a new message.
  */
 export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 11);
+  messageDesc(file_batuta_config_v1_definition, 13);
 
 /**
  * @generated from message batuta.config.v1.Retry
@@ -1483,7 +1775,7 @@ export type RetryJson = {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry, {jsonType: RetryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 12);
+  messageDesc(file_batuta_config_v1_definition, 14);
 
 /**
  * @generated from message batuta.config.v1.Compensation
@@ -1540,7 +1832,7 @@ export type CompensationJson = {
  * Use `create(CompensationSchema)` to create a new message.
  */
 export const CompensationSchema: GenMessage<Compensation, {jsonType: CompensationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 13);
+  messageDesc(file_batuta_config_v1_definition, 15);
 
 /**
  * @generated from message batuta.config.v1.ConsensusGroup
@@ -1679,7 +1971,7 @@ export type ConsensusGroupJson = {
  * Use `create(ConsensusGroupSchema)` to create a new message.
  */
 export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: ConsensusGroupJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 14);
+  messageDesc(file_batuta_config_v1_definition, 16);
 
 /**
  * @generated from message batuta.config.v1.Settings
@@ -1810,7 +2102,7 @@ export type SettingsJson = {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 15);
+  messageDesc(file_batuta_config_v1_definition, 17);
 
 /**
  * What an execution may spend. When a limit is absent, there is none.
@@ -1851,5 +2143,5 @@ export type BudgetJson = {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 16);
+  messageDesc(file_batuta_config_v1_definition, 18);
 

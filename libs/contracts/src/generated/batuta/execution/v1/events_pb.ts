@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiWQoURXhlY3V0aW9uUmVzY2hlZHVsZWQSEAoIc3RhcnRfYXQYASABKAESEwoLZGVhZGxpbmVfYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJIiwKE0RlcGVuZGVuY2llc0NoZWNrZWQSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIosCChJJdGVyYXRpb25Db21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSDwoHYXR0ZW1wdBgDIAEoBRImCgZvdXRwdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgFIAEoARITCgtmaW5pc2hlZF9hdBgGIAEoARITCgt0b2tlbl9jb3VudBgHIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgIIAEoARIVCg1hZ2VudF92ZXJzaW9uGAkgASgJEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFIkgKEEl0ZXJhdGlvblBsYW5uZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSEAoIc3RhcnRfYXQYAyABKAEi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiSwoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCSKXAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCRIRCglkZWNpZGVfYXMYBiABKAki3QEKDkNoaWxkUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSDgoGbnVtYmVyGAMgASgFEg4KBmNvbmZpZxgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIRCglpbnB1dF9rZXkYBiABKAkSDwoHcmVzdW1lZBgHIAEoCBIoCgZidWRnZXQYCCABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldBIPCgdhdHRlbXB0GAkgASgFEhEKCWNvbmZpZ19pZBgKIAEoCSKIAQoMQ2hpbGRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhUKDWNoaWxkX3ZlcnNpb24YBiABKAUibAoKQ2hpbGRFbmRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRITCgt0b2tlbl9jb3VudBgEIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgFIAEoASJCCg9QYXJlbnRDb21tYW5kZWQSDwoHY29tbWFuZBgBIAEoCRINCgVvcmRlchgCIAEoBRIPCgdyZWZ1c2VkGAMgASgJIjAKC1dhaXRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIdW50aWxfYXQYAiABKAEiUgoNU2lnbmFsQXdhaXRlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVhZGxpbmVfYXQYAyABKAESDQoFdGFrZW4YBCABKAUiZAoOU2lnbmFsUmVjZWl2ZWQSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgoKAmJ5GAMgASgJEg8KB3N0ZXBfaWQYBCABKAkiPgoKQ2hvaWNlTWFkZRIPCgdzdGVwX2lkGAEgASgJEhAKCGJyYW5jaGVzGAIgAygFEg0KBXN0ZXBzGAMgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJWChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCRIRCglhc2tfYWdhaW4YBCADKAkiUwoRRXhlY3V0aW9uUmVvcGVuZWQSDQoFY2F1c2UYASABKAkSCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2RlYWRsaW5lX2F0GAQgASgBIs8CChBFeGVjdXRpb25EZWxldGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDwoHdXNlcl9pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSEgoKY3JlYXRlZF9hdBgIIAEoARIQCghlbmRlZF9hdBgJIAEoARIUCgxyZXF1ZXN0X2hhc2gYCiABKAkSDgoGZXZlbnRzGAsgASgFEgoKAmJ5GAwgASgJEg4KBnJlYXNvbhgNIAEoCRIOCgZwb2xpY3kYDiABKAkSLAoGcGFyZW50GA8gASgLMhwuYmF0dXRhLmNvbW1vbi52MS5QYXJlbnRMaW5rEg8KB2FyY2hpdmUYECABKAkiZwoRRXhlY3V0aW9uUmVzdG9yZWQSDwoHYXJjaGl2ZRgBIAEoCRIOCgZldmVudHMYAiABKAUSFQoNZW5kZWRfdmVyc2lvbhgDIAEoBRIKCgJieRgEIAEoCRIOCgZyZWFzb24YBSABKAkiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiWQoURXhlY3V0aW9uUmVzY2hlZHVsZWQSEAoIc3RhcnRfYXQYASABKAESEwoLZGVhZGxpbmVfYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJIiwKE0RlcGVuZGVuY2llc0NoZWNrZWQSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIosCChJJdGVyYXRpb25Db21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSDwoHYXR0ZW1wdBgDIAEoBRImCgZvdXRwdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgFIAEoARITCgtmaW5pc2hlZF9hdBgGIAEoARITCgt0b2tlbl9jb3VudBgHIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgIIAEoARIVCg1hZ2VudF92ZXJzaW9uGAkgASgJEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFIkgKEEl0ZXJhdGlvblBsYW5uZWQSDwoHc3RlcF9pZBgBIAEoCRIRCglpdGVyYXRpb24YAiABKAUSEAoIc3RhcnRfYXQYAyABKAEi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiSwoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCSKXAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCRIRCglkZWNpZGVfYXMYBiABKAki7AEKDkNoaWxkUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSDgoGbnVtYmVyGAMgASgFEg4KBmNvbmZpZxgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIRCglpbnB1dF9rZXkYBiABKAkSDwoHcmVzdW1lZBgHIAEoCBIoCgZidWRnZXQYCCABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldBINCgVjaHVuaxgLIAEoBRIPCgdhdHRlbXB0GAkgASgFEhEKCWNvbmZpZ19pZBgKIAEoCSKIAQoMQ2hpbGRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhUKDWNoaWxkX3ZlcnNpb24YBiABKAUibAoKQ2hpbGRFbmRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRITCgt0b2tlbl9jb3VudBgEIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgFIAEoASKDAQoKTWFwU3RhcnRlZBIPCgdzdGVwX2lkGAEgASgJEg0KBXRvdGFsGAIgASgFEg4KBnN0YXJ0cxgDIAMoBRIRCgl0b2xlcmF0ZWQYBCABKAUSEQoJaXRlbXNfa2V5GAUgASgJEg4KBm51bWJlchgGIAEoBRIPCgdyZXN1bWVkGAcgASgIItQBCg1NYXBDaHVua0VuZGVkEg8KB3N0ZXBfaWQYASABKAkSDQoFY2h1bmsYAiABKAUSDwoHbGFuZV9pZBgDIAEoCRIRCgljb21wbGV0ZWQYBCABKAUSDgoGZmFpbGVkGAUgASgFEjUKDGZhaWxlZF9pdGVtcxgGIAMoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRmFpbGVkSXRlbRInCgdyZXN1bHRzGAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3N0b3BwZWQYCCABKAgiUAoKRmFpbGVkSXRlbRINCgVpbmRleBgBIAEoBRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSFAoMZXhlY3V0aW9uX2lkGAQgASgJIkIKD1BhcmVudENvbW1hbmRlZBIPCgdjb21tYW5kGAEgASgJEg0KBW9yZGVyGAIgASgFEg8KB3JlZnVzZWQYAyABKAkiMAoLV2FpdFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCgh1bnRpbF9hdBgCIAEoASJSCg1TaWduYWxBd2FpdGVkEg8KB3N0ZXBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZWFkbGluZV9hdBgDIAEoARINCgV0YWtlbhgEIAEoBSJkCg5TaWduYWxSZWNlaXZlZBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSCgoCYnkYAyABKAkSDwoHc3RlcF9pZBgEIAEoCSI+CgpDaG9pY2VNYWRlEg8KB3N0ZXBfaWQYASABKAkSEAoIYnJhbmNoZXMYAiADKAUSDQoFc3RlcHMYAyADKAkiigEKD0FwcHJvdmFsRGVjaWRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgIEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkSJAoEZGF0YRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYBiABKAgiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiLgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkifQoTQ29tcGVuc2F0aW9uU3RhcnRlZBINCgVjYXVzZRgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJEgoKAmJ5GAUgASgJIocBChNDb21wZW5zYXRpb25PdXRjb21lEhMKC2NvbXBlbnNhdGVkGAEgAygJEhcKD25vdF9jb21wZW5zYXRlZBgCIAMoCRIWCg5mYWlsZWRfc3RlcF9pZBgDIAEoCRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIkAKDkJ1ZGdldEV4Y2VlZGVkEhAKCHJlc291cmNlGAEgASgJEg0KBWxpbWl0GAIgASgBEg0KBXNwZW50GAMgASgBIlYKEEV4ZWN1dGlvblJldHJpZWQSCgoCYnkYASABKAkSEwoLZGVhZGxpbmVfYXQYAiABKAESDgoGcmVhc29uGAMgASgJEhEKCWFza19hZ2FpbhgEIAMoCSJTChFFeGVjdXRpb25SZW9wZW5lZBINCgVjYXVzZRgBIAEoCRIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEwoLZGVhZGxpbmVfYXQYBCABKAEizwIKEEV4ZWN1dGlvbkRlbGV0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIPCgd1c2VyX2lkGAYgASgJEg4KBnN0YXR1cxgHIAEoCRISCgpjcmVhdGVkX2F0GAggASgBEhAKCGVuZGVkX2F0GAkgASgBEhQKDHJlcXVlc3RfaGFzaBgKIAEoCRIOCgZldmVudHMYCyABKAUSCgoCYnkYDCABKAkSDgoGcmVhc29uGA0gASgJEg4KBnBvbGljeRgOIAEoCRIsCgZwYXJlbnQYDyABKAsyHC5iYXR1dGEuY29tbW9uLnYxLlBhcmVudExpbmsSDwoHYXJjaGl2ZRgQIAEoCSJnChFFeGVjdXRpb25SZXN0b3JlZBIPCgdhcmNoaXZlGAEgASgJEg4KBmV2ZW50cxgCIAEoBRIVCg1lbmRlZF92ZXJzaW9uGAMgASgFEgoKAmJ5GAQgASgJEg4KBnJlYXNvbhgFIAEoCSI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event, as it is sent and as clients read it. In the log its fields are columns. Times are milliseconds since the Unix
@@ -2210,6 +2210,13 @@ export type ChildRequested = Message<"batuta.execution.v1.ChildRequested"> & {
   budget?: Budget | undefined;
 
   /**
+   * Of a step with a map: number of the chunk that the child works on, plus 1.
+   *
+   * @generated from field: int32 chunk = 11;
+   */
+  chunk: number;
+
+  /**
    * Only of an agent made of a model: the attempt that the child is. Then `config` is the agent's name, and config_version its
    * revision.
    *
@@ -2280,6 +2287,13 @@ export type ChildRequestedJson = {
    * @generated from field: batuta.common.v1.Budget budget = 8;
    */
   budget?: BudgetJson;
+
+  /**
+   * Of a step with a map: number of the chunk that the child works on, plus 1.
+   *
+   * @generated from field: int32 chunk = 11;
+   */
+  chunk?: number;
 
   /**
    * Only of an agent made of a model: the attempt that the child is. Then `config` is the agent's name, and config_version its
@@ -2467,6 +2481,303 @@ export const ChildEndedSchema: GenMessage<ChildEnded, {jsonType: ChildEndedJson}
   messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
+ * A step with a map has its list. The items themselves follow from the step's inputs.
+ *
+ * @generated from message batuta.execution.v1.MapStarted
+ */
+export type MapStarted = Message<"batuta.execution.v1.MapStarted"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: int32 total = 2;
+   */
+  total: number;
+
+  /**
+   * The first item of each chunk. A chunk is an execution that works on some of the items.
+   *
+   * @generated from field: repeated int32 starts = 3;
+   */
+  starts: number[];
+
+  /**
+   * How many items may fail.
+   *
+   * @generated from field: int32 tolerated = 4;
+   */
+  tolerated: number;
+
+  /**
+   * Key of the list. When it is the same in a retry, the retry works only on the items without a result.
+   *
+   * @generated from field: string items_key = 5;
+   */
+  itemsKey: string;
+
+  /**
+   * 1 for the first list of the step.
+   *
+   * @generated from field: int32 number = 6;
+   */
+  number: number;
+
+  /**
+   * True when results of an earlier run are kept.
+   *
+   * @generated from field: bool resumed = 7;
+   */
+  resumed: boolean;
+};
+
+/**
+ * A step with a map has its list. The items themselves follow from the step's inputs.
+ *
+ * @generated from message batuta.execution.v1.MapStarted
+ */
+export type MapStartedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: int32 total = 2;
+   */
+  total?: number;
+
+  /**
+   * The first item of each chunk. A chunk is an execution that works on some of the items.
+   *
+   * @generated from field: repeated int32 starts = 3;
+   */
+  starts?: number[];
+
+  /**
+   * How many items may fail.
+   *
+   * @generated from field: int32 tolerated = 4;
+   */
+  tolerated?: number;
+
+  /**
+   * Key of the list. When it is the same in a retry, the retry works only on the items without a result.
+   *
+   * @generated from field: string items_key = 5;
+   */
+  itemsKey?: string;
+
+  /**
+   * 1 for the first list of the step.
+   *
+   * @generated from field: int32 number = 6;
+   */
+  number?: number;
+
+  /**
+   * True when results of an earlier run are kept.
+   *
+   * @generated from field: bool resumed = 7;
+   */
+  resumed?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.MapStarted.
+ * Use `create(MapStartedSchema)` to create a new message.
+ */
+export const MapStartedSchema: GenMessage<MapStarted, {jsonType: MapStartedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 26);
+
+/**
+ * A chunk of a step with a map has ended.
+ *
+ * @generated from message batuta.execution.v1.MapChunkEnded
+ */
+export type MapChunkEnded = Message<"batuta.execution.v1.MapChunkEnded"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * Number of the chunk. The first is 0.
+   *
+   * @generated from field: int32 chunk = 2;
+   */
+  chunk: number;
+
+  /**
+   * The step's unit that waited for the chunk.
+   *
+   * @generated from field: string lane_id = 3;
+   */
+  laneId: string;
+
+  /**
+   * @generated from field: int32 completed = 4;
+   */
+  completed: number;
+
+  /**
+   * @generated from field: int32 failed = 5;
+   */
+  failed: number;
+
+  /**
+   * The failed items, at most 1,000 of a step.
+   *
+   * @generated from field: repeated batuta.execution.v1.FailedItem failed_items = 6;
+   */
+  failedItems: FailedItem[];
+
+  /**
+   * The outputs in the order of the items, null for a failed or skipped one. Absent when the step does not keep them.
+   *
+   * @generated from field: google.protobuf.Value results = 7;
+   */
+  results?: Value | undefined;
+
+  /**
+   * True when not every item of the chunk has its outcome, because the chunk was stopped.
+   *
+   * @generated from field: bool stopped = 8;
+   */
+  stopped: boolean;
+};
+
+/**
+ * A chunk of a step with a map has ended.
+ *
+ * @generated from message batuta.execution.v1.MapChunkEnded
+ */
+export type MapChunkEndedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * Number of the chunk. The first is 0.
+   *
+   * @generated from field: int32 chunk = 2;
+   */
+  chunk?: number;
+
+  /**
+   * The step's unit that waited for the chunk.
+   *
+   * @generated from field: string lane_id = 3;
+   */
+  laneId?: string;
+
+  /**
+   * @generated from field: int32 completed = 4;
+   */
+  completed?: number;
+
+  /**
+   * @generated from field: int32 failed = 5;
+   */
+  failed?: number;
+
+  /**
+   * The failed items, at most 1,000 of a step.
+   *
+   * @generated from field: repeated batuta.execution.v1.FailedItem failed_items = 6;
+   */
+  failedItems?: FailedItemJson[];
+
+  /**
+   * The outputs in the order of the items, null for a failed or skipped one. Absent when the step does not keep them.
+   *
+   * @generated from field: google.protobuf.Value results = 7;
+   */
+  results?: ValueJson;
+
+  /**
+   * True when not every item of the chunk has its outcome, because the chunk was stopped.
+   *
+   * @generated from field: bool stopped = 8;
+   */
+  stopped?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.MapChunkEnded.
+ * Use `create(MapChunkEndedSchema)` to create a new message.
+ */
+export const MapChunkEndedSchema: GenMessage<MapChunkEnded, {jsonType: MapChunkEndedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 27);
+
+/**
+ * @generated from message batuta.execution.v1.FailedItem
+ */
+export type FailedItem = Message<"batuta.execution.v1.FailedItem"> & {
+  /**
+   * Position in the list. The first is 0.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * The chunk's execution, in which the item's step has all the details.
+   *
+   * @generated from field: string execution_id = 4;
+   */
+  executionId: string;
+};
+
+/**
+ * @generated from message batuta.execution.v1.FailedItem
+ */
+export type FailedItemJson = {
+  /**
+   * Position in the list. The first is 0.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index?: number;
+
+  /**
+   * @generated from field: string code = 2;
+   */
+  code?: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message?: string;
+
+  /**
+   * The chunk's execution, in which the item's step has all the details.
+   *
+   * @generated from field: string execution_id = 4;
+   */
+  executionId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.FailedItem.
+ * Use `create(FailedItemSchema)` to create a new message.
+ */
+export const FailedItemSchema: GenMessage<FailedItem, {jsonType: FailedItemJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 28);
+
+/**
  * The parent of this execution wants it to do something.
  *
  * @generated from message batuta.execution.v1.ParentCommanded
@@ -2527,7 +2838,7 @@ export type ParentCommandedJson = {
  * Use `create(ParentCommandedSchema)` to create a new message.
  */
 export const ParentCommandedSchema: GenMessage<ParentCommanded, {jsonType: ParentCommandedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
  * The step waits for a time. When that time has come, its StepCompleted (attempt 0) follows.
@@ -2572,7 +2883,7 @@ export type WaitStartedJson = {
  * Use `create(WaitStartedSchema)` to create a new message.
  */
 export const WaitStartedSchema: GenMessage<WaitStarted, {jsonType: WaitStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 27);
+  messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
  * The step waits for a signal. With `taken` its StepCompleted (attempt 0) follows at once.
@@ -2641,7 +2952,7 @@ export type SignalAwaitedJson = {
  * Use `create(SignalAwaitedSchema)` to create a new message.
  */
 export const SignalAwaitedSchema: GenMessage<SignalAwaited, {jsonType: SignalAwaitedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 28);
+  messageDesc(file_batuta_execution_v1_events, 31);
 
 /**
  * A signal came. If a step waits for it, the StepCompleted (attempt 0) of that step follows. Otherwise the signal is kept.
@@ -2706,7 +3017,7 @@ export type SignalReceivedJson = {
  * Use `create(SignalReceivedSchema)` to create a new message.
  */
 export const SignalReceivedSchema: GenMessage<SignalReceived, {jsonType: SignalReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 29);
+  messageDesc(file_batuta_execution_v1_events, 32);
 
 /**
  * A choice has chosen the steps that run. The StepCompleted (attempt 0) of the choice follows at once.
@@ -2761,7 +3072,7 @@ export type ChoiceMadeJson = {
  * Use `create(ChoiceMadeSchema)` to create a new message.
  */
 export const ChoiceMadeSchema: GenMessage<ChoiceMade, {jsonType: ChoiceMadeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 30);
+  messageDesc(file_batuta_execution_v1_events, 33);
 
 /**
  * An approval is decided, by a human or because its time is over. StepCompleted or StepFailed follows.
@@ -2850,7 +3161,7 @@ export type ApprovalDecidedJson = {
  * Use `create(ApprovalDecidedSchema)` to create a new message.
  */
 export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: ApprovalDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 31);
+  messageDesc(file_batuta_execution_v1_events, 34);
 
 /**
  * A heartbeat of a running attempt. It is recorded when it says something new or extends a deadline.
@@ -2915,7 +3226,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 32);
+  messageDesc(file_batuta_execution_v1_events, 35);
 
 /**
  * Expressions were sent to the sandbox, because they are more than a plain path.
@@ -2950,7 +3261,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 33);
+  messageDesc(file_batuta_execution_v1_events, 36);
 
 /**
  * The sandbox has answered. A replay reads the answer from this event and evaluates nothing.
@@ -3005,7 +3316,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 34);
+  messageDesc(file_batuta_execution_v1_events, 37);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -3082,7 +3393,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 35);
+  messageDesc(file_batuta_execution_v1_events, 38);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -3181,7 +3492,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 36);
+  messageDesc(file_batuta_execution_v1_events, 39);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -3262,7 +3573,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 37);
+  messageDesc(file_batuta_execution_v1_events, 40);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -3313,7 +3624,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 38);
+  messageDesc(file_batuta_execution_v1_events, 41);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -3350,7 +3661,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 39);
+  messageDesc(file_batuta_execution_v1_events, 42);
 
 /**
  * The execution is being undone. First the attempts in flight report. Then compensations run, in reverse order of completion.
@@ -3425,7 +3736,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 40);
+  messageDesc(file_batuta_execution_v1_events, 43);
 
 /**
  * What was undone and what was not.
@@ -3490,7 +3801,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 41);
+  messageDesc(file_batuta_execution_v1_events, 44);
 
 /**
  * The execution has spent more than its budget. This is recorded once in a run. If steps are left, the execution ends. Otherwise
@@ -3551,7 +3862,7 @@ export type BudgetExceededJson = {
  * Use `create(BudgetExceededSchema)` to create a new message.
  */
 export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 42);
+  messageDesc(file_batuta_execution_v1_events, 45);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -3618,7 +3929,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 43);
+  messageDesc(file_batuta_execution_v1_events, 46);
 
 /**
  * An ended execution is being undone, for the first time or again. Compensations continue where they stopped.
@@ -3683,7 +3994,7 @@ export type ExecutionReopenedJson = {
  * Use `create(ExecutionReopenedSchema)` to create a new message.
  */
 export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: ExecutionReopenedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 44);
+  messageDesc(file_batuta_execution_v1_events, 47);
 
 /**
  * What is left of a deleted execution. Its other events are removed, so this event has everything that is still needed.
@@ -3900,7 +4211,7 @@ export type ExecutionDeletedJson = {
  * Use `create(ExecutionDeletedSchema)` to create a new message.
  */
 export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: ExecutionDeletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 45);
+  messageDesc(file_batuta_execution_v1_events, 48);
 
 /**
  * The events of a deleted execution were put back from the archive. It can be read again, and does not run again.
@@ -3983,7 +4294,7 @@ export type ExecutionRestoredJson = {
  * Use `create(ExecutionRestoredSchema)` to create a new message.
  */
 export const ExecutionRestoredSchema: GenMessage<ExecutionRestored, {jsonType: ExecutionRestoredJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 46);
+  messageDesc(file_batuta_execution_v1_events, 49);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -4014,7 +4325,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 47);
+  messageDesc(file_batuta_execution_v1_events, 50);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -4061,7 +4372,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 48);
+  messageDesc(file_batuta_execution_v1_events, 51);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -4122,5 +4433,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 49);
+  messageDesc(file_batuta_execution_v1_events, 52);
 
