@@ -2311,7 +2311,7 @@ export interface Map {
   /** Items that are worked on at once. Default: `1000`. */
   max_concurrency?: number | undefined;
   /** How many items may fail: a number, or a share of the items such as "5%". Default: `0`. */
-  tolerated_failures?: unknown | undefined;
+  tolerated_failures?: number | string | undefined;
   /** The longest list; the step fails with a longer one. Default: `10000`. */
   max_items?: number | undefined;
   /** `list`: the outputs in the order of the items; `report`: also counts and failed items; `counts`: the same without the outputs. Default: `list`. */

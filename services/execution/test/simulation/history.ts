@@ -28,6 +28,8 @@ export class History {
   readonly #signals = new Map<string, { readonly until: number; came: boolean }>();
   /** Steps that wait for a child: its id. */
   readonly #children = new Map<string, string>();
+  /** Steps that have a list whose items are worked on. */
+  readonly #maps = new Set<string>();
   /** Children that have ended since they were last requested. */
   readonly #childEnds = new Map<string, string>();
   /** Executions that must end before it begins, and how. */
@@ -281,6 +283,18 @@ export class History {
         this.#childEnds.set(childId, status);
         return;
       }
+      case 'MapStarted':
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', event.data.stepId);
+        if (this.#status === 'pending') this.#status = 'running';
+        this.#maps.add(event.data.stepId);
+        return;
+      case 'MapChunkEnded': {
+        const { laneId, stepId, chunk } = event.data;
+        const child = this.#children.get(laneId) ?? '';
+        if (!this.#childEnds.has(child)) this.#violated('done by its child', `chunk ${chunk} of ${stepId}`);
+        this.#children.delete(laneId);
+        return;
+      }
       case 'WaiterAdded':
         if (this.#waiters.has(event.data.executionId)) this.#violated('a waiter is noted once', event.data.executionId);
         this.#waiters.add(event.data.executionId);
@@ -360,6 +374,11 @@ export class History {
             return;
           }
           if (this.#made.delete(stepId)) return;
+          if (this.#maps.delete(stepId)) {
+            const open = [...this.#children.keys()].find((lane) => lane.startsWith(`${stepId}:`));
+            if (open !== undefined) this.#violated('done by all of its chunks', open);
+            return;
+          }
           const child = this.#children.get(stepId);
           if (child !== undefined) {
             if (this.#childEnds.get(child) !== 'completed') this.#violated('done by its child', stepId);

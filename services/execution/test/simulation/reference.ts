@@ -292,6 +292,8 @@ export class Reference {
         else if (event.data.attempt !== undefined) this.#delegates(event);
         else this.#adopts(event);
         return false;
+      case 'MapStarted':
+      case 'MapChunkEnded':
       case 'ChildStarted':
       case 'ParentCommanded':
       case 'WaiterAdded':

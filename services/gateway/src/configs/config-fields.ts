@@ -46,7 +46,7 @@ function rulesOf(schema: DocumentSchema): OpenApiSchema {
   const items = all['items'] === undefined ? {} : rulesOf(all['items'] as DocumentSchema);
   const types = [all['type'] ?? []].flat().filter((type) => type !== 'null');
   return {
-    ...(types.length === 1 ? { type: types[0] } : {}),
+    ...(types.length === 0 ? {} : { type: types.length === 1 ? types[0] : types }),
     ...(types[0] === 'object' && all['additionalProperties'] === undefined ? { additionalProperties: true } : {}),
     ...Object.fromEntries(RULES.flatMap((keyword) => (all[keyword] === undefined ? [] : [[keyword, all[keyword]]]))),
     ...(Array.isArray(all['enum']) ? { enum: (all['enum'] as unknown[]).filter((word) => word !== null) } : {}),
