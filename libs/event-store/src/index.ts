@@ -12,6 +12,7 @@ export type {
   DueStream,
   EventStore,
   FencedPartition,
+  LargeFields,
   LogCursor,
   LogEvent,
   LogFilter,

@@ -211,6 +211,20 @@ export interface NewestEvent {
   readonly type: string;
 }
 
+/** Large fields of events that a reader does not want. The database leaves them out, so that they are not sent. */
+export interface LargeFields {
+  /** Distinguishes its statements from those of other readers. */
+  readonly name: string;
+  /** The types of events that may have them. */
+  readonly types: readonly string[];
+  /** Fields of an event's data. */
+  readonly fields: readonly string[];
+  /** The largest size that is still read. */
+  readonly bytes: number;
+  /** In place of a large field, the reader gets an object with this key and the size: bytes as JSON, with spaces. */
+  readonly mark: string;
+}
+
 /** The end of a stream's chain. */
 export interface ChainEnd {
   /** The version of its newest event. */

@@ -251,6 +251,8 @@ function authenticateRequests(
 
 /** Bodies up to this size are always accepted. */
 const SMALL_BODY_BYTES = 16 * 1024;
+/** How many tenants with many large bodies share the room for bodies. */
+const TENANTS_AT_ONCE = 4;
 
 /** Large bodies wait unread until there is room for them, so that many of them at once do not use up the memory. */
 function makeRoomForBodies(
@@ -258,7 +260,7 @@ function makeRoomForBodies(
   { bodiesAtOnce, bodyLimit, requestTimeoutMs }: GatewaySettings,
 ): void {
   // The time limit for receiving the request also runs while it waits.
-  const room = new BodyRoom(bodiesAtOnce, requestTimeoutMs / 2);
+  const room = new BodyRoom(bodiesAtOnce, requestTimeoutMs / 2, bodiesAtOnce / TENANTS_AT_ONCE);
   fastify.addHook('onRequest', (request: AuthenticatedRequest, reply, done) => {
     const { headers } = request.raw;
     const length = headers['content-length'];

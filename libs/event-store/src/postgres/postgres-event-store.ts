@@ -11,6 +11,7 @@ import type {
   DueStream,
   EventStore,
   FencedPartition,
+  LargeFields,
   LogCursor,
   LogEvent,
   LogPage,
@@ -35,15 +36,15 @@ import { READ_LAST_REMOVED } from './sql/history.js';
 import {
   READ_CHAIN,
   READ_CHAIN_ENDS,
-  READ_EVENTS,
   READ_NEWEST,
-  READ_STREAMS,
   STREAMS_AFTER,
   nextDue,
   readDue,
   readLogs,
 } from './sql/read.js';
-import { READ_SNAPSHOTS, WRITE_SNAPSHOT } from './sql/snapshots.js';
+import { WRITE_SNAPSHOT } from './sql/snapshots.js';
+import { readsOf } from './stream-reads.js';
+import type { StreamReads } from './stream-reads.js';
 
 interface SnapshotRow {
   execution_id: string;
@@ -69,6 +70,8 @@ export interface PostgresEventStoreOptions {
    * store's own pool.
    */
   readonly queries?: Queries;
+  /** Fields that `readStreams` and `readEvents` leave out. Large snapshots do not exist then. Default: none. */
+  readonly leaveOut?: LargeFields;
   /** For an operator's command, which may run as the owner of the tables. */
   readonly everyTenant?: boolean;
   /** Number of connections for everything but commits. Default 4. */
@@ -107,11 +110,13 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
   readonly #pool: Queries;
   readonly #ownership: PostgresOwnership;
   readonly #streams: PostgresStreams<Rows>;
+  readonly #reads: StreamReads;
   #own: pg.Pool | undefined;
 
   constructor(options: PostgresEventStoreOptions, streams: PostgresStreams<Rows>) {
     this.#options = options;
     this.#streams = streams;
+    this.#reads = readsOf(options.leaveOut);
     this.#pool = options.queries ?? (this.#own = this.#openPool());
     this.#ownership = new PostgresOwnership(this.#pool);
   }
@@ -188,7 +193,8 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
 
   async readStreams(ids: readonly string[]): Promise<Map<string, E[]>> {
     const found = new Map<string, E[]>();
-    for (const row of await this.rows<EventRow>('read-streams', READ_STREAMS, [ids])) {
+    const { name, text } = this.#reads.streams;
+    for (const row of await this.rows<EventRow>(name, text, [ids])) {
       const events = found.get(row.execution_id);
       if (events === undefined) found.set(row.execution_id, [this.#toEvent(row)]);
       else events.push(this.#toEvent(row));
@@ -197,7 +203,8 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
   }
 
   async readEvents(id: string, fromVersion: number, limit: number): Promise<E[]> {
-    const rows = await this.rows<EventRow>('read-events', READ_EVENTS, [id, fromVersion, limit]);
+    const { name, text } = this.#reads.events;
+    const rows = await this.rows<EventRow>(name, text, [id, fromVersion, limit]);
     return rows.map((row) => this.#toEvent(row));
   }
 
@@ -263,7 +270,8 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
   }
 
   async readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>> {
-    const rows = await this.rows<SnapshotRow>('read-snapshots', READ_SNAPSHOTS, [ids, reducerVersion]);
+    const { name, text } = this.#reads.snapshots;
+    const rows = await this.rows<SnapshotRow>(name, text, [ids, reducerVersion]);
     return new Map(
       rows.map((row) => [
         row.execution_id,

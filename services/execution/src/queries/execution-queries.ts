@@ -19,7 +19,7 @@ import { readStream, stepsWithOutput } from '../output/read-stream.js';
 import { readExecution } from '../partitions/lane/fold-execution.js';
 import type { ExecutionSource } from '../partitions/lane/fold-execution.js';
 import { REPLY_BYTES, fittingAttempts } from './fit-reply.js';
-import { fitStep, fitView, listedView, withoutStepPayloads, withoutSteps } from './fit-view.js';
+import { fitStep, fitView, listedView, withoutLeftOut, withoutStepPayloads, withoutSteps } from './fit-view.js';
 import type { Queues } from './queues.js';
 import { refused } from './request-rules.js';
 import { DELETED_BY_TRACE, EXECUTION_BY_TRACE } from './sql.js';
@@ -61,10 +61,11 @@ export class ExecutionQueries {
     const notFound = refused('not_found', 'There is no such execution.');
     if (id === undefined) return notFound;
     const version = request.atVersion || undefined;
+    const { payloads } = request;
     // After the loss of a gateway many queries come at once, so their executions are read together.
     const state =
       version === undefined
-        ? await this.#executions.current(request.tenantId, id)
+        ? await this.#current(request.tenantId, id, payloads === 'listed')
         : await readExecution(this.#executions.source(request.tenantId), id, version);
     if (state === undefined) return (await this.#executions.deleted(request.tenantId, id)) ?? notFound;
     if (state?.started?.tenantId !== request.tenantId) return notFound;
@@ -75,7 +76,6 @@ export class ExecutionQueries {
     if (version !== undefined && version !== state.version) {
       return refused('not_found', `The execution has no version ${version}: its newest is ${state.version}.`);
     }
-    const { payloads } = request;
     const shown = wanted(view(state), payloads);
     // Only the current state shows where tasks wait now.
     const live = version === undefined && (payloads === undefined || !WITHOUT_QUEUE.has(payloads));
@@ -83,19 +83,28 @@ export class ExecutionQueries {
     return { execution: payloads === 'listed' ? listedView(shown) : fitView({ ...shown, steps }, REPLY_BYTES) };
   }
 
+  /** `small`: large payloads are not read. */
+  #current(tenantId: string, id: string, small: boolean): Promise<State | undefined> {
+    return small ? this.#executions.currentSmall(tenantId, id) : this.#executions.current(tenantId, id);
+  }
+
   /** One step with its agent's input, computed from the log, and every attempt. */
   async step(request: GetStepRequest): Promise<GetStepReply> {
-    const { executionId, stepId } = request;
-    const source = this.#executions.source(request.tenantId);
-    const state = isUuid(executionId) ? await this.#executions.current(request.tenantId, executionId) : undefined;
+    const { tenantId, executionId, stepId, attemptsOnly = false } = request;
+    const state = isUuid(executionId) ? await this.#current(tenantId, executionId, attemptsOnly) : undefined;
     if (state?.started?.tenantId !== request.tenantId) return refused('not_found', 'There is no such execution.');
     const gone = deletedRejection(state);
     if (gone !== undefined) return { refused: gone };
     const index = state.config.unitIndex.get(stepId);
     const unit = index === undefined || index >= state.config.stepCount ? undefined : state.config.units[index];
     if (unit === undefined) return refused('step_not_found', `The execution has no step "${stepId}".`);
-    const attempts = await this.#attempts(source, executionId, stepId, state.version);
+    const attempts = await this.#attempts(tenantId, executionId, stepId, state.version);
+    if (attemptsOnly) {
+      const step = fitStep(withoutLeftOut(stepView(state, unit)), LARGEST_STEP);
+      return { status: state.status, version: state.version, attempts: fittingAttempts(attempts.all), step };
+    }
     const { scheduledVersion } = attempts;
+    const source = this.#executions.source(tenantId);
     // Computed from the state at the dispatch, because later events may have changed the result of the mapping.
     const then = scheduledVersion === 0 ? undefined : await readExecution(source, executionId, scheduledVersion);
     const input = then === undefined ? undefined : taskInput(then, stepId);
@@ -160,7 +169,7 @@ export class ExecutionQueries {
   async #event(tenantId: string, executionId: string, version: number): Promise<Event | 'none' | undefined> {
     const { reader } = this.#executions.source(tenantId);
     const [[first], [event]] = await Promise.all([
-      reader.readEvents(executionId, 1, 1),
+      this.#executions.smallSource(tenantId).reader.readEvents(executionId, 1, 1),
       reader.readEvents(executionId, version, 1),
     ]);
     if (first?.type !== 'ExecutionStarted' || first.data.tenantId !== tenantId) return undefined;
@@ -177,17 +186,20 @@ export class ExecutionQueries {
     if (stepId === '') return (payload === 'output' ? state.output : (state.started?.input as JsonValue)) ?? null;
     if (payload === 'output') return nodeOutput(state, stepId);
     if (!state.config.unitIndex.has(stepId)) return undefined;
-    const { scheduledVersion } = await this.#attempts(source, executionId, stepId, state.version);
+    const tenantId = state.started?.tenantId ?? '';
+    const { scheduledVersion } = await this.#attempts(tenantId, executionId, stepId, state.version);
     const then = await readExecution(source, executionId, scheduledVersion);
     return then === undefined ? null : taskInput(then, stepId);
   }
 
   async #attempts(
-    source: ExecutionSource,
+    tenantId: string,
     executionId: string,
     stepId: string,
     version: number,
   ): Promise<StepAttempts> {
+    // Attempts have no inputs and outputs.
+    const source = this.#executions.smallSource(tenantId);
     const attempts = new StepAttempts(stepId);
     for (let from = 1; from <= version;) {
       const page = await source.reader.readEvents(executionId, from, ATTEMPTS_PAGE);

@@ -11,6 +11,7 @@ import type {
   ToolCallView,
 } from '@batuta/contracts';
 import { jsonBytes } from '../domain/index.js';
+import { bytesLeftOut } from '../store/large-fields.js';
 
 /** How many characters of messages (failures, approvals, progress) are kept when even the texts are too large. */
 const SHORT_TEXT = 200;
@@ -53,8 +54,42 @@ const LISTED_ROOM = 32 * 1024;
 
 /** For lists: large payloads are left out, and the input without a mark, because lists know by themselves where it is. */
 export function listedView({ input, ...rest }: ExecutionView): ExecutionView {
-  const isSmall = input !== undefined && jsonBytes(input) <= LARGEST_LISTED_INPUT;
-  return fitView(isSmall ? { ...rest, input } : rest, LISTED_ROOM);
+  const isSmall = input !== undefined && bytesLeftOut(input) === 0 && jsonBytes(input) <= LARGEST_LISTED_INPUT;
+  const steps = rest.steps.map((step) => withoutLeftOut(step));
+  const consensus = rest.consensus?.map((group) => withoutLeftOut(group));
+  const view = withoutLeftOut({ ...rest, steps, ...(consensus === undefined ? {} : { consensus }) });
+  return fitView(isSmall ? { ...view, input } : view, LISTED_ROOM);
+}
+
+interface WithPayloads {
+  readonly output?: JsonValue;
+  readonly outputOmitted?: Omitted;
+  readonly approval?: ApprovalView;
+}
+
+/** Payloads that were not read whole are left out, with their approximate sizes. */
+export function withoutLeftOut<T extends WithPayloads>(of: T): T {
+  const copy: Writable<WithPayloads> = { ...of };
+  omitLeftOut(copy, 'output', 'outputOmitted');
+  if (copy.approval !== undefined) {
+    const approval = { ...copy.approval };
+    omitLeftOut(approval, 'input', 'inputOmitted');
+    omitLeftOut(approval, 'data', 'dataOmitted');
+    copy.approval = approval;
+  }
+  return copy as T;
+}
+
+function omitLeftOut<P extends string, M extends string>(
+  holder: { [K in P]?: JsonValue } & { [K in M]?: Omitted },
+  field: P,
+  mark: M,
+): void {
+  const value: JsonValue | undefined = holder[field];
+  const missing = bytesLeftOut(value);
+  if (missing === 0) return;
+  delete holder[field];
+  (holder as { [K in M]?: Omitted })[mark] = { bytes: missing } as never;
 }
 
 /**

@@ -1,16 +1,19 @@
 import { EVENT_SCHEMAS, isTerminalEventType } from '@batuta/contracts';
 import type {
+  Event,
   EventType,
   GetStartsReply,
   GetStartsRequest,
   GetVersionsReply,
   GetVersionsRequest,
+  JsonValue,
   ListEventsReply,
   ListEventsRequest,
   LogPage,
   ReadLogReply,
   ReadLogRequest,
 } from '@batuta/contracts';
+import { jsonBytes } from '../domain/index.js';
 import { isUuid } from '../messages/fields.js';
 import { OF_EXECUTIONS, ONLY_CALLED_BACK_STARTS } from '../store/kinds.js';
 import type { ExecutionReader } from '../store/port.js';
@@ -18,6 +21,8 @@ import { REPLY_BYTES, fittingEvents } from './fit-reply.js';
 import { clamp, refused } from './request-rules.js';
 import type { TenantExecutions } from './tenant-executions.js';
 
+/** Events of an execution that are read before their size is known. */
+const FIRST_READ = 50;
 const MOST_VERSIONS = 10_000;
 const MOST_STARTS = 1_000;
 const MOST_CURSORS = 4_096;
@@ -38,10 +43,10 @@ export class LogQueries {
     if (!isUuid(request.executionId)) return notFound;
     const limit = clamp(request.limit, 1_000, 1_000);
     const from = clamp(request.fromVersion, 1, Number.MAX_SAFE_INTEGER);
-    const { reader } = this.#executions.source(request.tenantId);
+    const { tenantId, executionId } = request;
     const [[first], events, gone] = await Promise.all([
-      reader.readEvents(request.executionId, 1, 1),
-      reader.readEvents(request.executionId, from, limit),
+      this.#executions.smallSource(tenantId).reader.readEvents(executionId, 1, 1),
+      this.#page(tenantId, executionId, from, limit),
       this.#executions.deleted(request.tenantId, request.executionId),
     ]);
     if (gone !== undefined) return { events: [], ...gone };
@@ -50,6 +55,24 @@ export class LogQueries {
     const last = kept.at(-1);
     const more = last !== undefined && (kept.length < events.length || events.length === limit);
     return { events: kept, ...(more ? { nextVersion: last.version + 1 } : {}) };
+  }
+
+  /** Events that fill a reply, or all up to the limit. Large events are read a few at a time, and not a thousand at once. */
+  async #page(tenantId: string, id: string, from: number, limit: number): Promise<Event[]> {
+    const { reader } = this.#executions.source(tenantId);
+    const events: Event[] = [];
+    let together = FIRST_READ;
+    for (let [left, bytes] = [limit, 0]; left > 0 && bytes <= REPLY_BYTES;) {
+      const wanted = Math.min(left, together);
+      const page = await reader.readEvents(id, from + events.length, wanted);
+      events.push(...page);
+      if (page.length < wanted) break;
+      left -= wanted;
+      const size = page.reduce((sum, { data }) => sum + jsonBytes(data as JsonValue), 0);
+      bytes += size;
+      together = Math.max(1, Math.min(limit, Math.floor(REPLY_BYTES / (size / page.length + 1))));
+    }
+    return events;
   }
 
   /** Newest versions, for callers that may already see these executions. */

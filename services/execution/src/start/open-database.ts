@@ -1,4 +1,5 @@
 import { PostgresExecutionStore } from '../store/postgres/postgres-execution-store.js';
+import type { LargeFields } from '@batuta/event-store';
 import type { Logger } from '@batuta/observability';
 import { tellUnsecured, tenantPool } from '@batuta/service';
 import type { TenantPool } from '@batuta/service';
@@ -22,7 +23,7 @@ export interface Database {
   readonly lists: TenantPool;
   readonly admitting: TenantPool;
   /** The log as a tenant sees it. */
-  readonly storeOf: (tenantId: string) => PostgresExecutionStore;
+  readonly storeOf: (tenantId: string, leaveOut?: LargeFields) => PostgresExecutionStore;
 }
 
 export async function openDatabase(
@@ -62,7 +63,11 @@ export async function openDatabase(
   // A separate pool, so that starts of tenants with limits do not wait for other queries.
   const admitting = openRequestPool('admissions');
   const output = followed(new pg.Pool(poolConfig('output')));
-  const storeOf = (tenantId: string): PostgresExecutionStore =>
-    new PostgresExecutionStore({ databaseUrl, queries: lookUps.seen({ tenantId }) });
+  const storeOf: Database['storeOf'] = (tenantId, leaveOut) =>
+    new PostgresExecutionStore({
+      databaseUrl,
+      queries: lookUps.seen({ tenantId }),
+      ...(leaveOut === undefined ? {} : { leaveOut }),
+    });
   return { url: databaseUrl, store, pool, output, lookUps, lists, admitting, storeOf };
 }

@@ -40,8 +40,8 @@ export async function openRequests(parts: OpenRequestsParts): Promise<{ queues: 
     poolOf: (tenantId, agent) => engine.effects.agents.pool(tenantId, agent),
     now: () => clock.now(),
   });
-  const executions = new TenantExecutions((tenantId) => {
-    const seen = storeOf(tenantId);
+  const executions = new TenantExecutions((tenantId, leaveOut) => {
+    const seen = storeOf(tenantId, leaveOut);
     return { reader: seen, configs: engine.configs, snapshots: seen };
   });
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(
@@ -52,7 +52,7 @@ export async function openRequests(parts: OpenRequestsParts): Promise<{ queues: 
       queues,
       integrity,
       retention: policies,
-      schedules: new ScheduleQueries(storeOf, lookUps),
+      schedules: new ScheduleQueries((tenantId) => storeOf(tenantId), lookUps),
       admissions,
       partitions: engine.partitionCount,
     }),

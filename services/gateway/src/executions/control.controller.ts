@@ -279,7 +279,7 @@ export class ControlController {
     check: (checked: Checked) => Promise<void>,
   ): Promise<void> {
     const executionId = executionIdOf(id);
-    const view = await this.#executions.view(tenantId, { executionId }, { payloads: 'start' });
+    const view = await this.#executions.view(tenantId, { executionId }, { payloads: 'listed' });
     if (isFinished(view.status)) return;
     await check({ tenantId, configId: view.configId, version: view.configVersion, value: value ?? null });
   }

@@ -187,7 +187,7 @@ export class ExecutionStarter {
   }
 
   async #exists(tenantId: string, executionId: string): Promise<boolean> {
-    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
+    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'listed' };
     const { refused } = await this.#backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
     if (refused === undefined) return true;
     if (refused.code === 'not_found' || refused.code === 'execution_deleted') return false;
@@ -208,7 +208,7 @@ export class ExecutionStarter {
 
   async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {
     const { tenantId } = request.principal;
-    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
+    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'listed' };
     const { execution, refused } = await this.#backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
     if (refused?.code === 'execution_deleted') throw problemOfRefusal(refused);
     return execution !== undefined && [execution.configId, execution.configName].includes(request.config)

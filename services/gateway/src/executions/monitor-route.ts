@@ -25,7 +25,7 @@ export function monitorRoute(hub: ExecutionHub, executions: Executions): SocketR
       const { from_version: fromVersion = 1 } = parseQuery(QUERY, queryObject(query));
       if (!isUuid(executionId)) throw new Problem('not_found', 'There is no such execution.');
       if (!hub.isFollowed(tenantId, executionId)) {
-        const { enableMonitoring = true } = await executions.view(tenantId, { executionId }, { payloads: 'start' });
+        const { enableMonitoring = true } = await executions.view(tenantId, { executionId }, { payloads: 'listed' });
         if (!enableMonitoring) {
           throw new Problem(
             'not_monitored',

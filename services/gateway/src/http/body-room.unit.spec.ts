@@ -87,4 +87,22 @@ describe('the room for bodies', () => {
     giveUp();
     expect(entered).toEqual(['a', 'small']);
   });
+
+  it('leaves room for other tenants when one asks for more than its share', () => {
+    const room = new BodyRoom(100, 60_000, 25);
+    const { ask, entered, leave } = asker(room);
+    for (const name of ['a', 'b', 'c']) ask(name, 'mallory', 20);
+    ask('large', 'mallory', 80);
+    expect([entered, room.waiting]).toEqual([['a'], 3]);
+    ask('d', 'quiet', 80);
+    ask('e', 'third', 1);
+    expect(entered).toEqual(['a', 'd']);
+    leave('d');
+    expect(entered).toEqual(['a', 'd', 'e']);
+    for (const name of ['a', 'b']) leave(name);
+    expect(entered).toEqual(['a', 'd', 'e', 'b', 'c']);
+    leave('c');
+    // It is larger than the share, so it is the only one of its tenant.
+    expect([entered.at(-1), room.used, room.waiting]).toEqual(['large', 81, 0]);
+  });
 });

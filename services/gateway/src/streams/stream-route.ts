@@ -104,7 +104,7 @@ export function streamRoute({ backend, hub, outputs, executions }: StreamRouteOp
 
 /** @throws Problem not_found, execution_deleted, not_monitored. */
 export async function requireMonitored(executions: Executions, tenantId: string, executionId: string): Promise<void> {
-  const { enableMonitoring = true } = await executions.view(tenantId, { executionId }, { payloads: 'start' });
+  const { enableMonitoring = true } = await executions.view(tenantId, { executionId }, { payloads: 'listed' });
   if (enableMonitoring) return;
   throw new Problem(
     'not_monitored',

@@ -101,7 +101,7 @@ export class KeptRoutes {
   ): Promise<JsonObject> {
     if (accepted.admitted !== undefined) void reply.headers(admittedHeaders(accepted.admitted));
     void reply.header('location', `${this.#pathOf(kept)}/runs/${executionId}`);
-    const shown = await this.#run(principal, kept, executionId);
+    const shown = await this.#changed(principal, kept, executionId);
     return accepted.repeated === true ? { ...shown, repeated: true } : shown;
   }
 
@@ -121,7 +121,7 @@ export class KeptRoutes {
     key: string | undefined,
   ): Promise<JsonObject> {
     const repeated = await this.#work.command(principal, executionId, control, key);
-    const shown = await this.#run(principal, kept, executionId);
+    const shown = await this.#changed(principal, kept, executionId);
     return repeated ? { ...shown, repeated } : shown;
   }
 
@@ -129,8 +129,7 @@ export class KeptRoutes {
     const { limit, cursor } = parseQuery(WORK_QUERIES.list, raw);
     const { config } = await this.find(principal, id);
     const { views, nextCursor } = await this.#work.page(principal, { configId: config.id, limit, cursor });
-    const path = `/api/v1/${this.#kind.plural}/${encodeURIComponent(id)}/runs`;
-    const runs = views.map((view) => shownRun(view, this.#kind.entries, path));
+    const runs = views.map((view) => shownRun(view, this.#kind.entries, this.#runsOf(id)));
     return { runs, next_cursor: shownCursor(nextCursor) };
   }
 
@@ -143,6 +142,17 @@ export class KeptRoutes {
     const view = await this.#work.view(principal, executionId);
     if (view?.configId !== config.id) throw new Problem('not_found', `The ${this.#kind.keptFor} has no such run.`);
     return shownRun(view, this.#kind.entries);
+  }
+
+  /** A run that was started or commanded just now. Large outputs are not read again for that. */
+  async #changed(principal: Principal, kept: Kept, executionId: string): Promise<JsonObject> {
+    const view = await this.#work.view(principal, executionId, 'listed');
+    if (view === undefined) throw new Problem('not_found', `The ${this.#kind.keptFor} has no such run.`);
+    return shownRun(view, this.#kind.entries, this.#runsOf(this.#kind.idOf(kept)));
+  }
+
+  #runsOf(id: string): string {
+    return `/api/v1/${this.#kind.plural}/${encodeURIComponent(id)}/runs`;
   }
 
   async #shown(principal: Principal, kept: Kept): Promise<JsonObject> {

@@ -79,7 +79,8 @@ export class TasksController {
     });
     if (started.admitted !== undefined) void reply.headers(admittedHeaders(started.admitted));
     void reply.header('location', pathOf(taskId));
-    const shown = await this.#task(principal, taskId);
+    // The body is the task's input, also when it is repeated: another one would have been refused.
+    const shown = await this.#task(principal, taskId, request.input);
     return started.repeated === true ? { ...shown, repeated: true } : shown;
   }
 
@@ -136,18 +137,20 @@ export class TasksController {
   ): Promise<JsonObject> {
     const id = executionOf(principal, taskId);
     // An execution that is not there is called a task here.
-    await this.#task(principal, taskId);
+    if ((await this.#work.view(principal, id, 'listed')) === undefined) throw noSuchTask();
     const repeated = await this.#work.command(principal, id, control, idempotencyKeyOf(header));
     const shown = await this.#task(principal, taskId);
     return repeated ? { ...shown, repeated } : shown;
   }
 
-  async #task(principal: Principal, taskId: string): Promise<JsonObject> {
+  /** `input`: the task's input, if it is known. Then large payloads are not read, and a large output is left out. */
+  async #task(principal: Principal, taskId: string, input?: JsonObject): Promise<JsonObject> {
     const executionId = executionOf(principal, taskId);
-    const view = await this.#work.view(principal, executionId);
-    if (view === undefined) throw new Problem('not_found', 'There is no such task.');
+    const read = await this.#work.view(principal, executionId, input === undefined ? undefined : 'listed');
+    if (read === undefined) throw noSuchTask();
+    const view = input === undefined ? read : { ...read, input };
     const { tenantId } = principal;
-    const asked = { tenantId, executionId, stepId: STEP };
+    const asked = { tenantId, executionId, stepId: STEP, attemptsOnly: true };
     const reply = accepted(await this.#backend.ask<GetStepReply>(operations.executions.step.subject, asked));
     const { attempts = [], step } = reply;
     // A config is not attempted: the attempts are those of the steps of its execution.
@@ -159,6 +162,7 @@ export class TasksController {
   }
 }
 
+const noSuchTask = (): Problem => new Problem('not_found', 'There is no such task.');
 const pathOf = (taskId: string): string => `/api/v1/tasks/${encodeURIComponent(taskId)}`;
 const keyOf = (taskId: string): string => `task ${taskId}`;
 const executionOf = ({ tenantId }: Principal, taskId: string): string => executionIdOfKey(tenantId, keyOf(taskId));

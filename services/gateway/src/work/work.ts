@@ -254,7 +254,7 @@ export class Work {
     const keyed = executionIdOfKey(principal.tenantId, `process ${config.id} ${key ?? ''}`);
     const later = { executionId: key === undefined ? uuidV7() : keyed, isFirst: false, waiters: undefined };
     if (await this.#wasDeleted(principal, first)) return later;
-    const view = await this.view(principal, first);
+    const view = await this.view(principal, first, 'listed');
     if (view === undefined) {
       return { executionId: first, isFirst: true, waiters: await this.#waitersFor(principal, name) };
     }
@@ -263,7 +263,7 @@ export class Work {
   }
 
   async #wasDeleted({ tenantId }: Principal, executionId: string): Promise<boolean> {
-    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
+    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'listed' };
     const { refused } = await this.#backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
     return refused?.code === 'execution_deleted';
   }

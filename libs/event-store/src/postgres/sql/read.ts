@@ -1,12 +1,36 @@
-const COLUMNS = 'execution_id, version, type, at, command_id, position, partition, data';
+import type { LargeFields } from '../../port.js';
 
-/** $1 ids of streams. */
-export const READ_STREAMS = `
-SELECT ${COLUMNS} FROM execution.events WHERE execution_id = ANY($1::uuid[]) ORDER BY execution_id, version`;
+const ENVELOPE = 'execution_id, version, type, at, command_id, position, partition';
+const COLUMNS = `${ENVELOPE}, data`;
 
-/** $1 id of a stream, $2 first version, $3 limit. */
-export const READ_EVENTS = `
-SELECT ${COLUMNS} FROM execution.events WHERE execution_id = $1 AND version >= $2 ORDER BY version LIMIT $3`;
+/** $1 ids of streams. `data`: the expression for the data of an event. */
+export const readStreams = (data = 'data'): string => `
+SELECT ${ENVELOPE}, ${data} AS data FROM execution.events WHERE execution_id = ANY($1::uuid[])
+ORDER BY execution_id, version`;
+
+/** $1 id of a stream, $2 first version, $3 limit. `data`: as above. */
+export const readEvents = (data = 'data'): string => `
+SELECT ${ENVELOPE}, ${data} AS data FROM execution.events WHERE execution_id = $1 AND version >= $2
+ORDER BY version LIMIT $3`;
+
+const literals = (texts: readonly string[]): string => texts.map((text) => `'${text.replaceAll("'", "''")}'`).join(', ');
+
+/** Stored data up to this size are never examined. Compression makes them at most about ninety times smaller. */
+const SMALL_STORED = 500;
+
+/** Text is made only of fields that have this part of the limit as `jsonb`, which is rarely so much smaller than text. */
+const SMALLER_AS_JSONB = 8;
+
+/** An event's data with the size of each large field in its place. */
+export const dataWithout = ({ types, fields, bytes, mark }: LargeFields): string => `
+CASE WHEN type IN (${literals(types)}) AND pg_column_size(data) > ${SMALL_STORED} THEN (
+  SELECT jsonb_object_agg(f.key, CASE WHEN s.bytes > ${bytes} THEN jsonb_build_object(${literals([mark])}, s.bytes) ELSE f.value END)
+  FROM jsonb_each(data) AS f
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN f.key IN (${literals(fields)}) AND pg_column_size(f.value) > ${Math.floor(bytes / SMALLER_AS_JSONB)}
+      THEN octet_length(f.value::text) ELSE 0 END AS bytes
+  ) AS s
+) ELSE data END`;
 
 /** $1 id of a stream, $2 first version, $3 limit. */
 export const READ_CHAIN = `

@@ -3,6 +3,10 @@ export const READ_SNAPSHOTS = `
 SELECT execution_id, version, reducer_version, config_id, config_version, state
 FROM execution.snapshots WHERE execution_id = ANY($1::uuid[]) AND reducer_version = $2`;
 
+/** The same for a reader that does not want large fields: a snapshot holds all of them. */
+export const READ_SMALL_SNAPSHOTS = `${READ_SNAPSHOTS}
+  AND pg_column_size(state) <= 128 * 1024 AND octet_length(state::text) <= 512 * 1024`;
+
 /**
  * Stores a state only while the event of its version exists. If the event is gone, the stream was deleted, and no snapshot
  * may appear after that. $1 id of the stream, $2 version, $3 reducer version, $4 config id, $5 config version, $6

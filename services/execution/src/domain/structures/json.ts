@@ -4,10 +4,15 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The engine of regular expressions passes over a long text several times as fast as the loop. */
+const LONG = 128;
+const ONE_BYTE_EACH = /^[ !#-[\]-\x7f]*$/;
+
 /**
  * Bytes of a string as a JSON literal in UTF-8, including quotes (lone surrogates as the six characters of an escape).
  */
 function stringBytes(text: string): number {
+  if (text.length >= LONG && ONE_BYTE_EACH.test(text)) return text.length + 2;
   let bytes = 2;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
