@@ -89,6 +89,43 @@ describe('the event store in PostgreSQL under races', () => {
     await lane.close();
   });
 
+  it('leaves large fields of events out for a reader that does not want them', async () => {
+    const [claimed] = await store.claim('me', 'first', [{ partition: 5, epoch: 0 }]);
+    if (claimed === undefined) throw new Error('the partition was not claimed');
+    const lane = store.openLane();
+    const id = '00000000-0000-7000-8000-000000005000';
+    const payloads = [
+      // Compression makes it small.
+      { input: 'x'.repeat(20_000), kept: 'y'.repeat(20_000) },
+      { input: Array.from({ length: 5_000 }, (_, n) => n * n), other: 1 },
+      { input: { small: true }, output: null },
+      { input: 'a'.repeat(900) },
+    ];
+    const events = payloads.map((data, at) => ({ ...started(id, 5), version: at + 1, data: encodeJson(data) }));
+    await lane.commit({ partitions: [{ ...claimed, lastPosition: 0, publishedPosition: 0 }], events });
+    await lane.close();
+    const leaveOut = { name: 'test', types: ['CounterCreated'], fields: ['input'], bytes: 1_000, mark: 'left' };
+    const small = new PostgresEventStore({ databaseUrl: database.url, leaveOut }, new PostgresStreams(TOY_KINDS));
+    const elsewhere = new PostgresEventStore(
+      { databaseUrl: database.url, leaveOut: { ...leaveOut, name: 'others', types: ['Counted'] } },
+      new PostgresStreams(TOY_KINDS),
+    );
+    try {
+      const expected = [
+        { input: { left: 20_002 }, kept: 'y'.repeat(20_000) },
+        { input: { left: expect.any(Number) }, other: 1 },
+        payloads[2],
+        payloads[3],
+      ];
+      expect((await small.readEvents(id, 1, 10)).map(({ data }) => data)).toEqual(expected);
+      expect((await small.readStreams([id])).get(id)?.map(({ data }) => data)).toEqual(expected);
+      expect((await elsewhere.readEvents(id, 1, 10)).map(({ data }) => data)).toEqual(payloads);
+    } finally {
+      await small.close();
+      await elsewhere.close();
+    }
+  });
+
   it('appends few events of one partition with the same result as many', async () => {
     const [claimed] = await store.claim('me', 'first', [{ partition: 7, epoch: 0 }]);
     if (claimed === undefined) throw new Error('the partition was not claimed');

@@ -3,7 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent as Dispatcher, buildConnector, errors, request } from 'undici';
 import type { AddressPolicy } from './address-policy.js';
 import { ACCEPTED_ENCODINGS, AnswerTooLargeError, decodedBody, UnreadableAnswerError } from './content-encoding.js';
-import { FairGate } from './fair-gate.js';
+import { FairGate } from '@batuta/collections';
 import { HostNames } from './host-names.js';
 import type { Resolve } from './host-names.js';
 

@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { FairGate, GateBusyError } from './fair-gate.js';
+import { FairGate, GateBusyError } from '@batuta/collections';
 import { candidates, SYSTEM_FILES, SystemNamesReader } from './system-names.js';
 import type { SystemFiles } from './system-names.js';
 

@@ -1,3 +1,4 @@
+import { FairGate } from '@batuta/collections';
 import { POSTGRES_TENANT_SETTING, postgresTenantRole, TENANT_ID } from '@batuta/contracts';
 import type { PostgresService } from '@batuta/contracts';
 import type { Client, ClientConfig, Pool, PoolClient, PoolConfig, QueryConfig, QueryResult, QueryResultRow } from 'pg';
@@ -45,6 +46,12 @@ const same = (one: Sight | undefined, other: Sight): boolean =>
   one === other || (typeof one === 'object' && typeof other === 'object' && one.tenantId === other.tenantId);
 
 const ignored = (): void => undefined;
+
+/** As `pg` has it. */
+const DEFAULT_CONNECTIONS = 10;
+const DEFAULT_WAIT_MS = 5_000;
+/** Statements of one tenant that may wait for a connection. */
+const MOST_WAITING = 10_000;
 
 /**
  * The classes of a pool whose connections work under row level security. A statement outside of a transaction becomes a
@@ -159,6 +166,10 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
   }
 
   class Connections extends pg.Pool {
+    /** Tenants that wait for a connection take turns, so that nobody waits behind all statements of another. */
+    readonly #gate: FairGate;
+    readonly #waitMs: number;
+
     constructor(config?: PoolConfig) {
       super({
         ...config,
@@ -167,6 +178,9 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
           (client as Connection).learn().then(() => done(), done);
         },
       } as PoolConfig);
+      const total = config?.max ?? DEFAULT_CONNECTIONS;
+      this.#gate = new FairGate({ total, perTenant: total, waiting: MOST_WAITING });
+      this.#waitMs = config?.connectionTimeoutMillis ?? DEFAULT_WAIT_MS;
       this.on('acquire', (client) => {
         (client as unknown as TenantClient).sight = 'nobody';
       });
@@ -178,10 +192,18 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
         (client as unknown as TenantClient).sight = by;
         return client;
       };
+      const turnOf = typeof by === 'object' ? `tenant ${by.tenantId}` : by;
       return {
         connect,
         query: async <R extends QueryResultRow>(text: Text, values?: unknown[]): Promise<QueryResult<R>> => {
-          const client = await connect();
+          const leave = await this.#gate.enter(turnOf, AbortSignal.timeout(this.#waitMs)).catch((cause: unknown) => {
+            // As `pg` says it, so that callers know it as an outage that may pass.
+            throw new Error('timeout exceeded when trying to connect', { cause });
+          });
+          const client = await connect().catch((error: unknown) => {
+            leave();
+            throw error;
+          });
           let failed: Error | undefined;
           const lost = (error: Error): void => {
             failed = error;
@@ -196,6 +218,7 @@ function tenantClasses(pg: PgModule, service: PostgresService): { Client: typeof
             client.removeListener('error', lost);
             // As in the pool itself: a connection on which a statement failed is not used again.
             client.release(failed);
+            leave();
           }
         },
       };

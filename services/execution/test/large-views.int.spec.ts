@@ -96,6 +96,28 @@ describe('an execution whose outputs are more than a message holds', () => {
     expect(start).not.toHaveProperty('outputOmitted');
   });
 
+  it('is in a list without payloads, which PostgreSQL has left out already', async () => {
+    const { execution } = await ask<GetExecutionReply>(operations.executions.get.subject, { payloads: 'listed' });
+    expect(execution).toMatchObject({ id, status: 'completed' });
+    expect(execution).not.toHaveProperty('input');
+    expect(execution).not.toHaveProperty('output');
+    expect(execution?.outputOmitted?.bytes).toBeGreaterThan(12 * 900_000);
+    expect(execution?.steps).toHaveLength(12);
+    for (const step of execution?.steps ?? []) {
+      expect(step).not.toHaveProperty('output');
+      expect(step.outputOmitted?.bytes).toBeGreaterThan(900_000);
+    }
+  });
+
+  it('shows the attempts of a step without what its agent got', async () => {
+    const asked = { stepId: 's5', attemptsOnly: true };
+    const reply = await ask<GetStepReply>(operations.executions.step.subject, asked);
+    expect(reply).toMatchObject({ status: 'completed', attempts: [{ attempt: 1, status: 'completed' }] });
+    expect(reply).not.toHaveProperty('input');
+    expect(reply.step).not.toHaveProperty('output');
+    expect(reply.step?.outputOmitted?.bytes).toBeGreaterThan(900_000);
+  });
+
   it('shows a step with what its agent got and its attempts', async () => {
     const reply = await ask<GetStepReply>(operations.executions.step.subject, { stepId: 's5' });
     expect(reply).toMatchObject({

@@ -1,9 +1,14 @@
 import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
+import type { TransformCallback } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
+import { LIMITS } from '@batuta/contracts';
 import type { JsonValue } from '@batuta/contracts';
 import { ChainWalk } from '@batuta/event-store';
 import type { ChainedEvent } from '@batuta/event-store';
+
+/** Bytes of a file after decompression. Its last execution may be much larger than the others together. */
+export const MOST_EXPANDED = 512 * 1024 * 1024;
 
 /**
  * An archive file is gzip of JSON lines: one bundle after the other, each as `GET …/executions/{id}/export` gives it. So
@@ -121,6 +126,33 @@ class Reading {
   }
 }
 
+/** No event has a longer line: it would not fit into a message. */
+const LONGEST_LINE = 4 * LIMITS.natsMaxPayloadBytes;
+const NEW_LINE = 0x0a;
+
+/**
+ * Passes the text of an archive file on until it is larger than any that the archive writes. A small file that expands to
+ * gigabytes would otherwise use up the memory of the engine.
+ */
+class Bounded extends Transform {
+  #bytes = 0;
+  #line = 0;
+
+  override _transform(part: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#bytes += part.length;
+    for (let from = 0; from < part.length;) {
+      const end = part.indexOf(NEW_LINE, from);
+      this.#line += (end < 0 ? part.length : end) - from;
+      if (this.#line > LONGEST_LINE) return done(new Error(`it has more than ${LONGEST_LINE} bytes`));
+      if (end < 0) break;
+      this.#line = 0;
+      from = end + 1;
+    }
+    if (this.#bytes > MOST_EXPANDED) return done(new Error(`the file has more than ${MOST_EXPANDED} bytes`));
+    done(null, part);
+  }
+}
+
 function lineOf(text: string, number: number): Line {
   try {
     return JSON.parse(text) as Line;
@@ -137,11 +169,13 @@ const linesOf = (from: number, to: number): string => (from === to ? `line ${fro
  */
 export async function* readArchive(bytes: Buffer): AsyncGenerator<ArchivedExecution> {
   const gunzip = createGunzip();
+  const bounded = new Bounded();
   const failed = new Promise<never>((_, reject) => {
     gunzip.on('error', reject);
+    bounded.on('error', reject);
   });
   failed.catch(() => undefined);
-  const lines = createInterface({ input: Readable.from([bytes]).pipe(gunzip), crlfDelay: Infinity });
+  const lines = createInterface({ input: Readable.from([bytes]).pipe(gunzip).pipe(bounded), crlfDelay: Infinity });
   const texts = lines[Symbol.asyncIterator]();
   let open: Reading | undefined;
   let number = 0;
@@ -172,5 +206,6 @@ export async function* readArchive(bytes: Buffer): AsyncGenerator<ArchivedExecut
   } finally {
     lines.close();
     gunzip.destroy();
+    bounded.destroy();
   }
 }

@@ -20,6 +20,14 @@ export class ArchiveError extends Error {
 /** An archive file that is gone, or does not hold what was put into it. The message names file and line, and no path. */
 export class BrokenArchive extends ArchiveError {}
 
+/** Bytes of a file. The archive never writes so many. */
+const MOST_BYTES = 512 * 1024 * 1024;
+
+/** @throws BrokenArchive for a file that is larger than any that the archive writes, before it is read. */
+export function requireReadable(name: string, bytes: number): void {
+  if (bytes > MOST_BYTES) throw new BrokenArchive(`${name} has ${bytes} bytes, and no archive file has so many`);
+}
+
 const NAME = /^[A-Za-z0-9_-]{1,64}\/\d{4}-\d{2}-\d{2}\/[0-9a-f-]{36}\.jsonl\.gz$/;
 
 /** Whether an archive could have given a file this name. A path that comes from a log is not trusted. */

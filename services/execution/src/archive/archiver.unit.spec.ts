@@ -1,7 +1,10 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { linkOf } from '@batuta/event-store';
-import { readArchive } from './archive-file.js';
+import { MOST_EXPANDED, readArchive } from './archive-file.js';
+import { archiveName } from './archive-store.js';
 import type { ArchiveStore } from './archive-store.js';
+import { archivedExecution } from './archived-execution.js';
 import { Archiver } from './archiver.js';
 
 const TENANT = 'acme';
@@ -105,5 +108,42 @@ describe('archiving', () => {
     let asked = 0;
     const found = await archiver(bundles, memory()).archive(TENANT, wanted, () => (asked += 1) < 2);
     expect(found).toMatchObject({ taken: 1, held: new Set(['a']) });
+  });
+});
+
+describe('a file of the archive that is a trap', () => {
+  const id = '00000000-0000-7000-8000-000000000001';
+  const name = archiveName(TENANT, 0, id);
+  const store = (bytes: Buffer): ArchiveStore => memory(new Map([[name, bytes]]));
+  const read = (bytes: Buffer): Promise<unknown> => archivedExecution(store(bytes), name, id);
+
+  it('is refused when a small file expands to one endless line', async () => {
+    const line = gzipSync(Buffer.alloc(64 * 1024 * 1024, 'x'));
+    expect(line.length).toBeLessThan(100_000);
+    await expect(read(line)).rejects.toThrow(/line 1 cannot be read: it has more than \d+ bytes/);
+  });
+
+  it('is refused when a small file expands to more lines than any file has', async () => {
+    const padding = 'x'.repeat(8 * 1024 * 1024);
+    const line = Buffer.from(`${JSON.stringify({ line: 'bundle', execution_id: 'other', padding })}\n`);
+    // Gzip allows several parts one after the other.
+    const parts = Array.from({ length: Math.ceil(MOST_EXPANDED / line.length) + 1 }, () => gzipSync(line));
+    await expect(read(Buffer.concat(parts))).rejects.toThrow(/cannot be read: the file has more than \d+ bytes/);
+  });
+
+  it('is never opened under a name that leads out of the archive', async () => {
+    const opened: string[] = [];
+    const watched = { ...memory(), get: (asked: string) => (opened.push(asked), Promise.resolve(undefined)) };
+    for (const outside of [
+      `../${name}`,
+      `/etc/${name}`,
+      `${TENANT}/../other/2026-01-01/${id}.jsonl.gz`,
+      `${TENANT}/2026-01-01/../../other/2026-01-01/${id}.jsonl.gz`,
+      `${name}\u0000`,
+      `${name}\n`,
+    ]) {
+      await expect(archivedExecution(watched, outside, id)).rejects.toThrow('the archive has no file');
+    }
+    expect(opened).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ArchiveError, isArchiveName } from './archive-store.js';
+import { ArchiveError, isArchiveName, requireReadable } from './archive-store.js';
 import type { ArchiveStore } from './archive-store.js';
 
 const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -41,7 +41,9 @@ export class DirectoryStore implements ArchiveStore {
 
   async get(name: string): Promise<Buffer | undefined> {
     try {
-      return await readFile(this.#path(name));
+      const path = this.#path(name);
+      requireReadable(name, (await stat(path)).size);
+      return await readFile(path);
     } catch (error) {
       if (!isGone(error)) throw error;
       await access(this.#root, constants.R_OK);

@@ -1,4 +1,4 @@
-import { ArchiveError, isArchiveName } from './archive-store.js';
+import { ArchiveError, isArchiveName, requireReadable } from './archive-store.js';
 import type { ArchiveStore } from './archive-store.js';
 import { encoded, signed } from './s3-signature.js';
 import type { S3Credentials, S3Request } from './s3-signature.js';
@@ -99,6 +99,7 @@ export class S3Store implements ArchiveStore {
       const cause = (error as { cause?: Error }).cause ?? (error as Error);
       throw new ArchiveError(`${this.where} does not answer: ${cause.message}`, { cause: error });
     });
+    requireReadable(request.url.pathname, Number(answer.headers.get('content-length') ?? 0));
     const body = Buffer.from(await answer.arrayBuffer());
     if (answer.ok) return body;
     if (answer.status === NOT_FOUND && request.method !== 'PUT') return body.toString();

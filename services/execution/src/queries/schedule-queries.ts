@@ -1,5 +1,6 @@
-import { SCHEDULE_EVENT_SCHEMAS, SCHEDULE_STATUSES } from '@batuta/contracts';
+import { LIMITS, SCHEDULE_EVENT_SCHEMAS, SCHEDULE_STATUSES } from '@batuta/contracts';
 import type {
+  Event,
   GetScheduleReply,
   GetScheduleRequest,
   JsonObject,
@@ -21,6 +22,10 @@ import { LIST_SCHEDULES, READ_SCHEDULE } from './sql.js';
 const LIST = 'schedules';
 const DEFAULT_LIMIT = 50;
 const MOST = 200;
+/** A page has to fit into a message. One schedule is smaller than this. */
+const PAGE_BYTES = LIMITS.natsMaxPayloadBytes / 2;
+/** Events that are read with one statement. */
+const READ_TOGETHER = 20;
 
 /** Answers queries about schedules from their rows, which are written together with their events. */
 export class ScheduleQueries {
@@ -47,16 +52,17 @@ export class ScheduleQueries {
     const size = limit === 0 ? DEFAULT_LIMIT : Math.min(limit, MOST);
     const { rows } = await this.#pool
       .seen({ tenantId })
-      .query<{ id: string; created_at: string; view: ScheduleView }>(LIST_SCHEDULES, [
+      .query<{ id: string; created_at: string; view: ScheduleView; found: number }>(LIST_SCHEDULES, [
         tenantId,
         SCHEDULE_STATUSES.find((item) => item === status) ?? null,
         configId === '' ? null : configId,
         after?.createdAt ?? null,
         after?.id ?? null,
         size + 1,
+        PAGE_BYTES,
       ]);
     const page = rows.slice(0, size);
-    const last = rows.length > size ? page.at(-1) : undefined;
+    const last = page.length < (rows[0]?.found ?? 0) ? page.at(-1) : undefined;
     return {
       schedules: page.map(({ view }) => view),
       ...(last === undefined
@@ -68,13 +74,10 @@ export class ScheduleQueries {
   /** Events from a version on. */
   async history(request: ListScheduleEventsRequest): Promise<ListScheduleEventsReply> {
     const { tenantId, scheduleId, fromVersion, limit } = request;
-    if ((await this.#schedule(tenantId, scheduleId)) === undefined) return { events: [], ...NOT_FOUND };
-    const events = await this.#readerOf(tenantId).readEvents(
-      scheduleId,
-      fromVersion,
-      Math.min(limit || DEFAULT_LIMIT, MOST),
-    );
+    if ((await this.#schedule(tenantId, scheduleId)) === undefined) return { events: [], nextVersion: 0, ...NOT_FOUND };
+    const { events, nextVersion } = await this.#events(tenantId, scheduleId, fromVersion, limit || DEFAULT_LIMIT);
     return {
+      nextVersion,
       events: events
         .filter(({ type }) => Object.hasOwn(SCHEDULE_EVENT_SCHEMAS, type))
         .map(({ version, type, at, data }) => ({
@@ -84,6 +87,29 @@ export class ScheduleQueries {
           data: data as unknown as JsonObject,
         })),
     };
+  }
+
+  /** A few at a time, because each may have a definition with a large input. */
+  async #events(
+    tenantId: string,
+    id: string,
+    from: number,
+    limit: number,
+  ): Promise<{ readonly events: Event[]; readonly nextVersion: number }> {
+    const reader = this.#readerOf(tenantId);
+    const events: Event[] = [];
+    let bytes = 0;
+    for (let left = Math.min(limit, MOST); left > 0; left -= READ_TOGETHER) {
+      const wanted = Math.min(left, READ_TOGETHER);
+      const page = await reader.readEvents(id, from + events.length, wanted);
+      for (const event of page) {
+        bytes += Buffer.byteLength(JSON.stringify(event.data));
+        if (bytes > PAGE_BYTES && events.length > 0) return { events, nextVersion: event.version };
+        events.push(event);
+      }
+      if (page.length < wanted) break;
+    }
+    return { events, nextVersion: 0 };
   }
 
   async #schedule(tenantId: string, id: string): Promise<ScheduleView | undefined> {

@@ -208,13 +208,14 @@ export class SchedulesController {
     const { limit, cursor } = parseQuery(SCHEDULE_QUERIES.history, raw);
     const fromVersion = versionOf(HISTORY_LIST, cursor) ?? 1;
     const asked = { tenantId, scheduleId: id.toLowerCase(), fromVersion, limit: limit + 1 };
-    const { events } = accepted(
+    const { events, nextVersion } = accepted(
       await this.#backend.ask<ListScheduleEventsReply>(operations.schedules.history.subject, asked),
     );
-    const next = events[limit];
+    // A page may end early when its events are large.
+    const next = events[limit]?.version ?? (nextVersion > 0 ? nextVersion : undefined);
     return {
       events: events.slice(0, limit).map(shownScheduleEvent),
-      next_cursor: next === undefined ? null : encodeCursor(HISTORY_LIST, String(next.version)),
+      next_cursor: next === undefined ? null : encodeCursor(HISTORY_LIST, String(next)),
     };
   }
 
