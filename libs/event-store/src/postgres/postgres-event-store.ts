@@ -33,15 +33,7 @@ import { queryRows } from './queries.js';
 import type { Queries } from './queries.js';
 import type { RowsBeside } from './rows-beside.js';
 import { READ_LAST_REMOVED } from './sql/history.js';
-import {
-  READ_CHAIN,
-  READ_CHAIN_ENDS,
-  READ_NEWEST,
-  STREAMS_AFTER,
-  nextDue,
-  readDue,
-  readLogs,
-} from './sql/read.js';
+import { READ_CHAIN, READ_CHAIN_ENDS, READ_NEWEST, STREAMS_AFTER, nextDue, readDue, readLogs } from './sql/read.js';
 import { WRITE_SNAPSHOT } from './sql/snapshots.js';
 import { readsOf } from './stream-reads.js';
 import type { StreamReads } from './stream-reads.js';

@@ -192,12 +192,7 @@ export class ExecutionQueries {
     return then === undefined ? null : taskInput(then, stepId);
   }
 
-  async #attempts(
-    tenantId: string,
-    executionId: string,
-    stepId: string,
-    version: number,
-  ): Promise<StepAttempts> {
+  async #attempts(tenantId: string, executionId: string, stepId: string, version: number): Promise<StepAttempts> {
     // Attempts have no inputs and outputs.
     const source = this.#executions.smallSource(tenantId);
     const attempts = new StepAttempts(stepId);

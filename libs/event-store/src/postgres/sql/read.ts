@@ -13,7 +13,8 @@ export const readEvents = (data = 'data'): string => `
 SELECT ${ENVELOPE}, ${data} AS data FROM execution.events WHERE execution_id = $1 AND version >= $2
 ORDER BY version LIMIT $3`;
 
-const literals = (texts: readonly string[]): string => texts.map((text) => `'${text.replaceAll("'", "''")}'`).join(', ');
+const literals = (texts: readonly string[]): string =>
+  texts.map((text) => `'${text.replaceAll("'", "''")}'`).join(', ');
 
 /** Stored data up to this size are never examined. Compression makes them at most about ninety times smaller. */
 const SMALL_STORED = 500;
