@@ -90,7 +90,7 @@ export class ExecutionQueries {
 
   /** One step with its agent's input, computed from the log, and every attempt. */
   async step(request: GetStepRequest): Promise<GetStepReply> {
-    const { tenantId, executionId, stepId, attemptsOnly = false } = request;
+    const { tenantId, executionId, stepId, attemptsOnly } = request;
     const state = isUuid(executionId) ? await this.#current(tenantId, executionId, attemptsOnly) : undefined;
     if (state?.started?.tenantId !== request.tenantId) return refused('not_found', 'There is no such execution.');
     const gone = deletedRejection(state);
