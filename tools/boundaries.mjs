@@ -35,7 +35,7 @@ export const mayImport = {
   calendar: ['contracts'],
   documents: ['contracts'],
   observability: ['contracts', 'settings'],
-  service: ['contracts', 'observability', 'program', 'settings'],
+  service: ['collections', 'contracts', 'observability', 'program', 'settings'],
   // Workers use these libraries, and they do not depend on Nest, so that a worker is a small program.
   messaging: ['contracts', 'settings', 'collections'],
   control: ['collections', 'contracts', 'messaging', 'observability'],
@@ -45,7 +45,7 @@ export const mayImport = {
   // Follows the log over NATS. It must not know the store, because projections of other services have another database.
   'log-reader': ['contracts', 'messaging', 'observability'],
   sandbox: ['contracts', 'settings'],
-  'outbound-http': [],
+  'outbound-http': ['collections'],
   'nats-accounts': ['contracts'],
   'local-stack': ['contracts', 'settings', 'nats-accounts'],
   testing: ['contracts', 'settings', 'observability', 'messaging', 'local-stack'],
