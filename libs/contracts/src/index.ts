@@ -504,7 +504,7 @@ export {
   WORK_QUERIES,
 } from './operations/parameters.js';
 export { DEFINITION_EXAMPLE } from './operations/configs.js';
-export { EXECUTION_QUERIES } from './operations/executions.js';
+export { EXECUTION_QUERIES } from './operations/executions/paths.js';
 export { SCHEDULE_QUERIES } from './operations/schedules.js';
 export { MOST_WORK_STEPS, TASK_PRIORITIES, WORK_STATUSES } from './work.js';
 export type { WorkStatus } from './work.js';

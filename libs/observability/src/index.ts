@@ -4,7 +4,10 @@ export { collectProcessMetrics, counter, exposeMetrics, gauge, histogram } from 
 export type { Counter, Gauge, Histogram } from './metrics.js';
 export { checkReadiness, startOpsServer } from './ops-server.js';
 export type { OpsRoute, OpsServer, OpsServerOptions, Readiness, ReadinessCheck } from './ops-server.js';
-export { HIDDEN, HiddenStream, HiddenValues, hideEverywhere } from './hidden-values.js';
+export { hideEverywhere } from './hidden/hide-everywhere.js';
+export { HiddenStream } from './hidden/hidden-stream.js';
+export { HiddenValues } from './hidden/hidden-values.js';
+export { HIDDEN } from './hidden/marks.js';
 export { spanIds } from './span-ids.js';
 export { Distribution, Tally, distributions, tallies } from './tally.js';
 export type { Labelled } from './tally.js';

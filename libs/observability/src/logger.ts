@@ -3,7 +3,7 @@ import { destination, pino, stdTimeFunctions } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { allowedFields } from './log-fields.js';
-import { hiddenNow } from './hidden-values.js';
+import { hiddenNow } from './hidden/hide-everywhere.js';
 import { redactUrl } from './redact.js';
 
 export type { Logger };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Attributes, Context, HrTime, Link, SpanContext } from '@opentelemetry/api';
 import type { tracing as sdkTracing } from '@opentelemetry/sdk-node';
-import { hiddenNow } from './hidden-values.js';
+import { hiddenNow } from './hidden/hide-everywhere.js';
 import type { Logger } from './logger.js';
 
 type SpanProcessor = sdkTracing.SpanProcessor;

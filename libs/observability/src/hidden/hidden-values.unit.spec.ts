@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { HiddenValues, hiddenNow, hideEverywhere } from './hidden-values.js';
+import { hiddenNow, hideEverywhere } from './hide-everywhere.js';
+import { HiddenValues } from './hidden-values.js';
 
 const VALUE = 'tök/en+"s3cret"=&<x>';
 const hidden = new HiddenValues([VALUE]);
