@@ -18,7 +18,7 @@ export type {
 export type { OutputOptions } from './output-options.js';
 export type { Platform } from './register-agents.js';
 export { Runner } from './runner.js';
-export type { RunnerOptions } from './runner.js';
+export type { RunnerOptions } from './runner-options.js';
 export { spentOf } from './spent.js';
 export { Worker, WorkerRefusedError } from './worker.js';
 export type { WorkerOptions } from './worker.js';

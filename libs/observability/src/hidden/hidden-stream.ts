@@ -1,6 +1,5 @@
 import { ROOT, smallUnit } from './form-walk.js';
 import type { FormWalk } from './form-walk.js';
-import type { HiddenValues } from './hidden-values.js';
 import { HIDDEN, LEAST_PART } from './marks.js';
 
 /** A part of what is held back that is hidden. `told`: what was shown ends in the mark for it. */
@@ -10,9 +9,14 @@ interface Covered {
   readonly told: boolean;
 }
 
+/** What hides values in whole texts. */
+interface WholeTexts {
+  text(text: string): string;
+}
+
 /** A text that comes in pieces. What may be the beginning of a value is held back until more comes. */
 export class HiddenStream {
-  readonly #values: Pick<HiddenValues, 'text'>;
+  readonly #values: WholeTexts;
   readonly #walk: FormWalk;
   #held = '';
   #state = ROOT;
@@ -20,7 +24,7 @@ export class HiddenStream {
   #covered: Covered[] = [];
   #isFirst = true;
 
-  constructor(values: Pick<HiddenValues, 'text'>, walk: FormWalk) {
+  constructor(values: WholeTexts, walk: FormWalk) {
     this.#values = values;
     this.#walk = walk;
   }
