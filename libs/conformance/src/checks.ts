@@ -1,105 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { STEPS_STREAM, subjects } from '@batuta/contracts';
-import type { AttemptResult, Task } from '@batuta/contracts';
+import type { Task } from '@batuta/contracts';
 import { ensureStepsStream } from '@batuta/messaging';
 import { jetstream } from '@nats-io/jetstream';
-import { setTimeout as delay } from 'node:timers/promises';
-import { wholeTask } from './fake-engine.js';
-import type { FakeEngine } from './fake-engine.js';
-import type { WorkerProcess } from './worker-process.js';
-
-/** The tools of a check. */
-export interface Lab {
-  readonly engine: FakeEngine;
-  readonly pool: string;
-  readonly worker: WorkerProcess;
-  /** Kills nats-server, deletes its stored data, and starts it again. */
-  loseEverything(): Promise<void>;
-}
-
-export interface Check {
-  /** A stable name for reports. */
-  readonly name: string;
-  readonly says: string;
-  /** A worker may lack this feature. Then `run` returns false. */
-  readonly optional?: boolean;
-  /** Throws when the worker does it wrongly. */
-  run(lab: Lab): Promise<boolean | void>;
-}
-
-/** The agent that every worker under test serves. docs/worker-protocol.md describes its behaviour. */
-export const AGENT = 'conformance';
-export const TOKEN = 'a-token-of-this-task';
-const LONG_MS = 60_000;
-const ACK_WAIT_MS = 2_000;
-
-let steps = 0;
-
-function taskOf(input: unknown, more: Partial<Task> = {}): Task {
-  steps += 1;
-  return wholeTask({ agent: AGENT, stepId: `step_${steps}`, token: TOKEN, input: input as never, ...more });
-}
-
-async function dispatch(lab: Lab, input: unknown, more: Partial<Task> = {}): Promise<Task> {
-  return lab.engine.dispatch(taskOf(input, more), { pool: lab.pool });
-}
-
-/**
- * Waits until the condition holds. Throws after `ms`, and when the worker has ended. The error names the awaited
- * condition.
- */
-async function until<T>(lab: Lab, what: string, condition: () => T | Promise<T>, ms = LONG_MS): Promise<T> {
-  const end = performance.now() + ms;
-  for (;;) {
-    const value = await condition();
-    if (value !== false && value !== undefined) return value;
-    if (lab.worker.exitCode !== undefined) {
-      throw new Error(`the worker ended with ${lab.worker.exitCode} before ${what}`);
-    }
-    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain until ${what}`);
-    await delay(20);
-  }
-}
-
-const resultOf = (lab: Lab, task: Task, ms?: number): Promise<AttemptResult> =>
-  until(lab, 'the result was reported', () => lab.engine.resultOf(task) ?? false, ms) as Promise<AttemptResult>;
-
-const emptied = (lab: Lab): Promise<unknown> =>
-  until(lab, 'every task was acknowledged', async () => (await lab.engine.queued()) === 0);
-
-function expect(holds: boolean, what: string, is?: unknown): void {
-  if (!holds) throw new Error(is === undefined ? what : `${what}, and not ${JSON.stringify(is)}`);
-}
-
-/** JSON with sorted keys. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]));
-}
-
-const same = (one: unknown, other: unknown): boolean => JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
-
-async function expectOutput(lab: Lab, task: Task, output: unknown): Promise<AttemptResult> {
-  const result = await resultOf(lab, task);
-  expect(result.ok, 'the result should have `ok: true`', result);
-  expect(same(result.output, output), 'the output should be what the agent returned', result.output);
-  return result;
-}
-
-async function expectFailure(lab: Lab, task: Task, code: string | undefined, retryable: boolean): Promise<void> {
-  const result = await resultOf(lab, task);
-  expect(!result.ok && result.failure !== undefined, 'the result should have `ok: false` and a `failure`', result);
-  const failure = result.failure ?? { code: '', message: '', retryable: false };
-  if (code !== undefined) expect(failure.code === code, `the failure should have the code "${code}"`, failure);
-  expect(failure.retryable === retryable, `the failure should have \`retryable: ${retryable}\``, failure);
-  expect(failure.message !== '', 'the failure should have a message', failure);
-}
-
-const of =
-  (task: Task) =>
-  (one: { stepId: string }): boolean =>
-    one.stepId === task.stepId;
+import {
+  ACK_WAIT_MS,
+  AGENT,
+  TOKEN,
+  dispatch,
+  emptied,
+  expect,
+  expectFailure,
+  expectOutput,
+  of,
+  resultOf,
+  taskOf,
+  until,
+} from './check-tools.js';
+import type { Check } from './check-tools.js';
+import { OPTIONAL_CHECKS } from './optional-checks.js';
 
 /** Every check, in the order in which they run. The last ones end the worker. */
 export const CHECKS: readonly Check[] = [
@@ -313,104 +232,7 @@ export const CHECKS: readonly Check[] = [
       });
     },
   },
-  {
-    name: 'stop-message',
-    says: 'ends an attempt early when it is told to stop it and the engine does not want it any more',
-    optional: true,
-    async run(lab) {
-      const ms = 6_000;
-      const startedAt = performance.now();
-      const task = await dispatch(lab, { do: 'wait', ms, value: 1 }, { reportStart: true });
-      await until(lab, 'the start was reported', () => lab.engine.heartbeats.some(of(task)));
-      lab.engine.unwanted.add(task.stepId);
-      lab.engine.stopAttempts({ executionId: task.executionId, stepId: task.stepId, attempt: 1, reason: 'cancelled' });
-      await emptied(lab);
-      return performance.now() - startedAt < ms - 1_000;
-    },
-  },
-  {
-    name: 'progress',
-    says: 'publishes the progress that an agent tells',
-    optional: true,
-    async run(lab) {
-      const task = await dispatch(lab, { do: 'progress', progress: 0.5, message: 'half', value: 1 });
-      await expectOutput(lab, task, 1);
-      const beat = lab.engine.heartbeats.find(of(task));
-      if (beat === undefined) return false;
-      expect(beat.token === TOKEN, 'a heartbeat should have the token', beat);
-      expect(beat.progress === 0.5 && beat.message === 'half', 'a heartbeat should have progress and message', beat);
-      return true;
-    },
-  },
-  {
-    name: 'output',
-    says: 'publishes what an agent says while it works, numbered, until it is answered, and before the result',
-    optional: true,
-    async run(lab) {
-      lab.engine.outputsLost = 1;
-      try {
-        const task = await dispatch(lab, { do: 'output', message: 'half a word', value: 1 });
-        await expectOutput(lab, task, 1);
-        const outputs = lab.engine.outputs.filter(of(task));
-        if (outputs.length === 0) return false;
-        for (const { token, run } of outputs) {
-          expect(token === TOKEN, 'output should have the token', token);
-          expect(typeof run === 'string' && run !== '' && run === outputs[0]?.run, 'output should name its run', run);
-        }
-        const parts = new Map(outputs.flatMap(({ from, parts }) => parts.map((part, at) => [from + at, part])));
-        const numbers = [...parts.keys()].toSorted((one, other) => one - other);
-        expect(
-          numbers.every((number, at) => number === at + 1),
-          'parts should be numbered from 1',
-          numbers,
-        );
-        const text = numbers.map((number) => parts.get(number)?.text ?? '').join('');
-        expect(text === 'half a word', 'the parts should be what the agent said', text);
-        return true;
-      } finally {
-        lab.engine.outputsLost = 0;
-      }
-    },
-  },
-  {
-    name: 'priorities',
-    says: 'serves tasks of high and low priority too',
-    optional: true,
-    async run(lab) {
-      const { engine, pool } = lab;
-      const tasks = [taskOf({ do: 'return', value: 1 }), taskOf({ do: 'return', value: 1 })];
-      await engine.dispatch(tasks[0] as Task, { pool, priority: 'high' });
-      await engine.dispatch(tasks[1] as Task, { pool, priority: 'low' });
-      const end = performance.now() + 5_000;
-      while (performance.now() < end && !tasks.every((task) => engine.resultOf(task) !== undefined)) await delay(20);
-      const served = tasks.every((task) => engine.resultOf(task) !== undefined);
-      for (const priority of ['high', 'low'] as const) {
-        await engine.manager.streams.purge(STEPS_STREAM, { filter: subjects.stepFilter(pool, priority) });
-      }
-      return served;
-    },
-  },
-  {
-    name: 'direct',
-    says: 'takes tasks straight from the engine, and says in its beats which it holds',
-    optional: true,
-    async run(lab) {
-      const { engine, pool } = lab;
-      const beat = engine.beats.findLast(({ pools }) => pools.some((one) => one.pool === pool));
-      if (beat === undefined) return false;
-      const task = taskOf({ do: 'wait', ms: 3_000, value: 1 });
-      const key = `${task.executionId}/${task.stepId}/1`;
-      const receipt = await engine.give(beat.incarnation, [task], pool, pool);
-      expect(receipt.taken === 1, 'a worker with free slots should take the task', receipt);
-      const again = await engine.give(beat.incarnation, [task], pool, pool);
-      expect(again.taken === 1, 'a task that is given twice should be taken for what it is', again);
-      await until(lab, 'a beat says that it is held', () => engine.beats.at(-1)?.held?.includes(key) === true);
-      await expectOutput(lab, task, 1);
-      await until(lab, 'a beat does not say so any more', () => engine.beats.at(-1)?.held?.includes(key) !== true);
-      expect(engine.results.filter(of(task)).length === 1, 'a task that was given twice should be run once');
-      return true;
-    },
-  },
+  ...OPTIONAL_CHECKS,
   {
     name: 'lost-queue',
     says: 'serves on after nats-server was killed and lost all that it had stored',

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { startNats } from '@batuta/local-stack';
 import { accountsIn, writePoolCredentials } from '@batuta/nats-accounts';
 import { CHECKS } from './checks.js';
-import type { Lab } from './checks.js';
+import type { Lab } from './check-tools.js';
 import { FakeEngine } from './fake-engine.js';
 import { WorkerProcess } from './worker-process.js';
 
