@@ -14,6 +14,7 @@ import { ApiKeysController } from './api-keys/api-keys.controller.js';
 import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { ConfigsController } from './configs/configs.controller.js';
 import { ControlController } from './executions/control.controller.js';
+import { ForkController } from './executions/fork.controller.js';
 import { ExecuteController } from './executions/execute.controller.js';
 import { ExecutionsController } from './executions/executions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
@@ -47,6 +48,7 @@ export const CONTROLLERS = [
   ExecutionsController,
   StreamsController,
   ControlController,
+  ForkController,
   AgentsController,
   PoolsController,
   PoolCredentialsController,

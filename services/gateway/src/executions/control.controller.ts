@@ -1,23 +1,23 @@
-import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
-import type { CommandRequest, JsonObject, JsonValue, Principal } from '@batuta/contracts';
-import { Caller } from '../auth/principal.js';
+import { Controller } from '@nestjs/common';
+import { operations } from '@batuta/contracts';
+import type { AnyOperation, CommandRequest, JsonObject, JsonValue, Principal } from '@batuta/contracts';
+import { principalOf } from '../auth/principal.js';
+import type { AuthenticatedRequest } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import type { Checked } from './config-schemas.js';
 import { ConfigSchemas } from './config-schemas.js';
 import { Executions } from './executions.js';
 import { TenantLimitGate } from '../backend/tenant-limits.js';
-import { checkedBody } from '../dto/checked.js';
-import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody, SignalBody } from '../dto/execute.dto.js';
-import { idempotencyKeyOf, traceparentOf } from '../http/headers.js';
+import type { CancelBody, DecisionBody, PauseBody, ReasonBody, SignalBody } from '../dto/execute.dto.js';
+import { idempotencyKeyOf } from '../http/headers.js';
 import { commandIdOf, decidedIdOf, executionIdOf, signalNameOf, stepIdOf } from '../http/ids.js';
 import { problemOfRefusal } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
 import { isFinished } from './result.js';
-import { answerStart } from './start-answer.js';
-import { limitsOf, sessionIn, startOptionsOf } from './start-options.js';
-import { RouteFor } from '../routes/operation-route.js';
-import { operations, EXECUTION_QUERIES } from '@batuta/contracts';
+import { addRoute } from '../routes/add-route.js';
+import { bodyOf } from '../routes/feature-controller.js';
+import { routeOf } from '../routes/operation-route.js';
+import { reasonOf } from './reason.js';
 
 type Control = Pick<
   CommandRequest,
@@ -34,27 +34,101 @@ type Control = Pick<
   | 'restore'
 >;
 
-/** What every command has in addition to its own fields. */
-interface Commander {
-  readonly principal: Principal;
-  /** The execution's id from the path. */
-  readonly id: string;
-  /** Commands take no query parameters. */
-  readonly query: unknown;
-  /** The header `Idempotency-Key`. */
-  readonly key: string | undefined;
+/** A command as it was sent, with its body checked as its operation says. */
+interface Said<Body> {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: Body;
 }
 
-const reasonOf = (body: ReasonBody): { reason?: string } => (body.reason == null ? {} : { reason: body.reason });
+/** A value that must fit the config of the execution. */
+interface Fitting {
+  readonly value: JsonValue | undefined;
+  readonly check: (schemas: ConfigSchemas, checked: Checked) => Promise<void>;
+}
 
-const decisionOf = (stepId: string, approved: boolean, { comment, data }: DecisionBody): Control => ({
-  decideApproval: {
-    stepId,
-    approved,
-    ...(comment == null || comment === '' ? {} : { comment }),
-    ...(data === undefined ? {} : { data }),
-  },
+interface Command<Body> {
+  /** What the engine is told. */
+  readonly control: (said: Said<Body>) => Control;
+  /** What is checked before. Undefined when nothing is. */
+  readonly fits?: (said: Said<Body>) => Fitting | undefined;
+}
+
+/** A command that says only why. */
+const reasoned = (name: 'resume' | 'terminate' | 'retry' | 'compensate' | 'restore'): Command<ReasonBody> => ({
+  control: ({ body }) => ({ [name]: reasonOf(body) }),
 });
+
+const decision = (approved: boolean): Command<DecisionBody> => ({
+  control: ({ params, body: { comment, data } }) => ({
+    decideApproval: {
+      stepId: decidedIdOf(params['step_id'] ?? ''),
+      approved,
+      ...(comment == null || comment === '' ? {} : { comment }),
+      ...(data === undefined ? {} : { data }),
+    },
+  }),
+});
+
+const pause: Command<PauseBody> = {
+  control: ({ body }) => ({ pause: { ...reasonOf(body), ...(body.now === true ? { now: true } : {}) } }),
+};
+
+const cancel: Command<CancelBody> = {
+  control: ({ body }) => ({ cancel: { ...reasonOf(body), ...(body.compensate === true ? { compensate: true } : {}) } }),
+};
+
+const remove: Command<undefined> = {
+  control: ({ query }) => {
+    const { reason, if_version: ifVersion } = query as { reason?: string; if_version?: number };
+    return {
+      deleteExecution: {
+        ...(reason === undefined ? {} : { reason }),
+        ...(ifVersion === undefined ? {} : { ifVersion }),
+      },
+    };
+  },
+};
+
+const skip: Command<ReasonBody> = {
+  control: ({ params, body }) => ({ skipStep: { stepId: stepIdOf(params['step_id'] ?? ''), ...reasonOf(body) } }),
+};
+
+const approve: Command<DecisionBody> = {
+  ...decision(true),
+  fits: ({ params, body: { data: value } }) => {
+    const step = decidedIdOf(params['step_id'] ?? '');
+    // A question about a call of a tool has no form. It may be one of an agent, whose config only the engine has.
+    if (step.includes(':')) return undefined;
+    return { value, check: (schemas, checked) => schemas.checkDecision(step, checked) };
+  },
+};
+
+const signal: Command<SignalBody> = {
+  control: ({ params, body: { payload } }) => ({
+    signal: { name: signalNameOf(params['name'] ?? ''), ...(payload === undefined ? {} : { payload }) },
+  }),
+  fits: ({ params, body: { payload: value } }) => {
+    const name = signalNameOf(params['name'] ?? '');
+    return { value, check: (schemas, checked) => schemas.checkSignal(name, checked) };
+  },
+};
+
+/** Every command, by its operation, which says the path, the body, the query and the answer. */
+const COMMANDS = {
+  pause,
+  resume: reasoned('resume'),
+  cancel,
+  terminate: reasoned('terminate'),
+  retry: reasoned('retry'),
+  compensate: reasoned('compensate'),
+  delete: remove,
+  restore: reasoned('restore'),
+  skip,
+  approve,
+  reject: decision(false),
+  signal,
+} satisfies Partial<Record<keyof typeof operations.executions, Command<never>>>;
 
 /** Commands to an execution that was started. Every answer comes after the commit of the command. */
 @Controller()
@@ -71,222 +145,38 @@ export class ControlController {
     this.#limits = limits;
   }
 
-  @RouteFor(operations.executions.pause)
-  pause(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(PauseBody, { optional: true })) body: PauseBody,
+  /** A command to an execution, in the terms of its operation. */
+  async command(
+    operation: AnyOperation,
+    { control, fits }: Command<never>,
+    request: AuthenticatedRequest,
   ): Promise<JsonObject> {
-    const pause = { ...reasonOf(body), ...(body.now === true ? { now: true } : {}) };
-    return this.#command({ principal, id, query, key }, { pause });
+    const principal = principalOf(request);
+    const params = request.params as Readonly<Record<string, string>>;
+    const body = bodyOf(operation, request) as never;
+    const query = parseQuery(routeOf(operation).query ?? {}, request.query);
+    const key = idempotencyKeyOf(request.headers['idempotency-key']);
+    const said = { params, query, body };
+    const executionId = executionIdOf(params['id'] ?? '');
+    const fitting = fits?.(said);
+    if (fitting !== undefined) await this.#fits(principal, executionId, fitting);
+    return this.#send(principal, executionId, key, control(said));
   }
 
-  @RouteFor(operations.executions.resume)
-  resume(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
-  ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { resume: reasonOf(body) });
-  }
-
-  @RouteFor(operations.executions.cancel)
-  cancel(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(CancelBody, { optional: true })) body: CancelBody,
-  ): Promise<JsonObject> {
-    const cancel = { ...reasonOf(body), ...(body.compensate === true ? { compensate: true } : {}) };
-    return this.#command({ principal, id, query, key }, { cancel });
-  }
-
-  @RouteFor(operations.executions.terminate)
-  terminate(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
-  ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { terminate: reasonOf(body) });
-  }
-
-  @RouteFor(operations.executions.retry)
-  retry(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
-  ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { retry: reasonOf(body) });
-  }
-
-  @RouteFor(operations.executions.compensate)
-  compensate(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
-  ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { compensate: reasonOf(body) });
-  }
-
-  @RouteFor(operations.executions.delete)
-  delete(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() raw: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-  ): Promise<JsonObject> {
-    const { reason, if_version: ifVersion } = parseQuery(EXECUTION_QUERIES.remove, raw);
-    const deleteExecution = {
-      ...(reason === undefined ? {} : { reason }),
-      ...(ifVersion === undefined ? {} : { ifVersion }),
-    };
-    return this.#command({ principal, id, query: {}, key }, { deleteExecution });
-  }
-
-  @RouteFor(operations.executions.restore)
-  restore(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
-  ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { restore: reasonOf(body) });
-  }
-
-  @RouteFor(operations.executions.skip)
-  skip(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Param('step_id') stepId: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
-  ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { skipStep: { stepId: stepIdOf(stepId), ...reasonOf(body) } });
-  }
-
-  @RouteFor(operations.executions.approve)
-  async approve(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Param('step_id') stepId: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
-  ): Promise<JsonObject> {
-    parseQuery({}, query);
-    idempotencyKeyOf(key);
-    const step = decidedIdOf(stepId);
-    // A question about a call of a tool has no form. It may be one of an agent, whose config only the engine has.
-    if (!step.includes(':')) {
-      await this.#fits(principal, id, body.data, (checked) => this.#schemas.checkDecision(step, checked));
-    }
-    return this.#command({ principal, id, query, key }, decisionOf(step, true, body));
-  }
-
-  @RouteFor(operations.executions.reject)
-  reject(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Param('step_id') stepId: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
-  ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, decisionOf(decidedIdOf(stepId), false, body));
-  }
-
-  @RouteFor(operations.executions.signal)
-  async signal(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Param('name') rawName: string,
-    @Query() query: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(SignalBody, { optional: true })) { payload }: SignalBody,
-  ): Promise<JsonObject> {
-    parseQuery({}, query);
-    idempotencyKeyOf(key);
-    const name = signalNameOf(rawName);
-    await this.#fits(principal, id, payload, (checked) => this.#schemas.checkSignal(name, checked));
-    const signal = { name, ...(payload === undefined ? {} : { payload }) };
-    return this.#command({ principal, id, query, key }, { signal });
-  }
-
-  @RouteFor(operations.executions.fork)
-  async fork(
-    @Caller() principal: Principal,
-    @Param('id') id: string,
-    @Query() rawQuery: unknown,
-    @Headers('idempotency-key') key: string | undefined,
-    @Headers('traceparent') traceparent: string | undefined,
-    @Body(checkedBody(ForkBody)) body: ForkBody,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const { wait = 0 } = parseQuery(EXECUTION_QUERIES.wait, rawQuery);
-    const by = { executionId: executionIdOf(id) };
-    const source = await this.#executions.view(principal.tenantId, by, { payloads: 'start' });
-    return answerStart(
-      this.#executions,
-      {
-        principal,
-        config: source.configId,
-        input: body.input === undefined ? source.input : body.input,
-        idempotencyKey: idempotencyKeyOf(key),
-        traceparent: traceparentOf(traceparent),
-        ...startOptionsOf({
-          session_id: body.session_id ?? sessionIn(body.input) ?? source.sessionId,
-          metadata: body.metadata ?? source.metadata,
-          callback_url: body.callback_url ?? source.callbackUrl,
-          start_at: body.start_at,
-          priority: body.priority ?? source.priority,
-          budget: body.budget ?? limitsOf(source),
-          after: body.after,
-        }),
-        fork: {
-          executionId: source.id,
-          fromStepId: body.from_step_id,
-          configId: source.configId,
-          configVersion: source.configVersion,
-          edited: body.input !== undefined,
-        },
-      },
-      wait,
-      reply,
-    );
-  }
-
-  /**
-   * Checks the payload against the config of the execution. When the execution has ended, it is not checked: the engine
-   * refuses the command anyway.
-   */
-  async #fits(
-    { tenantId }: Principal,
-    id: string,
-    value: JsonValue | undefined,
-    check: (checked: Checked) => Promise<void>,
-  ): Promise<void> {
-    const executionId = executionIdOf(id);
+  /** When the execution has ended, nothing is checked: the engine refuses the command anyway. */
+  async #fits({ tenantId }: Principal, executionId: string, { value, check }: Fitting): Promise<void> {
     const view = await this.#executions.view(tenantId, { executionId }, { payloads: 'listed' });
     if (isFinished(view.status)) return;
-    await check({ tenantId, configId: view.configId, version: view.configVersion, value: value ?? null });
+    const { configId, configVersion: version } = view;
+    await check(this.#schemas, { tenantId, configId, version, value: value ?? null });
   }
 
-  async #command({ principal, id, query, key }: Commander, control: Control): Promise<JsonObject> {
-    parseQuery({}, query);
-    const executionId = executionIdOf(id);
+  async #send(
+    principal: Principal,
+    executionId: string,
+    key: string | undefined,
+    control: Control,
+  ): Promise<JsonObject> {
     // The user is part of the command: the same words of another user are not a repeat.
     const said = control.decideApproval ?? control.signal;
     const sayer = said === undefined ? {} : { by: principal.userId };
@@ -297,7 +187,7 @@ export class ControlController {
     ][];
     const route = [executionId, kind ?? '', to?.stepId ?? to?.name ?? null, to?.approved ?? null];
     const { tenantId } = principal;
-    const commandId = commandIdOf(tenantId, idempotencyKeyOf(key), { route, request: command });
+    const commandId = commandIdOf(tenantId, key, { route, request: command });
     const begins = control.retry !== undefined || control.compensate !== undefined;
     if (begins && this.#limits.limitsStarts(tenantId)) {
       await this.#limits.admit({ tenantId, commandId, executionId, start: false });
@@ -319,4 +209,11 @@ export class ControlController {
       ...(accepted.repeated === true ? { repeated: true } : {}),
     };
   }
+}
+
+for (const [name, command] of Object.entries(COMMANDS)) {
+  const operation = operations.executions[name as keyof typeof COMMANDS];
+  addRoute(ControlController, name, operation, function (request) {
+    return this.command(operation, command as Command<never>, request);
+  });
 }

@@ -1,4 +1,4 @@
-import { Controller, Inject, Param, Req, Res } from '@nestjs/common';
+import { Controller, Inject } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { parseTime, toUserJson } from '@batuta/contracts';
@@ -19,8 +19,9 @@ import { Backend } from '../backend/backend.js';
 import { checkedBody, objectBody } from '../dto/checked.js';
 import { DTOS } from '../dto/dtos.js';
 import { createdAt, secret, tagged } from '../http/headers.js';
+import { addRoute } from './add-route.js';
 import { onceOf } from './idempotency.js';
-import { RouteFor, routeOf } from './operation-route.js';
+import { routeOf } from './operation-route.js';
 import { preconditionsOf } from '../http/preconditions.js';
 import { accepted, Problem } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
@@ -64,7 +65,7 @@ interface AnyReply {
 }
 
 /** The body for the service. Fields that the platform maintains may be sent back, but users cannot set them. */
-function bodyOf(operation: AnyOperation, request: AuthenticatedRequest): JsonValue | undefined {
+export function bodyOf(operation: AnyOperation, request: AuthenticatedRequest): JsonValue | undefined {
   const { body, method } = routeOf(operation);
   if (body === undefined) return undefined;
   const { schema, optional = false, kept = [], merges = false } = body;
@@ -195,24 +196,9 @@ export function featureController<const F extends Feature>(
   for (const [key, operation] of Object.entries(feature)) {
     if (operation.http === undefined) continue;
     const translation = (translations[key] ?? {}) as Translation<unknown, unknown>;
-    const handler = function (
-      this: Routes,
-      request: AuthenticatedRequest,
-      response: FastifyReply,
-    ): Promise<JsonObject> {
+    addRoute<Routes>(Routes, key, operation, function (request, response) {
       return answer(this.backend, operation, translation, request, response);
-    };
-    Object.defineProperty(handler, 'name', { value: key });
-    const descriptor = { value: handler, configurable: true, writable: true };
-    Object.defineProperty(Routes.prototype, key, descriptor);
-    Req()(Routes.prototype, key, 0);
-    Res({ passthrough: true })(Routes.prototype, key, 1);
-    // For OpenAPI, which shows the path parameters that a handler declares.
-    const params = [...operation.http.path.matchAll(/:(\w+)/g)].map(([, param = '']) => param);
-    // From the last to the first, the order in which parameter decorators run. OpenAPI lists them in that order.
-    for (const [index, param] of [...params.entries()].reverse()) Param(param)(Routes.prototype, key, 2 + index);
-    Reflect.defineMetadata('design:paramtypes', [Object, Object, ...params.map(() => String)], Routes.prototype, key);
-    RouteFor(operation)(Routes.prototype, key, descriptor);
+    });
   }
   Controller()(Routes);
   return Routes;

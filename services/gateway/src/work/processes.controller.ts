@@ -17,7 +17,7 @@ import { Once } from '../routes/idempotency.js';
 import { RouteFor } from '../routes/operation-route.js';
 import { processIn, runIn } from './bodies.js';
 import { KeptRoutes } from './kept-routes.js';
-import { reasonOf } from './reason.js';
+import { reasonOf } from '../executions/reason.js';
 import { shownSteps } from './steps.js';
 import { Work, startedUnder } from './work.js';
 

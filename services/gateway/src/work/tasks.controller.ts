@@ -26,7 +26,7 @@ import { admittedHeaders } from '../http/rate-limit.js';
 import { shownCursor } from '../http/shown.js';
 import { RouteFor } from '../routes/operation-route.js';
 import { queueOf, rescheduleIn, taskIn } from './bodies.js';
-import { reasonOf } from './reason.js';
+import { reasonOf } from '../executions/reason.js';
 import { workStatusOf } from './shown-runs.js';
 import { Work } from './work.js';
 

@@ -17,7 +17,7 @@ import { Once } from '../routes/idempotency.js';
 import { RouteFor } from '../routes/operation-route.js';
 import { workflowIn, runIn } from './bodies.js';
 import { KeptRoutes } from './kept-routes.js';
-import { reasonOf } from './reason.js';
+import { reasonOf } from '../executions/reason.js';
 import { shownTasks } from './steps.js';
 import { Work } from './work.js';
 
