@@ -1,5 +1,5 @@
-import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import { counter, gauge } from '@batuta/observability';
+import type { Backlog } from './bus/backlog.js';
 import type { EngineCounters } from './ports/counters.js';
 import type { DiskUse } from './disk-use.js';
 import type { Engine } from './engine.js';
@@ -20,14 +20,6 @@ export interface ExposedEngine {
   readonly waitingApprovals: () => Promise<number | undefined>;
   /** Bytes on the disks of PostgreSQL and JetStream. Undefined when this cannot be read. */
   readonly disk: () => Promise<DiskUse | undefined>;
-}
-
-/** Tasks of a pool: `waiting` for a runner, and `running` (delivered and not acknowledged). */
-export interface Backlog {
-  readonly pool: string;
-  readonly priority: string;
-  readonly waiting: number;
-  readonly running: number;
 }
 
 const COUNTED: Readonly<Record<keyof EngineCounters, readonly [name: string, help: string]>> = {
@@ -59,6 +51,20 @@ const running = new Set<ExposedEngine>();
 const sumOf = (value: (exposed: ExposedEngine) => number): number =>
   [...running].reduce((sum, exposed) => sum + value(exposed), 0);
 
+/** Sets a gauge to the sum over the engines of the process. */
+function summed(value: (engine: Engine) => number): (this: { set(value: number): void }) => void {
+  return function collect() {
+    this.set(sumOf(({ engine }) => value(engine)));
+  };
+}
+
+/** Sets a gauge to the largest value of the engines of the process. */
+function largest(value: (engine: Engine) => number): (this: { set(value: number): void }) => void {
+  return function collect() {
+    this.set(Math.max(0, ...[...running].map(({ engine }) => value(engine))));
+  };
+}
+
 /** Adds an engine to the process's metrics until the result is called. */
 export function exposeEngine(exposed: ExposedEngine): () => void {
   running.add(exposed);
@@ -68,62 +74,63 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       this.inc(sumOf(({ engine }) => engine.counters[key as keyof EngineCounters]));
     });
   }
-  gauge('batuta_engine_partitions', 'Partitions that this process owns', [], function collect() {
-    this.set(sumOf(({ engine }) => engine.owned.length));
-  });
+  exposePartitions();
+  exposeProjections();
+  exposeTasks();
+  exposeApprovals();
+  exposeDisk();
+  return () => running.delete(exposed);
+}
+
+function exposePartitions(): void {
+  gauge(
+    'batuta_engine_partitions',
+    'Partitions that this process owns',
+    [],
+    summed(({ owned }) => owned.length),
+  );
   gauge(
     'batuta_engine_unowned_partitions',
     'Partitions of all engines without an owner, as this process saw at its last lease',
     [],
-    function collect() {
-      this.set(Math.max(0, ...[...running].map(({ engine }) => engine.unownedPartitions)));
-    },
+    largest(({ unownedPartitions }) => unownedPartitions),
   );
-  gauge('batuta_engine_executions', 'Executions in memory', [], function collect() {
-    this.set(
-      sumOf(({ engine }) => engine.owned.reduce((executions, partition) => executions + partition.executions.size, 0)),
-    );
-  });
-  gauge('batuta_engine_cache_bytes', 'Estimated memory of executions', [], function collect() {
-    this.set(sumOf(({ engine }) => engine.cacheBytes));
-  });
+  gauge(
+    'batuta_engine_executions',
+    'Executions in memory',
+    [],
+    summed(({ owned }) => owned.reduce((sum, { executions }) => sum + executions.size, 0)),
+  );
+  gauge(
+    'batuta_engine_cache_bytes',
+    'Estimated memory of executions',
+    [],
+    summed(({ cacheBytes }) => cacheBytes),
+  );
   gauge(
     'batuta_engine_unreadable_executions',
     'Executions that stand still because their logs have events of a newer version',
     [],
-    function collect() {
-      this.set(sumOf(({ engine }) => engine.unreadable.count));
-    },
+    summed(({ unreadable }) => unreadable.count),
   );
   gauge(
     'batuta_engine_executions_to_remove',
     'Deleted executions whose events and rows are not removed yet',
     [],
-    function collect() {
-      this.set(sumOf(({ engine }) => engine.executionsToRemove));
-    },
+    summed(({ executionsToRemove }) => executionsToRemove),
   );
   gauge(
     'batuta_engine_clock_skew_seconds',
     'How far this machine’s clock is ahead of PostgreSQL’s',
     [],
     function collect() {
-      this.set(
-        [...running].map((each) => each.skewMs()).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0) / 1_000,
-      );
+      const skews = [...running].map((each) => each.skewMs());
+      this.set(skews.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0) / 1_000);
     },
   );
-  gauge('batuta_engine_undispatched_tasks', 'Tasks that neither the queue nor a runner takes', [], function collect() {
-    this.set(sumOf(({ engine }) => engine.effects.undispatched.tasks));
-  });
-  gauge(
-    'batuta_engine_undispatched_seconds',
-    'For how long the oldest task has been offered to queue and runners in vain',
-    [],
-    function collect() {
-      this.set(Math.max(0, ...[...running].map(({ engine }) => engine.effects.undispatched.oldestMs / 1_000)));
-    },
-  );
+}
+
+function exposeProjections(): void {
   gauge(
     'batuta_projection_lag_events',
     'Committed events that a projection has not written yet',
@@ -135,6 +142,21 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       }
       for (const [projection, lag] of lags) this.set({ projection }, lag);
     },
+  );
+}
+
+function exposeTasks(): void {
+  gauge(
+    'batuta_engine_undispatched_tasks',
+    'Tasks that neither the queue nor a runner takes',
+    [],
+    summed(({ effects }) => effects.undispatched.tasks),
+  );
+  gauge(
+    'batuta_engine_undispatched_seconds',
+    'For how long the oldest task has been offered to queue and runners in vain',
+    [],
+    largest(({ effects }) => effects.undispatched.oldestMs / 1_000),
   );
   const unserved = gauge(
     'batuta_queue_unserved_tasks',
@@ -170,6 +192,9 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       for (const [pool, count] of waiting) this.set({ pool }, count);
     },
   );
+}
+
+function exposeApprovals(): void {
   gauge(
     'batuta_approvals_waiting',
     'Approvals that wait for a decision; the same in every execution process',
@@ -180,6 +205,9 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       if (waiting !== undefined) this.set(waiting);
     },
   );
+}
+
+function exposeDisk(): void {
   gauge(
     'batuta_database_bytes',
     'Bytes of the database on disk; the same in every execution process',
@@ -207,35 +235,4 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       for (const [stream, bytes] of use?.streams ?? []) this.set({ stream }, bytes);
     },
   );
-  return () => running.delete(exposed);
-}
-
-interface ConsumerInfo {
-  readonly name: string;
-  readonly num_pending: number;
-  readonly num_ack_pending: number;
-}
-
-/** Reads the backlog of every pool from JetStream's list of consumers. Empty when JetStream does not answer. */
-export async function readBacklog(
-  request: (subject: string, body: string) => Promise<{ consumers?: ConsumerInfo[] | null; total?: number }>,
-): Promise<Backlog[]> {
-  const backlog: Backlog[] = [];
-  try {
-    for (let offset = 0; ;) {
-      const page = await request(`$JS.API.CONSUMER.LIST.${STEPS_STREAM}`, JSON.stringify({ offset }));
-      const consumers = page.consumers ?? [];
-      for (const { name, num_pending: waiting, num_ack_pending: inWork } of consumers) {
-        const priority = PRIORITIES.find((each) => name.endsWith(`-${each}`));
-        const pool = priority === undefined ? '' : name.slice(0, -priority.length - 1);
-        if (priority === undefined || name !== subjects.stepConsumer(pool, priority)) continue;
-        backlog.push({ pool, priority, waiting, running: inWork });
-      }
-      offset += consumers.length;
-      if (consumers.length === 0 || offset >= (page.total ?? 0)) return backlog;
-    }
-  } catch {
-    // The readiness check reports an outage, and a scrape must not fail because of it.
-    return [];
-  }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DiskUseReader } from '../partitions/disk-use.js';
-import { exposeEngine, readBacklog } from '../partitions/engine-metrics.js';
+import { readBacklog } from '../partitions/bus/backlog.js';
+import { exposeEngine } from '../partitions/engine-metrics.js';
 import { systemClock } from '../partitions/ports/system-ports.js';
 import { COUNT_APPROVALS } from '../queries/sql.js';
 import type { OpenedBus } from './open-bus.js';
