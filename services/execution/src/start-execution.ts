@@ -5,8 +5,11 @@ import { endProcess } from '@batuta/messaging';
 import { startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { databaseUrlOf, natsAccessOf } from '@batuta/settings';
+import type { Engine } from './partitions/engine.js';
 import type { EngineCounters } from './partitions/ports/counters.js';
 import { demandRoute } from './queries/demand-route.js';
+import type { Queues } from './queries/queues.js';
+import type { RetentionJob } from './retention/retention-job.js';
 import type { ExecutionSettings } from './settings.js';
 import { exposeService } from './start/expose-service.js';
 import { openBus } from './start/open-bus.js';
@@ -62,63 +65,18 @@ async function partitionsOf(
  * results and queries. Throws when PostgreSQL or NATS cannot be reached; nothing stays open then.
  */
 export async function startExecution(options: StartExecutionOptions): Promise<RunningExecution> {
-  const { settings, logger, opsServer = true } = options;
-  const lost = options.onLost ?? endProcess(logger);
+  const { logger } = options;
   const opened: Opened = [];
-  const superseded =
-    options.onSuperseded ??
-    ((): void => {
-      logger.fatal({ name: settings.name }, 'another process has started under this name (BATUTA_EXECUTION_NAME)');
-      process.exit(1);
-    });
   try {
-    const databaseUrl = databaseUrlOf(settings, 'execution').reveal();
-    const access = natsAccessOf(settings, 'execution');
-    const tracing = await startTracing('execution', logger);
-    opened.push(() => tracing.shutdown());
-    if (settings.databaseOwnerUrl !== undefined) await migrateEventStore(settings.databaseOwnerUrl.reveal());
-    await migrateEventStore(databaseUrl);
-    const database = await openDatabase(databaseUrl, settings, logger, opened);
-    const bus = await openBus(access, settings, logger, opened, lost);
-    const partitions = await partitionsOf(database.store, settings);
-    const own = await openEngine({ settings, logger, tracing, database, bus, partitions, opened, superseded });
-    const { engine, projection, traces } = own;
-    opened.push(exposeService(database, bus, own));
-    const kept = openRetention(settings, logger, database, own, opened);
-    const { retention, sealer } = kept;
-    opened.push(() => engine.stop());
-    opened.push(() => retention.stop());
-    await engine.start();
-    projection.start();
-    traces?.start();
-    retention.start();
-    if (sealer === undefined) logger.info('no checkpoints are signed: BATUTA_EXECUTION_SEAL_KEYS is not set');
-    else sealer.start();
-    const changed = bus.nats.subscribe(subjects.configChanged, { callback: () => engine.effects.agents.forget() });
-    opened.push(() => changed.unsubscribe());
-    // Changes during a disconnection were announced only to others.
-    opened.push(bus.bus.onReconnect(() => engine.effects.agents.forget()));
-    const answers = { access, logger, database, bus, engine: own, retention: kept, opened, lost };
-    const { queues, requests } = await openRequests(answers);
-    const { checks, liveness } = serviceChecks(database, bus, own, requests);
-    const ops = opsServer
-      ? await startOpsServer({
-          port: settings.httpPort,
-          host: settings.httpHost,
-          checks,
-          liveness,
-          logger,
-          token: settings.opsToken?.reveal(),
-          routes: { '/demand': demandRoute(queues) },
-        })
-      : undefined;
-    if (ops !== undefined) opened.push(() => ops.close());
+    const started = await startParts(options, opened);
+    const { engine, retention, checks, liveness } = started;
+    const opsPort = await serveOps(options, started, opened);
     logger.info(
-      { port: ops?.port, partitions: engine.owned.length, of: engine.partitionCount },
+      { port: opsPort, partitions: engine.owned.length, of: engine.partitionCount },
       'execution service started',
     );
     return {
-      opsPort: ops?.port,
+      opsPort,
       checks,
       liveness,
       counters: engine.counters,
@@ -137,4 +95,71 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     await closeAll(opened);
     throw error;
   }
+}
+
+interface StartedParts extends ReturnType<typeof serviceChecks> {
+  readonly engine: Engine;
+  readonly retention: RetentionJob;
+  readonly queues: Queues;
+}
+
+/** Opens the parts in the order in which they need each other. What is opened is closed in the opposite order. */
+async function startParts(options: StartExecutionOptions, opened: Opened): Promise<StartedParts> {
+  const { settings, logger } = options;
+  const lost = options.onLost ?? endProcess(logger);
+  const superseded =
+    options.onSuperseded ??
+    ((): void => {
+      logger.fatal({ name: settings.name }, 'another process has started under this name (BATUTA_EXECUTION_NAME)');
+      process.exit(1);
+    });
+  const databaseUrl = databaseUrlOf(settings, 'execution').reveal();
+  const access = natsAccessOf(settings, 'execution');
+  const tracing = await startTracing('execution', logger);
+  opened.push(() => tracing.shutdown());
+  if (settings.databaseOwnerUrl !== undefined) await migrateEventStore(settings.databaseOwnerUrl.reveal());
+  await migrateEventStore(databaseUrl);
+  const database = await openDatabase(databaseUrl, settings, logger, opened);
+  const bus = await openBus(access, settings, logger, opened, lost);
+  const partitions = await partitionsOf(database.store, settings);
+  const own = await openEngine({ settings, logger, tracing, database, bus, partitions, opened, superseded });
+  const { engine, projection, traces } = own;
+  opened.push(exposeService(database, bus, own));
+  const kept = openRetention(settings, logger, database, own, opened);
+  const { retention, sealer } = kept;
+  opened.push(() => engine.stop());
+  opened.push(() => retention.stop());
+  await engine.start();
+  projection.start();
+  traces?.start();
+  retention.start();
+  if (sealer === undefined) logger.info('no checkpoints are signed: BATUTA_EXECUTION_SEAL_KEYS is not set');
+  else sealer.start();
+  const changed = bus.nats.subscribe(subjects.configChanged, { callback: () => engine.effects.agents.forget() });
+  opened.push(() => changed.unsubscribe());
+  // Changes during a disconnection were announced only to others.
+  opened.push(bus.bus.onReconnect(() => engine.effects.agents.forget()));
+  const answers = { access, logger, database, bus, engine: own, retention: kept, opened, lost };
+  const { queues, requests } = await openRequests(answers);
+  return { engine, retention, queues, ...serviceChecks(database, bus, own, requests) };
+}
+
+/** Serves /health and /metrics. Returns the port, if they have one of their own. */
+async function serveOps(
+  { settings, logger, opsServer = true }: StartExecutionOptions,
+  { checks, liveness, queues }: StartedParts,
+  opened: Opened,
+): Promise<number | undefined> {
+  if (!opsServer) return undefined;
+  const ops = await startOpsServer({
+    port: settings.httpPort,
+    host: settings.httpHost,
+    checks,
+    liveness,
+    logger,
+    token: settings.opsToken?.reveal(),
+    routes: { '/demand': demandRoute(queues) },
+  });
+  opened.push(() => ops.close());
+  return ops.port;
 }

@@ -4,6 +4,7 @@ import { Sandbox } from '@batuta/sandbox';
 import type { Restorer } from '../archive/restorer.js';
 import { OutputIntake } from '../output/output-intake.js';
 import { BusyPoll } from '../partitions/lane/busy-poll.js';
+import type { Commit } from '../partitions/lane/batch.js';
 import { CommitMeter } from '../partitions/lane/commit-meter.js';
 import { configClient } from '../partitions/ports/config-client.js';
 import { Engine } from '../partitions/engine.js';
@@ -11,6 +12,7 @@ import type { EngineSettings } from '../partitions/engine-options.js';
 import { RefusedReports } from '../partitions/dispatch/refused-reports.js';
 import { sandboxEvaluator } from '../partitions/effects/sandbox-evaluator.js';
 import { StoreClock } from '../partitions/ownership/store-clock.js';
+import type { EnginePorts } from '../partitions/ports/ports.js';
 import { newIncarnation, systemClock, systemRandom } from '../partitions/ports/system-ports.js';
 import { HmacTokens } from '../partitions/dispatch/task-tokens.js';
 import { SnapshotWriter } from '../projections/snapshot-writer.js';
@@ -77,13 +79,9 @@ export interface OpenedEngine {
 /** The engine with its ports, and the projections that follow its commits. Nothing is started yet. */
 export async function openEngine(parts: OpenEngineParts): Promise<OpenedEngine> {
   const { settings, logger, tracing, database, partitions, opened, superseded } = parts;
-  const { store, pool } = database;
-  const { nats, bus, terms, counters } = parts.bus;
-  const clock = new StoreClock(logger);
-  const sandbox = new Sandbox({ threads: settings.sandboxThreads });
-  opened.push(() => sandbox.close());
-  // The engine and the projection need each other.
-  const readModels: { projection?: StepRunProjection; traces?: TraceProjection } = {};
+  const { store } = database;
+  const { bus, counters } = parts.bus;
+  const clock = await openClock(database, logger);
   const snapshots = new SnapshotWriter({
     clock: systemClock,
     log: logger,
@@ -91,60 +89,21 @@ export async function openEngine(parts: OpenEngineParts): Promise<OpenedEngine> 
     everyEvents: settings.snapshotEvents,
   });
   opened.push(() => snapshots.stop());
-  const meter = new CommitMeter();
-  // Before the first decision, and then at each lease.
-  const asked = clock.elapsed();
-  const time = await store.time();
-  clock.heard(time, (clock.elapsed() - asked) / 2);
   const admissions = new Admissions(database.admitting, (tenantId) => bus.runningOf(tenantId));
-  const refused = new RefusedReports(controlClientOver(nats), logger);
-  opened.push(() => refused.close());
-  const outputs = new OutputIntake({
-    clock,
-    log: logger,
-    pool: database.output,
-    bus,
-  });
+  const outputs = new OutputIntake({ clock, log: logger, pool: database.output, bus });
   opened.push(() => outputs.stop());
-  // The restorer reads configs as the engine does.
+  // The restorer reads configs as the engine does, and the engine and the projections need each other.
   const restoring: { restorer?: Restorer } = {};
+  const readModels: Partial<ReadModels> = {};
   const engine = new Engine({
-    ports: {
-      clock,
-      random: systemRandom,
-      store,
-      snapshots: store,
-      bus,
-      tokens: new HmacTokens(await store.taskKey(partitions)),
-      reportRefused: (executionId, stepId, attempt) => refused.record(executionId, stepId, attempt),
-      configs: configClient(controlClientOver(nats), store),
-      evaluator: sandboxEvaluator(sandbox),
-      starts: new StreamStarts({
-        clock: systemClock,
-        limitsOf: (tenantId) => {
-          if (!terms.known) throw new Error('the limits of tenants are not known yet');
-          return terms.of(tenantId);
-        },
-        admit: (request) => admissions.admit(request),
-      }),
-      outputs,
-      restorer: {
-        restore: async (state, tenantId) => restoring.restorer?.restore(state, tenantId),
-      },
-      log: logger,
-    },
+    ports: await enginePorts(parts, { clock, admissions, outputs, restoring }),
     settings: engineSettings(settings, partitions),
     incarnation: newIncarnation(),
     counters,
     busyPoll: settings.busyPollUs === 0 ? undefined : new BusyPoll(settings.busyPollUs / 1000),
     onSuperseded: superseded,
     onStoreTime: (now, agoMs) => clock.heard(now, agoMs),
-    onCommit: tracing.enabled
-      ? (commit) => {
-          meter.record(commit);
-          recordCommit(tracing, commit);
-        }
-      : (commit) => meter.record(commit),
+    onCommit: observer(tracing),
     ...(tracing.enabled ? { sampled: (traceId: string) => tracing.sampled(traceId) } : {}),
     onCommitted: (changes) => {
       outputs.committed(changes);
@@ -157,32 +116,84 @@ export async function openEngine(parts: OpenEngineParts): Promise<OpenedEngine> 
       readModels.traces?.owned(partition);
     },
   });
-  const traces = tracing.enabled
-    ? new TraceProjection({
-        clock: systemClock,
-        log: logger,
-        pool,
-        reader: store,
-        configs: engine.configs,
-        tracing,
-        partitions: () => engine.owned,
-        intervalMs: settings.projectionMs,
-      })
-    : undefined;
-  if (traces !== undefined) {
-    readModels.traces = traces;
-    opened.push(() => traces.stop());
-  }
-  const projection = new StepRunProjection({
+  const { projection, traces } = Object.assign(readModels, openReadModels(parts, engine));
+  return { engine, clock, admissions, projection, traces, restoring };
+}
+
+/** The store's clock: heard before the first decision, and then at each lease. */
+async function openClock({ store }: Database, logger: Logger): Promise<StoreClock> {
+  const clock = new StoreClock(logger);
+  const asked = clock.elapsed();
+  const time = await store.time();
+  clock.heard(time, (clock.elapsed() - asked) / 2);
+  return clock;
+}
+
+/** What measures commits, and traces them if traces are exported. */
+function observer(tracing: Tracing): (commit: Commit) => void {
+  const meter = new CommitMeter();
+  if (!tracing.enabled) return (commit) => meter.record(commit);
+  return (commit) => {
+    meter.record(commit);
+    recordCommit(tracing, commit);
+  };
+}
+
+interface UsedByPorts {
+  readonly clock: StoreClock;
+  readonly admissions: Admissions;
+  readonly outputs: OutputIntake;
+  readonly restoring: { readonly restorer?: Restorer };
+}
+
+async function enginePorts(
+  { settings, logger, database: { store }, bus: { nats, bus, terms }, partitions, opened }: OpenEngineParts,
+  { clock, admissions, outputs, restoring }: UsedByPorts,
+): Promise<EnginePorts> {
+  const sandbox = new Sandbox({ threads: settings.sandboxThreads });
+  opened.push(() => sandbox.close());
+  const refused = new RefusedReports(controlClientOver(nats), logger);
+  opened.push(() => refused.close());
+  return {
+    clock,
+    random: systemRandom,
+    store,
+    snapshots: store,
+    bus,
+    tokens: new HmacTokens(await store.taskKey(partitions)),
+    reportRefused: (executionId, stepId, attempt) => refused.record(executionId, stepId, attempt),
+    configs: configClient(controlClientOver(nats), store),
+    evaluator: sandboxEvaluator(sandbox),
+    starts: new StreamStarts({
+      clock: systemClock,
+      limitsOf: (tenantId) => {
+        if (!terms.known) throw new Error('the limits of tenants are not known yet');
+        return terms.of(tenantId);
+      },
+      admit: (request) => admissions.admit(request),
+    }),
+    outputs,
+    restorer: {
+      restore: async (state, tenantId) => restoring.restorer?.restore(state, tenantId),
+    },
+    log: logger,
+  };
+}
+
+type ReadModels = Pick<OpenedEngine, 'projection' | 'traces'>;
+
+function openReadModels({ settings, logger, tracing, database, opened }: OpenEngineParts, engine: Engine): ReadModels {
+  const shared = {
     clock: systemClock,
     log: logger,
-    pool,
-    reader: store,
-    load: (id) => engine.load(id),
+    pool: database.pool,
+    reader: database.store,
     partitions: () => engine.owned,
     intervalMs: settings.projectionMs,
-  });
-  readModels.projection = projection;
+  };
+  const traces = tracing.enabled ? new TraceProjection({ ...shared, configs: engine.configs, tracing }) : undefined;
+  if (traces !== undefined) opened.push(() => traces.stop());
+  const projection = new StepRunProjection({ ...shared, load: (id) => engine.load(id) });
   opened.push(() => projection.stop());
-  return { engine, clock, admissions, projection, traces, restoring };
+  return { projection, traces };
 }

@@ -178,14 +178,7 @@ export class StepSpans {
     const { number, scheduledAt } = attempt;
     const agent = unit?.agent ?? '';
     const attemptSpan = this.#trace.path('attempt', stepId, number);
-    // Without a runner's report the start is unknown, but the agent's calls are still under this run.
-    const endAt = this.#factory.endOf(Math.max(scheduledAt, at));
-    const isReported = result !== undefined && result.startedAt > 0;
-    // The clock of a runner may differ from that of the engine. The run keeps its length where it fits into the attempt.
-    const longest = endAt - scheduledAt - PART_MS;
-    const length = isReported ? clamped(result.finishedAt - result.startedAt + ROUNDED_MS, PART_MS, longest) : PART_MS;
-    const startedAt = clamped(isReported ? result.startedAt : endAt, scheduledAt + PART_MS, endAt - length);
-    const finishedAt = Math.min(startedAt + length, endAt);
+    const { startedAt, finishedAt } = runTimes(scheduledAt, this.#factory.endOf(Math.max(scheduledAt, at)), result);
     const common = { 'batuta.step.id': stepId, 'batuta.attempt': number, 'batuta.agent': agent };
     const messaging = {
       'messaging.system': 'nats',
@@ -276,3 +269,18 @@ export class StepSpans {
 const ROUNDED_MS = 0.999;
 
 const clamped = (value: number, least: number, most: number): number => Math.max(least, Math.min(value, most));
+
+/** When a run began and ended, within its attempt. */
+function runTimes(
+  scheduledAt: number,
+  endAt: number,
+  result: { readonly startedAt: number; readonly finishedAt: number } | undefined,
+): { startedAt: number; finishedAt: number } {
+  // Without a runner's report the start is unknown, but the agent's calls are still under this run.
+  const isReported = result !== undefined && result.startedAt > 0;
+  // The clock of a runner may differ from that of the engine. The run keeps its length where it fits into the attempt.
+  const longest = endAt - scheduledAt - PART_MS;
+  const length = isReported ? clamped(result.finishedAt - result.startedAt + ROUNDED_MS, PART_MS, longest) : PART_MS;
+  const startedAt = clamped(isReported ? result.startedAt : endAt, scheduledAt + PART_MS, endAt - length);
+  return { startedAt, finishedAt: Math.min(startedAt + length, endAt) };
+}

@@ -1,3 +1,4 @@
+import type { StreamMessage } from '@batuta/contracts';
 import { commandIds } from '../../domain/index.js';
 import type { Command, ScheduleCommandInput } from '../../domain/index.js';
 import type { CommandInput, Input } from './inputs.js';
@@ -60,43 +61,51 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
         version,
       };
     }
-    case 'message': {
-      const { ended, parent, askEnd, from } = input.message;
-      if (askEnd !== undefined) {
-        return { type: 'AddWaiter', id: commandIds.waits(from), at, seed, waiterId: from, tenantId: askEnd.tenantId };
-      }
-      if (parent !== undefined) {
-        return { ...parent, type: 'ObeyParent', id: commandIds.parent(parent.order), at, seed, from };
-      }
-      if (ended === undefined) return undefined;
-      return { type: 'RecordChildEnd', id: commandIds.ended(from), at, seed, childId: from, end: ended };
-    }
+    case 'message':
+      return messageCommand(input.message, at, seed);
     case 'child_answer':
-      return {
-        type: 'RecordChildAnswer',
-        id: commandIds.startAnswered(input.childId),
-        at,
-        seed,
-        childId: input.childId,
-        ...input.answer,
-      };
-    case 'dependency_answer': {
-      const { dependencyId, order, ended } = input;
-      return {
-        type: 'RecordDependencyAnswer',
-        id: commandIds.dependencyAnswered(dependencyId, order),
-        at,
-        seed,
-        dependencyId,
-        order,
-        ...(ended === undefined ? {} : { ended }),
-      };
-    }
+    case 'dependency_answer':
+      return answerCommand(input, at, seed);
     case 'start_answer':
     case 'check':
     case 'visit':
       return undefined;
   }
+}
+
+/** What another stream says. Undefined when it is not for an execution. */
+function messageCommand(message: StreamMessage, at: number, seed: number): Command | undefined {
+  const { ended, parent, askEnd, from } = message;
+  if (askEnd !== undefined) {
+    return { type: 'AddWaiter', id: commandIds.waits(from), at, seed, waiterId: from, tenantId: askEnd.tenantId };
+  }
+  if (parent !== undefined) {
+    return { ...parent, type: 'ObeyParent', id: commandIds.parent(parent.order), at, seed, from };
+  }
+  if (ended === undefined) return undefined;
+  return { type: 'RecordChildEnd', id: commandIds.ended(from), at, seed, childId: from, end: ended };
+}
+
+/** What another stream has answered. */
+function answerCommand(
+  input: Extract<Input, { kind: 'child_answer' | 'dependency_answer' }>,
+  at: number,
+  seed: number,
+): Command {
+  if (input.kind === 'child_answer') {
+    const { childId, answer } = input;
+    return { type: 'RecordChildAnswer', id: commandIds.startAnswered(childId), at, seed, childId, ...answer };
+  }
+  const { dependencyId, order, ended } = input;
+  return {
+    type: 'RecordDependencyAnswer',
+    id: commandIds.dependencyAnswered(dependencyId, order),
+    at,
+    seed,
+    dependencyId,
+    order,
+    ...(ended === undefined ? {} : { ended }),
+  };
 }
 
 /** The command of an input to a schedule. */
