@@ -32,7 +32,7 @@ export const mayImport = {
   program: [],
   settings: [],
   collections: [],
-  calendar: ['contracts'],
+  calendar: ['contracts', 'documents'],
   documents: ['contracts'],
   observability: ['contracts', 'settings'],
   service: ['collections', 'contracts', 'observability', 'program', 'settings'],

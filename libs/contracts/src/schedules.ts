@@ -157,6 +157,13 @@ export interface ScheduleDefinition {
   readonly max_runs?: number;
 }
 
+/** Limits of timetables. */
+export const TIMETABLE_LIMITS = {
+  shortestIntervalMs: 1_000,
+  /** About 31 years. */
+  longestIntervalMs: 1_000_000_000_000,
+} as const;
+
 /** Limits of schedules. */
 export const SCHEDULE_LIMITS = {
   jitterMs: 86_400_000,

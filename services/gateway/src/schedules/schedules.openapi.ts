@@ -1,12 +1,6 @@
-import {
-  MISSED_POLICIES,
-  OVERLAP_POLICIES,
-  PRIORITIES,
-  SCHEDULE_EVENT_SCHEMAS,
-  SCHEDULE_LIMITS,
-  SCHEDULE_STATUSES,
-  WEEKDAYS,
-} from '@batuta/contracts';
+import { CALENDAR_SCHEMA, SCHEDULE_SCHEMA, TIMETABLE_SCHEMA } from '@batuta/calendar';
+import { SCHEDULE_EVENT_SCHEMAS, SCHEDULE_STATUSES } from '@batuta/contracts';
+import type { DocumentSchema } from '@batuta/contracts';
 import { shownBody } from '../dto/document-body.js';
 import { BACKFILL_BODY, SCHEDULE_REASON, TRIGGER_BODY } from '../dto/schedule-bodies.js';
 import type { OpenApiPart } from '../openapi/openapi-part.js';
@@ -14,68 +8,20 @@ import { UUID_SCHEMA } from '../openapi/openapi-rules.js';
 import { nullable, object, page, ref, REPEATED, text, time } from '../openapi/openapi-schema.js';
 import type { OpenApiSchema } from '../openapi/openapi-schema.js';
 
-const whole = (description: string, minimum: number, maximum: number): OpenApiSchema => ({
-  type: 'integer',
-  description,
-  minimum,
-  maximum,
-});
-const numbers = (description: string, minimum: number, maximum: number): OpenApiSchema => ({
-  type: 'array',
-  description,
-  minItems: 1,
-  maxItems: 100,
-  items: { type: 'integer', minimum, maximum },
+/** The fields of a schema of the calendar. */
+const fieldsOf = ({ properties }: DocumentSchema): Record<string, OpenApiSchema> => ({
+  ...(properties as Record<string, OpenApiSchema>),
 });
 
 /** What its user says. */
 const SAID: Record<string, OpenApiSchema> = {
-  name: text('What it is called.', { minLength: 1, maxLength: 200 }),
-  config: text('The config whose executions it starts: its id or name. Answers have the id.', {
-    minLength: 1,
-    maxLength: 200,
-  }),
-  config_version: whole('The version that it starts. Default: the newest one at each firing.', 1, 2_147_483_647),
+  ...fieldsOf(SCHEDULE_SCHEMA),
   timetable: ref('Timetable'),
-  input: {
-    description: 'The input of its executions: a mapping over `schedule` (`id`, `name`), `nominal_time` and `cause`.',
-  },
-  session_id: text('The session of its executions.', { minLength: 1, maxLength: 200 }),
-  metadata: {
-    type: 'object',
-    additionalProperties: true,
-    description: 'Metadata of its executions, together with `schedule_id` and `nominal_time`.',
-  },
-  priority: text('The priority of its executions.', { enum: [...PRIORITIES] }),
-  jitter_ms: whole(
-    'Each start is delayed by less than this. The same time always has the same delay.',
-    0,
-    SCHEDULE_LIMITS.jitterMs,
-  ),
-  overlap: text('What to do with a time that comes while an execution runs.', {
-    enum: [...OVERLAP_POLICIES],
-    default: 'skip',
-  }),
-  buffer_limit: whole('Of `buffer_all`: how many times wait at most.', 1, SCHEDULE_LIMITS.bufferLimit),
-  missed: {
-    type: 'object',
-    description: 'What to do with times that passed while the platform could not start them.',
-    properties: {
-      runs: text('Which of them start.', { enum: [...MISSED_POLICIES], default: 'latest' }),
-      window_ms: whole('Older times start nothing.', 0, SCHEDULE_LIMITS.longestMissedWindowMs),
-      limit: whole('Of `all`: how many start at most.', 1, SCHEDULE_LIMITS.missedLimit),
-    },
-  },
-  pause_on_failure: {
-    type: 'boolean',
-    description: 'It pauses when an execution fails or cannot be started.',
-    default: false,
-  },
-  max_runs: whole('It ends after this many executions.', 1, SCHEDULE_LIMITS.maxRuns),
+  missed: shownBody(fieldsOf(SCHEDULE_SCHEMA)['missed'] as DocumentSchema),
 };
 
 /** The fields that its user must say. */
-const NEEDED = ['name', 'config', 'timetable'];
+const NEEDED = SCHEDULE_SCHEMA['required'] as readonly string[];
 
 /** What the platform adds, before what its user says. */
 const IDENTITY: Record<string, OpenApiSchema> = {
@@ -136,54 +82,8 @@ export const schedulesPart: OpenApiPart = {
   },
   parameters: [[/^\/api\/v1\/schedules\//, 'id', { description: 'The schedule.', schema: UUID_SCHEMA }]],
   schemas: () => ({
-    Timetable: {
-      type: 'object',
-      description: 'When something is due: exactly one of `cron`, `every_ms`, `calendar` and `at`.',
-      properties: {
-        cron: text('5 fields, or 6 with seconds first, or 7 with years last; or `@hourly` and the like.', {
-          maxLength: 500,
-        }),
-        every_ms: whole(
-          'Time between two starts, counted from `start_at` or else from 1970.',
-          1_000,
-          1_000_000_000_000,
-        ),
-        calendar: ref('CalendarDays'),
-        at: text('One time: RFC 3339, or without an offset in `time_zone`.'),
-        time_zone: text('An IANA name; UTC without it.', { example: 'Europe/Berlin' }),
-        gap: text(
-          'A wall time that does not exist because clocks are set forward: the first instant after, or nothing.',
-          { enum: ['next', 'skip'], default: 'next' },
-        ),
-        overlap_hour: text(
-          'A wall time that comes twice because clocks are set back. Default `first`, but `both` for a cron expression of every hour.',
-          { enum: ['first', 'both'] },
-        ),
-        start_at: time('Nothing is due before.'),
-        end_at: time('Nothing is due after.'),
-      },
-    },
-    CalendarDays: {
-      type: 'object',
-      description:
-        'Days and times of day that must all match. An absent list always matches; seconds, minutes and hours default to 0.',
-      properties: {
-        seconds: numbers('Seconds.', 0, 59),
-        minutes: numbers('Minutes.', 0, 59),
-        hours: numbers('Hours.', 0, 23),
-        days_of_month: numbers('Days; -1 is the last one of the month.', -31, 31),
-        days_of_week: {
-          type: 'array',
-          description: 'Weekdays.',
-          minItems: 1,
-          maxItems: 100,
-          items: { type: 'string', enum: [...WEEKDAYS] },
-        },
-        weeks_of_month: numbers('Which one of that weekday in its month; -1 is the last.', -5, 5),
-        months: numbers('Months.', 1, 12),
-        years: numbers('Years.', 1970, 2999),
-      },
-    },
+    Timetable: shownBody(TIMETABLE_SCHEMA, { calendar: ref('CalendarDays') }),
+    CalendarDays: shownBody(CALENDAR_SCHEMA),
     ScheduleBody: object(SAID, NEEDED),
     Schedule: object({ ...IDENTITY, ...SAID, ...MAINTAINED, repeated: REPEATED }, [
       ...Object.keys(IDENTITY),
