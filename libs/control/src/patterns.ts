@@ -10,7 +10,7 @@ import { isDatabaseOutage } from './database-outage.js';
 import type { PatternServer } from './pattern-server.js';
 
 /** Options for `NestFactory.createMicroservice`, with the server of message patterns as a custom transporter. */
-export interface PatternMicroservice {
+interface PatternMicroservice {
   readonly strategy: PatternServer;
 }
 
@@ -53,7 +53,7 @@ async function patternServer(app: INestMicroservice): Promise<PatternServer> {
   return server;
 }
 
-export interface PatternsOptions {
+interface PatternsOptions {
   /** Called at most once, when requests cannot reach the patterns any more; see `onLost`. */
   readonly onLost: (error: Error) => void;
   /** See `onLost`. */
@@ -164,7 +164,7 @@ async function handled(handler: MessageHandler, data: unknown, context: NatsCont
   return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
 }
 
-export interface ServingOptions extends PatternsOptions {
+interface ServingOptions extends PatternsOptions {
   /** The service's own connection. Callers in this process need no server. */
   readonly nats: NatsConnection;
   /** Logs outages of the database. */

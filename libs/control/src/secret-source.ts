@@ -7,7 +7,7 @@ import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 
 /** The secrets of one attempt or one delivery. */
-export interface ResolvedSecrets {
+interface ResolvedSecrets {
   readonly values: ReadonlyMap<string, string>;
   /** Removes the values from texts about the attempt or delivery. */
   readonly hidden: HiddenValues;
@@ -24,7 +24,7 @@ export class SecretMissingError extends Error {
 }
 
 /** The attempt or delivery that needs secrets. */
-export type SecretUser = Pick<ResolveSecretsRequest, 'tenantId' | 'executionId' | 'stepId' | 'agent' | 'callbackId'>;
+type SecretUser = Pick<ResolveSecretsRequest, 'tenantId' | 'executionId' | 'stepId' | 'agent' | 'callbackId'>;
 
 /** The source of secret values. Everything that uses secrets gets them through this port. */
 export interface SecretSource {
@@ -36,7 +36,7 @@ export interface SecretSource {
   resolve(user: SecretUser, names: readonly string[], signal: AbortSignal): Promise<ResolvedSecrets>;
 }
 
-export interface SecretSourceOptions {
+interface SecretSourceOptions {
   readonly control: ControlClient;
   /** Milliseconds for which a value is cached. A change or a deletion may go unnoticed for this long. Default 5,000. */
   readonly keptMs?: number;

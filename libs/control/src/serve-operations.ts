@@ -10,7 +10,7 @@ type Feature = Readonly<Record<string, AnyOperation>>;
 type Answer<O> = Promise<ReplyOf<O> | { readonly refused: Refusal }>;
 
 /** A handler for each operation of a feature. The compiler refuses a feature with a missing handler. */
-export type Handlers<Service, F extends Feature> = {
+type Handlers<Service, F extends Feature> = {
   readonly [K in keyof F as F[K] extends RouteTo<never, unknown> | StreamCommand ? never : K]: (
     service: Service,
     request: RequestOf<F[K]>,
@@ -47,7 +47,7 @@ function refusalOf({ request: { fields }, role, does }: AnyOperation, asked: Ask
 }
 
 /** The answer to a request, or a refusal because of the sender's role. */
-export async function answerOperation(
+async function answerOperation(
   operation: AnyOperation,
   request: Asking,
   answer: () => Promise<unknown>,

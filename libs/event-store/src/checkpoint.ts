@@ -23,7 +23,7 @@ export function statementOf(checkpoint: Checkpoint): string {
   return ['batuta-checkpoint-1', partition, afterPosition, position, at, links, root, previous].join('\n');
 }
 
-export interface MerkleLeaf {
+interface MerkleLeaf {
   readonly position: number;
   readonly link: string;
 }

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { gatherWrites } from './gather-writes.js';
 import type { Line, Log } from './log.js';
 
-export interface NatsConnectionOptions {
+interface NatsConnectionOptions {
   /** `nats://user:password@host:4222`, several separated by commas. */
   readonly url: string;
   /** A file of NATS credentials (`NATS_CREDS`). It is read at each connect. Default: the credentials in the URL. */

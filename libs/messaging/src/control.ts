@@ -12,7 +12,7 @@ import type { RequestOutcome } from './request-mux.js';
  */
 export const DATABASE_OUTAGE = 'batuta: the database does not answer';
 
-export interface ControlRequestOptions {
+interface ControlRequestOptions {
   /** Milliseconds, default 5,000. */
   readonly timeoutMs?: number;
   readonly headers?: MsgHdrs;

@@ -14,7 +14,7 @@ export class JsonMessage<T = unknown> {
 }
 
 /** A message between two services that run in the same process. */
-export interface LocalMessage {
+interface LocalMessage {
   readonly payload: string | JsonMessage;
   readonly headers: MsgHdrs | undefined;
   /** Undefined when no answer is wanted. Called at most once. */
@@ -26,7 +26,7 @@ export function textOf(payload: string | JsonMessage): string {
   return typeof payload === 'string' ? payload : payload.text();
 }
 
-export type LocalHandler = (message: LocalMessage) => void;
+type LocalHandler = (message: LocalMessage) => void;
 
 interface Entry {
   readonly nc: NatsConnection;

@@ -8,7 +8,7 @@ import { onTaken } from './on-taken.js';
 import { requestMux } from './request-mux.js';
 import type { Answer, RequestOutcome } from './request-mux.js';
 
-export interface ResendOptions {
+interface ResendOptions {
   /** Milliseconds to wait for one answer. Default 1,000. */
   readonly timeoutMs?: number;
   /** Ends the waiting. The promise then rejects with the signal's reason. */

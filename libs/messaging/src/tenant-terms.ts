@@ -6,7 +6,7 @@ import type { ControlClient } from './control.js';
 import { UnavailableError } from './errors.js';
 import { isNoResponders } from './request.js';
 
-export interface TenantTermsOptions {
+interface TenantTermsOptions {
   readonly connection: NatsConnection;
   readonly control: ControlClient;
   /** Called after each change, and once after the first answer. */

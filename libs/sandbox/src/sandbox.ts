@@ -18,7 +18,7 @@ export interface SandboxFailure {
 }
 
 /** `total` counts every violation found; `violations` holds the first `maxViolations` of them. */
-export type Validation =
+type Validation =
   | { readonly ok: true; readonly violations: readonly Violation[]; readonly total: number }
   | { readonly ok: false; readonly failure: SandboxFailure };
 
@@ -27,7 +27,7 @@ export type Evaluation =
   | { readonly ok: true; readonly value: JsonValue | undefined }
   | { readonly ok: false; readonly failure: SandboxFailure };
 
-export type Rendering =
+type Rendering =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly failure: SandboxFailure };
 
 /** The names that an expression reads, or its syntax error. */
@@ -43,7 +43,7 @@ export type ExpressionReading =
     }
   | { readonly ok: false; readonly failure: SandboxFailure };
 
-export interface SandboxOptions {
+interface SandboxOptions {
   /**
    * Number of threads for schemas, and the same for expressions and for templates. A thread is started when first
    * needed. Default 2.
@@ -57,7 +57,7 @@ export interface SandboxOptions {
   readonly maxWaitMs?: number;
 }
 
-export interface ValidateJsonRequest {
+interface ValidateJsonRequest {
   /** The tenant of the job. Tenants whose jobs wait take turns. */
   readonly tenantId?: string;
   /** JSON Schema, draft 2020-12. */
@@ -69,7 +69,7 @@ export interface ValidateJsonRequest {
   readonly maxViolations?: number;
 }
 
-export interface EvaluateRequest {
+interface EvaluateRequest {
   /** The tenant of the job. Tenants whose jobs wait take turns. */
   readonly tenantId?: string;
   /** A JSONata expression without the marks `{%` and `%}`. */
@@ -82,7 +82,7 @@ export interface EvaluateRequest {
   readonly resultBytes?: number;
 }
 
-export interface RenderTemplateRequest {
+interface RenderTemplateRequest {
   /** The tenant of the job. Tenants whose jobs wait take turns. */
   readonly tenantId?: string;
   /** A Liquid template of at most 100,000 characters. */

@@ -12,7 +12,7 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-export interface WorkerPoolOptions {
+interface WorkerPoolOptions {
   readonly role: Role;
   /**
    * Maximum number of jobs of one tenant that run at once. The pool has one more thread, started when first needed. So

@@ -13,12 +13,12 @@ export type JobOutcome =
   | { kind: 'crash'; message: string };
 
 /** The thread ended before the job began, so nothing is known about the job. */
-export interface NotStarted {
+interface NotStarted {
   readonly kind: 'not_started';
 }
 
 /** A job that has ended, and the CPU time that it took in milliseconds. Where the system does not report that, it is the time by the clock. */
-export interface EndedJob {
+interface EndedJob {
   readonly outcome: JobOutcome | NotStarted;
   readonly usedMs: number;
 }

@@ -16,7 +16,7 @@ const UNKNOWN = /^(08|57P)/;
  */
 const TRANSIENT = /^(40|53|55|57|58|25006)/;
 
-export type StatementFailure =
+type StatementFailure =
   | { readonly kind: 'rejected'; readonly code: string; readonly message: string; readonly transient: boolean }
   | { readonly kind: 'unknown'; readonly message: string };
 

@@ -3,7 +3,7 @@ import { ArchiveWriter, readArchive } from './archive-file.js';
 import { ArchiveError, archiveName } from './archive-store.js';
 import type { ArchiveStore } from './archive-store.js';
 
-export interface ArchiverParts {
+interface ArchiverParts {
   readonly store: ArchiveStore;
   /** A page of the lines of an execution's bundle. */
   readonly lines: (request: ExportExecutionRequest) => Promise<ExportExecutionReply>;
@@ -12,7 +12,7 @@ export interface ArchiverParts {
   readonly newId: () => string;
 }
 
-export interface Wanted {
+interface Wanted {
   readonly id: string;
   readonly version: number;
 }

@@ -12,7 +12,7 @@ import type { ArchivedExecution } from './archive-file.js';
 import { BrokenArchive } from './archive-store.js';
 import type { ArchiveStore } from './archive-store.js';
 
-export interface RestorerParts {
+interface RestorerParts {
   /** Undefined when the platform has no archive. */
   readonly archive: Pick<ArchiveStore, 'get' | 'where'> | undefined;
   readonly store: Pick<HistoryStore, 'restoreHistory'> & ConfigCopies;

@@ -3,7 +3,7 @@ import type { ArchiveStore } from './archive-store.js';
 import { encoded, signed } from './s3-signature.js';
 import type { S3Credentials, S3Request } from './s3-signature.js';
 
-export interface S3StoreOptions {
+interface S3StoreOptions {
   /** The bucket is in the path, because every S3-compatible server accepts that. */
   readonly endpoint: URL;
   readonly region: string;

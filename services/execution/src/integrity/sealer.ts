@@ -6,7 +6,7 @@ import { checkpointOf, digestOf } from './checkpoints.js';
 import type { SignedCheckpoint } from './checkpoints.js';
 import { LINKS_AFTER, NEWEST_CHECKPOINT, WRITE_CHECKPOINT } from './sql.js';
 
-export interface SealerParts {
+interface SealerParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Pool;

@@ -53,7 +53,7 @@ interface Talking {
 }
 
 /** The part of a commit that shows whether an attempt may have ended. */
-export interface Committed {
+interface Committed {
   readonly execution: { readonly id: string };
   readonly events: readonly { readonly event: { readonly type: string; readonly data: unknown } }[];
 }
@@ -68,7 +68,7 @@ interface Place {
   readonly runs: string[];
 }
 
-export interface OutputIntakeParts {
+interface OutputIntakeParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Queryable;

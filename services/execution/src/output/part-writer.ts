@@ -26,7 +26,7 @@ export interface NumberedPart<Of extends Attempt> extends OutputPart {
   readonly at: number;
 }
 
-export interface PartWriterParts<Of extends Attempt> {
+interface PartWriterParts<Of extends Attempt> {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Queryable;

@@ -5,7 +5,7 @@ import type { DiskUse } from './disk-use.js';
 import type { Engine } from './engine.js';
 
 /** The parts of an engine that its metrics show. */
-export interface ExposedEngine {
+interface ExposedEngine {
   readonly engine: Engine;
   /** How many events each projection is behind. */
   readonly lags: () => Readonly<Record<string, number>>;

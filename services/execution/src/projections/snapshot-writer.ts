@@ -6,7 +6,7 @@ import { isExecution } from '../partitions/lane/stream-state.js';
 import type { StreamState } from '../partitions/lane/stream-state.js';
 import type { Clock, EngineLog } from '../partitions/ports/ports.js';
 
-export interface SnapshotWriterParts {
+interface SnapshotWriterParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly snapshots: SnapshotStore;

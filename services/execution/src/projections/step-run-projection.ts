@@ -35,7 +35,7 @@ type Cursors = readonly { readonly partition: Partition; readonly position: numb
 /** What is written of an execution: the steps that changed since `base`, or all of them without it. */
 type Projected = Pick<Pending, 'base' | 'state'>;
 
-export interface StepRunProjectionParts {
+interface StepRunProjectionParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Pool;

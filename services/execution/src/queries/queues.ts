@@ -6,7 +6,7 @@ import { taskSubject } from '../partitions/dispatch/step-task.js';
 import { unitState } from '../domain/state/state.js';
 import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports/ports.js';
 
-export interface QueuesOptions {
+interface QueuesOptions {
   readonly queue: TaskQueue;
   /** The pool that serves an agent. Undefined when there is none. */
   readonly poolOf: (tenantId: string, agent: string) => Promise<string | undefined>;

@@ -3,7 +3,7 @@ import type { EndedStatus, JsonValue, RetentionAction, Violation } from '@batuta
 import { isUuid } from '../messages/fields.js';
 
 /** A user's definition of a policy. */
-export interface PolicyBody {
+interface PolicyBody {
   readonly configId: string | undefined;
   readonly statuses: readonly EndedStatus[];
   readonly olderThanMs: number | undefined;

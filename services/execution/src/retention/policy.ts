@@ -8,7 +8,7 @@ export interface Measured {
 }
 
 /** The position of an execution in its tenant's list. */
-export interface Place {
+interface Place {
   /** Epoch ms. */
   readonly createdAt: number;
   readonly id: string;
@@ -26,13 +26,13 @@ export interface Ended extends Place {
  * The policies for executions of a config: those that name it, or if there is none, those that name no config. So a
  * config may keep its executions longer than the tenant's others.
  */
-export function policiesOf(policies: readonly Measured[], configId: string): readonly Measured[] {
+function policiesOf(policies: readonly Measured[], configId: string): readonly Measured[] {
   const own = policies.filter(({ policy }) => policy.configId === configId);
   return own.length > 0 ? own : policies.filter(({ policy }) => policy.configId === undefined);
 }
 
 /** When a policy deletes an execution, in epoch ms. Undefined when it does not. */
-export function dueAt({ policy, beyond }: Measured, execution: Ended): number | undefined {
+function dueAt({ policy, beyond }: Measured, execution: Ended): number | undefined {
   const { statuses = [], olderThanMs, keepNewest } = policy;
   if (statuses.length > 0 && !statuses.includes(execution.status as (typeof statuses)[number])) return undefined;
   if (keepNewest !== undefined && (beyond === undefined || isNewer(execution, beyond))) return undefined;

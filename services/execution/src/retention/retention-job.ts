@@ -7,7 +7,7 @@ import { judged, youngest } from './policy.js';
 import type { Ended, Measured } from './policy.js';
 import { BEYOND_NEWEST, ENDED_AFTER, TENANTS_AFTER } from './sql.js';
 
-export interface RetentionJobParts {
+interface RetentionJobParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Pick<Pool, 'query'>;
@@ -30,7 +30,7 @@ export interface RetentionJobParts {
 }
 
 /** What it has done since the start, and the result of the last pass. */
-export interface RetentionFigures {
+interface RetentionFigures {
   deleted: number;
   failures: number;
   /** Those of `deleted` that are in the archive. */

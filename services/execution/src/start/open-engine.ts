@@ -52,7 +52,7 @@ function engineSettings(settings: ExecutionSettings, partitions: number): Engine
   };
 }
 
-export interface OpenEngineParts {
+interface OpenEngineParts {
   readonly settings: ExecutionSettings;
   readonly logger: Logger;
   readonly tracing: Tracing;

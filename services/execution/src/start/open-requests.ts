@@ -17,7 +17,7 @@ import type { OpenedEngine } from './open-engine.js';
 import type { OpenedRetention } from './open-retention.js';
 import type { Opened } from '@batuta/service';
 
-export interface OpenRequestsParts {
+interface OpenRequestsParts {
   readonly access: ReturnType<typeof natsAccessOf>;
   readonly logger: Logger;
   readonly database: Database;

@@ -2,7 +2,7 @@ import type { AdmitReply, AdmitRequest, Refusal, TenantLimits } from '@batuta/co
 import { limitReached } from '@batuta/contracts';
 import type { Clock, OwnStart, OwnStarts } from '../partitions/ports/ports.js';
 
-export interface StreamStartsParts {
+interface StreamStartsParts {
   readonly clock: Pick<Clock, 'elapsed' | 'after'>;
   /** Limits of a tenant; undefined when it has none. Throws when they are not known now. */
   readonly limitsOf: (tenantId: string) => TenantLimits | undefined;

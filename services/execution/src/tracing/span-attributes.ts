@@ -6,7 +6,7 @@ export type Attributes = NonNullable<FinishedSpan['attributes']>;
 export type Unit = CompiledConfig['units'][number];
 
 /** The model's name of a tool. Units are `<step>:<tool>:<number>`. */
-export const toolName = (place: string): string => place.split(':').at(-2) ?? place;
+const toolName = (place: string): string => place.split(':').at(-2) ?? place;
 
 /** The names of conversations and tool calls in the GenAI conventions. */
 export function stepSpanName(stepId: string, unit: Unit | undefined): string {

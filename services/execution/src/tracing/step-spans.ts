@@ -13,7 +13,7 @@ interface OpenAttempt {
   readonly scheduledAt: number;
 }
 
-export interface OpenStep {
+interface OpenStep {
   readonly spanId: string;
   readonly parentSpanId: string;
   readonly startAt: number;

@@ -13,7 +13,7 @@ import type { Clock, EngineLog } from '../partitions/ports/ports.js';
 import { ExecutionTrace } from './execution-trace.js';
 import { MOVE_CURSORS, OPEN_CURSORS } from './sql.js';
 
-export interface TraceProjectionParts {
+interface TraceProjectionParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Pick<Pool, 'query'>;

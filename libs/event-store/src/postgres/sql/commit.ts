@@ -7,7 +7,7 @@ import type { RowCount, RowsPart } from '../rows-beside.js';
 const FEW_EVENTS = [0, 1, 2, 3, 4] as const;
 
 /** The parts of a commit. An absent part is left out of the statement, because an empty part costs time too. */
-export interface CommitShape {
+interface CommitShape {
   /** The commit fences one partition, so locks cannot be taken in another order. */
   readonly single: boolean;
   readonly events: (typeof FEW_EVENTS)[number] | 'many';

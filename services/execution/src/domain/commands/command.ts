@@ -198,7 +198,7 @@ export interface ObeyParent extends CommandBase, ParentCommand {
   readonly from: string;
 }
 /** Time has passed: everything that is due by `at` happens. */
-export interface Wake extends CommandBase {
+interface Wake extends CommandBase {
   readonly type: 'Wake';
 }
 

@@ -4,7 +4,7 @@ import type { Next, State } from '../state/state.js';
 import type { Metric } from './metrics.js';
 
 export type EventOf<T extends EventType> = Extract<Event, { readonly type: T }>;
-export type DataOf<T extends EventType> = EventOf<T>['data'];
+type DataOf<T extends EventType> = EventOf<T>['data'];
 
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | string[]>>;
 

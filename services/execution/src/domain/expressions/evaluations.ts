@@ -15,7 +15,7 @@ interface Evaluation {
   readonly context: JsonValue;
 }
 
-export type Purpose = 'when' | 'input' | 'until' | 'vote' | 'output';
+type Purpose = 'when' | 'input' | 'until' | 'vote' | 'output';
 
 const PURPOSES: ReadonlySet<string> = new Set<Purpose>(['when', 'input', 'until', 'vote', 'output']);
 

@@ -101,7 +101,7 @@ function fill(value: JsonValue, next: () => JsonValue): JsonValue {
   return value;
 }
 
-export type PathValue = { readonly known: true; readonly value: JsonValue | undefined } | { readonly known: false };
+type PathValue = { readonly known: true; readonly value: JsonValue | undefined } | { readonly known: false };
 
 const UNKNOWN: PathValue = { known: false };
 

@@ -5,7 +5,7 @@ import { nodeId } from '../state/results.js';
 import { rootNode } from '../state/nodes.js';
 import { groupState, unitState, type State } from '../state/state.js';
 
-export interface Handling {
+interface Handling {
   readonly handling: FailurePolicy;
   /** The unit to try next, with handling `fallback`. */
   readonly alternative: number | undefined;
@@ -19,7 +19,7 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
 ]);
 
 /** The kind of a failure in the words of `fallback_when`. */
-export function failureKind(failure: Failure): 'error' | 'timeout' | 'no_consensus' {
+function failureKind(failure: Failure): 'error' | 'timeout' | 'no_consensus' {
   if (failure.code === FAILURE_CODES.noConsensus) {
     return 'no_consensus';
   }

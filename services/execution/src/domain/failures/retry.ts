@@ -15,7 +15,7 @@ export interface RetryPolicy {
 }
 
 /** Milliseconds: the longest wait between attempts when a policy does not set max_backoff_ms. */
-export const DEFAULT_MAX_BACKOFF_MS = 3_600_000;
+const DEFAULT_MAX_BACKOFF_MS = 3_600_000;
 
 /** Milliseconds: a longer wait that a failure requests is reduced to this. */
 const LONGEST_RETRY_AFTER_MS = 24 * 3_600_000;

@@ -68,7 +68,7 @@ export function settleGroup(next: Next, index: number): void {
   next.unsettled -= 1;
 }
 
-export function settleNode(next: Next, node: number): void {
+function settleNode(next: Next, node: number): void {
   const units = next.config.units.length;
   if (node < units) {
     settleUnit(next, node);

@@ -24,7 +24,7 @@ export interface DependencyState {
  * An execution that was found and is silent for this long is asked again, because it may have been deleted before it
  * could report. In milliseconds.
  */
-export const FOUND_CHECK_MS = 6 * 3_600_000;
+const FOUND_CHECK_MS = 6 * 3_600_000;
 const MISSING_CHECK_FIRST_MS = 1_000;
 const MISSING_CHECK_LONGEST_MS = 300_000;
 

@@ -31,7 +31,7 @@ export interface ControlState {
 }
 
 /** A signal that no step has taken yet. */
-export interface KeptSignal {
+interface KeptSignal {
   /** The version of its event. */
   readonly version: number;
   readonly name: string;

@@ -28,7 +28,7 @@ export function attemptDeadline(state: State, index: number): number | undefined
 }
 
 /** Epoch ms of the deadline of a unit that awaits something; 0 for none. */
-export function awaitsUntil(state: State, index: number): number | undefined {
+function awaitsUntil(state: State, index: number): number | undefined {
   const unit = unitState(state, index);
   const compiled = compiledUnit(state, index);
   if (compiled.kind === 'tool' && isAsked(unit)) {

@@ -48,7 +48,7 @@ export interface ApprovalState {
 }
 
 /** What a step waits for, other than a human. */
-export interface Awaited {
+interface Awaited {
   readonly sinceAt: number;
   /** Epoch ms; 0 for no limit. */
   readonly untilAt: number;

@@ -2,7 +2,7 @@ import type { State } from '../state/state.js';
 import { isTerminal, unitState } from '../state/state.js';
 
 /** Where the attempts of a step or of a place for calls of a tool stand. */
-export interface StepAttemptsNow {
+interface StepAttemptsNow {
   readonly known: boolean;
   /** 0 before the first. */
   readonly newest: number;

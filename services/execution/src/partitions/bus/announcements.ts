@@ -11,7 +11,7 @@ import { systemClock } from '../ports/system-ports.js';
 import { FollowedExecutions } from './followed-executions.js';
 import { beatOf } from './runner-beat.js';
 
-export interface AnnouncementsParts {
+interface AnnouncementsParts {
   readonly connection: NatsConnection;
   readonly logger: Logger;
   readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut'>;

@@ -39,7 +39,7 @@ import type { TenantTerms } from '../dispatch/pool-queue.js';
 const ASK_TIMEOUT_MS = 5_000;
 const SWEEP_MS = 250;
 
-export interface NatsBusOptions {
+interface NatsBusOptions {
   readonly connection: NatsConnection;
   /**
    * The connection for JetStream: tasks, notices, stream information. A server with a blocked disk may delay everything

@@ -21,7 +21,7 @@ function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
   return subject.startsWith(END) && TOKEN.test(subject.slice(END.length)) ? subject : undefined;
 }
 
-export interface RequestServerParts {
+interface RequestServerParts {
   readonly connection: NatsConnection;
   readonly logger: Logger;
   readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut'>;

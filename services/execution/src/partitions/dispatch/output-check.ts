@@ -11,7 +11,7 @@ import { asExecution } from '../lane/partition.js';
 import type { Partition } from '../lane/partition.js';
 import type { EngineLog, Evaluator } from '../ports/ports.js';
 
-export interface OutputCheckParts {
+interface OutputCheckParts {
   readonly agents: Pick<AgentCache, 'known' | 'agent'>;
   readonly evaluator: Evaluator;
   readonly log: EngineLog;

@@ -24,7 +24,7 @@ export interface WaitingTask {
 }
 
 /** The rest of a task while its tenant has too many. It is rebuilt when its turn comes near. */
-export interface ShelvedTask {
+interface ShelvedTask {
   readonly attemptKey: string;
   readonly lostRunners: number;
 }

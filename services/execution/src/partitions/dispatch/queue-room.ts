@@ -3,7 +3,7 @@ import type { PoolQueue } from './pool-queue.js';
 import type { Pools } from './pools.js';
 import type { RunnerTable } from './runner-table.js';
 
-export interface QueueRoomParts {
+interface QueueRoomParts {
   readonly clock: Clock;
   readonly log: Pick<EngineLog, 'warn'>;
   /** Whether tasks may go straight to runners. */

@@ -2,7 +2,7 @@ import { SlotMap } from '@batuta/collections';
 import type { PoolQueue, Share } from './pool-queue.js';
 
 /** A task in the work queue, or taken from it, as far as this owner knows. */
-export interface QueuedTask {
+interface QueuedTask {
   readonly pool: PoolQueue;
   readonly share: Share;
   /** Elapsed time since the last check whether it is still wanted. */

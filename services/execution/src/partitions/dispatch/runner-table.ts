@@ -35,7 +35,7 @@ export interface RunnerPool {
  * - suspected: a new runner has appeared since its last beat, so it was asked, and has not answered yet.
  * - cleared: it answered that suspicion. Before its next beat, no other new runner makes it suspected again.
  */
-export type RunnerLife = 'heard' | 'asked' | 'suspected' | 'cleared';
+type RunnerLife = 'heard' | 'asked' | 'suspected' | 'cleared';
 
 export interface Runner {
   readonly id: string;

@@ -8,7 +8,7 @@ import type { Runner, RunnerTable, Sent } from './runner-table.js';
 import type { TaskSender } from './task-sender.js';
 import type { WaitingTasks } from './waiting-tasks.js';
 
-export interface TurnsParts {
+interface TurnsParts {
   readonly clock: Clock;
   readonly counters: Pick<EngineCounters, 'directDispatches'>;
   readonly table: RunnerTable;

@@ -29,7 +29,7 @@ import { recordOutcome } from '../lane/recorded-outcome.js';
 import type { StartableConfigs, Unavailable } from './startable-configs.js';
 import type { StreamSender } from './stream-sender.js';
 
-export interface ChildEffectParts {
+interface ChildEffectParts {
   readonly clock: Clock;
   readonly startable: StartableConfigs;
   readonly starts?: OwnStarts | undefined;

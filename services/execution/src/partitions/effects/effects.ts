@@ -17,7 +17,7 @@ import { publishEvents } from './publish-events.js';
 import { recordOutcome } from '../lane/recorded-outcome.js';
 import type { Outcome } from '../lane/recorded-outcome.js';
 
-export interface EffectParts {
+interface EffectParts {
   readonly clock: Clock;
   readonly bus: Bus;
   /** Undefined: tasks have no tokens. */

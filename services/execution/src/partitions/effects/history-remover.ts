@@ -3,7 +3,7 @@ import type { EngineCounters } from '../ports/counters.js';
 import type { Partition } from '../lane/partition.js';
 import type { Clock, EngineLog } from '../ports/ports.js';
 
-export interface HistoryRemoverParts {
+interface HistoryRemoverParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly store: Pick<HistoryStore, 'readDeleted' | 'removeHistory'>;

@@ -10,7 +10,7 @@ import { StartableConfigs } from './startable-configs.js';
 import { StreamSender } from './stream-sender.js';
 import type { StreamSenderParts } from './stream-sender.js';
 
-export interface OpenEffectsParts extends Pick<StreamSenderParts, 'partitionCount' | 'own'> {
+interface OpenEffectsParts extends Pick<StreamSenderParts, 'partitionCount' | 'own'> {
   readonly ports: EnginePorts;
   readonly registry: ConfigRegistry;
   readonly counters: EngineCounters;

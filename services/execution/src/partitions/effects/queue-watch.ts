@@ -18,7 +18,7 @@ export interface QueueWatchSettings {
   readonly auditBatch: number;
 }
 
-export interface QueueWatchParts {
+interface QueueWatchParts {
   readonly clock: Clock;
   readonly bus: Bus;
   readonly reader: ExecutionReader;

@@ -30,7 +30,7 @@ import { recordOutcome } from '../lane/recorded-outcome.js';
 import type { StartableConfigs, Unavailable } from './startable-configs.js';
 import type { StreamSender } from './stream-sender.js';
 
-export interface ScheduleEffectParts {
+interface ScheduleEffectParts {
   readonly clock: Clock;
   readonly startable: StartableConfigs;
   readonly evaluator: Evaluator;

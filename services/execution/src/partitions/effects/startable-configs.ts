@@ -5,7 +5,7 @@ import type { ConfigRegistry } from '../ports/config-registry.js';
 import { misfit } from '../lane/misfit.js';
 import type { Clock, ConfigService, Evaluator, NewestConfig } from '../ports/ports.js';
 
-export interface StartableConfigsParts {
+interface StartableConfigsParts {
   readonly clock: Clock;
   readonly configs: ConfigService;
   readonly registry: ConfigRegistry;
@@ -17,7 +17,7 @@ export interface Unavailable {
   readonly unavailable: string;
 }
 
-export type StartableConfig =
+type StartableConfig =
   | { readonly config: { readonly configId: string; readonly version: number; readonly name: string } }
   | { readonly refusal: Refusal }
   | Unavailable;

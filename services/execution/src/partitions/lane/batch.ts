@@ -9,7 +9,7 @@ import type { StreamCommand, StreamDomainEvent, StreamState } from './stream-sta
 import type { StreamDecision } from './streams.js';
 
 /** A decided input, and the answer to give when its commit is certain. */
-export interface Decided {
+interface Decided {
   readonly partition: Partition;
   readonly input: Input;
   readonly answer: Answer;

@@ -2,7 +2,7 @@ import type { EngineCounters } from '../ports/counters.js';
 import type { HotStream, Partition } from './partition.js';
 import { kindOf } from './streams.js';
 
-export interface ExecutionCacheParts {
+interface ExecutionCacheParts {
   readonly counters: Pick<EngineCounters, 'evictions'>;
   readonly partitions: () => readonly Partition[];
   /** Memory limit for executions. */

@@ -8,7 +8,7 @@ import { estimateBytes } from './partition.js';
 import type { UnreadableExecutions } from './unreadable-executions.js';
 
 /** A computed stream and the end of its chain. */
-export interface LoadedStream extends FoldedStream {
+interface LoadedStream extends FoldedStream {
   /** In hex, empty for none. Undefined when it was not requested, or when the log changed between the two reads. */
   readonly link: string | undefined;
 }

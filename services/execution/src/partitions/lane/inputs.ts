@@ -28,7 +28,7 @@ export type Answer =
   /** Nothing is certain. The sender asks again, and by then another owner may answer. */
   | { readonly kind: 'dropped' };
 
-export type Reply = PartitionRequest['reply'];
+type Reply = PartitionRequest['reply'];
 
 interface InputBase {
   /** The id of an execution, or of another kind of stream. */
@@ -51,23 +51,23 @@ export interface ResultInput extends InputBase {
   readonly group: ResultGroup;
   readonly place: number;
 }
-export interface CheckInput extends InputBase {
+interface CheckInput extends InputBase {
   readonly kind: 'check';
   readonly check: AttemptCheckRequest;
   readonly reply: Reply;
   wanted?: boolean;
 }
-export interface HeartbeatInput extends InputBase {
+interface HeartbeatInput extends InputBase {
   readonly kind: 'heartbeat';
   readonly heartbeat: AttemptHeartbeat;
   readonly reply: Reply;
 }
-export interface WakeInput extends InputBase {
+interface WakeInput extends InputBase {
   readonly kind: 'wake';
   /** The wake_at in the execution's row, if the execution was found by it. */
   readonly rowWakeAt: number | undefined;
 }
-export interface EvaluationInput extends InputBase {
+interface EvaluationInput extends InputBase {
   readonly kind: 'evaluation';
   readonly key: string;
   readonly values: readonly JsonValue[] | undefined;
@@ -75,7 +75,7 @@ export interface EvaluationInput extends InputBase {
   /** The effect that made this input is done when its outcome is committed. */
   settled(answer: Answer): void;
 }
-export interface FailedEffectInput extends InputBase {
+interface FailedEffectInput extends InputBase {
   readonly kind: 'failed_effect';
   readonly stepId: string;
   readonly attempt: number;
@@ -84,7 +84,7 @@ export interface FailedEffectInput extends InputBase {
   settled(answer: Answer): void;
 }
 /** The agent of an attempt is made of a model: an execution of its config makes the attempt. */
-export interface DelegatedInput extends InputBase {
+interface DelegatedInput extends InputBase {
   readonly kind: 'delegated';
   readonly stepId: string;
   readonly attempt: number;
@@ -94,7 +94,7 @@ export interface DelegatedInput extends InputBase {
   settled(answer: Answer): void;
 }
 /** A message from another stream. */
-export interface MessageInput extends InputBase {
+interface MessageInput extends InputBase {
   readonly kind: 'message';
   readonly message: StreamMessage;
   readonly reply: Reply;
@@ -115,7 +115,7 @@ export type ChildAnswer =
   | { readonly outcome: 'started'; readonly facts: ChildFacts }
   | { readonly outcome: 'refused'; readonly refusal: Refusal }
   | { readonly outcome: 'gone' };
-export interface ChildAnswerInput extends InputBase {
+interface ChildAnswerInput extends InputBase {
   readonly kind: 'child_answer';
   readonly childId: string;
   readonly answer: ChildAnswer;
@@ -123,7 +123,7 @@ export interface ChildAnswerInput extends InputBase {
   settled(answer: Answer): void;
 }
 /** What an execution that this one waits for answered: it is there and will tell, or it has ended. */
-export interface DependencyAnswerInput extends InputBase {
+interface DependencyAnswerInput extends InputBase {
   readonly kind: 'dependency_answer';
   readonly dependencyId: string;
   readonly order: number;
@@ -132,7 +132,7 @@ export interface DependencyAnswerInput extends InputBase {
   settled(answer: Answer): void;
 }
 /** Reads a stream's committed state and appends nothing. */
-export interface VisitInput extends InputBase {
+interface VisitInput extends InputBase {
   readonly kind: 'visit';
   visit(execution: HotStream): void;
   /** The execution does not exist. `dropped`: unknown, because it could not be read or its partition is gone. */

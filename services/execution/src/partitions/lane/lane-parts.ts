@@ -18,7 +18,7 @@ export interface LaneLimits {
 }
 
 /** What a lane needs from its engine. */
-export interface LaneOwner {
+interface LaneOwner {
   /** The partition, if this process owns it now. */
   partition(id: number): Partition | undefined;
   /** The partition has a higher epoch now. */

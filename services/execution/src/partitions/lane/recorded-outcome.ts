@@ -5,7 +5,7 @@ import type { Clock } from '../ports/ports.js';
 /** Milliseconds until an outcome that was dropped is submitted again. */
 const AGAIN_MS = 100;
 
-export interface RecordingParts {
+interface RecordingParts {
   readonly clock: Clock;
   readonly submit: (partition: Partition, input: Input) => void;
 }

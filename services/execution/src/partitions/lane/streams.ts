@@ -18,7 +18,7 @@ export type StreamDecision =
   | { readonly rejected: Rejection };
 
 /** What the partitions need to know about a kind of stream. Each function is pure. */
-export interface StreamKind<S extends StreamState, C extends StreamCommand> {
+interface StreamKind<S extends StreamState, C extends StreamCommand> {
   /** The command of an input. Undefined when such an input is not for streams of this kind. */
   commandOf(input: Input, at: number, seed: number): C | undefined;
   decide(command: C, state: S): StreamDecision;

@@ -9,7 +9,7 @@ export interface OwnershipSettings {
   readonly renewMs: number;
 }
 
-export interface OwnershipParts {
+interface OwnershipParts {
   readonly clock: Clock;
   readonly store: OwnershipStore;
   readonly bus: Bus;

@@ -5,7 +5,7 @@ import { compile } from '../../domain/index.js';
 import type { CompiledConfig } from '../../domain/index.js';
 import type { ConfigService } from './ports.js';
 
-export type ConfigAnswer =
+type ConfigAnswer =
   | { readonly kind: 'found'; readonly config: CompiledConfig }
   | { readonly kind: 'missing' }
   | { readonly kind: 'unavailable'; readonly message: string };

@@ -209,7 +209,7 @@ export interface ConfigService {
   ): Promise<{ readonly agent: AgentCopy | undefined } | { readonly unavailable: string }>;
 }
 
-export interface EvaluationRequest {
+interface EvaluationRequest {
   readonly tenantId: string;
   readonly expressions: readonly string[];
   readonly scope: JsonValue;
@@ -221,7 +221,7 @@ export type EvaluationOutcome =
   | { readonly failure: { readonly code: string; readonly message: string; readonly retryable: boolean } }
   | { readonly unavailable: string };
 
-export interface ValidationRequest {
+interface ValidationRequest {
   readonly tenantId: string;
   /** JSON Schema, draft 2020-12. */
   readonly schema: JsonValue;
@@ -296,7 +296,7 @@ export interface EnginePorts {
 }
 
 /** Puts the events of an archived execution back into the log. */
-export interface HistoryRestorer {
+interface HistoryRestorer {
   /** Returns why it cannot be done. Undefined when the command to restore it may be decided. Never rejects. */
   restore(state: State, tenantId: string): Promise<Rejection | undefined>;
 }

@@ -12,7 +12,7 @@ export interface WakerSettings {
   readonly scanLimit: number;
 }
 
-export interface WakerParts {
+interface WakerParts {
   readonly clock: Clock;
   readonly reader: ExecutionReader;
   readonly log: EngineLog;

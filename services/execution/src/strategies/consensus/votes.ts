@@ -54,7 +54,7 @@ export function castVote(next: Next, member: number, ballot: 'cast' | 'none', vo
 }
 
 /** Adds a group with a certain outcome to the list, or selects its judge. */
-export function examineGroup(next: Next, index: number): void {
+function examineGroup(next: Next, index: number): void {
   const group = groupState(next, index);
   const compiled = compiledGroup(next, index);
   if (group.queued || group.phase !== 'open' || (group.open > 0 && !compiled.earlyStop)) {

@@ -5,7 +5,7 @@ import type { StepKind } from '../kind.js';
 import { scheduleAttempt } from './attempt.js';
 
 /** The unit itself has the settings of an agent's step: time limits and retries. */
-export type AgentRules = Readonly<Record<string, never>>;
+type AgentRules = Readonly<Record<string, never>>;
 
 /**
  * An agent does the work: attempts go to runners until one succeeds or none is left. Compensations and judges have this

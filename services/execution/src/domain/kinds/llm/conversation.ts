@@ -2,7 +2,7 @@ import type { Budget, JsonObject, JsonValue, ModelAnswered } from '@batuta/contr
 import { canonicalJson, isObject, jsonBytesBeyond } from '../../structures/json.js';
 
 /** A call that the model requested in its last answer. */
-export interface CallState {
+interface CallState {
   readonly id: string;
   readonly name: string;
   readonly input: JsonValue;

@@ -4,7 +4,7 @@ import type { OrchestrationRules } from '../orchestration/rules.js';
 import { parseExpression, parseTemplate, type Expression, type Template } from '../../expressions/expressions.js';
 import type { Unit } from '../../graph/compiled.js';
 
-export const DEFAULT_MAX_TURNS = 10;
+const DEFAULT_MAX_TURNS = 10;
 const DEFAULT_MAX_REPAIRS = 2;
 const DEFAULT_PARALLEL = 4;
 const DEFAULT_RESULT_BYTES = 65_536;
