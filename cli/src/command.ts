@@ -22,9 +22,12 @@ import { retentionLine, setRetention } from './retention.js';
 import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
 import { verify } from './verify.js';
+import { terminalJson, terminalText } from './terminal-text.js';
 import { changedWork, createWork, shownWork, workLines } from './work.js';
 
-const out = (line = ''): void => void process.stdout.write(`${line}\n`);
+/** Names and texts that other people wrote are part of many lines. */
+const out = (line = ''): void => void process.stdout.write(`${terminalText(line)}\n`);
+const outJson = (value: object): void => out(terminalJson(JSON.stringify(value, undefined, 2)));
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
@@ -137,16 +140,16 @@ const program = commandLine({
   },
 
   async showWork(noun, id) {
-    out(JSON.stringify(await shownWork(clientOf(await findPlatform(dataDir())), noun, id), undefined, 2));
+    outJson(await shownWork(clientOf(await findPlatform(dataDir())), noun, id));
   },
 
   async createWork(noun, file) {
-    out(JSON.stringify(await createWork(clientOf(await findPlatform(dataDir())), noun, file), undefined, 2));
+    outJson(await createWork(clientOf(await findPlatform(dataDir())), noun, file));
   },
 
   async changeWork(noun, verb, id, options) {
     const client = clientOf(await findPlatform(dataDir()));
-    out(JSON.stringify(await changedWork(client, noun, verb, id, options), undefined, 2));
+    outJson(await changedWork(client, noun, verb, id, options));
   },
 
   async setSecret(name, { description }) {
@@ -193,7 +196,7 @@ const program = commandLine({
   async exportAudit(options) {
     for await (const line of exportedAudit(clientOf(await findPlatform(dataDir())), options)) {
       // Waits for the reader of standard output.
-      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain');
+      if (!process.stdout.write(`${terminalJson(line)}\n`)) await once(process.stdout, 'drain');
     }
   },
 
@@ -280,7 +283,8 @@ export async function main(): Promise<void> {
   } catch (thrown) {
     const error = shownError(thrown);
     const mistake = mistakeOf(error);
-    process.stderr.write(`${mistake ?? (error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`);
+    const text = mistake ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.stderr.write(`${terminalText(text)}\n`);
     process.exitCode = 1;
   }
 }

@@ -1,8 +1,5 @@
 import type { StreamItem } from '@batuta/client';
-
-/** All control characters except tab and line feed. The text of a model must not control a terminal. */
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const STEERING = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+import { terminalText } from './terminal-text.js';
 
 /**
  * The output of steps as text for a terminal: a line with the name of the step and the kind of output, then the text as it comes.
@@ -12,7 +9,7 @@ export function saidText({ reasoning = false }: { readonly reasoning?: boolean }
   let open = '';
   let atLineStart = true;
   const line = (text: string): string => {
-    const whole = `${atLineStart ? '' : '\n'}${text}\n`;
+    const whole = `${atLineStart ? '' : '\n'}${terminalText(text)}\n`;
     atLineStart = true;
     open = '';
     return whole;
@@ -34,7 +31,7 @@ export function saidText({ reasoning = false }: { readonly reasoning?: boolean }
     const of = `${step}${kind === 'text' ? '' : ` ${kind}`}${name === '' ? '' : ` ${name}`}`;
     const heading = of === open ? '' : line(`[${of}]`);
     open = of;
-    const shown = text.replaceAll(STEERING, '');
+    const shown = terminalText(text);
     if (shown !== '') atLineStart = shown.endsWith('\n');
     return heading + shown;
   };

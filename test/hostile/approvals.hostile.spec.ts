@@ -118,4 +118,67 @@ describe('an operator who is no approver of a step', () => {
       terminated: true,
     });
   }, 300_000);
+
+  it('does not get past it in an execution that a step runs, at whatever depth and moment', async () => {
+    const child = (id: string, config: string, more: object = {}): object => ({
+      id,
+      name: id,
+      orchestration: { config },
+      ...more,
+    });
+    const gate = { id: 'gate', name: 'Pay?', approval: { approvers: ['grace'] } };
+    await run.save({ name: 'asks', strategy: 'sequential', steps: [gate] });
+    await run.save({ name: 'middle', strategy: 'sequential', steps: [child('lower', 'asks')] });
+    const pay = { id: 'pay', name: 'pay', agent: 'echo', dependencies: ['upper'] };
+    await run.save({ name: 'outer', strategy: 'parallel', steps: [child('upper', 'middle'), pay] });
+    const slow = { id: 'slow', name: 'slow', agent: 'delay', input: { ms: 600_000 }, timeout_ms: 900_000 };
+    await run.save({
+      name: 'later',
+      strategy: 'parallel',
+      steps: [slow, child('upper', 'middle', { dependencies: ['slow'] }), pay],
+    });
+    await run.save({ name: 'harmless', strategy: 'sequential', steps: [{ ...slow, id: 'only' }] });
+    await run.save({ name: 'free', strategy: 'parallel', steps: [child('upper', 'harmless'), pay] });
+    const refused = { http: 403, code: 'not_an_approver' };
+    const childOf = async (id: string, step: string): Promise<string> => {
+      let found = '';
+      await eventually(
+        async () => {
+          found = (stepOf(await run.get(id), step) as { child?: { execution_id?: string } }).child?.execution_id ?? '';
+          expect(found).not.toBe('');
+        },
+        { timeoutMs: 60_000, describe: `step ${step} has a child` },
+      );
+      return found;
+    };
+
+    const id = await run.start('outer', { input: {} });
+    // At once, and when the child waits for the approval.
+    expect(await eve.command(id, 'steps/upper/skip')).toMatchObject(refused);
+    const middle = await childOf(id, 'upper');
+    const lower = await childOf(middle, 'lower');
+    await waits(lower);
+    expect(await eve.command(id, 'steps/upper/skip')).toMatchObject(refused);
+    expect(await eve.command(middle, 'steps/lower/skip')).toMatchObject(refused);
+    expect(await eve.command(lower, 'steps/gate/skip')).toMatchObject(refused);
+    // A child that is ended by others is no approval: its step fails.
+    expect(await eve.command(lower, 'cancel')).toMatchObject({ http: 200 });
+    await eventually(async () => expect((await run.get(id)).status).toBe('failed'), { timeoutMs: 60_000 });
+    expect(stepOf(await run.get(id), 'pay')).toMatchObject({ attempt: 0 });
+    expect(await eve.command(id, 'retry')).toMatchObject({ http: 200 });
+    await eventually(async () => expect((await run.get(id)).status).toBe('running'), { timeoutMs: 60_000 });
+    expect(await eve.command(id, 'steps/upper/skip')).toMatchObject(refused);
+    const forked = (await eve.command(id, 'fork', { from_step_id: 'upper' })) as unknown as { execution_id: string };
+    expect(await eve.command(forked.execution_id, 'steps/upper/skip')).toMatchObject(refused);
+    // Before it is the step's turn, too.
+    const before = await run.start('later', { input: {} });
+    expect(await eve.command(before, 'steps/upper/skip')).toMatchObject(refused);
+    // Whoever may decide may skip, and a step that asks nobody may be skipped by every operator.
+    const own = new Orchestrations(grace);
+    expect(await own.command(before, 'steps/upper/skip')).toMatchObject({ http: 200 });
+    const free = await run.start('free', { input: {} });
+    expect(await eve.command(free, 'steps/upper/skip')).toMatchObject({ http: 200 });
+    expect(await run.ended(free)).toMatchObject({ status: 'completed' });
+    for (const left of [id, forked.execution_id, before]) await run.command(left, 'terminate');
+  }, 300_000);
 });

@@ -20,6 +20,8 @@ export type { Metric } from './events/metrics.js';
 export { CHILD_SPAN } from './events/child-requested.js';
 export { chunkConfig } from './kinds/map/chunk-start.js';
 export type { ChunkConfig } from './kinds/map/chunk-start.js';
+export { openApprovalNotOf, openChildrenOf } from './kinds/approval/approvers.js';
+export type { OpenChild } from './kinds/approval/approvers.js';
 export { orchestrationOf } from './kinds/orchestration/rules.js';
 export { evolve } from './evolve.js';
 export { failedNode, failureSentence, shownFailure } from './view/failures.js';

@@ -13,6 +13,7 @@ import type { CommandInput, Input } from './lane/inputs.js';
 import type { OutputCheck } from './dispatch/output-check.js';
 import type { Partition } from './lane/partition.js';
 import type { EnginePorts, PartitionRequest } from './ports/ports.js';
+import type { SkipGuard } from './skip-guard.js';
 
 interface EngineRequestsParts {
   readonly ports: Pick<EnginePorts, 'clock' | 'log' | 'bus' | 'tokens' | 'outputs' | 'reportRefused' | 'restorer'>;
@@ -25,6 +26,7 @@ interface EngineRequestsParts {
   readonly ownSubject: () => string | undefined;
   /** Whether so many effects wait for another try that no start is accepted. */
   readonly overloaded: () => boolean;
+  readonly skips: Pick<SkipGuard, 'refusal'>;
   readonly load: (executionId: string) => Promise<LoadedExecution | undefined>;
   /** Keeps the events of a deleted execution from removal until the returned function is called. */
   readonly hold: (executionId: string) => () => void;
@@ -233,6 +235,7 @@ export class EngineRequests {
       return;
     }
     if (command.restore !== undefined) return void this.#restore(input, partition);
+    if (command.skipStep !== undefined) return void this.#skip(input, partition, command.skipStep.stepId);
     if (command.start?.fork === undefined) return this.#parts.submit(partition, input);
     void this.#readFork(input).then((reused) => {
       if (reused === undefined) return;
@@ -272,6 +275,24 @@ export class EngineRequests {
       release();
       log.warn({ err: error, execution_id: executionId }, 'an execution cannot be restored now');
     }
+  }
+
+  /** Reads what the step's child asks before it is decided who may skip the step. */
+  async #skip(input: CommandInput, { id }: Partition, stepId: string): Promise<void> {
+    const { executionId, request } = input;
+    try {
+      const loaded = await this.#parts.load(executionId);
+      const { tenantId, userId } = request.principal;
+      if (loaded !== undefined && loaded.state.started?.tenantId === tenantId) {
+        const rejected = await this.#parts.skips.refusal(loaded.state, stepId, userId);
+        if (rejected !== undefined) input.reused = { rejected };
+      }
+    } catch (error) {
+      this.#parts.ports.log.warn({ err: error, execution_id: executionId }, 'a skip cannot be decided now');
+      return;
+    }
+    const current = this.#parts.partition(id);
+    if (current !== undefined) this.#parts.submit(current, input);
   }
 
   /** The outputs that a fork copies from its source. Undefined when they cannot be read now. */

@@ -24,6 +24,8 @@ import { timeOfId } from './lane/partition.js';
 import type { EffectTicket, HotExecution, Partition } from './lane/partition.js';
 import { PublishedPositions } from './effects/published-positions.js';
 import { redoEffects } from './effects/redo-effects.js';
+import type { StartableConfigs } from './effects/startable-configs.js';
+import { SkipGuard } from './skip-guard.js';
 import type { ScheduleEffects } from './effects/schedule-effects.js';
 import { isExecution } from './lane/stream-state.js';
 import { UnreadableExecutions } from './lane/unreadable-executions.js';
@@ -75,7 +77,7 @@ export class Engine {
       true,
       this.unreadable,
     );
-    const { effects, schedules } = openEffects({
+    const { effects, schedules, startable } = openEffects({
       ports,
       registry: this.configs,
       counters: this.counters,
@@ -90,7 +92,7 @@ export class Engine {
     });
     this.effects = effects;
     this.#schedules = schedules;
-    this.#requests = this.#openRequests(submit);
+    this.#requests = this.#openRequests(submit, startable);
     this.#published = new PublishedPositions({ ports, partitions });
     this.#cache = new ExecutionCache({
       counters: this.counters,
@@ -136,7 +138,7 @@ export class Engine {
     });
   }
 
-  #openRequests(submit: (partition: Partition, input: Input) => void): EngineRequests {
+  #openRequests(submit: (partition: Partition, input: Input) => void, startable: StartableConfigs): EngineRequests {
     const { ports, settings } = this.#options;
     return new EngineRequests({
       ports,
@@ -153,6 +155,11 @@ export class Engine {
       partition: (id) => this.#partitions.get(id),
       ownSubject: () => this.#own?.subject,
       overloaded: () => this.effects.retrying > settings.pendingEffects,
+      skips: new SkipGuard({
+        load: async (executionId) => (await this.load(executionId))?.state,
+        startable,
+        configs: this.configs,
+      }),
       load: (executionId) => this.load(executionId),
       hold: (executionId) => this.#remover.hold(executionId),
       submit,

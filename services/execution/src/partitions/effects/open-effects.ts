@@ -19,7 +19,11 @@ interface OpenEffectsParts extends Pick<StreamSenderParts, 'partitionCount' | 'o
 }
 
 /** What performs the effects of executions, and of schedules. */
-export function openEffects(parts: OpenEffectsParts): { effects: EffectPerformer; schedules: ScheduleEffects } {
+export function openEffects(parts: OpenEffectsParts): {
+  effects: EffectPerformer;
+  schedules: ScheduleEffects;
+  startable: StartableConfigs;
+} {
   const { ports, registry, counters, partitionCount, own, submit, sampled } = parts;
   const { clock, bus, log } = ports;
   const sender = new StreamSender({ clock, bus, partitionCount, own });
@@ -55,5 +59,5 @@ export function openEffects(parts: OpenEffectsParts): { effects: EffectPerformer
     submit,
     ...(sampled === undefined ? {} : { sampled }),
   });
-  return { effects, schedules };
+  return { effects, schedules, startable };
 }

@@ -4,7 +4,8 @@ import { ancestors } from '../../expressions/evaluations.js';
 import { seenNodes } from '../../graph/seen-nodes.js';
 import { rootNode } from '../../state/nodes.js';
 import { unitState, type State } from '../../state/state.js';
-import { isAsked } from '../../state/unit-state.js';
+import { isAsked, type UnitState } from '../../state/unit-state.js';
+import { orchestrationOf } from '../orchestration/rules.js';
 
 /** Whether a user may decide. Without a list every operator may, which is checked where commands arrive. */
 export function isApprover({ approvers }: ApprovalRules, userId: string): boolean {
@@ -40,9 +41,7 @@ export function passedByASkip(state: State, index: number, userId: string): Unit
   const { units } = state.config;
   const guarded = units.filter((unit) => {
     const approval = approvalOf(unit);
-    const { settled, phase } = unitState(state, unit.index);
-    const done = settled || phase === 'completed' || phase === 'failed' || phase === 'skipped';
-    return approval !== undefined && !done && !isApprover(approval, userId);
+    return approval !== undefined && !isOver(unitState(state, unit.index)) && !isApprover(approval, userId);
   });
   if (guarded.length === 0) {
     return undefined;
@@ -58,3 +57,45 @@ export function passedByASkip(state: State, index: number, userId: string): Unit
     return instead.has(unit.index) || (conditional && ancestors(state, seenNodes(state.config, unit)).includes(root));
   });
 }
+
+/**
+ * An approval of the execution that is not decided, or a call of a tool that waits for one, about which the user may not
+ * decide.
+ */
+export function openApprovalNotOf(state: State, userId: string): Unit | undefined {
+  for (const unit of state.config.units) {
+    const approval = approvalOf(unit);
+    if (approval !== undefined && !isOver(unitState(state, unit.index)) && !isApprover(approval, userId)) return unit;
+    const asks = callNotOf(state, unit.index, userId);
+    if (asks !== undefined) return asks;
+  }
+  return undefined;
+}
+
+/** An execution that a step runs, or would run. */
+export interface OpenChild {
+  /** Undefined before it is requested. */
+  readonly id: string | undefined;
+  /** Its config by name or id. Undefined for an agent that is made of a model. */
+  readonly config: string | undefined;
+  /** 0: the newest. */
+  readonly version: number;
+}
+
+/** The executions below a step that have not ended, those of its lanes and of the calls of its tools included. */
+export function openChildrenOf(state: State, index: number): OpenChild[] {
+  const { units } = state.config;
+  const step = units[index];
+  if (step === undefined || isOver(unitState(state, index))) return [];
+  return [step, ...step.places.flatMap((place) => units[place] ?? [])].flatMap((unit) => {
+    const { child } = unitState(state, unit.index);
+    const rules = orchestrationOf(unit);
+    const isOpen = child !== undefined && child.ended === undefined;
+    // Lanes and calls of tools run nothing before they are asked to. A step that runs a config will do so.
+    if (!isOpen && (unit.kind !== 'step' || rules === undefined)) return [];
+    return [{ id: isOpen ? child.id : undefined, config: rules?.config, version: rules?.configVersion ?? 0 }];
+  });
+}
+
+const isOver = ({ settled, phase }: UnitState): boolean =>
+  settled || phase === 'completed' || phase === 'failed' || phase === 'skipped';

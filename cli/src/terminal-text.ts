@@ -1,0 +1,13 @@
+/* eslint-disable no-control-regex -- control characters are what this file looks for */
+
+/** All control characters except tab and line feed. */
+const STEERING = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+/** What JSON leaves as it is, although a terminal obeys it. */
+const UNESCAPED = /[\x7f-\x9f]/g;
+
+/** A text that other people wrote, without what would control a terminal: colours, movements, titles, answers to it. */
+export const terminalText = (text: string): string => text.replaceAll(STEERING, '');
+
+/** JSON with escapes for every character that would control a terminal. Its value is the same. */
+export const terminalJson = (json: string): string =>
+  json.replaceAll(UNESCAPED, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
