@@ -156,6 +156,15 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       });
     },
   },
+  route: {
+    input: { message: 'Where is A-7?' },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { said: 'Where is A-7?' } });
+      expect(stepOf(execution, 'answer').route).toMatchObject({ chosen: 'orders', by: 'rules', confidence: 1 });
+      const decided = events.filter(({ type }) => type === 'RouteDecided').map(({ data }) => data);
+      expect(decided).toMatchObject([{ step_id: 'answer', chosen: 'orders', chosen_id: 'answer:orders:1' }]);
+    },
+  },
   'consensus-quorum': {
     check: (execution) => {
       expect(execution.output).toEqual({ facts: { sky: 'clear', concert: true } });

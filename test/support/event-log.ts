@@ -65,7 +65,14 @@ export async function checkLog(databaseUrl: string, executionIds: readonly strin
 }
 
 /** Events with which steps without an agent begin. */
-const ALONE = new Set(['ModelAnswered', 'WaitStarted', 'SignalAwaited', 'ChoiceMade', 'ChildRequested']);
+const ALONE = new Set([
+  'ModelAnswered',
+  'WaitStarted',
+  'SignalAwaited',
+  'ChoiceMade',
+  'RouteDecided',
+  'ChildRequested',
+]);
 
 function checkExecution(id: string, events: readonly LogRow[]): number {
   const outcomes = new Map<string, number>();

@@ -110,6 +110,7 @@ export const MISTAKES = {
   fallback_cycle: 'steps that stand in for each other',
   unknown_step: 'no such step',
   unknown_member: 'no such member of the group',
+  unknown_candidate: 'no such candidate of the route',
   empty_group: 'a consensus group without members',
   unknown_agent: 'no such agent',
   agent_not_global: 'an agent that other tenants do not have',
@@ -175,6 +176,7 @@ export const FAILURE_CODES = {
   itemsInvalid: 'items_invalid',
   itemsFailed: 'items_failed',
   budgetTooSmall: 'budget_too_small',
+  routeUndecided: 'route_undecided',
 } as const;
 
 export const DEFAULT_POOL = 'default';
@@ -192,6 +194,15 @@ export type HandOver = (typeof HAND_OVER)[number];
 /** What a step with a map gives. The first value is the default. */
 export const MAP_RESULTS = ['list', 'report', 'counts'] as const;
 export type MapResults = (typeof MAP_RESULTS)[number];
+/** How a route chooses among its candidates. The first is the default. */
+export const ROUTE_MODES = ['rules', 'model', 'hybrid'] as const;
+export type RouteMode = (typeof ROUTE_MODES)[number];
+/** Who is asked when a route does not decide by rules. */
+export const ROUTE_ASKED_BY = ['model'] as const;
+export type RouteAskedBy = (typeof ROUTE_ASKED_BY)[number];
+/** What a decision of a route follows from. */
+export const ROUTE_DECIDED_BY = ['rules', 'model', 'fallback'] as const;
+export type RouteDecidedBy = (typeof ROUTE_DECIDED_BY)[number];
 
 /** What happens to a child when its step ends first. The first value is the default. */
 export const ON_PARENT_CLOSE = ['cancel', 'terminate', 'abandon'] as const;

@@ -84,6 +84,8 @@ import type {
   MapJson,
   OrchestrationDefinitionJson,
   RepeatJson,
+  RouteCandidateJson,
+  RouteJson,
   RetryJson,
   SettingsJson,
   SignalJson,
@@ -106,7 +108,7 @@ import type {
   SearchKnowledgeRequestJson,
 } from './generated/batuta/config/v1/knowledge_pb.js';
 import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
-import type { DefaultInput, HandOver, MapResults, OnParentClose, Role, Strategy } from './codes.js';
+import type { DefaultInput, HandOver, MapResults, OnParentClose, Role, RouteMode, Strategy } from './codes.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -131,6 +133,16 @@ export type Choice = Override<
 export type Orchestration = Override<
   Wire<OrchestrationJson, 'config_version' | 'on_parent_close'>,
   { on_parent_close?: OnParentClose }
+>;
+/** One of those among which a route chooses: an agent or a config. */
+export type RouteCandidate = Override<
+  Wire<RouteCandidateJson, Exclude<keyof RouteCandidateJson, 'name'>>,
+  { retry?: Retry }
+>;
+/** Instead of an agent: one of the candidates is chosen and runs. */
+export type Route = Override<
+  Wire<RouteJson, Exclude<keyof RouteJson, 'candidates'>>,
+  { mode?: RouteMode; candidates: RouteCandidate[] }
 >;
 /** A step runs again until an expression is true. */
 export type Repeat = Override<Wire<RepeatJson, Exclude<keyof RepeatJson, 'until'>>, { on_max?: 'fail' | 'complete' }>;
@@ -176,6 +188,7 @@ export type StepDefinition = Override<
     compensate?: Compensation;
     llm?: Llm;
     repeat?: Repeat;
+    route?: Route;
   }
 >;
 /** A human decides about calls of a tool. `when` is JSONata, which also sees `call`; without it every call is asked about. */

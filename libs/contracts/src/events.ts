@@ -20,6 +20,8 @@ import {
   IterationCompletedSchema,
   IterationPlannedSchema,
   ToolCalledSchema,
+  RouteAskedSchema,
+  RouteDecidedSchema,
   StepCompletedSchema,
   StepFailedSchema,
   StepScheduledSchema,
@@ -71,6 +73,9 @@ import type {
   MapChunkEndedJson,
   MapStartedJson,
   ToolCalledJson,
+  RouteAskedJson,
+  RouteDecidedJson,
+  RouteScoreJson,
   StepCompletedJson,
   StepFailedJson,
   StepScheduledJson,
@@ -103,6 +108,8 @@ import type {
 import type { Budget, Dependency, Failure, JsonValue, ParentLink } from './common.js';
 import type { ConsensusMode, FailurePolicy } from './config.js';
 import type { Priority } from './subjects.js';
+import { ROUTE_ASKED_BY, ROUTE_DECIDED_BY } from './codes.js';
+import type { RouteAskedBy, RouteDecidedBy } from './codes.js';
 import type { Override, Wire } from './wire.js';
 
 export type ExecutionStarted = Override<
@@ -145,6 +152,12 @@ export type ModelAnswered = Override<
   { toolCalls?: ModelToolCall[]; next: 'tools' | 'model' | 'end' }
 >;
 export type ToolCalled = Wire<ToolCalledJson>;
+export type RouteAsked = Override<Wire<RouteAskedJson>, { by: RouteAskedBy }>;
+export type RouteScore = Wire<RouteScoreJson>;
+export type RouteDecided = Override<
+  Wire<RouteDecidedJson, 'scores' | 'model' | 'tokens'>,
+  { by: RouteDecidedBy; scores?: RouteScore[] }
+>;
 export type IterationCompleted = Wire<
   IterationCompletedJson,
   'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion' | 'inputTokens' | 'outputTokens'
@@ -247,6 +260,8 @@ export interface EventData {
   StepScheduled: StepScheduled;
   ModelAnswered: ModelAnswered;
   ToolCalled: ToolCalled;
+  RouteAsked: RouteAsked;
+  RouteDecided: RouteDecided;
   IterationCompleted: IterationCompleted;
   IterationPlanned: IterationPlanned;
   StepCompleted: StepCompleted;
@@ -319,6 +334,8 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   StepScheduled: StepScheduledSchema,
   ModelAnswered: ModelAnsweredSchema,
   ToolCalled: ToolCalledSchema,
+  RouteAsked: RouteAskedSchema,
+  RouteDecided: RouteDecidedSchema,
   IterationCompleted: IterationCompletedSchema,
   IterationPlanned: IterationPlannedSchema,
   StepCompleted: StepCompletedSchema,
@@ -419,6 +436,25 @@ export const EVENT_FIELDS: { readonly [T in EventType]: EventFields } = {
       call_id: 'The call, as the model names it.',
       step_id: 'The unit that makes the call, `<step>:<tool>:<number>`. Its attempts have this id.',
       index: 'Index among the calls of the turn, from 0.',
+    },
+  },
+  RouteAsked: {
+    always: ['step_id', 'asked_id', 'by'],
+    words: { by: ROUTE_ASKED_BY },
+    says: { asked_id: 'The unit that asks. Its attempts have this id.', by: 'Who is asked.' },
+  },
+  RouteDecided: {
+    always: ['step_id', 'chosen', 'chosen_id', 'by', 'confidence', 'reason'],
+    words: { by: ROUTE_DECIDED_BY },
+    says: {
+      chosen: 'Name of the candidate.',
+      chosen_id: 'The unit where it runs, `<step>:<candidate>:1`. Its attempts have this id.',
+      by: 'What the decision follows from; `fallback` when nothing decided.',
+      confidence: 'From 0 to 1.',
+      scores: 'The scores that are known, best first.',
+      reason: 'Why, in words.',
+      model: 'Name, provider, id and revision of the model that was asked; absent when none was.',
+      tokens: 'Tokens that the decision took.',
     },
   },
   IterationCompleted: {

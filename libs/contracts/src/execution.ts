@@ -74,6 +74,7 @@ import type {
   LlmViewJson,
   MapViewJson,
   RepeatViewJson,
+  RouteViewJson,
   ToolCallViewJson,
   StepViewJson,
   WaitViewJson,
@@ -108,10 +109,10 @@ import type {
 } from './generated/batuta/task/v1/task_pb.js';
 import type { Budget, Dependency, Failure, ParentLink, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
-import type { BudgetExceeded, CompensationOutcome, Event, FailedItem, Omitted, Vote } from './events.js';
+import type { BudgetExceeded, CompensationOutcome, Event, FailedItem, Omitted, RouteScore, Vote } from './events.js';
 import type { ChildFacts, ScheduleCommand, ScheduleStatus } from './schedules.js';
 import type { Priority } from './subjects.js';
-import type { DependencyOn, ExecutionStatus, StepStatus, Strategy } from './codes.js';
+import type { DependencyOn, ExecutionStatus, RouteDecidedBy, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
 
 export type ForkSource = Wire<ForkSourceJson>;
@@ -253,6 +254,10 @@ export type ToolCallView = Override<
 export type LlmView = Override<Wire<LlmViewJson, 'calls'>, { calls?: ToolCallView[] }>;
 export type RepeatView = Wire<RepeatViewJson, 'nextAt'>;
 export type MapView = Override<Wire<MapViewJson>, { failedItems: FailedItem[] }>;
+export type RouteView = Override<
+  Wire<RouteViewJson, 'scores' | 'tokens' | 'model'>,
+  { by: RouteDecidedBy; scores?: RouteScore[] }
+>;
 export type StepView = Override<
   Wire<
     StepViewJson,
@@ -279,6 +284,7 @@ export type StepView = Override<
     | 'llm'
     | 'repeat'
     | 'map'
+    | 'route'
     | 'skippedBy'
     | 'skipComment'
     | 'outputOmitted'
@@ -294,6 +300,7 @@ export type StepView = Override<
     llm?: LlmView;
     repeat?: RepeatView;
     map?: MapView;
+    route?: RouteView;
     outputOmitted?: Omitted;
     queued?: QueuedView;
   }

@@ -1255,6 +1255,8 @@ export type Event =
   | StepScheduledEvent
   | ModelAnsweredEvent
   | ToolCalledEvent
+  | RouteAskedEvent
+  | RouteDecidedEvent
   | IterationCompletedEvent
   | IterationPlannedEvent
   | StepCompletedEvent
@@ -3344,6 +3346,132 @@ export interface ReusedApproval {
   timed_out?: boolean | undefined;
 }
 
+export interface Route {
+  /** `rules`: the first candidate whose `when` is true or whose `keywords` are in the message; `model`: a model chooses; `hybrid`: the rules, and when none holds, the model. Default: `rules`. */
+  mode?: 'rules' | 'model' | 'hybrid' | undefined;
+  /** Among what it chooses, in order. */
+  candidates: RouteCandidate[];
+  /** What is decided about: a text or a mapping; default `message` of the input, or all of it. */
+  message?: unknown | undefined;
+  /** Name of one of the tenant’s models, which chooses. */
+  model?: string | undefined;
+  /** What the model is told besides the candidates. */
+  instructions?: string | undefined;
+  /** A less certain choice of a model does not count. Default: `0.5`. */
+  min_confidence?: number | undefined;
+  /** The candidate that is chosen when no other is; without it the step fails then. */
+  fallback?: string | undefined;
+}
+
+export interface RouteAsked {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** The unit that asks. Its attempts have this id. */
+  asked_id: string;
+  /** Who is asked. */
+  by: 'model';
+}
+
+export interface RouteAskedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'RouteAsked';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: RouteAsked;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface RouteCandidate {
+  /** Its name, by which the decision names it. */
+  name: string;
+  /** Who does it; one of `agent` and `config` is required. */
+  agent?: string | undefined;
+  /** In place of an agent: name or id of a config, an execution of which does it. */
+  config?: string | undefined;
+  /** Its version; default the newest when it is chosen. */
+  config_version?: number | undefined;
+  /** What it is for. A model is told. */
+  description?: string | undefined;
+  /** Messages that are for it. A model is told. */
+  examples?: string[] | undefined;
+  /** Words, or several in a row, of which a message for it has one. Case does not matter. */
+  keywords?: string[] | undefined;
+  /** JSONata condition: when it is true, the message is for it. */
+  when?: string | undefined;
+  /** Milliseconds for one attempt of its agent; default: the step’s. */
+  timeout_ms?: number | undefined;
+  /** When a failed attempt of its agent is tried again. */
+  retry?: Retry | undefined;
+}
+
+export interface RouteDecided {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Name of the candidate. */
+  chosen: string;
+  /** The unit where it runs, `<step>:<candidate>:1`. Its attempts have this id. */
+  chosen_id: string;
+  /** What the decision follows from; `fallback` when nothing decided. */
+  by: 'rules' | 'model' | 'fallback';
+  /** From 0 to 1. */
+  confidence: number;
+  /** The scores that are known, best first. */
+  scores?: RouteScore[] | undefined;
+  /** Why, in words. */
+  reason: string;
+  /** Name, provider, id and revision of the model that was asked; absent when none was. */
+  model?: Record<string, unknown> | undefined;
+  /** Tokens that the decision took. */
+  tokens?: number | undefined;
+}
+
+export interface RouteDecidedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'RouteDecided';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: RouteDecided;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface RouteScore {
+  /** Name of the candidate. */
+  candidate: string;
+  /** From 0 to 1. */
+  score: number;
+}
+
+export interface RouteView {
+  /** Name of the candidate. */
+  chosen: string;
+  /** The unit where it runs, `<step>:<candidate>:1`. */
+  chosen_id: string;
+  /** What the decision follows from; `fallback` when nothing decided. */
+  by: 'rules' | 'model' | 'fallback';
+  /** From 0 to 1. */
+  confidence: number;
+  /** The scores that are known, best first. */
+  scores?: RouteScore[] | undefined;
+  /** Why, in words. */
+  reason: string;
+  /** Tokens that the decision took. */
+  tokens?: number | undefined;
+  /** Name, provider, id and revision of the model that was asked. */
+  model?: Record<string, unknown> | undefined;
+}
+
 /** What a run is started with. */
 export interface RunBody {
   /** The input of the run. */
@@ -3732,7 +3860,7 @@ export interface Step {
   id: string;
   /** 1 to 255 characters, for people. */
   name: string;
-  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, an `orchestration`, an `llm` or a `map`. */
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, a `route`, an `orchestration`, an `llm` or a `map`. */
   agent?: string | undefined;
   /** Milliseconds that one attempt may take, from the agent’s start. Default: `60000`. */
   timeout_ms?: number | undefined;
@@ -3780,10 +3908,12 @@ export interface Step {
   llm?: Llm | undefined;
   /** In place of an agent: an execution of another config, whose output is the step’s. */
   orchestration?: Orchestration | undefined;
-  /** Beside an agent or an orchestration: it runs again until an expression is true. */
+  /** Beside an agent, an orchestration or a route: it runs again until an expression is true. */
   repeat?: Repeat | undefined;
   /** In place of an agent: each item of a list is worked on by itself. */
   map?: Map | undefined;
+  /** In place of an agent: one of several candidates is chosen and runs, and its output is the step’s. */
+  route?: Route | undefined;
 }
 
 export interface StepAttempt {
@@ -3960,6 +4090,8 @@ export interface StepDetail {
   repeat?: RepeatView | undefined;
   /** How far the map has come, once it has its list. */
   map?: MapView | undefined;
+  /** What a route has chosen, once it has. */
+  route?: RouteView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** Of the execution, when the step was read. */
@@ -4182,6 +4314,8 @@ export interface StepStatus {
   repeat?: RepeatView | undefined;
   /** How far the map has come, once it has its list. */
   map?: MapView | undefined;
+  /** What a route has chosen, once it has. */
+  route?: RouteView | undefined;
   /** Why it failed; null when it did not. */
   error?: string | null | undefined;
 }
@@ -4274,6 +4408,8 @@ export interface StepView {
   repeat?: RepeatView | undefined;
   /** How far the map has come, once it has its list. */
   map?: MapView | undefined;
+  /** What a route has chosen, once it has. */
+  route?: RouteView | undefined;
 }
 
 export interface StoredDocument {

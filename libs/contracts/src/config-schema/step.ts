@@ -72,7 +72,7 @@ const commonFields: Readonly<Record<Exclude<keyof StepDefinition, KindName>, Doc
   schedule_to_start_ms: milliseconds('Milliseconds that an attempt may wait for a worker.'),
   schedule_to_close_ms: milliseconds('Milliseconds for all attempts of the step with their waits.'),
   heartbeat_ms: milliseconds('Milliseconds between two signs of life of the agent.'),
-  repeat: use('Repeat', 'Beside an agent or an orchestration: it runs again until an expression is true.'),
+  repeat: use('Repeat', 'Beside an agent, an orchestration or a route: it runs again until an expression is true.'),
   metadata: use('Metadata', 'Whatever the user keeps with it. The platform does not read it. Its keys are names.'),
 };
 

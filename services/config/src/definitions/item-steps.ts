@@ -11,7 +11,15 @@ export interface ItemStepOutline {
 }
 
 /** The schema reports these as unknown fields, so the rules need not say more. */
-const NOT_FOR_ITEMS: ReadonlySet<string> = new Set(['approval', 'choice', 'signal', 'wait', 'repeat', 'compensate']);
+const NOT_FOR_ITEMS: ReadonlySet<string> = new Set([
+  'approval',
+  'choice',
+  'signal',
+  'wait',
+  'repeat',
+  'route',
+  'compensate',
+]);
 
 function itemStepOf(step: StepOutline): StepOutline | undefined {
   const { map } = step.source;

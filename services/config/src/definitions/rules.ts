@@ -3,6 +3,7 @@ import type { JsonValue, MappingText } from '@batuta/contracts';
 import { isRecord } from '@batuta/documents';
 import { textOf } from './outline.js';
 import type { Outline, StepOutline } from './outline.js';
+import { candidatesOf } from './rules/routes.js';
 
 type Source = Readonly<Record<string, unknown>>;
 
@@ -21,6 +22,7 @@ export function modelsOf(outline: Outline): ModelUse[] {
   for (const { index, source } of outline.steps) {
     const path = `/steps/${index}`;
     add(source['llm'], `${path}/llm`);
+    add(source['route'], `${path}/route`);
     if (source['agent'] === 'ask_model') add(source['input'], `${path}/input`);
     const { compensate } = source;
     if (isRecord(compensate) && compensate['agent'] === 'ask_model') {
@@ -49,6 +51,7 @@ export function agentsOf(outline: Outline): AgentUse[] {
     for (const [place, tool] of Array.isArray(tools) ? tools.entries() : []) {
       if (isRecord(tool)) use(tool, 'agent', `/steps/${index}/llm/tools/${place}`);
     }
+    for (const { path, candidate } of candidatesOf(source, index)) use(candidate, 'agent', path);
   }
   for (const { index, source } of outline.declaredGroups) use(source, 'judge', `/consensus_groups/${index ?? 0}`);
   return uses;
@@ -56,11 +59,13 @@ export function agentsOf(outline: Outline): AgentUse[] {
 
 /** The configs that steps start as children. */
 export function childConfigsOf(outline: Outline): AgentUse[] {
-  return outline.steps.flatMap(({ index, source: { orchestration, llm } }) => {
+  return outline.steps.flatMap(({ index, source }) => {
+    const { orchestration, llm } = source;
     const tools = isRecord(llm) && Array.isArray(llm['tools']) ? (llm['tools'] as unknown[]) : [];
     const places: [path: string, source: unknown][] = [
       [`/steps/${index}/orchestration`, orchestration],
       ...tools.map((tool, place): [string, unknown] => [`/steps/${index}/llm/tools/${place}`, tool]),
+      ...candidatesOf(source, index).map(({ path, candidate }): [string, unknown] => [path, candidate]),
     ];
     return places.flatMap(([path, source]) => {
       const name = isRecord(source) ? textOf(source, 'config') : undefined;
@@ -129,6 +134,11 @@ export function definitionTexts(outline: Outline): TextUse[] {
       plain(tool['approval'], 'when', `${path}/llm/tools/${place}/approval`, { sees: 'call', step });
     }
     if (isRecord(map)) mapping(map, 'items', `${path}/map`, { sees: 'step', step });
+    const { route } = source;
+    // The mapping of a repeated route is evaluated for each iteration.
+    const routed: Where = { sees: isRecord(repeat) ? 'loop' : 'step', step };
+    if (isRecord(route)) mapping(route, 'message', `${path}/route`, routed);
+    for (const { path: at, candidate } of candidatesOf(source, index)) plain(candidate, 'when', at, routed);
     if (isRecord(wait)) mapping(wait, 'until', `${path}/wait`, { sees: 'step', step });
     if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });
     if (isRecord(compensate)) {

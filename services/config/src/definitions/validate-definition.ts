@@ -10,6 +10,7 @@ import { itemStepsOf } from './item-steps.js';
 import type { ItemStepOutline } from './item-steps.js';
 import { outlineOf } from './outline.js';
 import type { Outline } from './outline.js';
+import { reportRoutes } from './rules/routes.js';
 import { reportSecrets } from './secret-references.js';
 import type { ValidationPorts } from './validation-ports.js';
 import { reportRetries, reportTimes, reportWithoutEffect } from './without-effect.js';
@@ -209,6 +210,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportSignals(outline, report);
   reportChoices(outline, report);
   reportModels(outline, report);
+  reportRoutes(outline, report);
   reportRepeats(outline, report);
   reportGlobal(document, report);
   reportGroups(outline, report);

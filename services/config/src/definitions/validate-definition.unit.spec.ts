@@ -1542,6 +1542,97 @@ describe('references to secrets', () => {
   });
 });
 
+describe('a step that chooses among candidates', () => {
+  const routing = (route: object, more: object = {}): unknown =>
+    config([{ id: 'a', name: 'A', route: { ...ROUTE, ...route }, ...more }]);
+  const ROUTE = {
+    mode: 'hybrid',
+    model: 'writer',
+    min_confidence: 0,
+    instructions: 'Be fair.',
+    message: { said: '{% input.text %}' },
+    fallback: 'other',
+    candidates: [
+      {
+        name: 'money',
+        agent: 'mine',
+        description: 'd',
+        examples: ['e'],
+        keywords: ['k'],
+        when: 'input.n > 1',
+        timeout_ms: 1,
+        retry: { max_attempts: 2 },
+      },
+      { name: 'other', agent: 'echo', description: 'All else' },
+    ],
+  };
+  const one = (candidate: object): object => ({
+    candidates: [{ name: 'x', agent: 'echo', description: 'd', ...candidate }],
+    fallback: null,
+  });
+  const rules = { mode: 'rules', model: null, instructions: null, min_confidence: null };
+
+  it('may use every field, and its candidates are agents that the config uses', async () => {
+    const document = routing({});
+    expect(await validateDefinition(document, ports)).toEqual({ ok: true, definition: document, agents: ['mine'] });
+  });
+
+  it.each<[string, object, object, string[]]>([
+    ['no candidates', { candidates: [], fallback: null }, {}, ['/steps/0/route/candidates too_few']],
+    ['a candidate of nobody', one({ agent: 'nobody' }), {}, ['/steps/0/route/candidates/0/agent unknown_agent']],
+    ['a candidate without an agent', one({ agent: null }), {}, ['/steps/0/route/candidates/0/agent required']],
+    [
+      'a config that nobody has',
+      one({ agent: null, config: 'no' }),
+      {},
+      ['/steps/0/route/candidates/0/config unknown_config'],
+    ],
+    ['an agent and a config', one({ config: 'billing' }), {}, ['/steps/0/route/candidates/0/config contradiction']],
+    [
+      'a version of no config',
+      one({ config_version: 1 }),
+      {},
+      ['/steps/0/route/candidates/0/config_version contradiction'],
+    ],
+    ['no description', one({ description: null }), {}, ['/steps/0/route/candidates/0/description required']],
+    [
+      'rules that nobody reads',
+      { ...one({ when: 'true' }), mode: 'model' },
+      {},
+      ['/steps/0/route/candidates/0/when contradiction'],
+    ],
+    ['a candidate without a rule', { ...one({}), ...rules }, {}, ['/steps/0/route/candidates/0/when required']],
+    [
+      'a model beside rules',
+      { ...one({ when: 'true' }), ...rules, model: 'writer' },
+      {},
+      ['/steps/0/route/model contradiction'],
+    ],
+    ['no model', { model: null }, {}, ['/steps/0/route/model required']],
+    ['a model of nobody', { model: 'nobody' }, {}, ['/steps/0/route/model unknown_model']],
+    ['too much confidence', { min_confidence: 1.1 }, {}, ['/steps/0/route/min_confidence out_of_range']],
+    ['an agent beside it', {}, { agent: 'echo' }, ['/steps/0/agent contradiction']],
+    ['a sign of life', {}, { heartbeat_ms: 5 }, ['/steps/0/heartbeat_ms contradiction']],
+    ['a secret', {}, { input: { key: '{{secret:KEY}}' } }, ['/steps/0/input/key secret_not_allowed']],
+    ['a bad condition', one({ when: 'input.' }), {}, ['/steps/0/route/candidates/0/when bad_expression']],
+    ['an unknown mode', { mode: 'magic' }, {}, ['/steps/0/route/mode not_allowed']],
+  ])('is refused with %s', async (_, route, more, expected) => {
+    expect(await mistakes(routing(route, more))).toEqual(expected);
+  });
+
+  it('suggests what was meant', async () => {
+    expect(await messages(routing({ fallback: 'othr' }))).toEqual([
+      'there is no candidate "othr"; did you mean "other"?',
+    ]);
+    expect(await messages(routing({ candidates: null, candidats: [] }))).toContainEqual(
+      expect.stringContaining('did you mean "candidates"?'),
+    );
+    expect(await mistakes(routing({ candidates: [...ROUTE.candidates, ROUTE.candidates[0]] }))).toEqual([
+      '/steps/0/route/candidates/2/name duplicate_id',
+    ]);
+  });
+});
+
 describe('a step that asks a model', () => {
   const asking = (llm: object, more: object = {}): unknown =>
     config([{ id: 'a', name: 'A', llm: { model: 'writer', prompt: 'Hello', ...llm }, ...more }]);

@@ -23,7 +23,7 @@ export const NOON = 1_700_000_000_000;
 export type StepInit = Partial<StepDefinition> & { id: string };
 
 /** Kinds of steps that have no agent. */
-const NO_AGENT = ['approval', 'wait', 'signal', 'choice', 'llm', 'map', 'orchestration'] as const;
+const NO_AGENT = ['approval', 'wait', 'signal', 'choice', 'llm', 'map', 'orchestration', 'route'] as const;
 
 /** A step with an agent and a name, and the fields that a test sets. */
 export function step(init: StepInit): StepDefinition {

@@ -990,4 +990,40 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'a route decided twice',
+    what: 'a route whose candidate has failed decides again',
+    seed: 47,
+    patches: [
+      {
+        file: `${domain}/kinds/route/heard.ts`,
+        from: "const ended = 'failure' in outcome ? outcome : { output: outcome.output };",
+        to: "if ('failure' in outcome && !place.asksModel) return;\n    const ended = 'failure' in outcome ? outcome : { output: outcome.output };",
+      },
+    ],
+  },
+  {
+    name: 'a route that asks on',
+    what: 'a model whose answers name nobody is asked again and again',
+    seed: 381,
+    patches: [
+      {
+        file: `${domain}/kinds/route/decision.ts`,
+        from: "if (answers.length <= MOST_REPAIRS) return { ask: 'model' };",
+        to: "if (answers.length <= MOST_REPAIRS + 1) return { ask: 'model' };",
+      },
+    ],
+  },
+  {
+    name: 'a route by an unsure model',
+    what: 'a choice counts however little the model trusts it',
+    seed: 46,
+    patches: [
+      {
+        file: `${domain}/kinds/route/decision.ts`,
+        from: 'if (choice.confidence >= rules.minConfidence) return { choice };',
+        to: 'if (choice.confidence >= 0) return { choice };',
+      },
+    ],
+  },
 ];

@@ -45,6 +45,8 @@ export class History {
   readonly #waits = new Map<string, number>();
   /** How many answers the model of each step has given. */
   readonly #turns = new Map<string, number>();
+  /** Routes that have decided, each until its next iteration. */
+  readonly #routed = new Set<string>();
   /** Iterations of steps with a repeat. */
   readonly #iterations = new Map<string, number>();
   #retried = false;
@@ -68,6 +70,10 @@ export class History {
           limits.set(`${step.id}:${name}:${place}`, retry?.max_attempts ?? 1);
         }
       }
+      for (const { name, retry } of step.route?.candidates ?? []) {
+        limits.set(`${step.id}:${name}:1`, retry?.max_attempts ?? 1);
+      }
+      limits.set(`${step.id}:model:0`, step.retry?.max_attempts ?? 5);
       limits.set(`${step.id}:compensate`, step.compensate?.retry?.max_attempts ?? 1);
     }
     this.#limits = limits;
@@ -331,6 +337,16 @@ export class History {
         this.#failures.delete(stepId);
         return;
       }
+      case 'RouteAsked':
+      case 'RouteDecided': {
+        const { stepId } = event.data;
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', stepId);
+        if (this.#routed.has(stepId)) this.#violated('one decision a route', stepId);
+        if (event.type === 'RouteDecided') this.#routed.add(stepId);
+        this.#failures.delete(event.type === 'RouteDecided' ? event.data.chosenId : event.data.askedId);
+        if (this.#status === 'pending') this.#status = 'running';
+        return;
+      }
       case 'IterationPlanned':
         if (this.#status === 'paused') this.#violated('nothing begins in a pause', event.data.stepId);
         return;
@@ -349,6 +365,10 @@ export class History {
           const anew = this.#retried && iteration === 1;
           if (iteration !== next && !anew) this.#violated('iterations without gaps', `${stepId} ${iteration}`);
           this.#iterations.set(stepId, iteration);
+          if (this.#step(stepId)?.route !== undefined) {
+            if (!this.#routed.delete(stepId)) this.#violated('done by its candidate', stepId);
+            return;
+          }
           if (event.data.attempt === 0) {
             const child = this.#children.get(stepId) ?? '';
             if (this.#childEnds.get(child) !== 'completed') this.#violated('done by its child', stepId);
@@ -360,6 +380,10 @@ export class History {
           const { stepId } = event.data;
           if (this.#step(stepId)?.repeat !== undefined) {
             if (!this.#iterations.has(stepId)) this.#violated('done by its iterations', stepId);
+            return;
+          }
+          if (this.#step(stepId)?.route !== undefined) {
+            if (!this.#routed.has(stepId)) this.#violated('done by its candidate', stepId);
             return;
           }
           if (this.#step(stepId)?.llm !== undefined) {
@@ -458,6 +482,7 @@ export class History {
         this.#dependencyEnds.clear();
         this.#failures.clear();
         this.#turns.clear();
+        this.#routed.clear();
         return;
       case 'ExecutionCompleted':
         this.#status = 'completed';

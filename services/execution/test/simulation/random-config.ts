@@ -5,6 +5,7 @@ import type {
   LlmTool,
   OrchestrationDefinition,
   Retry,
+  RouteCandidate,
   StepDefinition,
   ToolApproval,
 } from '@batuta/contracts';
@@ -364,6 +365,46 @@ function callingTool({ agent, retry, ...tool }: LlmTool, random: SeededRandom): 
     ...(retry === undefined || called === 'config' ? {} : { retry }),
     ...(random.chance(0.5) ? { approval } : {}),
     ...(random.chance(0.15) ? { hand_over: random.pick(HAND_OVER) } : {}),
+  };
+}
+
+/** Turns some steps into routes among agents and configs. */
+export function withRoutes(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) =>
+      step.agent !== undefined && random.chance(0.5) ? routeStep(step, random) : step,
+    ),
+  };
+}
+
+function routeStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const { agent: _agent, heartbeat_ms: _heartbeat, schedule_to_start_ms: _start, ...rest } = step;
+  const mode = random.pick(['rules', 'model', 'hybrid'] as const);
+  const names = ['c1', 'c2', 'c3'].slice(0, random.between(1, 3));
+  const candidates = names.map((name): RouteCandidate => {
+    const works = random.weighted({ agent: 4, config: 1.5 });
+    const ruled = mode === 'model' ? 'none' : random.weighted({ path: 2, sum: 2, word: 2, none: 1, broken: 0.1 });
+    return {
+      name,
+      ...(works === 'config' ? { config: CHILDREN.plain } : { agent: random.pick(['worker', 'thinker', 'bot']) }),
+      ...(works === 'agent' && random.chance(0.4) ? { retry: retryPolicy(random) } : {}),
+      ...(ruled === 'path' ? { when: random.pick(['input.flag', 'input.missing']) } : {}),
+      ...(ruled === 'sum' ? { when: random.pick(['input.n = 1', 'input.n != 1']) } : {}),
+      ...(ruled === 'word' ? { keywords: [random.pick(['1', 'flag', 'other words'])] } : {}),
+      ...(ruled === 'broken' ? { when: '$error("boom")' } : {}),
+    };
+  });
+  return {
+    ...rest,
+    route: {
+      mode,
+      candidates,
+      ...(mode === 'rules' ? {} : { model: 'writer' }),
+      ...(mode !== 'rules' && random.chance(0.5) ? { min_confidence: random.pick([0, 0.3, 0.9]) } : {}),
+      ...(random.chance(0.4) ? { message: random.pick<JsonValue>(['{% input.n %}', { n: '{% input.n + 1 %}' }]) } : {}),
+      ...(random.chance(0.5) ? { fallback: random.pick(names) } : {}),
+    },
   };
 }
 

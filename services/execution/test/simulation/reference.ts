@@ -56,6 +56,8 @@ interface Node {
   talk: Talk | undefined;
   /** The budget of its model's current call. */
   reserved: Budget | undefined;
+  /** Of a step that chooses among candidates, from its first question or its decision on. */
+  route: Routing | undefined;
   /** Of a step with a repeat, from the end of its first iteration on. */
   loop: Loop | undefined;
   /** Index in `alternatives` of the current one. */
@@ -80,6 +82,23 @@ interface Talk {
   readonly guards: Map<string, Guard>;
   /** No call of the model is under way. */
   calling: boolean;
+}
+
+/** How far a route has come. */
+interface Routing {
+  /** What the model answered to each question. Undefined for an answer that does not fit. */
+  readonly answers: (RouteChoice | undefined)[];
+  decided: string | undefined;
+  /** The place that works. */
+  place: string | undefined;
+  child: string | undefined;
+  childEnd: string | undefined;
+  failed: Failure | undefined;
+}
+
+interface RouteChoice {
+  readonly chosen: string;
+  readonly confidence: number;
 }
 
 /** How far a step with a repeat has come. */
@@ -316,6 +335,12 @@ export class Reference {
       case 'ToolCalled':
         this.#called(event);
         return false;
+      case 'RouteAsked':
+        this.#routeAsked(event);
+        return false;
+      case 'RouteDecided':
+        this.#routeDecided(event);
+        return false;
       case 'StepCompleted':
         if (isPlace(event.data.stepId) && event.data.attempt === 0) {
           this.#told(event.data.stepId, event.data.output ?? null, false);
@@ -365,6 +390,11 @@ export class Reference {
         const node = this.#nodes.get(event.data.stepId);
         if (node === undefined) {
           const { code, message } = event.data.failure;
+          const routing = this.#routeOf(event.data.stepId)?.route;
+          if (routing !== undefined) {
+            Object.assign(routing, { failed: event.data.failure, place: undefined });
+            return false;
+          }
           this.#callFails(event.data.stepId, code);
           this.#told(event.data.stepId, { error: { code, message } }, true);
           return false;
@@ -375,6 +405,10 @@ export class Reference {
           this.#expect(verdict === false && over, `${node.id} has too many iterations: ${node.loop?.done}`);
           this.#expect(repeat?.on_max !== 'complete', `${node.id} was to complete with its last result`);
           this.#fail(node, event.data.failure);
+          return true;
+        }
+        if (node.route?.failed !== undefined || event.data.failure.code === 'route_undecided') {
+          this.#routeFails(node, event.data.failure);
           return true;
         }
         if (this.#awaitsEnd.delete(node)) {
@@ -484,7 +518,7 @@ export class Reference {
         return false;
       case 'StepScheduled': {
         const node = this.#nodes.get(event.data.stepId);
-        if (isPlace(event.data.stepId)) this.#callMade(event.data.stepId);
+        if (isPlace(event.data.stepId)) this.#callMade(event.data.stepId, event.data.reserved);
         if (node === undefined) return false;
         this.#expect(
           this.#mayStart(node),
@@ -516,7 +550,9 @@ export class Reference {
         this.#paused = true;
         for (const node of this.#nodes.values()) {
           // A step whose tools work is not stopped itself: it goes on with what they give.
-          if (event.data.now === true && node.talk?.calling !== true && !node.delegated) node.running = false;
+          if (event.data.now !== true) continue;
+          if (node.talk?.calling !== true && node.route === undefined && !node.delegated) node.running = false;
+          if (node.route !== undefined) node.reserved = undefined;
         }
         return false;
       case 'ExecutionResumed':
@@ -714,7 +750,7 @@ export class Reference {
     this.#expect(iteration === loop.done, `${stepId} has iteration ${iteration}, expected ${loop.done}`);
     loop.results.push(withoutCosts(output));
     Object.assign(loop, { between: true, verdict: undefined });
-    Object.assign(node, { running: false, waiting: false, delegated: false, failedAttempts: 0 });
+    Object.assign(node, { running: false, waiting: false, delegated: false, failedAttempts: 0, route: undefined });
     // What is undone does not go on.
     if (this.#status === 'compensation') node.status = 'skipped';
     return true;
@@ -762,6 +798,124 @@ export class Reference {
     this.#expect(number === (node.child?.number ?? 0) + 1 && !resumed, `${stepId} has child ${number}`);
     node.child = { id: childId, number, given: '', ended: undefined };
     node.delegated = true;
+  }
+
+  /** The route that a place belongs to. */
+  #routeOf(place: string): Node | undefined {
+    const node = isPlace(place) ? this.#nodes.get(place.split(':')[0] ?? '') : undefined;
+    return node?.step?.route === undefined ? undefined : node;
+  }
+
+  /** Whether a place of a route asks its model. */
+  #questions(place: string): boolean {
+    return place.endsWith(':model:0');
+  }
+
+  /** The input of the candidates, and the words of the message. */
+  #routed(node: Node): { readonly input: JsonValue; readonly words: readonly string[] } {
+    const scope = this.#scope(node);
+    const filled = (template: JsonValue): JsonValue => map(template, (text) => evaluateExpression(text, scope) ?? null);
+    const input = this.#given(node);
+    const own = typeof input === 'object' && input !== null && !Array.isArray(input) ? input['message'] : undefined;
+    const { message = own ?? input } = node.step?.route ?? {};
+    const said = message === (own ?? input) ? message : filled(message);
+    return { input, words: wordsOf(typeof said === 'string' ? said : canonical(said)) };
+  }
+
+  /** The first candidate whose condition is true or whose keyword stands in the message. */
+  #ruled(node: Node): string | undefined {
+    const scope = this.#scope(node);
+    const { candidates = [], mode } = node.step?.route ?? {};
+    if (mode === 'model') return undefined;
+    const { words } = this.#routed(node);
+    return candidates.find(({ when, keywords = [] }) => {
+      if (when !== undefined && isTrue(attempt(() => evaluateExpression(when, scope)) ?? null)) return true;
+      return keywords.some((keyword) => {
+        const wanted = wordsOf(keyword);
+        return words.some((_, at) => wanted.every((word, index) => words[at + index] === word));
+      });
+    })?.name;
+  }
+
+  /** What a route that has not decided comes to: a choice, a question, or nothing. */
+  #routesTo(node: Node): { readonly chosen: string; readonly by: string } | 'asks' | undefined {
+    const { mode = 'rules', min_confidence: least = 0.5, fallback } = node.step?.route ?? {};
+    const answers = node.route?.answers ?? [];
+    const otherwise = fallback === undefined ? undefined : { chosen: fallback, by: 'fallback' };
+    const ruled = answers.length === 0 ? this.#ruled(node) : undefined;
+    if (ruled !== undefined) return { chosen: ruled, by: 'rules' };
+    if (mode === 'rules') return otherwise;
+    const last = answers.at(-1);
+    if (last === undefined) return answers.length < 2 ? 'asks' : otherwise;
+    return last.confidence >= least ? { chosen: last.chosen, by: 'model' } : otherwise;
+  }
+
+  /** A route lets a place work: nothing of it works, and it may. */
+  #routeBegins(node: Node, place: string, at: number): Routing {
+    const begun = node.route !== undefined && node.running;
+    this.#expect(begun || this.#mayStart(node), `${node.id} routes, and it may not: ${node.status}`);
+    this.#expect(!this.#paused && at >= (node.loop?.from ?? 0), `${node.id} routes too early`);
+    const route: Routing = (node.route ??= {
+      answers: [],
+      decided: undefined,
+      place: undefined,
+      child: undefined,
+      childEnd: undefined,
+      failed: undefined,
+    });
+    this.#expect(route.decided === undefined, `${node.id} routes to ${place}, and has decided for ${route.decided}`);
+    this.#expect(route.place === undefined, `${node.id} routes to ${place} while ${route.place} works`);
+    route.place = place;
+    node.running = true;
+    return route;
+  }
+
+  #routeAsked({ at, data: { stepId, askedId } }: Extract<Event, { type: 'RouteAsked' }>): void {
+    const node = this.#node(stepId);
+    this.#expect(this.#routesTo(node) === 'asks', `${stepId} asks what is known`);
+    this.#expect(askedId === `${stepId}:model:0`, `${stepId} asks ${askedId}`);
+    this.#routeBegins(node, askedId, at);
+  }
+
+  #routeDecided({ at, data }: Extract<Event, { type: 'RouteDecided' }>): void {
+    const { stepId, chosen, chosenId, by } = data;
+    const node = this.#node(stepId);
+    const mine = this.#routesTo(node);
+    this.#expect(
+      same({ chosen, by }, mine as JsonValue),
+      `${stepId} routes to ${chosen} by ${by}: ${canonical(mine as JsonValue)}`,
+    );
+    this.#expect(chosenId === `${stepId}:${chosen}:1`, `${stepId} routes to ${chosenId}`);
+    this.#routeBegins(node, chosenId, at).decided = chosen;
+  }
+
+  /** A place of a route has given something. */
+  #routeHears(node: Node, place: string, content: JsonValue): void {
+    const { route } = node;
+    if (route?.place !== place) return;
+    route.place = undefined;
+    if (this.#questions(place)) {
+      node.reserved = undefined;
+      const { output, problem } = content as { output?: { chosen?: string; confidence?: number }; problem?: string };
+      const { chosen = '', confidence = -1 } = problem === undefined ? (output ?? {}) : {};
+      const known = node.step?.route?.candidates.some(({ name }) => name === chosen) === true;
+      route.answers.push(known && confidence >= 0 && confidence <= 1 ? { chosen, confidence } : undefined);
+      return;
+    }
+    const { child, childEnd } = route;
+    this.#expect(child === undefined || childEnd === 'completed', `${place} gives what its child did not: ${childEnd}`);
+    if (node.step?.repeat === undefined && node.status === 'open') this.#complete(node, content);
+  }
+
+  #routeFails(node: Node, failure: Failure): void {
+    const { failed } = node.route ?? {};
+    if (failed === undefined) {
+      this.#expect(node.running || this.#mayStart(node), `${node.id} is undecided, and it may not: ${node.status}`);
+      this.#expect(this.#routesTo(node) === undefined, `${node.id} is undecided, and could route`);
+    } else {
+      this.#expect(failure.code === failed.code, `${node.id} fails (${failure.code}), its candidate: ${failed.code}`);
+    }
+    this.#fail(node, failure);
   }
 
   /** The rules of the tool that a place calls, with the call that it makes. */
@@ -836,7 +990,13 @@ export class Reference {
   }
 
   /** A call begins, as an attempt or as an execution: nobody declined it, and whoever has to be asked has agreed. */
-  #callMade(place: string): void {
+  #callMade(place: string, reserved?: Budget): void {
+    const routing = this.#routeOf(place);
+    if (routing !== undefined) {
+      this.#expect(routing.route?.place === place, `${place} begins, and ${routing.route?.place} works`);
+      if (this.#questions(place)) this.#reserve(routing, reserved);
+      return;
+    }
     const found = this.#call(place);
     this.#expect(found !== undefined, `${place} begins and makes no call`);
     if (found === undefined) return;
@@ -857,6 +1017,14 @@ export class Reference {
 
   #callAdopts({ data }: Extract<Event, { type: 'ChildRequested' }>): void {
     const { stepId, childId, number, config, attempt, resumed = false } = data;
+    const routing = this.#routeOf(stepId);
+    if (routing?.route !== undefined) {
+      const candidate = routing.step?.route?.candidates.find(({ name }) => name === routing.route?.decided);
+      const wanted = attempt === undefined ? candidate?.config : candidate?.agent;
+      this.#expect(routing.route.place === stepId && config === wanted, `${stepId} has ${config} work`);
+      Object.assign(routing.route, { child: childId, childEnd: undefined });
+      return;
+    }
     const found = this.#call(stepId);
     this.#callMade(stepId);
     if (found === undefined) return;
@@ -872,6 +1040,8 @@ export class Reference {
 
   #childEnded({ data: { stepId, childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
     if (isPlace(stepId)) {
+      const routing = this.#routeOf(stepId)?.route;
+      if (routing?.child === childId) routing.childEnd = status;
       const guard = this.#call(stepId)?.guard;
       if (guard?.child === childId) guard.childEnd = status;
       return;
@@ -1027,7 +1197,12 @@ export class Reference {
 
   /** Whether a child makes the attempt: what it comes to costs nothing more. */
   #byChild(stepId: string): boolean {
-    return this.#nodes.get(stepId)?.delegated === true || this.#call(stepId)?.guard.child !== undefined;
+    const routing = this.#routeOf(stepId)?.route;
+    return (
+      this.#nodes.get(stepId)?.delegated === true ||
+      this.#call(stepId)?.guard.child !== undefined ||
+      (routing?.place === stepId && routing.child !== undefined)
+    );
   }
 
   #expectTold(): void {
@@ -1244,6 +1419,7 @@ export class Reference {
   #told(place: string, content: JsonValue, failed: boolean): void {
     const [owner = '', name = ''] = place.split(':');
     const node = this.#nodes.get(owner);
+    if (node?.step?.route !== undefined) return this.#routeHears(node, place, content);
     const { talk } = node ?? {};
     const index = talk?.places.get(place);
     if (node === undefined || talk === undefined || index === undefined) return;
@@ -1274,7 +1450,7 @@ export class Reference {
 
   /** The reservations of model calls and the spending stay within the budget, whatever the calls cost. */
   #reserve(node: Node, reserved: Budget | undefined): void {
-    if (node.step?.llm === undefined) return;
+    if (node.step?.llm === undefined && node.step?.route === undefined) return;
     if (node.talk !== undefined) {
       this.#expect(node.talk.calls.length === 0, `${node.id} asks on while its tools work`);
       node.talk.calling = false;
@@ -1563,7 +1739,11 @@ export class Reference {
     const node = this.#nodes.get(stepId);
     const place = stepId.split(':');
     if (place.length === 3) {
-      const { talk } = this.#node(place[0] ?? '');
+      const { talk, step } = this.#node(place[0] ?? '');
+      // The question to a model is in the engine's own words.
+      if (step?.route !== undefined) {
+        return this.#questions(stepId) ? undefined : { value: this.#routed(this.#node(place[0] ?? '')).input };
+      }
       const call = talk?.calls[talk.places.get(stepId) ?? -1];
       if (call === undefined) return undefined;
       const { tool } = this.#call(stepId) ?? {};
@@ -1571,11 +1751,16 @@ export class Reference {
     }
     if (node?.step === undefined) return undefined;
     if (node.step.llm !== undefined) return { value: this.#asks(node, node.step.llm) };
-    const { input } = node.step;
+    return { value: this.#given(node) };
+  }
+
+  /** What a mapping or the dependencies of a step give. */
+  #given(node: Node): JsonValue {
+    const { input } = node.step ?? {};
     if (input !== undefined) {
-      return { value: map(input, (text) => evaluateExpression(text, this.#scope(node)) ?? null) };
+      return map(input, (text) => evaluateExpression(text, this.#scope(node)) ?? null);
     }
-    if (node.dependencies.length === 0) return { value: this.#input };
+    if (node.dependencies.length === 0) return this.#input;
     const base = typeof this.#input === 'object' && this.#input !== null && !Array.isArray(this.#input);
     const fields = base ? (this.#input as { [key: string]: JsonValue }) : { input: this.#input };
     if (this.#definition.settings?.default_input === 'merged') {
@@ -1587,10 +1772,10 @@ export class Reference {
         merged[`dep_${id}`] = given;
         if (typeof given === 'object' && !Array.isArray(given)) Object.assign(merged, given);
       }
-      return { value: merged };
+      return merged;
     }
     const outputs = node.dependencies.map((id) => [this.#node(id).key, this.#outputOf(this.#node(id))] as const);
-    return { value: { ...fields, ...Object.fromEntries(outputs) } };
+    return { ...fields, ...Object.fromEntries(outputs) };
   }
 
   /** What the one is given that a conversation is handed over to. */
@@ -1684,13 +1869,18 @@ export class Reference {
       const undoes = this.#completed.some((node) => node.step?.compensate !== undefined);
       // A step with running tools whose model is not being asked has nothing that could be undone.
       const mayUndo = [...this.#nodes.values()].some(
-        (node) => node.running && node.talk?.calling !== true && !node.delegated && node.step?.compensate !== undefined,
+        (node) => this.#reports(node) && node.step?.compensate !== undefined,
       );
       if (!undoes && !mayUndo) {
         this.#status = 'failed';
         this.#abandon();
       }
     }
+  }
+
+  /** Whether an attempt of the step itself runs. */
+  #reports(node: Node): boolean {
+    return node.running && node.talk?.calling !== true && node.route === undefined && !node.delegated;
   }
 
   #toUndo(): readonly Node[] {
@@ -1705,8 +1895,7 @@ export class Reference {
 
   #abandonOpen(keepRunning: boolean): void {
     for (const node of this.#nodes.values()) {
-      const reports = node.running && node.talk?.calling !== true && !node.delegated;
-      if (node.status === 'open' && !(keepRunning && reports)) {
+      if (node.status === 'open' && !(keepRunning && this.#reports(node))) {
         node.status = 'skipped';
         // A failure during a pause ends the execution at the resume. Until then decisions are still accepted.
         if (!this.#paused) node.waiting = false;
@@ -1788,6 +1977,7 @@ export class Reference {
         status: 'open',
         talk: undefined,
         reserved: undefined,
+        route: undefined,
         reason: '',
         recorded: false,
         failure: undefined,
@@ -1800,6 +1990,15 @@ export class Reference {
       if (at >= 0) this.#completed.splice(at, 1);
     }
   }
+}
+
+/** The words of a text, in lower case. */
+function wordsOf(text: string): string[] {
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .split(/[^\p{L}\p{M}\p{N}]+/u)
+    .filter((word) => word !== '');
 }
 
 /** Whether it is a place for calls of a tool. */
@@ -1860,6 +2059,7 @@ function newNode(
     question: undefined,
     talk: undefined,
     reserved: undefined,
+    route: undefined,
     child: undefined,
     loop: undefined,
     delegated: false,

@@ -415,6 +415,11 @@ export class Runner {
   /** A model's answer: text, or calls of tools that exist, do not exist, or are malformed. */
   #answer(task: Task): { [key: string]: JsonValue } {
     const { random } = this.#world;
+    const { output_schema: schema } = task.input as {
+      output_schema?: { properties?: { chosen?: { enum: string[] } } };
+    };
+    const named = schema?.properties?.chosen?.enum;
+    if (named !== undefined) return this.#choice(named);
     const { tools = [], tool_choice: choice } = task.input as { tools?: { name: string }[]; tool_choice?: string };
     const text = random.pick(['yes', 'no']);
     if (tools.length > 0 && (random.chance(0.6) || (choice === 'none' && random.chance(0.1)))) {
@@ -428,6 +433,15 @@ export class Runner {
     }
     const answer = { text, finish_reason: 'stop' };
     return random.chance(0.6) ? { ...answer, output: { v: random.int(3) } } : { ...answer, problem: 'it is not JSON.' };
+  }
+
+  /** A model's choice of a candidate; some answers name nobody, or are none. */
+  #choice(names: readonly string[]): { [key: string]: JsonValue } {
+    const { random } = this.#world;
+    const text = random.pick(['sure', 'perhaps']);
+    if (random.chance(0.15)) return { text, problem: 'it is not JSON.' };
+    const confidence = random.chance(0.05) ? 7 : random.int(11) / 10;
+    return { text, output: { chosen: random.chance(0.1) ? 'nobody' : random.pick(names), confidence, reason: text } };
   }
 
   #judgement(task: Task): JsonValue {

@@ -26,6 +26,7 @@ import {
   withChildren,
   withPolicy,
   withRepeats,
+  withRoutes,
   withChoices,
   withModels,
   withTools,
@@ -105,6 +106,9 @@ const POLICY_SHARE = 0.1;
 /** The same for tools that are guarded, configs or agents of models. With this number no seed that finds a fault of anything else has some. */
 const TOOL_SALT = 6_002_431;
 const TOOL_SHARE = 0.15;
+/** The same for routes. With this number no seed that finds a fault of anything else has some. */
+const ROUTE_SALT = 6_100_592;
+const ROUTE_SHARE = 0.15;
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
 /**
@@ -169,6 +173,7 @@ class Simulation {
   readonly #policies: SeededRandom | undefined;
   /** The same for tools. */
   readonly #tools: SeededRandom | undefined;
+  readonly #routes: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -218,6 +223,8 @@ class Simulation {
     this.#policies = policies.chance(POLICY_SHARE) ? policies : undefined;
     const tools = new SeededRandom(seed + TOOL_SALT * 2 ** 32);
     this.#tools = tools.chance(TOOL_SHARE) ? tools : undefined;
+    const routes = new SeededRandom(seed + ROUTE_SALT * 2 ** 32);
+    this.#routes = routes.chance(ROUTE_SHARE) ? routes : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -295,7 +302,8 @@ class Simulation {
       const modelled = this.#models === undefined ? nesting : withModels(nesting, this.#models);
       const repeating = this.#repeats === undefined ? modelled : withRepeats(modelled, this.#repeats);
       const governed = this.#policies === undefined ? repeating : withPolicy(repeating, this.#policies);
-      const definition = this.#tools === undefined ? governed : withTools(governed, this.#tools);
+      const tooled = this.#tools === undefined ? governed : withTools(governed, this.#tools);
+      const definition = this.#routes === undefined ? tooled : withRoutes(tooled, this.#routes);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
@@ -303,6 +311,10 @@ class Simulation {
     if (this.#children !== undefined) {
       for (const [id, definition] of childConfigs(this.#children)) this.#definitions.set(id, definition);
       this.#lookForChildren(this.#children);
+    }
+    if (this.#routes !== undefined) {
+      for (const [id, definition] of childConfigs(this.#routes)) this.#definitions.set(id, definition);
+      this.#definitions.set(BOT.configId, BOT.definition);
     }
     if (this.#tools !== undefined) {
       for (const [id, definition] of childConfigs(this.#tools)) this.#definitions.set(id, definition);

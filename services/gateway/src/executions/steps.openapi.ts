@@ -1,4 +1,4 @@
-import { STEP_STATUSES, StepAttemptSchema } from '@batuta/contracts';
+import { ROUTE_DECIDED_BY, STEP_STATUSES, StepAttemptSchema } from '@batuta/contracts';
 import type { OpenApiPart } from '../openapi/openapi-part.js';
 import { ref, listOf, nullable } from '../openapi/openapi-schema.js';
 
@@ -11,12 +11,15 @@ export const stepsPart: OpenApiPart = {
     'ToolCallView.status': ['waiting', 'asking', 'running', 'done'],
     'WaitView.status': ['waiting', 'over', 'withdrawn'],
     'SignalView.status': ['waiting', 'received', 'timed_out', 'withdrawn'],
+    'RouteView.by': ROUTE_DECIDED_BY,
     'ChildView.status': ['starting', 'running', 'completed', 'failed', 'cancelled', 'deleted', 'refused'],
   },
   nullable: ['StepView.latency_ms'],
   always: {
     ApprovalView: ['status', 'message', 'requested_at'],
     ExecutionSteps: ['execution_id', 'status', 'steps'],
+    RouteView: ['chosen', 'chosen_id', 'by', 'confidence', 'reason'],
+    RouteScore: ['candidate', 'score'],
     RepeatView: ['iterations', 'max_iterations', 'results'],
     MapView: ['total', 'done', 'failed', 'running', 'tolerated', 'failed_items'],
     FailedItem: ['index', 'code', 'message', 'execution_id'],
@@ -75,6 +78,17 @@ export const stepsPart: OpenApiPart = {
     'FailedItem.code': 'Code of its failure.',
     'FailedItem.message': 'What happened, at most 300 characters.',
     'FailedItem.execution_id': 'The execution of its chunk, whose step has all the details.',
+    'StepView.route': 'What a route has chosen, once it has.',
+    'RouteView.chosen': 'Name of the candidate.',
+    'RouteView.chosen_id': 'The unit where it runs, `<step>:<candidate>:1`.',
+    'RouteView.by': 'What the decision follows from; `fallback` when nothing decided.',
+    'RouteView.confidence': 'From 0 to 1.',
+    'RouteView.scores': 'The scores that are known, best first.',
+    'RouteView.reason': 'Why, in words.',
+    'RouteView.tokens': 'Tokens that the decision took.',
+    'RouteView.model': 'Name, provider, id and revision of the model that was asked.',
+    'RouteScore.candidate': 'Name of the candidate.',
+    'RouteScore.score': 'From 0 to 1.',
     'StepView.repeat': 'How far the repeat has come, once its first iteration is done.',
     'RepeatView.iterations': 'Iterations that are done.',
     'RepeatView.max_iterations': 'Most that there may be.',

@@ -6,6 +6,6 @@ import { use } from '../schema.js';
 export const agentFields: FieldSchemas<Required<Pick<StepDefinition, 'agent'>>> = {
   agent: use(
     'Token',
-    'A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, an `orchestration`, an `llm` or a `map`.',
+    'A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, a `route`, an `orchestration`, an `llm` or a `map`.',
   ),
 };

@@ -6,6 +6,7 @@ import { llmDefinitions, llmField } from './llm.js';
 import { mapDefinitions, mapField } from './map.js';
 import { orchestrationDefinitions, orchestrationField } from './orchestration.js';
 import { repeatDefinitions } from './repeat.js';
+import { routeDefinitions, routeField } from './route.js';
 import { signalDefinitions, signalField } from './signal.js';
 import { waitDefinitions, waitField } from './wait.js';
 import type { KindField } from './kind.js';
@@ -18,6 +19,7 @@ export const KIND_DEFINITIONS = {
   ...mapDefinitions,
   ...orchestrationDefinitions,
   ...repeatDefinitions,
+  ...routeDefinitions,
   ...signalDefinitions,
   ...waitDefinitions,
 } as const;
@@ -29,6 +31,7 @@ export const KIND_FIELDS = {
   llm: llmField,
   map: mapField,
   orchestration: orchestrationField,
+  route: routeField,
   signal: signalField,
   wait: waitField,
 } as const satisfies Readonly<Record<string, KindField>>;

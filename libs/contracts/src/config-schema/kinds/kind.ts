@@ -9,7 +9,7 @@ export interface KindField {
 }
 
 /** Why steps of these kinds do not run again. */
-export const REPEATS_NOT = 'an agent’s work or an orchestration is repeated';
+export const REPEATS_NOT = 'an agent’s work, an orchestration or a route is repeated';
 
 /** What an agent's attempts have, and a step that nobody attempts has not. `times` says where the time of the kind is set. */
 export const withoutAttempts = (times: string, retry: string, compensate: string): KindField['without'] => ({

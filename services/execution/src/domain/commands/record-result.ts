@@ -78,7 +78,7 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
     return 'recorded';
   }
   draft.emit({ type: 'StepCompleted', data: Object.assign(data, spending) });
-  if (unit.tool !== undefined) callGiven(draft, unit);
+  if (unit.caller !== -1) callGiven(draft, unit);
   return 'recorded';
 }
 

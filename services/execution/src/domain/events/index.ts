@@ -33,6 +33,8 @@ import { mapChunkEnded } from './map-chunk-ended.js';
 import { mapStarted } from './map-started.js';
 import { modelAnswered } from './model-answered.js';
 import { parentCommanded } from './parent-commanded.js';
+import { routeAsked } from './route-asked.js';
+import { routeDecided } from './route-decided.js';
 import { signalAwaited } from './signal-awaited.js';
 import { signalReceived } from './signal-received.js';
 import { stepAttemptFailed } from './step-attempt-failed.js';
@@ -81,6 +83,8 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   MapStarted: mapStarted,
   ModelAnswered: modelAnswered,
   ParentCommanded: parentCommanded,
+  RouteAsked: routeAsked,
+  RouteDecided: routeDecided,
   SignalAwaited: signalAwaited,
   SignalReceived: signalReceived,
   StepAttemptFailed: stepAttemptFailed,

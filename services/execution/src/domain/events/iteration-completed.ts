@@ -25,6 +25,7 @@ export const iterationCompleted: EventDefinition<'IterationCompleted'> = {
         verdict: undefined,
       },
       failure: undefined,
+      route: undefined,
       startedAt: data.startedAt,
       finishedAt: data.finishedAt,
       tokenCount: unit.tokenCount + (data.tokenCount ?? 0),

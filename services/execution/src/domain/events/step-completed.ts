@@ -17,7 +17,7 @@ export const stepCompleted: EventDefinition<'StepCompleted'> = {
     const compiled = compiledUnit(next, index);
     if (compiled.kind === 'tool') {
       spend(next, data);
-      callEnded(next, index, { output: data.output ?? null });
+      callEnded(next, index, { output: data.output ?? null, tokens: data.tokenCount ?? 0 });
       return;
     }
     const unit = unitState(next, index);

@@ -31,6 +31,7 @@ export const stepScheduled: EventDefinition<'StepScheduled'> = {
       ...(llmOf(compiled) === undefined
         ? {}
         : { conversation: { ...(unit.conversation ?? BEGINNING), reserved: data.reserved } }),
+      ...(compiled.asksModel && unit.call !== undefined ? { call: { ...unit.call, reserved: data.reserved } } : {}),
     });
     if (unit.firstScheduledAt === 0 && compiled.scheduleToCloseMs > 0) {
       addDeadline(next, index, firstScheduledAt + compiled.scheduleToCloseMs, STEP_DEADLINE);

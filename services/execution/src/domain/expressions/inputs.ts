@@ -7,6 +7,9 @@ import { firstMessages } from '../kinds/llm/conversation.js';
 import { itemOf } from '../kinds/map/chunk.js';
 import { chunkInput } from '../kinds/map/chunk-start.js';
 import { handedOver } from '../kinds/llm/hand-over.js';
+import { modelQuestion } from '../kinds/route/by-model.js';
+import { readMapped, type Mapped } from '../kinds/route/mapped.js';
+import { routeOf } from '../kinds/route/rules.js';
 import { isObject, jsonBytesBeyond, sumBeyond } from '../structures/json.js';
 import { nodeFailure, nodeId, nodeOutputKey, nodeResult } from '../state/results.js';
 import { seenNodes } from '../graph/seen-nodes.js';
@@ -73,10 +76,29 @@ function judgeInput(state: State, unit: Unit): JsonValue {
   };
 }
 
+/** What the mapping of a route came to, with what its candidate is given. */
+export function routeMapped(state: State, unit: Unit): Mapped {
+  return readMapped(unitInput(state, unit)?.value ?? null, () => dependencyInput(state, unit));
+}
+
+/** The input of a place of a route: the question to the model, or what the chosen candidate is given. */
+function routedInput(state: State, place: Unit, route: Unit): JsonValue {
+  const { input, message } = routeMapped(state, route);
+  const rules = routeOf(route);
+  if (!place.asksModel || rules === undefined) {
+    return input;
+  }
+  const answers = unitState(state, route.index).route?.answers ?? [];
+  return modelQuestion(rules, message, answers, unitState(state, place.index).call?.reserved);
+}
+
 function callInput(state: State, unit: Unit): JsonValue {
+  const caller = state.config.units[unit.caller];
+  if (caller?.work.kind === 'route') {
+    return routedInput(state, unit, caller);
+  }
   const input = unitState(state, unit.index).call?.input ?? null;
   const handOver = unit.tool?.handOver;
-  const caller = state.config.units[unit.caller];
   if (handOver === undefined || caller === undefined) {
     return input;
   }

@@ -2,9 +2,10 @@ import { DEFAULT_STEP_TIMEOUT_MS, type ConsensusGroup, type StepDefinition } fro
 import { AGENT_WORK } from '../kinds/index.js';
 import { laneCount, mapOf } from '../kinds/map/rules.js';
 import { toolRules } from '../kinds/llm/rules.js';
+import { compileRoute } from '../kinds/route/rules.js';
 import { parseTemplate } from '../expressions/expressions.js';
 import { retryPolicy } from '../failures/retry.js';
-import type { UnitDraft } from './step-unit.js';
+import { MODEL_AGENT, MODEL_RETRY, type UnitDraft } from './step-unit.js';
 
 // Units that serve a step or a group and have no step of their own. They come after the steps.
 
@@ -42,6 +43,7 @@ function attendantUnit(
     compensates: -1,
     places: [],
     tool: undefined,
+    asksModel: false,
     caller: -1,
     order: index,
     dependencies: [],
@@ -142,5 +144,43 @@ export function addLanes(units: UnitDraft[], steps: number, config: string): voi
       units.push(lane);
     }
     step.places = places;
+  }
+}
+
+/** A unit for each candidate of a route, and before them one that asks its model. */
+export function addRoutePlaces(units: UnitDraft[], steps: readonly StepDefinition[]): void {
+  for (const [index, step] of steps.entries()) {
+    const rules = compileRoute(step);
+    if (rules === undefined) continue;
+    const places: number[] = [];
+    const add = (name: string, number: number, of: Partial<UnitDraft>): void => {
+      const more = { name, takesSlot: false, caller: index, order: index, ...of };
+      const unit = attendantUnit(units.length, `${step.id}:${name}:${number}`, 'tool', more);
+      places.push(unit.index);
+      units.push(unit);
+    };
+    const timeoutMs = step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS;
+    if (rules.model !== '') {
+      // 0, since a candidate may have the same name.
+      add('model', 0, {
+        agent: MODEL_AGENT,
+        asksModel: true,
+        timeoutMs,
+        retry: retryPolicy(step.retry ?? MODEL_RETRY),
+      });
+    }
+    for (const { name, agent = '', config, config_version: version = 0, timeout_ms: own, retry } of rules.candidates) {
+      add(name, 1, {
+        agent: config === undefined ? agent : '',
+        work:
+          config === undefined
+            ? AGENT_WORK
+            : { kind: 'orchestration', rules: { config, configVersion: version, onParentClose: 'cancel' } },
+        limitMs: own ?? 0,
+        timeoutMs: own || timeoutMs,
+        retry: retryPolicy(retry),
+      });
+    }
+    (units[index] as UnitDraft).places = places;
   }
 }

@@ -12,7 +12,7 @@ import { strategyRules } from '../../strategies/rules.js';
 import type { StrategyRules } from '../../strategies/strategy.js';
 import { Vector } from '../structures/vector.js';
 import { waitForApprovals } from './approval-gates.js';
-import { addCompensations, addJudges, addLanes, addToolPlaces } from './attendants.js';
+import { addCompensations, addJudges, addLanes, addRoutePlaces, addToolPlaces } from './attendants.js';
 import type { CompiledConfig, Group } from './compiled.js';
 import { nameChosen, nameDependencies, waitForDependencies } from './dependencies.js';
 import { linkFallbacks, placeInTurn } from './fallbacks.js';
@@ -49,6 +49,7 @@ export function compile(given: OrchestrationDefinition): CompiledConfig {
     unitIndex,
     groupIndex,
     modelUnits: units.flatMap(({ index, work }) => (work.kind === 'llm' ? [index] : [])),
+    routeUnits: units.flatMap(({ index, work }) => (work.kind === 'route' ? [index] : [])),
     loopUnits: units.flatMap(({ index, repeat }) => (repeat === undefined ? [] : [index])),
     mapUnits: units.flatMap(({ index, work }) => (work.kind === 'map' ? [index] : [])),
     isChunk: chunkItems(given) > 0,
@@ -91,6 +92,7 @@ function graphOf(definition: OrchestrationDefinition, rules: StrategyRules): Gra
   const judges = addJudges(units, declared);
   addToolPlaces(units, steps);
   addLanes(units, steps.length, definition.name);
+  addRoutePlaces(units, steps);
 
   const unitIndex = new Map(units.map((unit) => [unit.id, unit.index]));
   const groupIndex = new Map(declared.map((group, index) => [group.id, index]));

@@ -64,6 +64,8 @@ export interface Unit {
   readonly places: readonly number[];
   /** Of such a unit: the rules of its tool. */
   readonly tool: ToolRules | undefined;
+  /** Of a place of a route: whether it asks the model for the decision. */
+  readonly asksModel: boolean;
   /** The step that such a unit or a lane works for, or -1. */
   readonly caller: number;
   /** Position among ready units: the main step's position in the list, also for its fallbacks. */
@@ -125,6 +127,8 @@ export interface CompiledConfig {
   readonly mapUnits: readonly number[];
   /** Whether it is the config of a chunk: each step works on one item. */
   readonly isChunk: boolean;
+  /** Steps that choose among candidates. */
+  readonly routeUnits: readonly number[];
   /** Places for calls that a human decides about. */
   readonly askingUnits: readonly Unit[];
   /** Units that may have a child: of another config, or of an agent that may be made of a model. */

@@ -13,9 +13,9 @@ import type { Unit } from './compiled.js';
 import { policyIn } from './failure-policy.js';
 
 /** The built-in agent that asks a model. */
-const MODEL_AGENT = 'ask_model';
+export const MODEL_AGENT = 'ask_model';
 /** For each call of a model, unless its step sets a policy, because providers are often busy. */
-const MODEL_RETRY: Retry = { max_attempts: 5, backoff_ms: 1_000, max_backoff_ms: 60_000 };
+export const MODEL_RETRY: Retry = { max_attempts: 5, backoff_ms: 1_000, max_backoff_ms: 60_000 };
 
 /** A unit whose edges are not complete yet. */
 export type UnitDraft = { -readonly [K in keyof Unit]: Unit[K] };
@@ -57,6 +57,7 @@ export function stepUnit(
     compensates: -1,
     places: [],
     tool: undefined,
+    asksModel: false,
     caller: -1,
     order: index,
     dependencies: [],

@@ -5,6 +5,7 @@ import { choiceKind } from './choice/choice.js';
 import { llmKind } from './llm/llm.js';
 import { mapKind } from './map/map.js';
 import { orchestrationKind } from './orchestration/orchestration.js';
+import { routeKind } from './route/route.js';
 import { signalKind } from './signal/signal.js';
 import { waitKind } from './wait/wait.js';
 import { agentKind } from './agent/agent.js';
@@ -19,6 +20,7 @@ export const KINDS = {
   llm: llmKind,
   map: mapKind,
   orchestration: orchestrationKind,
+  route: routeKind,
   signal: signalKind,
   wait: waitKind,
   agent: agentKind,

@@ -17,6 +17,7 @@ import { advanceMaps, wantsChunk } from '../kinds/map/advance.js';
 import { callModel } from '../kinds/llm/model-call.js';
 import { judgeIteration } from '../repeat/iterate.js';
 import { advance, awaitsTurn } from '../kinds/llm/turn.js';
+import { advanceRoutes, hasOpenRoute } from '../kinds/route/advance.js';
 import { hasFreeSlot, nextReady } from '../state/timers.js';
 
 /**
@@ -87,6 +88,9 @@ function step(draft: Draft): void {
   if (state.config.modelUnits.length > 0 && advance(draft)) {
     return;
   }
+  if (state.config.routeUnits.length > 0 && advanceRoutes(draft)) {
+    return;
+  }
   if (state.toolRetries !== undefined && state.toolRetries.key <= at) {
     scheduleAttempt(draft, state.toolRetries.item);
     return;
@@ -135,7 +139,8 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
     complete(draft);
     return;
   }
-  if (state.running === 0 && state.retries === undefined && !awaitsTurn(state) && !wantsChunk(state)) {
+  const begun = awaitsTurn(state) || hasOpenRoute(state) || wantsChunk(state);
+  if (state.running === 0 && state.retries === undefined && !begun) {
     // In parallel strategies agents come first: no approval is requested when an agent must run, because that ends the
     // execution.
     const next = (state.config.oneAtATime ? undefined : state.ready?.item) ?? nextReady(state);

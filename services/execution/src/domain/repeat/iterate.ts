@@ -20,7 +20,7 @@ export function judgeIteration(draft: Draft): boolean {
   for (const index of state.config.loopUnits) {
     const { phase, loop } = unitState(state, index);
     const unit = compiledUnit(state, index);
-    if (phase !== 'calling' || loop === undefined || unit.repeat === undefined) continue;
+    if (phase !== 'calling' || loop?.between !== true || unit.repeat === undefined) continue;
     const { until, maxIterations, delayMs, completesAtMax } = unit.repeat;
     const found =
       loop.verdict === undefined

@@ -8,7 +8,7 @@ import { Vector } from '../structures/vector.js';
  * Raise it with every change to the state's computation or shape. Snapshots of another version are dropped and made
  * again from the events.
  */
-export const REDUCER_VERSION = 16;
+export const REDUCER_VERSION = 17;
 
 type Entry = readonly [key: number, item: number, tag: number];
 

@@ -1,8 +1,9 @@
 import type { MapState } from '../kinds/map/map-state.js';
 import type { ChildState } from '../kinds/orchestration/child-state.js';
+import type { RouteState } from '../kinds/route/route-state.js';
 import type { LoopState } from '../repeat/loop-state.js';
 import type { ConversationState } from '../kinds/llm/conversation.js';
-import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contracts';
+import type { Budget, ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contracts';
 
 /**
  * waiting: dependencies are open, or an alternative that is not selected. ready: may be scheduled when a slot is free.
@@ -56,6 +57,17 @@ interface Awaited {
   readonly signal?: string | undefined;
   /** Set when the signal has arrived. */
   readonly received?: { readonly at: number; readonly by: string } | undefined;
+}
+
+/** The call that a place makes. */
+export interface CallOfPlace {
+  readonly turn: number;
+  readonly index: number;
+  readonly input: JsonValue;
+  /** The last attempt of the place before. */
+  readonly since: number;
+  /** What a question to a model may spend. */
+  readonly reserved?: Budget | undefined;
 }
 
 export interface UnitState {
@@ -114,9 +126,10 @@ export interface UnitState {
   readonly conversation: ConversationState | undefined;
   /** Of a step with a repeat, from the end of its first iteration on. */
   readonly loop: LoopState | undefined;
-  /** Of a place for calls of a tool: the one that it makes. `since` is its last attempt before. */
-  readonly call:
-    { readonly turn: number; readonly index: number; readonly input: JsonValue; readonly since: number } | undefined;
+  /** Of a step that chooses among candidates, from its first question or its decision on. */
+  readonly route: RouteState | undefined;
+  /** Of a place for calls: the one that it makes. */
+  readonly call: CallOfPlace | undefined;
 }
 
 /** Whether it waits for a human: until the decision is recorded, which is just before its effect on the step. */
@@ -196,6 +209,7 @@ export function initialUnit(waitsFor: number, main: boolean): UnitState {
     map: undefined,
     conversation: undefined,
     loop: undefined,
+    route: undefined,
     call: undefined,
   };
 }

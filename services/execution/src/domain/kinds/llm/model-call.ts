@@ -1,9 +1,8 @@
-import { FAILURE_CODES, LIMITS, type Budget, type JsonObject } from '@batuta/contracts';
-import { budgetOf } from '../../budget/budget.js';
+import { FAILURE_CODES, LIMITS, type JsonObject } from '@batuta/contracts';
+import { budgetForModel, isEmpty, NOTHING_LEFT, reservation } from '../../budget/reservation.js';
 import type { Draft } from '../../draft.js';
 import { unitInput } from '../../expressions/inputs.js';
 import type { Unit } from '../../graph/compiled.js';
-import { compiledUnit } from '../../state/nodes.js';
 import { unitState, type State } from '../../state/state.js';
 import { jsonBytesBeyond } from '../../structures/json.js';
 import { BEGINNING, firstMessages } from './conversation.js';
@@ -26,13 +25,6 @@ export function modelCallInput(state: State, unit: Unit): JsonObject {
   };
 }
 
-function budgetForModel({ maxTokens, maxCost }: Budget): JsonObject {
-  return {
-    ...(maxTokens === undefined ? {} : { tokens: maxTokens }),
-    ...(maxCost === undefined ? {} : { cost: maxCost }),
-  };
-}
-
 /** Asks the model, unless the conversation is too long or the budget is used up. */
 export function callModel(draft: Draft, unit: Unit): void {
   const bytes = jsonBytesBeyond(LIMITS.stepInputBytes, modelCallInput(draft.state, unit));
@@ -43,9 +35,8 @@ export function callModel(draft: Draft, unit: Unit): void {
     return;
   }
   const reserved = reservation(draft.state, unit);
-  if (reserved !== undefined && ((reserved.maxTokens ?? 1) <= 0 || (reserved.maxCost ?? 1) <= 0)) {
-    const message = 'the budget leaves nothing for a call of the model';
-    draft.failStep(unit.index, { code: FAILURE_CODES.budgetTooSmall, message, retryable: false });
+  if (reserved !== undefined && isEmpty(reserved)) {
+    draft.failStep(unit.index, NOTHING_LEFT);
     return;
   }
   const attempt = unitState(draft.state, unit.index).attempt + 1;
@@ -58,33 +49,4 @@ export function callModel(draft: Draft, unit: Unit): void {
       stepId: unit.id,
     },
   });
-}
-
-/**
- * The budget of a call: its share of what is neither spent nor reserved. Shares are divided among the unfinished steps
- * that can ask a model, so that together they stay within the budget, however many run at once.
- */
-function reservation(state: State, unit: Unit): Budget | undefined {
-  const { maxTokens, maxCost } = budgetOf(state);
-  if (maxTokens === undefined && maxCost === undefined) return undefined;
-  let waiting = 1;
-  let tokens = 0;
-  let cost = 0;
-  for (const index of state.config.modelUnits) {
-    const { conversation, phase, settled } = unitState(state, index);
-    if (index === unit.index || settled) continue;
-    const running = phase === 'running' ? conversation?.reserved : undefined;
-    if (running === undefined) {
-      if (compiledUnit(state, index).fallbackFor === -1) waiting += 1;
-    } else {
-      tokens += running.maxTokens ?? 0;
-      cost += running.maxCost ?? 0;
-    }
-  }
-  return {
-    ...(maxTokens === undefined
-      ? {}
-      : { maxTokens: Math.max(0, Math.floor((maxTokens - state.spentTokens - tokens) / waiting)) }),
-    ...(maxCost === undefined ? {} : { maxCost: Math.max(0, (maxCost - state.spentCost - cost) / waiting) }),
-  };
 }

@@ -3,6 +3,7 @@ import { closeChild } from '../../fold/children.js';
 import { compiledUnit, putUnit } from '../../state/nodes.js';
 import { unitState, type Next } from '../../state/state.js';
 import { initialUnit } from '../../state/unit-state.js';
+import { routeHears } from '../route/heard.js';
 import { resultContent, toolMessage, withResults } from './conversation.js';
 import { llmOf } from './rules.js';
 
@@ -21,11 +22,19 @@ function free(next: Next, place: number, stopped: boolean): void {
 }
 
 /** A tool call has ended: the conversation of its caller gets the result, and the unit is free. */
-export function callEnded(next: Next, place: number, outcome: { output: JsonValue } | { failure: Failure }): void {
+export function callEnded(
+  next: Next,
+  place: number,
+  outcome: { output: JsonValue; tokens: number } | { failure: Failure },
+): void {
   const { call } = unitState(next, place);
   const { caller } = compiledUnit(next, place);
   free(next, place, false);
   if (call === undefined || caller === -1) return;
+  if (compiledUnit(next, caller).work.kind === 'route') {
+    routeHears(next, compiledUnit(next, place), outcome);
+    return;
+  }
   const unit = unitState(next, caller);
   const { conversation } = unit;
   const asked = conversation?.calls[call.index];

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUi5gcKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2USIgoDbGxtGBwgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0SNgoNb3JjaGVzdHJhdGlvbhgZIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIoCgZyZXBlYXQYGiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLlJlcGVhdBIiCgNtYXAYHSABKAsyFS5iYXR1dGEuY29uZmlnLnYxLk1hcCKhAgoDTWFwEiUKBWl0ZW1zGAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKBHN0ZXAYAiABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkl0ZW1TdGVwEigKD21heF9jb25jdXJyZW5jeRgDIAEoBVIPbWF4X2NvbmN1cnJlbmN5EkYKEnRvbGVyYXRlZF9mYWlsdXJlcxgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZVISdG9sZXJhdGVkX2ZhaWx1cmVzEhwKCW1heF9pdGVtcxgFIAEoBVIJbWF4X2l0ZW1zEg8KB3Jlc3VsdHMYBiABKAkSKAoPb25fcGFyZW50X2Nsb3NlGAcgASgJUg9vbl9wYXJlbnRfY2xvc2UisAMKCEl0ZW1TdGVwEgwKBG5hbWUYASABKAkSDQoFYWdlbnQYAiABKAkSNgoNb3JjaGVzdHJhdGlvbhgDIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIiCgNsbG0YBCABKAsyFS5iYXR1dGEuY29uZmlnLnYxLkxsbRIiCgNtYXAYBSABKAsyFS5iYXR1dGEuY29uZmlnLnYxLk1hcBIlCgVpbnB1dBgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIMCgR3aGVuGAcgASgJEh4KCnRpbWVvdXRfbXMYCCABKAVSCnRpbWVvdXRfbXMSJgoFcmV0cnkYCSABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5EjIKFHNjaGVkdWxlX3RvX3N0YXJ0X21zGAogASgFUhRzY2hlZHVsZV90b19zdGFydF9tcxIyChRzY2hlZHVsZV90b19jbG9zZV9tcxgLIAEoBVIUc2NoZWR1bGVfdG9fY2xvc2VfbXMSIgoMaGVhcnRiZWF0X21zGAwgASgFUgxoZWFydGJlYXRfbXMicwoGUmVwZWF0Eg0KBXVudGlsGAEgASgJEiYKDm1heF9pdGVyYXRpb25zGAIgASgFUg5tYXhfaXRlcmF0aW9ucxIaCghkZWxheV9tcxgDIAEoBVIIZGVsYXlfbXMSFgoGb25fbWF4GAQgASgJUgZvbl9tYXgicQoNT3JjaGVzdHJhdGlvbhIOCgZjb25maWcYASABKAkSJgoOY29uZmlnX3ZlcnNpb24YAiABKAVSDmNvbmZpZ192ZXJzaW9uEigKD29uX3BhcmVudF9jbG9zZRgDIAEoCVIPb25fcGFyZW50X2Nsb3NlIlkKBkNob2ljZRIMCgRtb2RlGAEgASgJEjAKCGJyYW5jaGVzGAIgAygLMh4uYmF0dXRhLmNvbmZpZy52MS5DaG9pY2VCcmFuY2gSDwoHZGVmYXVsdBgDIAMoCSIrCgxDaG9pY2VCcmFuY2gSDAoEd2hlbhgBIAEoCRINCgVzdGVwcxgCIAMoCSKnAQoGU2lnbmFsEgwKBG5hbWUYASABKAkSJgoGc2NoZW1hGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBInCgdkZWZhdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIjcKBFdhaXQSIAoLZHVyYXRpb25fbXMYASABKAFSC2R1cmF0aW9uX21zEg0KBXVudGlsGAIgASgJIr8DCgNMbG0SDQoFbW9kZWwYASABKAkSJgoGc3lzdGVtGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBnByb21wdBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIoCghtZXNzYWdlcxgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIoCgV0b29scxgFIAMoCzIZLmJhdHV0YS5jb25maWcudjEuTGxtVG9vbBI8Cg1vdXRwdXRfc2NoZW1hGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUg1vdXRwdXRfc2NoZW1hEhwKCW1heF90dXJucxgHIAEoBVIJbWF4X3R1cm5zEiIKDG9uX21heF90dXJucxgIIAEoCVIMb25fbWF4X3R1cm5zEiAKC21heF9yZXBhaXJzGAkgASgFUgttYXhfcmVwYWlycxIsChFtYXhfb3V0cHV0X3Rva2VucxgKIAEoBVIRbWF4X291dHB1dF90b2tlbnMSEwoLdGVtcGVyYXR1cmUYCyABKAESIAoLdG9vbF9jaG9pY2UYDCABKAlSC3Rvb2xfY2hvaWNlIpUDCgdMbG1Ub29sEgwKBG5hbWUYASABKAkSDQoFYWdlbnQYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSOgoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUgxpbnB1dF9zY2hlbWESDgoGZmluaXNoGAUgASgIEh4KCnRpbWVvdXRfbXMYBiABKAVSCnRpbWVvdXRfbXMSJgoFcmV0cnkYByABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5EhAKCHBhcmFsbGVsGAggASgFEioKEG1heF9yZXN1bHRfYnl0ZXMYCSABKAVSEG1heF9yZXN1bHRfYnl0ZXMSDgoGY29uZmlnGAogASgJEiYKDmNvbmZpZ192ZXJzaW9uGAsgASgFUg5jb25maWdfdmVyc2lvbhIwCghhcHByb3ZhbBgMIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVG9vbEFwcHJvdmFsEhwKCWhhbmRfb3ZlchgNIAEoCVIJaGFuZF9vdmVyIoABCgxUb29sQXBwcm92YWwSDAoEd2hlbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCWFwcHJvdmVycxgDIAMoCRIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEh4KCm9uX3RpbWVvdXQYBSABKAlSCm9uX3RpbWVvdXQilgEKCEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSEQoJYXBwcm92ZXJzGAIgAygJEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBImCgZzY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBItgCCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJEigKBmJ1ZGdldBgGIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQnVkZ2V0EiQKDWRlZmF1bHRfaW5wdXQYByABKAlSDWRlZmF1bHRfaW5wdXQSLAoRZW5hYmxlX21vbml0b3JpbmcYCCABKAhSEWVuYWJsZV9tb25pdG9yaW5nEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUiRAoGQnVkZ2V0Eh4KCm1heF90b2tlbnMYASABKAFSCm1heF90b2tlbnMSGgoIbWF4X2Nvc3QYAiABKAFSCG1heF9jb3N0YgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijggKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2USIgoDbGxtGBwgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0SNgoNb3JjaGVzdHJhdGlvbhgZIAEoCzIfLmJhdHV0YS5jb25maWcudjEuT3JjaGVzdHJhdGlvbhIoCgZyZXBlYXQYGiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLlJlcGVhdBIiCgNtYXAYHSABKAsyFS5iYXR1dGEuY29uZmlnLnYxLk1hcBImCgVyb3V0ZRgeIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUm91dGUioQIKA01hcBIlCgVpdGVtcxgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIoCgRzdGVwGAIgASgLMhouYmF0dXRhLmNvbmZpZy52MS5JdGVtU3RlcBIoCg9tYXhfY29uY3VycmVuY3kYAyABKAVSD21heF9jb25jdXJyZW5jeRJGChJ0b2xlcmF0ZWRfZmFpbHVyZXMYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSEnRvbGVyYXRlZF9mYWlsdXJlcxIcCgltYXhfaXRlbXMYBSABKAVSCW1heF9pdGVtcxIPCgdyZXN1bHRzGAYgASgJEigKD29uX3BhcmVudF9jbG9zZRgHIAEoCVIPb25fcGFyZW50X2Nsb3NlIrADCghJdGVtU3RlcBIMCgRuYW1lGAEgASgJEg0KBWFnZW50GAIgASgJEjYKDW9yY2hlc3RyYXRpb24YAyABKAsyHy5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb24SIgoDbGxtGAQgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0SIgoDbWFwGAUgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5NYXASJQoFaW5wdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSDAoEd2hlbhgHIAEoCRIeCgp0aW1lb3V0X21zGAggASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAkgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIyChRzY2hlZHVsZV90b19zdGFydF9tcxgKIAEoBVIUc2NoZWR1bGVfdG9fc3RhcnRfbXMSMgoUc2NoZWR1bGVfdG9fY2xvc2VfbXMYCyABKAVSFHNjaGVkdWxlX3RvX2Nsb3NlX21zEiIKDGhlYXJ0YmVhdF9tcxgMIAEoBVIMaGVhcnRiZWF0X21zItMBCgVSb3V0ZRIMCgRtb2RlGAEgASgJEjQKCmNhbmRpZGF0ZXMYAiADKAsyIC5iYXR1dGEuY29uZmlnLnYxLlJvdXRlQ2FuZGlkYXRlEicKB21lc3NhZ2UYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSDQoFbW9kZWwYBCABKAkSFAoMaW5zdHJ1Y3Rpb25zGAUgASgJEiYKDm1pbl9jb25maWRlbmNlGAYgASgBUg5taW5fY29uZmlkZW5jZRIQCghmYWxsYmFjaxgHIAEoCSL0AQoOUm91dGVDYW5kaWRhdGUSDAoEbmFtZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIOCgZjb25maWcYAyABKAkSJgoOY29uZmlnX3ZlcnNpb24YBCABKAVSDmNvbmZpZ192ZXJzaW9uEhMKC2Rlc2NyaXB0aW9uGAUgASgJEhAKCGV4YW1wbGVzGAYgAygJEhAKCGtleXdvcmRzGAcgAygJEgwKBHdoZW4YCCABKAkSHgoKdGltZW91dF9tcxgJIAEoBVIKdGltZW91dF9tcxImCgVyZXRyeRgKIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUmV0cnkicwoGUmVwZWF0Eg0KBXVudGlsGAEgASgJEiYKDm1heF9pdGVyYXRpb25zGAIgASgFUg5tYXhfaXRlcmF0aW9ucxIaCghkZWxheV9tcxgDIAEoBVIIZGVsYXlfbXMSFgoGb25fbWF4GAQgASgJUgZvbl9tYXgicQoNT3JjaGVzdHJhdGlvbhIOCgZjb25maWcYASABKAkSJgoOY29uZmlnX3ZlcnNpb24YAiABKAVSDmNvbmZpZ192ZXJzaW9uEigKD29uX3BhcmVudF9jbG9zZRgDIAEoCVIPb25fcGFyZW50X2Nsb3NlIlkKBkNob2ljZRIMCgRtb2RlGAEgASgJEjAKCGJyYW5jaGVzGAIgAygLMh4uYmF0dXRhLmNvbmZpZy52MS5DaG9pY2VCcmFuY2gSDwoHZGVmYXVsdBgDIAMoCSIrCgxDaG9pY2VCcmFuY2gSDAoEd2hlbhgBIAEoCRINCgVzdGVwcxgCIAMoCSKnAQoGU2lnbmFsEgwKBG5hbWUYASABKAkSJgoGc2NoZW1hGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBInCgdkZWZhdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIjcKBFdhaXQSIAoLZHVyYXRpb25fbXMYASABKAFSC2R1cmF0aW9uX21zEg0KBXVudGlsGAIgASgJIr8DCgNMbG0SDQoFbW9kZWwYASABKAkSJgoGc3lzdGVtGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBnByb21wdBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIoCghtZXNzYWdlcxgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIoCgV0b29scxgFIAMoCzIZLmJhdHV0YS5jb25maWcudjEuTGxtVG9vbBI8Cg1vdXRwdXRfc2NoZW1hGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUg1vdXRwdXRfc2NoZW1hEhwKCW1heF90dXJucxgHIAEoBVIJbWF4X3R1cm5zEiIKDG9uX21heF90dXJucxgIIAEoCVIMb25fbWF4X3R1cm5zEiAKC21heF9yZXBhaXJzGAkgASgFUgttYXhfcmVwYWlycxIsChFtYXhfb3V0cHV0X3Rva2VucxgKIAEoBVIRbWF4X291dHB1dF90b2tlbnMSEwoLdGVtcGVyYXR1cmUYCyABKAESIAoLdG9vbF9jaG9pY2UYDCABKAlSC3Rvb2xfY2hvaWNlIpUDCgdMbG1Ub29sEgwKBG5hbWUYASABKAkSDQoFYWdlbnQYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSOgoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUgxpbnB1dF9zY2hlbWESDgoGZmluaXNoGAUgASgIEh4KCnRpbWVvdXRfbXMYBiABKAVSCnRpbWVvdXRfbXMSJgoFcmV0cnkYByABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5EhAKCHBhcmFsbGVsGAggASgFEioKEG1heF9yZXN1bHRfYnl0ZXMYCSABKAVSEG1heF9yZXN1bHRfYnl0ZXMSDgoGY29uZmlnGAogASgJEiYKDmNvbmZpZ192ZXJzaW9uGAsgASgFUg5jb25maWdfdmVyc2lvbhIwCghhcHByb3ZhbBgMIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVG9vbEFwcHJvdmFsEhwKCWhhbmRfb3ZlchgNIAEoCVIJaGFuZF9vdmVyIoABCgxUb29sQXBwcm92YWwSDAoEd2hlbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCWFwcHJvdmVycxgDIAMoCRIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEh4KCm9uX3RpbWVvdXQYBSABKAlSCm9uX3RpbWVvdXQilgEKCEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSEQoJYXBwcm92ZXJzGAIgAygJEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBImCgZzY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBItgCCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJEigKBmJ1ZGdldBgGIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQnVkZ2V0EiQKDWRlZmF1bHRfaW5wdXQYByABKAlSDWRlZmF1bHRfaW5wdXQSLAoRZW5hYmxlX21vbml0b3JpbmcYCCABKAhSEWVuYWJsZV9tb25pdG9yaW5nEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUiRAoGQnVkZ2V0Eh4KCm1heF90b2tlbnMYASABKAFSCm1heF90b2tlbnMSGgoIbWF4X2Nvc3QYAiABKAFSCG1heF9jb3N0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -324,6 +324,13 @@ export type Step = Message<"batuta.config.v1.Step"> & {
    * @generated from field: batuta.config.v1.Map map = 29;
    */
   map?: Map | undefined;
+
+  /**
+   * In place of an agent: one of several candidates is chosen, and its output is the step's output.
+   *
+   * @generated from field: batuta.config.v1.Route route = 30;
+   */
+  route?: Route | undefined;
 };
 
 /**
@@ -505,6 +512,13 @@ export type StepJson = {
    * @generated from field: batuta.config.v1.Map map = 29;
    */
   map?: MapJson;
+
+  /**
+   * In place of an agent: one of several candidates is chosen, and its output is the step's output.
+   *
+   * @generated from field: batuta.config.v1.Route route = 30;
+   */
+  route?: RouteJson;
 };
 
 /**
@@ -793,6 +807,254 @@ export const ItemStepSchema: GenMessage<ItemStep, {jsonType: ItemStepJson}> = /*
   messageDesc(file_batuta_config_v1_definition, 3);
 
 /**
+ * @generated from message batuta.config.v1.Route
+ */
+export type Route = Message<"batuta.config.v1.Route"> & {
+  /**
+   * rules (default), model or hybrid. hybrid: the rules first, then the model.
+   *
+   * @generated from field: string mode = 1;
+   */
+  mode: string;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.RouteCandidate candidates = 2;
+   */
+  candidates: RouteCandidate[];
+
+  /**
+   * Text or mapping: what is decided about. Default: the field message of the input, or else the whole input.
+   *
+   * @generated from field: google.protobuf.Value message = 3;
+   */
+  message?: Value | undefined;
+
+  /**
+   * Name of one of the tenant's models.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * What the model is told besides the candidates.
+   *
+   * @generated from field: string instructions = 5;
+   */
+  instructions: string;
+
+  /**
+   * From 0 to 1. A less certain choice does not count. Default 0.5.
+   *
+   * @generated from field: double min_confidence = 6 [json_name = "min_confidence"];
+   */
+  minConfidence: number;
+
+  /**
+   * Name of the candidate that is chosen when no other one is. When absent, the step fails then.
+   *
+   * @generated from field: string fallback = 7;
+   */
+  fallback: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.Route
+ */
+export type RouteJson = {
+  /**
+   * rules (default), model or hybrid. hybrid: the rules first, then the model.
+   *
+   * @generated from field: string mode = 1;
+   */
+  mode?: string;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.RouteCandidate candidates = 2;
+   */
+  candidates?: RouteCandidateJson[];
+
+  /**
+   * Text or mapping: what is decided about. Default: the field message of the input, or else the whole input.
+   *
+   * @generated from field: google.protobuf.Value message = 3;
+   */
+  message?: ValueJson;
+
+  /**
+   * Name of one of the tenant's models.
+   *
+   * @generated from field: string model = 4;
+   */
+  model?: string;
+
+  /**
+   * What the model is told besides the candidates.
+   *
+   * @generated from field: string instructions = 5;
+   */
+  instructions?: string;
+
+  /**
+   * From 0 to 1. A less certain choice does not count. Default 0.5.
+   *
+   * @generated from field: double min_confidence = 6 [json_name = "min_confidence"];
+   */
+  min_confidence?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Name of the candidate that is chosen when no other one is. When absent, the step fails then.
+   *
+   * @generated from field: string fallback = 7;
+   */
+  fallback?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.Route.
+ * Use `create(RouteSchema)` to create a new message.
+ */
+export const RouteSchema: GenMessage<Route, {jsonType: RouteJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 4);
+
+/**
+ * @generated from message batuta.config.v1.RouteCandidate
+ */
+export type RouteCandidate = Message<"batuta.config.v1.RouteCandidate"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string agent = 2;
+   */
+  agent: string;
+
+  /**
+   * In place of an agent: name or id of a config.
+   *
+   * @generated from field: string config = 3;
+   */
+  config: string;
+
+  /**
+   * When absent, the newest version at the time of the choice.
+   *
+   * @generated from field: int32 config_version = 4 [json_name = "config_version"];
+   */
+  configVersion: number;
+
+  /**
+   * @generated from field: string description = 5;
+   */
+  description: string;
+
+  /**
+   * Messages that are for it.
+   *
+   * @generated from field: repeated string examples = 6;
+   */
+  examples: string[];
+
+  /**
+   * Words of a message that are for it.
+   *
+   * @generated from field: repeated string keywords = 7;
+   */
+  keywords: string[];
+
+  /**
+   * JSONata condition.
+   *
+   * @generated from field: string when = 8;
+   */
+  when: string;
+
+  /**
+   * @generated from field: int32 timeout_ms = 9 [json_name = "timeout_ms"];
+   */
+  timeoutMs: number;
+
+  /**
+   * @generated from field: batuta.config.v1.Retry retry = 10;
+   */
+  retry?: Retry | undefined;
+};
+
+/**
+ * @generated from message batuta.config.v1.RouteCandidate
+ */
+export type RouteCandidateJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: string agent = 2;
+   */
+  agent?: string;
+
+  /**
+   * In place of an agent: name or id of a config.
+   *
+   * @generated from field: string config = 3;
+   */
+  config?: string;
+
+  /**
+   * When absent, the newest version at the time of the choice.
+   *
+   * @generated from field: int32 config_version = 4 [json_name = "config_version"];
+   */
+  config_version?: number;
+
+  /**
+   * @generated from field: string description = 5;
+   */
+  description?: string;
+
+  /**
+   * Messages that are for it.
+   *
+   * @generated from field: repeated string examples = 6;
+   */
+  examples?: string[];
+
+  /**
+   * Words of a message that are for it.
+   *
+   * @generated from field: repeated string keywords = 7;
+   */
+  keywords?: string[];
+
+  /**
+   * JSONata condition.
+   *
+   * @generated from field: string when = 8;
+   */
+  when?: string;
+
+  /**
+   * @generated from field: int32 timeout_ms = 9 [json_name = "timeout_ms"];
+   */
+  timeout_ms?: number;
+
+  /**
+   * @generated from field: batuta.config.v1.Retry retry = 10;
+   */
+  retry?: RetryJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.RouteCandidate.
+ * Use `create(RouteCandidateSchema)` to create a new message.
+ */
+export const RouteCandidateSchema: GenMessage<RouteCandidate, {jsonType: RouteCandidateJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 5);
+
+/**
  * @generated from message batuta.config.v1.Repeat
  */
 export type Repeat = Message<"batuta.config.v1.Repeat"> & {
@@ -863,7 +1125,7 @@ export type RepeatJson = {
  * Use `create(RepeatSchema)` to create a new message.
  */
 export const RepeatSchema: GenMessage<Repeat, {jsonType: RepeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 4);
+  messageDesc(file_batuta_config_v1_definition, 6);
 
 /**
  * @generated from message batuta.config.v1.Orchestration
@@ -922,7 +1184,7 @@ export type OrchestrationJson = {
  * Use `create(OrchestrationSchema)` to create a new message.
  */
 export const OrchestrationSchema: GenMessage<Orchestration, {jsonType: OrchestrationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 5);
+  messageDesc(file_batuta_config_v1_definition, 7);
 
 /**
  * @generated from message batuta.config.v1.Choice
@@ -977,7 +1239,7 @@ export type ChoiceJson = {
  * Use `create(ChoiceSchema)` to create a new message.
  */
 export const ChoiceSchema: GenMessage<Choice, {jsonType: ChoiceJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 6);
+  messageDesc(file_batuta_config_v1_definition, 8);
 
 /**
  * @generated from message batuta.config.v1.ChoiceBranch
@@ -1022,7 +1284,7 @@ export type ChoiceBranchJson = {
  * Use `create(ChoiceBranchSchema)` to create a new message.
  */
 export const ChoiceBranchSchema: GenMessage<ChoiceBranch, {jsonType: ChoiceBranchJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 7);
+  messageDesc(file_batuta_config_v1_definition, 9);
 
 /**
  * @generated from message batuta.config.v1.Signal
@@ -1109,7 +1371,7 @@ export type SignalJson = {
  * Use `create(SignalSchema)` to create a new message.
  */
 export const SignalSchema: GenMessage<Signal, {jsonType: SignalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 8);
+  messageDesc(file_batuta_config_v1_definition, 10);
 
 /**
  * Set one of duration_ms and until.
@@ -1160,7 +1422,7 @@ export type WaitJson = {
  * Use `create(WaitSchema)` to create a new message.
  */
 export const WaitSchema: GenMessage<Wait, {jsonType: WaitJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 9);
+  messageDesc(file_batuta_config_v1_definition, 11);
 
 /**
  * @generated from message batuta.config.v1.Llm
@@ -1329,7 +1591,7 @@ export type LlmJson = {
  * Use `create(LlmSchema)` to create a new message.
  */
 export const LlmSchema: GenMessage<Llm, {jsonType: LlmJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 10);
+  messageDesc(file_batuta_config_v1_definition, 12);
 
 /**
  * @generated from message batuta.config.v1.LlmTool
@@ -1510,7 +1772,7 @@ export type LlmToolJson = {
  * Use `create(LlmToolSchema)` to create a new message.
  */
 export const LlmToolSchema: GenMessage<LlmTool, {jsonType: LlmToolJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 11);
+  messageDesc(file_batuta_config_v1_definition, 13);
 
 /**
  * @generated from message batuta.config.v1.ToolApproval
@@ -1593,7 +1855,7 @@ export type ToolApprovalJson = {
  * Use `create(ToolApprovalSchema)` to create a new message.
  */
 export const ToolApprovalSchema: GenMessage<ToolApproval, {jsonType: ToolApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 12);
+  messageDesc(file_batuta_config_v1_definition, 14);
 
 /**
  * @generated from message batuta.config.v1.Approval
@@ -1680,7 +1942,7 @@ export type ApprovalJson = {
  * Use `create(ApprovalSchema)` to create a new message.
  */
 export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 13);
+  messageDesc(file_batuta_config_v1_definition, 15);
 
 /**
  * @generated from message batuta.config.v1.Retry
@@ -1775,7 +2037,7 @@ export type RetryJson = {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry, {jsonType: RetryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 14);
+  messageDesc(file_batuta_config_v1_definition, 16);
 
 /**
  * @generated from message batuta.config.v1.Compensation
@@ -1832,7 +2094,7 @@ export type CompensationJson = {
  * Use `create(CompensationSchema)` to create a new message.
  */
 export const CompensationSchema: GenMessage<Compensation, {jsonType: CompensationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 15);
+  messageDesc(file_batuta_config_v1_definition, 17);
 
 /**
  * @generated from message batuta.config.v1.ConsensusGroup
@@ -1971,7 +2233,7 @@ export type ConsensusGroupJson = {
  * Use `create(ConsensusGroupSchema)` to create a new message.
  */
 export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: ConsensusGroupJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 16);
+  messageDesc(file_batuta_config_v1_definition, 18);
 
 /**
  * @generated from message batuta.config.v1.Settings
@@ -2102,7 +2364,7 @@ export type SettingsJson = {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 17);
+  messageDesc(file_batuta_config_v1_definition, 19);
 
 /**
  * What an execution may spend. When a limit is absent, there is none.
@@ -2143,5 +2405,5 @@ export type BudgetJson = {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 18);
+  messageDesc(file_batuta_config_v1_definition, 20);
 
