@@ -16,14 +16,14 @@ type Victim = BenchService | 'nats-server' | 'postgres';
 const VICTIMS: readonly Victim[] = [...SERVICE_NAMES, 'nats-server', 'postgres'];
 
 /** Counts of runs in a ledger after a given moment. bench/peers/README.md explains the two counts. */
-export interface LedgerCounts {
+interface LedgerCounts {
   readonly steps_finished: number;
   readonly finished_steps_run_again: number;
   readonly unfinished_steps_run_again: number;
 }
 
 /** Counts the ledger's lines from byte `from` on. */
-export function readLedger(path: string, from: number): LedgerCounts {
+function readLedger(path: string, from: number): LedgerCounts {
   const finished = new Set<string>();
   const begun = new Set<string>();
   let finishedAgain = 0;
@@ -124,7 +124,7 @@ async function crashOnce(victim: Victim | undefined, executions: number, warmUp:
   }
 }
 
-export interface CrashOptions {
+interface CrashOptions {
   readonly executions?: number | undefined;
   readonly rounds: number;
   readonly print: (line: object) => void;

@@ -14,7 +14,7 @@ import { call } from './ipc.js';
 import { configOf } from './workload.js';
 import type { Shape } from './workload.js';
 
-export interface DeploymentOptions {
+interface DeploymentOptions {
   /** The services that share a process, as in BATUTA_LAYOUT. */
   readonly layout: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export interface DeploymentOptions {
   readonly directory?: string;
 }
 
-export const CLIENT_PROGRAM = fileURLToPath(new URL('./client-process.js', import.meta.url));
+const CLIENT_PROGRAM = fileURLToPath(new URL('./client-process.js', import.meta.url));
 
 /** The client in its own process. It ends with this one. */
 export function startClient(): ChildProcess {

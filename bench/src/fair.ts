@@ -26,7 +26,7 @@ const SETTLE_MS = 3_000;
 const LOOKUP_MS = 10_000;
 const EXECUTE = '/api/v1/orchestrations/execute';
 
-export interface FairOptions {
+interface FairOptions {
   readonly layout: string;
   readonly rounds: number;
   /** Number of the quiet tenant's executions in each half of a round. */

@@ -38,7 +38,7 @@ export interface RoundRequest {
   readonly warmUp?: number | undefined;
 }
 
-export interface ThroughputOptions {
+interface ThroughputOptions {
   readonly layout: string;
   readonly env: Readonly<Record<string, string>>;
   /** The name in the output. */

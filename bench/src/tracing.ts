@@ -15,7 +15,7 @@ interface Taken {
   readonly bytes: number;
 }
 
-export interface TracingBenchOptions {
+interface TracingBenchOptions {
   readonly layout: string;
   readonly rounds: number;
   readonly version: string;

@@ -9,7 +9,7 @@ export class CliError extends Mistake {
   override readonly name = 'CliError';
 }
 
-export interface Connection {
+interface Connection {
   readonly url: string;
   readonly apiKey: string;
 }

@@ -39,7 +39,7 @@ export async function* exportedAudit(client: BatutaClient, options: AuditOptions
   yield* createInterface({ input: Readable.fromWeb(answer.body as ReadableStream), crlfDelay: Infinity });
 }
 
-export interface AuditFinding {
+interface AuditFinding {
   readonly entries: number;
   /** The problem of the first invalid entry. */
   readonly wrong?: string;

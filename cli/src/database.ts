@@ -8,7 +8,7 @@ const quiet = { info: () => undefined, warn: () => undefined, error: () => undef
  * The URL of the database to work on directly: DATABASE_URL if set, otherwise that of the platform that runs from
  * `dataDir`. Undefined when none is running.
  */
-export async function databaseUrlOfRunning(
+async function databaseUrlOfRunning(
   dataDir: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { isProblem } from '@batuta/client';
 import type { BatutaClient, StreamItem } from '@batuta/client';
 
-export interface Following {
+interface Following {
   /** What these steps say, and the executions that they are. Default: all steps. */
   readonly steps?: readonly string[] | undefined;
   readonly show: (item: StreamItem) => void;

@@ -9,7 +9,7 @@ const CONTENT_TYPES: Readonly<Record<string, DocumentBody['content_type']>> = {
   '.txt': 'text/plain',
 };
 
-export interface AddedDocument {
+interface AddedDocument {
   readonly source: string;
   readonly passages: number;
   readonly unchanged: boolean;

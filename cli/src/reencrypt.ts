@@ -7,13 +7,13 @@ import { alreadyRuns, readRunFile } from '../run-file.js';
 import { CliError } from './api-client.js';
 import { withDatabase } from './database.js';
 
-export interface Found {
+interface Found {
   readonly renewed: number;
   /** What no key can read; with `check`, what is not under the first key. */
   readonly left: number;
 }
 
-export interface ReencryptOptions {
+interface ReencryptOptions {
   readonly newKey?: boolean;
   readonly check?: boolean;
 }

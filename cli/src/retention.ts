@@ -1,6 +1,6 @@
 import type { BatutaClient } from '@batuta/client';
 
-export interface RetentionOptions {
+interface RetentionOptions {
   /** Milliseconds. */
   readonly olderThan?: number;
   readonly keep?: number;

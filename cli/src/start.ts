@@ -5,7 +5,7 @@ import { dataDir } from './places.js';
 import { alreadyRuns, readRunFile } from '../run-file.js';
 import { CliError } from './api-client.js';
 
-export interface StartOptions {
+interface StartOptions {
   readonly logger: Logger;
   readonly port?: number;
   /** The file for the services' logs. Default: standard output. */

@@ -3,9 +3,9 @@ import { text } from 'node:stream/consumers';
 import type { BatutaClient } from '@batuta/client';
 import { CliError } from './api-client.js';
 
-export type WorkNoun = 'schedules' | 'tasks' | 'workflows' | 'processes';
+type WorkNoun = 'schedules' | 'tasks' | 'workflows' | 'processes';
 
-export interface WorkOptions {
+interface WorkOptions {
   readonly reason?: string;
   /** Of tasks: when. */
   readonly at?: string;
@@ -87,7 +87,7 @@ type Verb = (client: BatutaClient, id: string, options: WorkOptions) => PromiseL
 const why = ({ reason }: WorkOptions): { reason?: string } => (reason === undefined ? {} : { reason });
 
 /** What can be done to one of them, by the words of the command line. */
-export const WORK_VERBS: Readonly<Record<WorkNoun, Readonly<Record<string, Verb>>>> = {
+const WORK_VERBS: Readonly<Record<WorkNoun, Readonly<Record<string, Verb>>>> = {
   schedules: {
     pause: (client, id, options) => client.schedules.pause(id, why(options)),
     resume: (client, id, options) => client.schedules.resume(id, why(options)),

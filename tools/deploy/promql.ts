@@ -8,7 +8,7 @@ interface Expression {
   readonly text: string;
 }
 
-export interface Selection {
+interface Selection {
   readonly from: string;
   readonly metric: string;
   readonly labels: readonly string[];

@@ -33,7 +33,7 @@ interface Look {
   readonly bytes: string;
 }
 
-export interface DatabaseSeen {
+interface DatabaseSeen {
   readonly findings: readonly Finding[];
   /** Sizes by table. Empty when the database cannot be reached. */
   readonly tables: readonly unknown[];

@@ -11,7 +11,7 @@ import { seeService } from './services.js';
 import type { ServiceSeen } from './services.js';
 import { readSigns } from './signs.js';
 
-export interface DoctorOptions {
+interface DoctorOptions {
   /** `name=url` of external services. Default: the services of the platform here. */
   readonly service?: readonly string[];
   /** The file for all findings. */

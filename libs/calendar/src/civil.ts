@@ -7,7 +7,7 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-export interface CivilDay {
+interface CivilDay {
   readonly year: number;
   /** 1–12. */
   readonly month: number;

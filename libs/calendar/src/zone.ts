@@ -1,7 +1,7 @@
 import { DAY, civilDay, daysOf } from './civil.js';
 
 /** An instant at which a zone's clocks change. All times are epoch ms; offsets are ms east of UTC. */
-export interface Transition {
+interface Transition {
   readonly at: number;
   readonly before: number;
   readonly after: number;

@@ -29,7 +29,7 @@ export interface OperationSpec {
   readonly items?: string;
 }
 
-export interface OperationRequest {
+interface OperationRequest {
   readonly path: Readonly<Record<string, string | number>>;
   readonly body?: unknown;
   readonly options?: CallOptions | undefined;
@@ -44,7 +44,7 @@ export interface RetryOptions {
   readonly maxBackoffMs: number;
 }
 
-export interface CallerOptions {
+interface CallerOptions {
   readonly url: string;
   readonly apiKey: string | undefined;
   readonly fetch: typeof fetch;
@@ -77,7 +77,7 @@ const OPTION_OF_HEADER: Readonly<Record<string, string>> = {
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Milliseconds requested by a `Retry-After` header, which has seconds or a date. */
-export function retryAfterOf(header: string | null): number | undefined {
+function retryAfterOf(header: string | null): number | undefined {
   if (header === null) return undefined;
   if (/^\d+$/.test(header)) return Number(header) * 1000;
   const at = Date.parse(header);

@@ -38,13 +38,13 @@ const NORMAL = 1000;
 const REFUSED = (code: number): boolean => code >= 4400 && code < 4500 && code !== 4408 && code !== 4429;
 
 /** How a connection ended. */
-export interface Ended {
+interface Ended {
   readonly code: number;
   readonly reason: string;
 }
 
 /** One connection: its messages in order, then how it ended. */
-export class Connection<Message> {
+class Connection<Message> {
   readonly #socket: WebSocketLike;
   readonly #waiting: Message[] = [];
   #ended: Ended | undefined;
@@ -100,7 +100,7 @@ export class Connection<Message> {
 }
 
 /** What is listened to over a WebSocket that is made again when it breaks. */
-export interface Listening<Message> {
+interface Listening<Message> {
   readonly path: string;
   /** The query of the next connection: it goes on behind what was read. */
   readonly query: () => string;

@@ -2,7 +2,7 @@ import type { AgentLlm, OrchestrationDefinition } from './config.js';
 import type { JsonValue } from './common.js';
 
 /** Name of the config of an agent that is made of a model. */
-export function agentConfigName(agent: string): string {
+function agentConfigName(agent: string): string {
   return `agent/${agent}`;
 }
 

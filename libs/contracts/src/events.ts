@@ -379,7 +379,7 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
 };
 
 export const TERMINAL_EVENT_TYPES = ['ExecutionCompleted', 'ExecutionFailed', 'ExecutionCancelled'] as const;
-export type TerminalEventType = (typeof TERMINAL_EVENT_TYPES)[number];
+type TerminalEventType = (typeof TERMINAL_EVENT_TYPES)[number];
 
 /** Whether an event of this type ends its execution. */
 export function isTerminalEventType(type: string): type is TerminalEventType {
@@ -387,7 +387,7 @@ export function isTerminalEventType(type: string): type is TerminalEventType {
 }
 
 /** What the API's documentation says about an event's fields. */
-export interface EventFields {
+interface EventFields {
   /** The fields that are always present. */
   readonly always: readonly string[];
   /** Descriptions of fields that have another meaning here, or that no other event has. */

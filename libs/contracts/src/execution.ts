@@ -115,7 +115,7 @@ import type { Priority } from './subjects.js';
 import type { DependencyOn, ExecutionStatus, RouteDecidedBy, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
 
-export type ForkSource = Wire<ForkSourceJson>;
+type ForkSource = Wire<ForkSourceJson>;
 export type StartExecution = Override<
   Wire<
     StartExecutionJson,
@@ -144,7 +144,7 @@ export type SkipStep = Wire<SkipStepJson, 'reason'>;
 export type DecideApproval = Wire<DecideApprovalJson, 'comment' | 'data'>;
 export type SendSignal = Wire<SendSignalJson, 'payload'>;
 export type RetryExecution = Wire<RetryExecutionJson, 'reason'>;
-export type RescheduleExecution = Wire<RescheduleExecutionJson, 'reason'>;
+type RescheduleExecution = Wire<RescheduleExecutionJson, 'reason'>;
 export type CompensateExecution = Wire<CompensateExecutionJson, 'reason'>;
 export type DeleteExecution = Wire<DeleteExecutionJson, keyof DeleteExecutionJson>;
 export type RestoreExecution = Wire<RestoreExecutionJson, 'reason'>;

@@ -38,7 +38,7 @@ export interface TenantRows {
 }
 
 /** A table without tenants' data, and the rights of the tenant role on it. */
-export interface PlatformRows {
+interface PlatformRows {
   readonly platform: true;
   readonly rights: readonly PostgresRight[];
 }

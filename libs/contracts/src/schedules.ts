@@ -124,7 +124,7 @@ export const OVERLAP_POLICIES = [
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 /** What to do with firings that were missed. */
 export const MISSED_POLICIES = ['skip', 'latest', 'all'] as const;
-export type MissedPolicy = (typeof MISSED_POLICIES)[number];
+type MissedPolicy = (typeof MISSED_POLICIES)[number];
 
 /** A schedule in the form in which users write it. */
 export interface ScheduleDefinition {
@@ -315,7 +315,7 @@ export type ParentCommand = Override<
 /** The data that the other execution gets. */
 export type ChildFacts = Override<Wire<ChildFactsJson, 'ended'>, { ended?: EndMessage }>;
 /** An execution of the tenant waits for the end of another. */
-export type AskEnd = Wire<AskEndJson>;
+type AskEnd = Wire<AskEndJson>;
 /** What one stream tells another. */
 export type StreamMessage = Override<
   Wire<StreamMessageJson, 'ended' | 'parent' | 'askEnd'>,

@@ -8,7 +8,7 @@ export function pointerToken(key: string | number): string {
   return typeof key === 'number' ? String(key) : key.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-export type UnknownField = Violation & { readonly code: 'unknown_field' };
+type UnknownField = Violation & { readonly code: 'unknown_field' };
 
 /**
  * The mistake that every part of the platform reports for an unknown field. `parent`: the JSON Pointer of its object.

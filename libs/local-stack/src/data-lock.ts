@@ -13,7 +13,7 @@ interface Holder {
 }
 
 /** The data directory belongs to this process until `release()`. */
-export interface DataLock {
+interface DataLock {
   release(): Promise<void>;
 }
 

@@ -21,7 +21,7 @@ export interface LocalServerOptions {
 }
 
 /** A server of this process that can be stopped and started again. */
-export interface Runs {
+interface Runs {
   /** Process id of the present run. */
   readonly pid: number;
   readonly running: boolean;

@@ -15,7 +15,7 @@ import { startPostgres, type PostgresOptions, type PostgresServer } from './post
 const NEW_DATABASE_MIB = 128;
 const RUN_MIB = 48;
 
-export interface LocalStackOptions {
+interface LocalStackOptions {
   /** The directory for all files of the servers. It is created when missing. */
   readonly dataDir: string;
   /** An existing PostgreSQL to use instead of an embedded one. */

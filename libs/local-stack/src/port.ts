@@ -4,7 +4,7 @@ import type { Socket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
-export interface PortRange {
+interface PortRange {
   /** The first one. */
   readonly from: number;
   /** The last one. */

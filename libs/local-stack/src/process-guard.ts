@@ -8,7 +8,7 @@ const MAX_RESTARTS = 5;
 export type StopSignals = readonly (readonly [NodeJS.Signals, number])[];
 
 /** A server that must not outlive this process. */
-export interface Watched {
+interface Watched {
   readonly pid: number;
   readonly signals: StopSignals;
   /** Directories to remove when this process ends without stopping the server itself. */

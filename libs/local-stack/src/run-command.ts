@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Account } from './server-process.js';
 
-export interface CommandResult {
+interface CommandResult {
   readonly code: number | null;
   /** Standard output and standard error together. */
   readonly output: string;

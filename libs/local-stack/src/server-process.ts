@@ -26,7 +26,7 @@ export interface Account {
   readonly gid: number;
 }
 
-export interface ServerSpec {
+interface ServerSpec {
   /** The name for people, for example "PostgreSQL". */
   readonly name: string;
   readonly command: string;
@@ -43,7 +43,7 @@ export interface ServerSpec {
 }
 
 /** How a server process ended. */
-export interface ServerExit {
+interface ServerExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

@@ -5,7 +5,7 @@ import { NatsAccounts, newAccountKeys } from './nats-accounts.js';
 import type { AccountKeys } from './nats-accounts.js';
 
 /** The name of the file with the keys. */
-export const KEYS_FILE = 'keys.json';
+const KEYS_FILE = 'keys.json';
 
 /**
  * Loads the accounts whose keys are in `<directory>/keys.json`. The first call creates the file, readable by its owner

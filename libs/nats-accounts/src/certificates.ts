@@ -13,7 +13,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-export interface ServerCertificateOptions {
+interface ServerCertificateOptions {
   /** Host names and addresses that clients use for the server. */
   readonly names: readonly string[];
   /** Whether the server also uses it as a client, like the servers of a NATS cluster. */

@@ -12,7 +12,7 @@ export type Resolve = (
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
 
-export interface HostNamesOptions {
+interface HostNamesOptions {
   /** Name servers in the form of `dns.setServers`. Default: those of /etc/resolv.conf. */
   readonly servers?: readonly string[];
   /** Milliseconds for a whole lookup, including the wait for a turn. */
@@ -21,7 +21,7 @@ export interface HostNamesOptions {
 }
 
 /** The tenant id for names that the platform itself looks up, such as its SMTP server. */
-export const PLATFORM_TENANT = '';
+const PLATFORM_TENANT = '';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 const TRIES = 2;

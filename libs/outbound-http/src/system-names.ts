@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 
 /** The contents of /etc/hosts (hosts(5)), and the search list of /etc/resolv.conf (resolv.conf(5)). */
-export interface SystemNames {
+interface SystemNames {
   /** Addresses by name, in lower case. */
   readonly hosts: ReadonlyMap<string, readonly string[]>;
   readonly search: readonly string[];

@@ -12,7 +12,7 @@ export interface ProgramModule {
 }
 
 /** Notes about a bundle, which a build writes beside it. */
-export interface BundleNotes {
+interface BundleNotes {
   /** The version of Node.js that compiled its code. */
   readonly node: string;
   /** Files, relative to the bundle, that change whenever something in the bundle is compiled again. */
@@ -38,7 +38,7 @@ export function isCurrent(bundle: string): boolean {
   return inputs.every((input) => (changedAt(resolve(dirname(bundle), input)) ?? 0) <= made);
 }
 
-export interface LoadedBundle {
+interface LoadedBundle {
   readonly program: ProgramModule;
   /** Its code, as far as it is compiled by now. */
   readonly compiled: () => Buffer;

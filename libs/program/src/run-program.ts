@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { isCurrent, loadBundle } from './bundle.js';
 import type { ProgramModule } from './bundle.js';
 
-export interface Program {
+interface Program {
   /** The file into which a build bundles the program with all its imports. */
   readonly bundle: URL;
   /** Loads the program file by file. */

@@ -3,7 +3,7 @@ import type { OpsServer, OpsServerOptions } from '@batuta/observability';
 import type { Opened } from './opened.js';
 
 /** The settings of a service's port for operators. */
-export interface OpsSettings {
+interface OpsSettings {
   readonly httpPort: number;
   readonly httpHost: string;
   readonly opsToken?: { reveal(): string } | undefined;

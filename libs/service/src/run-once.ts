@@ -8,7 +8,7 @@ const schema = {
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
 } as const;
 
-export interface RunOnceOptions {
+interface RunOnceOptions {
   /** The service name in each log line. */
   readonly name: string;
   readonly run: (context: { databaseUrl: string; logger: Logger }) => Promise<void>;

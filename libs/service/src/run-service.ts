@@ -4,11 +4,11 @@ import { mistakeOf } from '@batuta/program';
 import { SettingsError } from '@batuta/settings';
 import { startWatchdog } from './watchdog.js';
 
-export interface RunningService {
+interface RunningService {
   close(): Promise<void>;
 }
 
-export interface RunServiceOptions<Settings extends { readonly logLevel: LogLevel }> {
+interface RunServiceOptions<Settings extends { readonly logLevel: LogLevel }> {
   /** The service name in each log line. */
   readonly name: string;
   readonly load: () => Settings;

@@ -21,7 +21,7 @@ export function encryptionKeysOf(text: string): readonly Buffer[] | undefined {
   return keys.every((key) => KEY.test(key)) ? keys.map((key) => Buffer.from(key, 'base64')) : undefined;
 }
 
-export interface SecretCipherOptions {
+interface SecretCipherOptions {
   /** The name of the setting with the keys, for error messages. */
   readonly variable: string;
   /** The prefix of secrets that may be stored unencrypted. Default: no secret may. */

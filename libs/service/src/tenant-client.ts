@@ -16,7 +16,7 @@ export interface TenantClient {
 }
 
 /** The part of `pg` that is used. It is a parameter, so that programs without a database do not load `pg`. */
-export interface PgModule {
+interface PgModule {
   readonly Client: typeof Client;
   readonly Pool: typeof Pool;
 }
@@ -29,7 +29,7 @@ export interface Queryable {
 }
 
 /** A pool restricted to the sight of one tenant, or with the sight of all tenants. */
-export interface TenantQueries extends Queryable {
+interface TenantQueries extends Queryable {
   connect(): Promise<PoolClient>;
 }
 

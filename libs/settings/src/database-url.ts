@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Secret } from './secret.js';
 
 /** The settings that give the location of a service's database. */
-export interface DatabaseSettings {
+interface DatabaseSettings {
   readonly databaseUrl: Secret;
   readonly databasePasswordFile?: string | undefined;
 }

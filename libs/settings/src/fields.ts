@@ -4,8 +4,7 @@ import { Secret } from './secret.js';
  * The result of reading one variable: its value, or a phrase that says what was expected. The phrase never contains the
  * value.
  */
-export type FieldReading<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
+type FieldReading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
 
 /** One setting: its variable, and how its text becomes a value. */
 export interface Field<T> {

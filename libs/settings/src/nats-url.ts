@@ -1,7 +1,7 @@
 import type { Secret } from './secret.js';
 
 /** The connection options for a NATS client: hosts without credentials, and the credentials separately. */
-export interface NatsServers {
+interface NatsServers {
   readonly servers: string[];
   readonly user?: string;
   readonly pass?: string;
@@ -42,7 +42,7 @@ export function natsServers(natsUrl: string): NatsServers {
 }
 
 /** The settings that tell how a service reaches NATS. */
-export interface NatsSettings {
+interface NatsSettings {
   readonly natsUrl: Secret;
   readonly natsCredentials?: string | undefined;
   readonly natsTlsCa?: string | undefined;

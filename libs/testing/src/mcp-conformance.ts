@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const SUITE = join(ROOT, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
 const run = promisify(execFile);
 
-export interface Conformance {
+interface Conformance {
   readonly exitCode: number;
   readonly output: string;
   /** The scenarios that ran. */

@@ -23,12 +23,12 @@ export type Ending =
   | { readonly kind: 'handed_back' };
 
 /** The reason of an attempt's signal when its time is over. */
-export class AttemptTimeoutError extends Error {
+class AttemptTimeoutError extends Error {
   override readonly name = 'TimeoutError';
 }
 
 /** The reason of an attempt's signal when the attempt is not needed any more. */
-export class AttemptStoppedError extends Error {
+class AttemptStoppedError extends Error {
   override readonly name = 'AbortError';
 }
 
@@ -44,7 +44,7 @@ const LONGEST_HEARTBEAT = 500;
 /** How long a result waits for what the attempt has said. */
 const OUTPUT_LIMIT_MS = 3_000;
 
-export interface AttemptOptions {
+interface AttemptOptions {
   readonly nc: NatsConnection;
   readonly logger: Logger;
   readonly platform?: PlatformPorts;

@@ -6,7 +6,7 @@ import type { DirectDelivery, Log, PoolConsumer } from '@batuta/messaging';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { taskOf } from './task.js';
 
-export interface DirectTasksOptions {
+interface DirectTasksOptions {
   readonly nc: NatsConnection;
   readonly logger: Pick<Log, 'error'>;
   readonly workerId: string;

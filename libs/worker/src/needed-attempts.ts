@@ -9,7 +9,7 @@ import { attemptOf } from './task.js';
 
 const decoder = new TextDecoder();
 
-export interface NeededOptions {
+interface NeededOptions {
   readonly nc: NatsConnection;
   readonly logger: Logger;
   /** Milliseconds between questions to the engine whether a long attempt is still needed. */

@@ -2,7 +2,7 @@ import { FAILURE_CODES, LIMITS, setOwn, storableText } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 
 /** The output as JSON, or the reason why it is not valid. */
-export type CheckedOutput =
+type CheckedOutput =
   | {
       readonly ok: true;
       /** A copy that shares nothing with the agent's value. */

@@ -6,7 +6,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
-export interface ResultReporterOptions {
+interface ResultReporterOptions {
   readonly logger: Pick<Log, 'warn' | 'error'>;
   /** Milliseconds to wait for one answer. Default 1,000. */
   readonly timeoutMs?: number;

@@ -18,7 +18,7 @@ import type { RunnerOptions } from './runner-options.js';
 import { taskOfBytes } from './task.js';
 
 /** Number of runners that may be lost with an attempt. With the last of them it runs alone. */
-export const MOST_LOST_RUNNERS = 3;
+const MOST_LOST_RUNNERS = 3;
 const ALONE_AT = MOST_LOST_RUNNERS - 1;
 /** Milliseconds after which the runner asks again for an attempt that another runner has. */
 const HELD_PAUSE_MS = 1_000;

@@ -13,7 +13,7 @@ const RESTART_LIMIT_MS = 10_000;
 /** A group that ran this long before a crash is restarted at once, in milliseconds. */
 const STABLE_MS = 30_000;
 
-export interface ChildGroupOptions {
+interface ChildGroupOptions {
   readonly services: readonly ServiceName[];
   readonly env: NodeJS.ProcessEnv;
   readonly logger: Logger;

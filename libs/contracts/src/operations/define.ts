@@ -71,7 +71,7 @@ export interface HttpRoute {
   readonly answers: readonly AnswerSpec[];
 }
 
-export interface OperationSpec {
+interface OperationSpec {
   /** `<namespace>.<method>`, as in clients. */
   readonly name: string;
   readonly service: NatsService;

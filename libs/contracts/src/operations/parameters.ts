@@ -124,7 +124,7 @@ export function timeParameter(description: string): Parameter<number> {
   };
 }
 
-export const MAX_WAIT_MS = 60_000;
+const MAX_WAIT_MS = 60_000;
 
 export const waitParameter: Parameter<number> = {
   description: 'Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result.',

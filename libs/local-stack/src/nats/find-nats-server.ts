@@ -11,7 +11,7 @@ const OLDEST = [2, 9] as const;
 // PATH of an IDE.
 const USUAL_PLACES = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
-export interface NatsProgram {
+interface NatsProgram {
   readonly file: string;
   /** For example [2, 9, 10]. */
   readonly version: readonly [number, number, number];
@@ -69,7 +69,7 @@ function isDebianLike(osRelease: string): boolean {
  * Installs Debian's nats-server package. Returns false when the system is not Debian, when this process is not root, or
  * when it fails.
  */
-export async function installWithApt(logger: StackLogger): Promise<boolean> {
+async function installWithApt(logger: StackLogger): Promise<boolean> {
   const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '');
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isDebianLike(osRelease)) return false;
   logger.info('Installing nats-server with apt-get (its own service, if it starts one, is not used).');

@@ -23,7 +23,7 @@ const bodyShape = documentCheck(
 );
 
 /** What a user says of an agent, once it was checked. */
-export interface AgentBody {
+interface AgentBody {
   readonly pool: string;
   readonly description: string;
   readonly input: JsonValue | undefined;

@@ -7,7 +7,7 @@ import type { Statements } from './audit-log.js';
 import { PRUNE_ENTRIES, SAY_BEFORE } from './sql.js';
 
 /** A change made by a command on the database. */
-export interface Maintenance {
+interface Maintenance {
   /** Name of the command. */
   readonly action: string;
   readonly resource: string;

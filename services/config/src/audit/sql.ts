@@ -28,7 +28,7 @@ const SHOWN = `id, tenant_id AS "tenantId", seq::float8 AS seq, floor(extract(ep
   used_by AS "usedBy", encode(link, 'hex') AS link`;
 
 /** The filters of a list of entries. */
-export interface AuditFilters {
+interface AuditFilters {
   readonly tenantId: string;
   readonly userId: string;
   readonly keyId: string;

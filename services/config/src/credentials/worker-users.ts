@@ -21,7 +21,7 @@ export interface WorkerUsers {
 }
 
 /** The address of the servers, and the authorities that sign their certificates. */
-export interface ServersOfUsers {
+interface ServersOfUsers {
   readonly url: string;
   readonly tlsCa?: string | undefined;
 }

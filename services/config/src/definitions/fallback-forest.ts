@@ -1,7 +1,7 @@
 import type { Outline, StepOutline } from './outline.js';
 
 /** What a fallback serves in the end: a step, or a consensus group by its id. */
-export type Main = { readonly step: StepOutline } | { readonly group: string };
+type Main = { readonly step: StepOutline } | { readonly group: string };
 
 /**
  * The chains of fallbacks: which step serves which, over any number of links. Building and queries take linear time.

@@ -5,7 +5,7 @@ import { isRecord } from '@batuta/documents';
 type Source = Readonly<Record<string, unknown>>;
 
 /** A document in the flat form, which is validated and stored. */
-export interface FlatForm {
+interface FlatForm {
   readonly document: unknown;
   /** Converts a JSON Pointer in the flat form to one in the document that was sent. */
   readonly pathOf: (path: string) => string;
@@ -17,7 +17,7 @@ export interface FlatForm {
 const INNER = ['steps', 'settings'] as const;
 
 /** Whether a config has the nested form: `"steps": {"steps": […], "settings": {…}}`. */
-export function isNested(document: unknown): document is Source & { readonly steps: Source } {
+function isNested(document: unknown): document is Source & { readonly steps: Source } {
   return isRecord(document) && isRecord(document['steps']);
 }
 

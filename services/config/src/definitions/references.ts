@@ -5,7 +5,7 @@ import type { TextUse } from './rules.js';
 import { VisibleOutputs } from './visible-outputs.js';
 
 /** The names that the sandbox found in an expression. */
-export interface ExpressionReferences {
+interface ExpressionReferences {
   readonly paths: readonly (readonly string[])[];
   readonly unknown: readonly string[];
 }

@@ -1,6 +1,6 @@
 import type { GroupOutline, Outline, StepOutline } from './outline.js';
 
-export type OutputOwner = StepOutline | GroupOutline;
+type OutputOwner = StepOutline | GroupOutline;
 
 /** Following dependencies takes time. In a document where it would take too long, everything counts as visible. */
 const MAX_VISITS = 5_000_000;

@@ -8,7 +8,7 @@ import { AuditLog } from '../audit/audit-log.js';
 /** What asks for values. */
 export type SecretUse = Pick<ResolveSecretsRequest, 'tenantId' | 'executionId' | 'stepId' | 'agent' | 'callbackId'>;
 
-export interface UsedSecret {
+interface UsedSecret {
   readonly name: string;
   /** Entity tag of the secret, so that the entry which changed it last is found; undefined when there is no such secret. */
   readonly etag: string | undefined;

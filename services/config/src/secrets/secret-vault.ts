@@ -4,14 +4,14 @@ import { encryptionKeysOf, SecretCipher } from '@batuta/service';
 const VARIABLE = 'BATUTA_SECRETS_KEYS';
 
 /** The identity of a stored value. */
-export interface Place {
+interface Place {
   readonly tenantId: string;
   readonly name: string;
   readonly id: string;
   readonly version: number;
 }
 
-export interface Sealed {
+interface Sealed {
   readonly wrappedKey: string;
   readonly sealed: string;
 }

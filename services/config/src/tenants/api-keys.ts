@@ -44,7 +44,7 @@ const userShape = documentCheck(nameSchema(255));
 const keyNameShape = documentCheck(nameSchema(255));
 const roleShape = documentCheck({ type: 'string', enum: ROLES });
 
-export interface NewKey {
+interface NewKey {
   readonly tenantId: string;
   readonly userId: string;
   readonly role: Role;

@@ -6,7 +6,7 @@ import type { Backend } from '../backend/backend.js';
 
 export type AuditRecord = Omit<NewAuditEntry, 'id' | 'at'>;
 
-export interface AuditWriterOptions {
+interface AuditWriterOptions {
   readonly backend: Pick<Backend, 'probe'>;
   readonly logger: Logger;
   /** How many entries may wait to be stored. */

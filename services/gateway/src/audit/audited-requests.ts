@@ -40,7 +40,7 @@ export interface AuditedSocket {
   readonly requestId: string;
 }
 
-export interface AuditedRequestsOptions {
+interface AuditedRequestsOptions {
   readonly writer: AuditWriter;
   readonly names: OperationNames;
   /** Whether to record accepted starts too. They are events of their executions already. */

@@ -19,7 +19,7 @@ interface Entry {
   readonly askedAt: number;
 }
 
-export interface AuthenticatorOptions {
+interface AuthenticatorOptions {
   readonly knownForMs: number;
   readonly unknownForMs: number;
   /** How long a known key is still accepted while the config service does not answer, in milliseconds. Default 60 s. */

@@ -28,7 +28,7 @@ export function bearerOf(authorization: string | undefined): string | undefined 
 }
 
 /** The subprotocol that the gateway chooses. Clients offer it together with the one that carries the key. */
-export const SUBPROTOCOL = 'batuta.v1';
+const SUBPROTOCOL = 'batuta.v1';
 const KEY_SUBPROTOCOL = 'batuta.bearer.';
 
 /** The subprotocol to answer with. It is never the one with the key, because answers may be logged. */

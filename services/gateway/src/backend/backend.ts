@@ -14,7 +14,7 @@ const READS: ReadonlySet<string> = new Set(ALL_OPERATIONS.filter(({ again }) => 
 const READ_AGAIN_MS = 750;
 const READS_AT_MOST = 5;
 
-export interface BackendOptions {
+interface BackendOptions {
   readonly nats: NatsConnection;
   readonly control: ControlClient;
   readonly logger: Logger;

@@ -6,7 +6,7 @@ import type { Admitted } from '../http/rate-limit.js';
 import type { Backend } from './backend.js';
 
 /** A command that begins an execution, or makes an ended one continue. */
-export interface Beginning {
+interface Beginning {
   readonly tenantId: string;
   readonly commandId: string;
   readonly executionId: string;
@@ -15,7 +15,7 @@ export interface Beginning {
   readonly input?: unknown;
 }
 
-export interface TenantLimitsOptions {
+interface TenantLimitsOptions {
   readonly backend: Pick<Backend, 'ask'>;
   readonly terms: Pick<TenantTerms, 'of' | 'known' | 'asked'>;
   /** An id of this process of the gateway. */

@@ -3,7 +3,7 @@ import { Problem } from '../http/problem.js';
 import type { ProblemBody } from '../http/problem.js';
 
 /** A named example of OpenAPI. */
-export interface ProblemExample {
+interface ProblemExample {
   readonly summary: string;
   readonly value: ProblemBody;
 }

@@ -4,7 +4,7 @@ import { documentCheck, Report } from '@batuta/documents';
 import { Problem } from '../http/problem.js';
 
 /** Reads a body of this form. @throws Problem validation_failed with every mistake and its path. */
-export type ReadBody<T> = (body: JsonValue | undefined) => T;
+type ReadBody<T> = (body: JsonValue | undefined) => T;
 
 /**
  * For bodies that are documents: checked against the JSON Schema that also describes them in OpenAPI. A missing body is

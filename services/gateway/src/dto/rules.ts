@@ -15,7 +15,7 @@ import { IsOptional, ValidateBy } from 'class-validator';
  * One mistake in a field, with a code of `MISTAKES`. `path` is the place inside the field, if it is not the field
  * itself.
  */
-export interface Mistake {
+interface Mistake {
   readonly code: MistakeCode;
   readonly message: string;
   readonly path?: string;

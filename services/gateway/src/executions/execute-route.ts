@@ -21,7 +21,7 @@ import { queryObject } from './monitor-route.js';
 import { parseQuery } from '../http/query.js';
 import type { SocketRoute } from '../realtime/socket-server.js';
 
-export interface ExecuteRouteOptions {
+interface ExecuteRouteOptions {
   readonly hub: ExecutionHub;
   readonly starter: ExecutionStarter;
   readonly executions: Executions;

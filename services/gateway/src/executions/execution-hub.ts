@@ -12,7 +12,7 @@ import { ExecutionWatch } from './execution-watch.js';
 import type { Ending, WatchLimits } from './execution-watch.js';
 import type { Follower } from './follower.js';
 
-export interface HubOptions {
+interface HubOptions {
   readonly backend: Backend;
   readonly logger: Logger;
   readonly compareEveryMs: number;

@@ -45,7 +45,7 @@ export interface StartRequest {
 }
 
 /** A source execution, to continue from one of its steps with the source's config version. */
-export interface Fork {
+interface Fork {
   readonly executionId: string;
   readonly fromStepId: string;
   readonly configId: string;

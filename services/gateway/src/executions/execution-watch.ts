@@ -17,9 +17,9 @@ export interface Ending {
   readonly isResult: boolean;
 }
 
-export type EndListener = (ending: Ending) => void;
+type EndListener = (ending: Ending) => void;
 
-export interface WatchSource {
+interface WatchSource {
   /** A page of the log from a version on, with at most `limit` events. */
   readEvents(fromVersion: number, limit: number): Promise<ListEventsReply>;
   /** The newest version in the log; 0 when the execution is unknown. */

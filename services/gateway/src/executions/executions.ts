@@ -17,14 +17,14 @@ import type { Backend } from '../backend/backend.js';
 import type { AcceptedStart, ExecutionStarter, StartRequest } from './execution-starter.js';
 import { linkedView, readPayload } from './payloads.js';
 
-export interface WaitOptions {
+interface WaitOptions {
   /** Milliseconds. 0 means not to wait. */
   readonly waitMs: number;
   /** The client, which may disconnect before the end. */
   readonly client?: Leaving;
 }
 
-export interface ViewOptions {
+interface ViewOptions {
   /** The state after the event with this version; the newest when absent. */
   readonly atVersion?: number | undefined;
   /** The wanted payloads; all when absent. */
@@ -37,7 +37,7 @@ const RESULT: ViewOptions = { payloads: 'result' };
 const WAITED: ViewOptions = { payloads: 'own' };
 
 /** A started execution, with its result if it ended within the wait. */
-export interface Started {
+interface Started {
   readonly executionId: string;
   readonly accepted: AcceptedStart;
   readonly result: JsonObject | undefined;

@@ -4,7 +4,7 @@ import { accepted } from '../http/problem.js';
 import type { Backend } from '../backend/backend.js';
 
 /** The path of an execution. The links to its payloads begin with it. */
-export const executionPath = (executionId: string): string => `/api/v1/orchestrations/executions/${executionId}`;
+const executionPath = (executionId: string): string => `/api/v1/orchestrations/executions/${executionId}`;
 
 /** A payload of any size, read part by part. @throws Problem not_found, step_not_found, unavailable. */
 export async function readPayload(

@@ -30,7 +30,7 @@ export interface ProblemBody {
   readonly details?: JsonObject;
 }
 
-export interface ProblemOptions {
+interface ProblemOptions {
   readonly errors?: readonly Violation[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly traceId?: string;

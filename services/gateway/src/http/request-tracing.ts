@@ -23,7 +23,7 @@ interface Served {
 }
 
 /** A command that is being sent to the engine. */
-export interface TracedCommand {
+interface TracedCommand {
   /** Headers of the message. Undefined when the trace is unknown before the answer. */
   readonly headers: MsgHdrs | undefined;
   answered(reply: CommandReply): void;

@@ -11,7 +11,7 @@ export interface InboxFollower {
   arrived(notification: InboxNotification | undefined): void;
 }
 
-export interface InboxHubOptions {
+interface InboxHubOptions {
   readonly backend: Backend;
   readonly logger: Logger;
   /** How often a followed inbox is listed without a notice, in milliseconds, because a notice may be lost. */

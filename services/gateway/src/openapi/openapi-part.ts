@@ -9,7 +9,7 @@ export interface PathParameter {
 }
 
 /** The schemas of the messages, and how any schema gets its descriptions and its list of required fields. */
-export interface MessageSchemas {
+interface MessageSchemas {
   readonly messages: Readonly<Record<string, OpenApiSchema>>;
   readonly described: (name: string, schema: OpenApiSchema) => OpenApiSchema;
 }

@@ -7,7 +7,7 @@ import { CLOSE } from './close-codes.js';
 /** Longest closing handshake before the connection is cut, in milliseconds. */
 const CLOSE_GRACE_MS = 5_000;
 
-export interface ClientSocketOptions {
+interface ClientSocketOptions {
   readonly ws: WebSocket;
   /** The TCP connection under `ws`. */
   readonly connection: Duplex;

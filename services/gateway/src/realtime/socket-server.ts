@@ -33,7 +33,7 @@ export interface SocketRoute {
   prepare(request: SocketRequest): Promise<(socket: ClientSocket) => void>;
 }
 
-export interface SocketRequest {
+interface SocketRequest {
   readonly identity: Identity;
   readonly request: IncomingMessage;
   readonly requestId: string;
@@ -44,7 +44,7 @@ export interface SocketRequest {
   readonly signal: AbortSignal;
 }
 
-export interface SocketServerOptions {
+interface SocketServerOptions {
   readonly authenticator: Authenticator;
   readonly audited: AuditedRequests;
   readonly logger: Logger;

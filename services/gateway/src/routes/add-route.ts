@@ -6,7 +6,7 @@ import type { AuthenticatedRequest } from '../auth/principal.js';
 import { RouteFor, routeOf } from './operation-route.js';
 
 /** A method of a controller that takes the request itself. */
-export type RouteHandler<C> = (this: C, request: AuthenticatedRequest, response: FastifyReply) => Promise<JsonObject>;
+type RouteHandler<C> = (this: C, request: AuthenticatedRequest, response: FastifyReply) => Promise<JsonObject>;
 
 /** Gives a controller one more method, which is the route of an operation. */
 export function addRoute<C extends object>(

@@ -11,7 +11,7 @@ import { statusOf } from '../http/problem.js';
 const ETAG = { ETag: headerRef('ETag') };
 
 /** Headers of an answer, in addition to those of every answer. */
-export interface AnswerHeaders {
+interface AnswerHeaders {
   readonly etag?: boolean;
   /** A 201 always has it. */
   readonly location?: boolean;

@@ -40,7 +40,7 @@ export interface Asked {
 }
 
 /** Where an operation differs from its messages. Both fields are absent when nothing differs. */
-export interface Translation<Request, Reply> {
+interface Translation<Request, Reply> {
   /** Fields of the request that add to or replace those of the route. */
   readonly request?: (asked: Asked) => Partial<Request>;
   /** Whether something new was created, if the reply does not say `created`. */
@@ -51,7 +51,7 @@ export interface Translation<Request, Reply> {
 type Feature = Readonly<Record<string, AnyOperation>>;
 
 /** Translations of a feature's operations, by the operation's name. */
-export type Translations<F extends Feature> = {
+type Translations<F extends Feature> = {
   readonly [K in keyof F]?: F[K] extends Operation<infer Request, infer Reply> ? Translation<Request, Reply> : never;
 };
 

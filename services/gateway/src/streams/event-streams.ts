@@ -15,7 +15,7 @@ import { StreamFollow } from './stream-follow.js';
 /** How often a stream shows that it lives and checks its key again. After this time a revoked key reads nothing more. */
 const BEAT_MS = 5_000;
 
-export interface EventStreamsOptions {
+interface EventStreamsOptions {
   readonly backend: Pick<Backend, 'ask'>;
   readonly hub: ExecutionHub;
   readonly outputs: OutputHub;
@@ -28,7 +28,7 @@ export interface EventStreamsOptions {
 }
 
 /** The content of one event stream. */
-export interface StreamWanted {
+interface StreamWanted {
   readonly tenantId: string;
   readonly executionId: string;
   readonly stepId: string;

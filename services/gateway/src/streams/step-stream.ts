@@ -9,7 +9,7 @@ const MOST_HEARD = 500;
 const STORED_AFTER_MS = 40;
 const BEGINNING: OutputPlace = { attempt: 0, seq: 0 };
 
-export interface StepStreamParts {
+interface StepStreamParts {
   /** Parts and ends after a place. */
   read(place: OutputPlace): Promise<ReadStreamReply>;
   /** Receives the next items, in order. */

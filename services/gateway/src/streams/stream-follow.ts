@@ -19,7 +19,7 @@ const MOST_STEPS = 1_000;
 const MOST_READS = 4;
 
 /** The receiver of the output of steps. */
-export interface StreamSink {
+interface StreamSink {
   readonly closed: boolean;
   send(items: readonly StreamItem[]): void;
   drained(): Promise<void>;
@@ -28,7 +28,7 @@ export interface StreamSink {
   failed(error: unknown): void;
 }
 
-export interface StreamFollowOptions {
+interface StreamFollowOptions {
   readonly backend: Pick<Backend, 'ask'>;
   readonly hub: ExecutionHub;
   readonly outputs: OutputHub;

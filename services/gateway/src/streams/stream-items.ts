@@ -20,7 +20,7 @@ export function partItem(stepId: string, { attempt, seq, at, ...part }: StreamPa
 }
 
 /** The end of an attempt as users see it. `void` means that its output does not count. */
-export function endItem(stepId: string, { attempt, outcome, version = 0, failure }: StreamEnd): StreamItem {
+function endItem(stepId: string, { attempt, outcome, version = 0, failure }: StreamEnd): StreamItem {
   const place = { attempt, seq: Infinity };
   const isVoid = outcome === 'failed' || outcome === 'stopped';
   return {

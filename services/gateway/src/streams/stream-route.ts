@@ -53,7 +53,7 @@ export const QUERY = { step: stepParameter, after: afterParameter } as const;
 /** The client only listens. */
 const MAX_MESSAGE_BYTES = 1024;
 
-export interface StreamRouteOptions {
+interface StreamRouteOptions {
   readonly backend: Pick<Backend, 'ask'>;
   readonly hub: ExecutionHub;
   readonly outputs: OutputHub;

@@ -73,7 +73,7 @@ export function queueOf(priority: number): Priority {
   return priority <= 7 ? PRIORITIES[1] : PRIORITIES[2];
 }
 
-export interface TaskSaid {
+interface TaskSaid {
   readonly taskId: string | undefined;
   readonly step: WorkStep;
   readonly scheduledAt: number | undefined;

@@ -13,7 +13,7 @@ import type { Said } from './steps.js';
 import type { Kept, Work } from './work.js';
 
 /** What differs between workflows and processes, besides how they are started and controlled. */
-export interface KeptKind {
+interface KeptKind {
   readonly keptFor: 'workflow' | 'process';
   readonly plural: 'workflows' | 'processes';
   /** What a run has, one after the other. */

@@ -26,7 +26,7 @@ export interface WorkStep {
 }
 
 /** A process whose newest run has to end before a run of another one begins. */
-export interface ProcessDependency {
+interface ProcessDependency {
   readonly process: string;
   readonly on: DependencyOn;
   /** Its place in the body that says it. */

@@ -49,7 +49,7 @@ export interface Kept {
 const MOST_ASKED = 200;
 
 /** The id of the first run of a process. It is known before the run exists, so that others can wait for it. */
-export const firstRunOf = (configId: string): string => uuidV5(configId, 'first run');
+const firstRunOf = (configId: string): string => uuidV5(configId, 'first run');
 
 /** The part of the idempotency key that the first run of a process keeps, so that it recognises a repeat. */
 export const startedUnder = (key: string): string => sha256(key).slice(0, 32);

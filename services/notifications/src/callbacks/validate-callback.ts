@@ -19,7 +19,7 @@ import { sampleMessage, valuesOf } from '../templates/message.js';
 import type { TemplateKind, Templates } from '../templates/templates.js';
 import type { ChannelDefinition } from './channel-definition.js';
 
-export interface ValidCallback {
+interface ValidCallback {
   readonly configId: string | undefined;
   readonly executionId: string | undefined;
   readonly events: CallbackEvent[];
@@ -27,7 +27,7 @@ export interface ValidCallback {
   readonly fallback: ChannelDefinition[];
 }
 
-export interface ValidationContext {
+interface ValidationContext {
   readonly tenantId: string;
   readonly templates: Templates;
   /** Which of the given names are secrets of the tenant, and which existing name is similar to an unknown one. */

@@ -27,12 +27,12 @@ interface Answer {
   readonly responseBody?: string | undefined;
 }
 
-export interface Succeeded extends Answer {
+interface Succeeded extends Answer {
   /** `sent`: handed over, arrival unknown. `delivered`: the receiver confirmed it. */
   readonly result: 'delivered' | 'sent';
 }
 
-export interface Failed extends Answer {
+interface Failed extends Answer {
   readonly result: 'failed';
   readonly error: string;
   /** Whether the destination as a whole does not work. Then it counts for the circuit breaker. */
@@ -42,7 +42,7 @@ export interface Failed extends Answer {
 }
 
 /** Another attempt cannot help. */
-export interface RefusedForGood extends Answer {
+interface RefusedForGood extends Answer {
   readonly result: 'refused';
   readonly error: string;
   /** The destination wants no more messages of this callback. */

@@ -32,7 +32,7 @@ export interface NewDelivery {
 }
 
 /** A delivery that was complete when it was added: its notification is in the inbox and must only be announced. */
-export interface DeliveredAtOnce {
+interface DeliveredAtOnce {
   readonly entry: InboxEntry;
   readonly settings: ChannelDefinition;
   readonly message: Message;

@@ -24,7 +24,7 @@ const SWEEP_MS = 60_000;
 /** Milliseconds between two checks for due fallbacks. */
 const FALLBACK_PAUSE_MS = 50;
 
-export interface SenderOptions {
+interface SenderOptions {
   readonly queue: DeliveryQueue;
   readonly channels: readonly Channel[];
   /** Notifies the gateways. */

@@ -51,7 +51,7 @@ const lag = gauge(
   'Age of the oldest event in the last reading, the largest of all partitions; 0 when everything is read',
 );
 
-export interface DeliveryMakerOptions {
+interface DeliveryMakerOptions {
   readonly dataSource: DataSource;
   readonly control: ControlClient;
   readonly queue: DeliveryQueue;

@@ -11,7 +11,7 @@ import { Sender } from '../deliveries/sender.js';
 import { deliveryLogReader } from '../log/delivery-maker.js';
 import type { NotificationsSettings } from '../settings.js';
 
-export interface DeliveryParts {
+interface DeliveryParts {
   readonly settings: NotificationsSettings;
   readonly rows: NotificationsRows;
   readonly nats: NatsConnection;

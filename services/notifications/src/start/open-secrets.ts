@@ -5,7 +5,7 @@ import { SIGNING_KEYS, SigningSecrets } from '../callbacks/signing-secrets.js';
 import type { NotificationsRows } from '../database/data-source.js';
 import type { NotificationsSettings } from '../settings.js';
 
-export interface CallbackSecrets {
+interface CallbackSecrets {
   readonly secretCipher: SecretCipher;
   readonly secrets: SigningSecrets;
   readonly headers: CallbackHeaders;

@@ -2,7 +2,7 @@ import type { JsonValue } from '@batuta/contracts';
 import type { CallAnswer } from '@batuta/outbound-http';
 
 /** An answer's body in the form that an agent returns, and the mistake when the body does not fit its headers. */
-export interface AnswerBody {
+interface AnswerBody {
   readonly value: JsonValue;
   /** A sentence about the answer. Undefined when the body could be read. */
   readonly problem?: string;

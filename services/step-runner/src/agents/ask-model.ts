@@ -31,7 +31,7 @@ const MOST_VIOLATIONS = 10;
 const BYTES_A_TOKEN = 3;
 const TOKENS_A_MESSAGE = 8;
 
-export interface AskModelOptions {
+interface AskModelOptions {
   readonly control: ControlClient;
   readonly client: GuardedClient;
   readonly sandbox: Sandbox;

@@ -7,7 +7,7 @@ export interface LogCluster {
   lastLine: number;
 }
 
-export interface DrainOptions {
+interface DrainOptions {
   /** How many clusters are kept. A new one replaces the one that was unused for longest. Default 1,000. */
   readonly maxClusters?: number;
   /** A line belongs to a cluster from this share of equal tokens on, 0 to 1. Default 0.4. */

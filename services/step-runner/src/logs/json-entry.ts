@@ -13,7 +13,7 @@ import type { KnownLevel } from './levels.js';
 import { epochTime, timeOfText } from './timestamp.js';
 
 /** The entry in an object of a JSON log. */
-export interface JsonEntry {
+interface JsonEntry {
   readonly at: number | undefined;
   readonly zoned: boolean;
   readonly level: KnownLevel | undefined;

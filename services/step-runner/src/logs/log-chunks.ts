@@ -13,7 +13,7 @@ const ALWAYS_ALLOWED = 64 * 1024 * 1024;
 const MOST_RATIO = 250;
 const SNIFFED = 4_096;
 
-export interface LogText {
+interface LogText {
   /** The text in UTF-8. A chunk may be overwritten when the next one is requested. */
   readonly chunks: AsyncIterable<Buffer>;
   /** Whether the text begins in the middle of a line. */

@@ -5,7 +5,7 @@ import type { LogLineLevel } from './levels.js';
 import { LogEntries } from './log-entries.js';
 import type { LogEntry } from './log-entries.js';
 
-export interface LogSummaryOptions {
+interface LogSummaryOptions {
   /** How many patterns the result has. */
   readonly maxPatterns: number;
   /** How many errors from the beginning, and as many from the end. */

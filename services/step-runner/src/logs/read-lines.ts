@@ -3,7 +3,7 @@ export const LONGEST_LINE = 256 * 1024;
 const NEWLINE = 10;
 const RETURN = 13;
 
-export interface ReadLinesOptions {
+interface ReadLinesOptions {
   readonly signal: AbortSignal;
   /** The bytes begin in the middle of a line. It is skipped unless it is the only line. */
   readonly skipFirst?: boolean;

@@ -360,7 +360,7 @@ interface FoundLevel {
  * The level at the start of a text. Only names, numbers and brackets may come before it, so that a word of the message
  * or of an address does not count. After two plain words, or a word with a full stop or comma, the message has begun.
  */
-export function findLevel(text: string, timed: boolean): FoundLevel | undefined {
+function findLevel(text: string, timed: boolean): FoundLevel | undefined {
   // In a line of keys and values, the level is the value of a key. Words in other values do not count.
   if (PAIRS_ONLY.test(text)) return pairLevel(text) ?? ciscoLevel(text);
   const limit = Math.min(text.length, HEAD);

@@ -4,7 +4,7 @@ import type { Distribution } from '@batuta/observability';
 import type { ModelAnswer, ModelMessage, ModelRequest } from './model-port.js';
 
 /** Attributes of a span. */
-export type CallAttributes = Readonly<Record<string, string | number | readonly string[]>>;
+type CallAttributes = Readonly<Record<string, string | number | readonly string[]>>;
 
 /** Bucket bounds that the conventions recommend. */
 const TOKEN_BUCKETS = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];

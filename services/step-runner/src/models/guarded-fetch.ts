@@ -9,7 +9,7 @@ const LARGEST_ANSWER = 4 * 1024 * 1024;
 /** The same of one that comes in pieces, each with JSON of its own around it. */
 const LARGEST_STREAM = 64 * 1024 * 1024;
 
-export interface ModelFetchOptions {
+interface ModelFetchOptions {
   /** Whether answers are read as they come. */
   readonly streams: boolean;
   /** An answer that has begun and of which nothing more has come for so long has stalled, milliseconds. */

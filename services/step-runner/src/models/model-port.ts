@@ -12,7 +12,7 @@ export type ModelMessage =
       readonly failed: boolean;
     };
 
-export interface ToolCall {
+interface ToolCall {
   readonly id: string;
   readonly name: string;
   readonly input: JsonValue;
