@@ -23,7 +23,7 @@ export interface Archived {
   readonly name: string;
   readonly bytes: number;
   /** Ids of the executions in the file. They are durable and were read back without a fault, so they may be deleted. */
-  readonly held: ReadonlySet<string>;
+  readonly archived: ReadonlySet<string>;
   /** Ids of executions whose events are not those that were committed, with the reason. */
   readonly broken: ReadonlyMap<string, string>;
   /** How many of the given executions were looked at, from the first one on. */
@@ -47,7 +47,7 @@ export class Archiver {
 
   /**
    * Archives the first of these executions of a tenant, as many as one file takes. Undefined when none of them exists any more. An
-   * execution with another version by now is not in `held`. Throws when the archive cannot write the file, or reads back something else.
+   * execution with another version by now is not in `archived`. Throws when the archive cannot write the file, or reads back something else.
    */
   async archive(
     tenantId: string,
@@ -72,14 +72,14 @@ export class Archiver {
       throw new ArchiveError(`${store.where} took ${name} and gave back something else`);
     }
     const versions = new Map(wanted.slice(0, taken).map(({ id, version }) => [id, version]));
-    const held = new Set<string>();
+    const archived = new Set<string>();
     const broken = new Map<string, string>();
     for await (const { executionId, tenantId: of, events, problems } of readArchive(stored)) {
       const [problem] = problems;
       if (problem !== undefined) broken.set(executionId, problem);
-      else if (of === tenantId && versions.get(executionId) === events.length) held.add(executionId);
+      else if (of === tenantId && versions.get(executionId) === events.length) archived.add(executionId);
     }
-    return { name, bytes: bytes.length, held, broken, taken };
+    return { name, bytes: bytes.length, archived, broken, taken };
   }
 
   /** Its lines, a page of events at a time. Nothing when the execution is gone. */

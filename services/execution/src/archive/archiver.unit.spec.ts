@@ -66,7 +66,7 @@ describe('archiving', () => {
       { id: 'b', version: 1 },
     ];
     const found = await archiver(bundles, store).archive(TENANT, wanted, always);
-    expect(found).toMatchObject({ taken: 2, held: new Set(['a', 'b']), broken: new Map() });
+    expect(found).toMatchObject({ taken: 2, archived: new Set(['a', 'b']), broken: new Map() });
     expect(found.name).toMatch(/^acme\/2030-01-31\/[0-9a-f-]+\.jsonl\.gz$/);
     const read: (readonly string[])[] = [];
     for await (const { lines } of readArchive(store.files.get(found.name ?? '') ?? Buffer.alloc(0))) read.push(lines);
@@ -76,7 +76,7 @@ describe('archiving', () => {
   it('leaves out executions that have another version, are of another tenant, or are gone', async () => {
     const bundles = { a: bundle('a', 3), b: bundle('b', 2, 'other') };
     const wanted = ['a', 'b', 'c'].map((id) => ({ id, version: 2 }));
-    expect(await archiver(bundles, memory()).archive(TENANT, wanted, always)).toMatchObject({ held: new Set() });
+    expect(await archiver(bundles, memory()).archive(TENANT, wanted, always)).toMatchObject({ archived: new Set() });
     const store = memory();
     expect(await archiver({}, store).archive(TENANT, wanted, always)).toEqual({ taken: 3 });
     expect(store.files.size).toBe(0);
@@ -87,7 +87,7 @@ describe('archiving', () => {
     const short = bundle('b', 3).filter((line) => !line.includes('"version":3'));
     const wanted = ['a', 'b', 'c'].map((id) => ({ id, version: 3 }));
     const found = await archiver({ a: bad, b: short, c: bundle('c', 3) }, memory()).archive(TENANT, wanted, always);
-    expect(found).toMatchObject({ held: new Set(['c']) });
+    expect(found).toMatchObject({ archived: new Set(['c']) });
     expect([...('broken' in found ? found.broken.keys() : [])]).toEqual(['a', 'b']);
   });
 
@@ -107,7 +107,7 @@ describe('archiving', () => {
     const wanted = ['a', 'b'].map((id) => ({ id, version: 1 }));
     let asked = 0;
     const found = await archiver(bundles, memory()).archive(TENANT, wanted, () => (asked += 1) < 2);
-    expect(found).toMatchObject({ taken: 1, held: new Set(['a']) });
+    expect(found).toMatchObject({ taken: 1, archived: new Set(['a']) });
   });
 });
 

@@ -29,14 +29,14 @@ interface EngineRequestsParts {
   readonly skips: Pick<SkipGuard, 'refusal'>;
   readonly load: (executionId: string) => Promise<LoadedExecution | undefined>;
   /** Keeps the events of a deleted execution from removal until the returned function is called. */
-  readonly hold: (executionId: string) => () => void;
+  readonly keep: (executionId: string) => () => void;
   readonly submit: (partition: Partition, input: Input) => void;
 }
 
 /** A partition that does not answer by then may be gone: the sender asks again. */
 const WANTED_WITHIN_MS = 5_000;
 /** How long events that were put back are kept from removal while their command is decided. */
-const HELD_MS = 60_000;
+const KEPT_MS = 60_000;
 
 /** Reads the requests that come over the bus, checks who sent them, and makes inputs of the partitions of them. */
 export class EngineRequests {
@@ -170,14 +170,14 @@ export class EngineRequests {
     const { results, tokens } = decodeResults(request.payload);
     const { bus } = this.#parts.ports;
     const keys = results.map(({ executionId, stepId, attempt }) => `${executionId}/${stepId}/${attempt}`);
-    const held = results.map((result, place) => tokens === undefined || this.#isHolder(result, tokens[place]));
+    const trusted = results.map((result, place) => tokens === undefined || this.#isHolder(result, tokens[place]));
     const group = new ResultGroup(results.length, request.reply, this.#parts.ownSubject(), shared, () => {
-      for (const [place, key] of keys.entries()) if (held[place] === true) bus.taskAnswered?.(key);
+      for (const [place, key] of keys.entries()) if (trusted[place] === true) bus.taskAnswered?.(key);
     });
     if (results.length === 0) request.reply?.('{"replies":[]}');
     for (const [place, result] of results.entries()) {
       const partition = partitionFor(result.executionId);
-      if (held[place] !== true) {
+      if (trusted[place] !== true) {
         group.settle(place, 'unknown_execution');
         continue;
       }
@@ -249,7 +249,7 @@ export class EngineRequests {
   async #restore(input: CommandInput, { id, epoch }: Partition): Promise<void> {
     const { restorer, log, clock } = this.#parts.ports;
     const { executionId, request, reply } = input;
-    const release = this.#parts.hold(executionId);
+    const release = this.#parts.keep(executionId);
     try {
       const loaded = await this.#parts.load(executionId);
       const rejected =
@@ -262,7 +262,7 @@ export class EngineRequests {
       // Another owner may have removed the events again, so the sender asks it.
       if (current?.epoch !== epoch) return release();
       // Without an answer nobody holds it for ever.
-      const cancel = clock.after(HELD_MS, release);
+      const cancel = clock.after(KEPT_MS, release);
       this.#parts.submit(current, {
         ...input,
         reply: (answer, problem) => {

@@ -161,7 +161,7 @@ export class Engine {
         configs: this.configs,
       }),
       load: (executionId) => this.load(executionId),
-      hold: (executionId) => this.#remover.hold(executionId),
+      keep: (executionId) => this.#remover.keep(executionId),
       submit,
     });
   }

@@ -90,7 +90,7 @@ async function rebuildPage(sources: Sources, partition: number, after: string): 
   const client = await sources.pool.connect();
   try {
     await client.query('BEGIN');
-    const { rows: held } = await client.query<{ last_position: string }>(HOLD_PARTITION, [partition]);
+    const { rows: locked } = await client.query<{ last_position: string }>(HOLD_PARTITION, [partition]);
     const { rows: page } = await client.query<{ id: string }>(EXECUTIONS_OF_PARTITION, [
       partition,
       after === '' ? null : after,
@@ -106,7 +106,7 @@ async function rebuildPage(sources: Sources, partition: number, after: string): 
     await client.query(PROJECT_STEP_RUNS, [
       ...steps.values,
       last ? [partition] : [],
-      last ? [held[0]?.last_position ?? 0] : [],
+      last ? [locked[0]?.last_position ?? 0] : [],
     ]);
     await client.query('COMMIT');
     return { executions: rows.length, stepRuns: steps.size, next: last ? undefined : ids.at(-1) };

@@ -233,7 +233,7 @@ export class RetentionJob {
     { store }: Pick<Archiver, 'store'>,
     tenantId: string,
     due: readonly Due[],
-    { name, bytes, held, broken }: Archived,
+    { name, bytes, archived, broken }: Archived,
   ): Promise<void> {
     for (const [id, problem] of broken) {
       this.figures.archiveFailures += 1;
@@ -245,7 +245,7 @@ export class RetentionJob {
     const before = this.figures.deleted;
     await this.#delete(
       tenantId,
-      due.filter(({ id }) => held.has(id)),
+      due.filter(({ id }) => archived.has(id)),
       name,
     );
     const deleted = this.figures.deleted - before;

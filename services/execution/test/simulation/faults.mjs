@@ -96,8 +96,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/lane/execution-row.ts`,
-        from: 'return held === null || wake < held || held <= now ? wake : undefined;',
-        to: 'return held === null ? wake : undefined;',
+        from: 'return stored === null || wake < stored || stored <= now ? wake : undefined;',
+        to: 'return stored === null ? wake : undefined;',
       },
     ],
   },
@@ -949,7 +949,7 @@ export const faults = [
     patches: [
       {
         file: `${domain}/plan/plan.ts`,
-        from: ' <= at && !isHeld(state);',
+        from: ' <= at && !waitsForDependencies(state);',
         to: ' <= at;',
       },
     ],
@@ -973,7 +973,7 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/effects/child-effects.ts`,
-        from: "'command' in found ? await this.#held(execution, effect, found) : found",
+        from: "'command' in found ? await this.#admitted(execution, effect, found) : found",
         to: 'true ? found : undefined',
       },
     ],

@@ -11,7 +11,7 @@ import type {
 } from '@batuta/contracts';
 import { SeededRandom } from './random.js';
 
-interface Draft {
+interface ConfigDraft {
   readonly random: SeededRandom;
   readonly strategy: OrchestrationDefinition['strategy'];
   readonly steps: StepDefinition[];
@@ -30,7 +30,7 @@ interface Draft {
  */
 export function randomConfig(random: SeededRandom, index: number): OrchestrationDefinition {
   const strategy = random.pick(['sequential', 'parallel', 'parallel', 'consensus', 'fallback'] as const);
-  const draft: Draft = { random, strategy, steps: [], groups: [], dependable: [], keys: [], next: 0 };
+  const draft: ConfigDraft = { random, strategy, steps: [], groups: [], dependable: [], keys: [], next: 0 };
   const size = random.between(1, 6);
   while (draft.steps.length < size) {
     if (random.chance(strategy === 'consensus' ? 0.6 : 0.12)) addGroup(draft);
@@ -67,7 +67,7 @@ function shuffle<T>(random: SeededRandom, items: readonly T[]): T[] {
   return shuffled;
 }
 
-function newId(draft: Draft): string {
+function newId(draft: ConfigDraft): string {
   draft.next += 1;
   return `s${draft.next}`;
 }
@@ -85,7 +85,7 @@ function retryPolicy(random: SeededRandom): Retry {
   };
 }
 
-function expression(draft: Draft, keys: readonly string[]): string {
+function expression(draft: ConfigDraft, keys: readonly string[]): string {
   const { random } = draft;
   const path = (): string => {
     if (keys.length === 0 || random.chance(0.4)) {
@@ -98,21 +98,21 @@ function expression(draft: Draft, keys: readonly string[]): string {
   return `${path()}${random.pick([' = ', ' != ', ' > ', ' + '])}${random.pick(['1', '0', '2'])}`;
 }
 
-function condition(draft: Draft, keys: readonly string[]): string {
+function condition(draft: ConfigDraft, keys: readonly string[]): string {
   const { random } = draft;
   if (random.chance(0.15)) return 'true';
   if (random.chance(0.3)) return random.pick(['input.flag', 'input.missing', 'input.n = 1', 'input.n != 1']);
   return expression(draft, keys);
 }
 
-function mapping(draft: Draft, keys: readonly string[]): JsonValue {
+function mapping(draft: ConfigDraft, keys: readonly string[]): JsonValue {
   const { random } = draft;
   const value = (): JsonValue => (random.chance(0.25) ? random.int(5) : `{% ${expression(draft, keys)} %}`);
   if (random.chance(0.1)) return value();
   return { one: value(), ...(random.chance(0.5) ? { two: [value(), { deep: value() }] } : {}) };
 }
 
-function common(draft: Draft, id: string): StepDefinition {
+function common(draft: ConfigDraft, id: string): StepDefinition {
   const { random } = draft;
   return {
     id,
@@ -136,7 +136,7 @@ function common(draft: Draft, id: string): StepDefinition {
   };
 }
 
-function dependencies(draft: Draft): Pick<StepDefinition, 'dependencies' | 'require'> {
+function dependencies(draft: ConfigDraft): Pick<StepDefinition, 'dependencies' | 'require'> {
   const { random } = draft;
   const chosen = random.some(draft.dependable, 0.45).slice(-3);
   return {
@@ -146,7 +146,7 @@ function dependencies(draft: Draft): Pick<StepDefinition, 'dependencies' | 'requ
 }
 
 /** The output keys that a step with these dependencies can certainly name. */
-function visibleKeys(draft: Draft, depends: readonly string[] | undefined): string[] {
+function visibleKeys(draft: ConfigDraft, depends: readonly string[] | undefined): string[] {
   return (depends ?? []).flatMap((id) => {
     const step = draft.steps.find((item) => item.id === id);
     const group = draft.groups.find((item) => item.id === id);
@@ -154,7 +154,7 @@ function visibleKeys(draft: Draft, depends: readonly string[] | undefined): stri
   });
 }
 
-function addStep(draft: Draft, more: Partial<StepDefinition>): StepDefinition {
+function addStep(draft: ConfigDraft, more: Partial<StepDefinition>): StepDefinition {
   const { random } = draft;
   const id = newId(draft);
   const depends = dependencies(draft);
@@ -174,7 +174,7 @@ function addStep(draft: Draft, more: Partial<StepDefinition>): StepDefinition {
   return step;
 }
 
-function addFallback(draft: Draft): void {
+function addFallback(draft: ConfigDraft): void {
   const { random } = draft;
   const last = draft.steps.at(-1) as StepDefinition;
   const served = random.chance(0.6) && last.consensus_group === undefined ? last.id : random.pick(draft.dependable);
@@ -198,7 +198,7 @@ function addFallback(draft: Draft): void {
   });
 }
 
-function addGroup(draft: Draft): void {
+function addGroup(draft: ConfigDraft): void {
   const { random } = draft;
   const id = `g${draft.groups.length + 1}`;
   const before = [...draft.dependable];
@@ -247,7 +247,7 @@ function addGroup(draft: Draft): void {
 }
 
 /** Gives some members their own fallbacks, and some main steps kinds of failure for theirs. */
-function serveMembers(draft: Draft): void {
+function serveMembers(draft: ConfigDraft): void {
   const { random } = draft;
   if (random.chance(0.6)) return;
   for (const step of draft.steps.slice()) {

@@ -1,6 +1,6 @@
 import { LONGEST_DEPENDENCY_WAIT_MS } from '@batuta/contracts';
 import type { Draft } from '../draft.js';
-import { isHeld } from '../state/dependencies.js';
+import { waitsForDependencies } from '../state/dependencies.js';
 import type { Outcome, Rejection, RescheduleExecution } from './command.js';
 import { endedRejection } from './ended.js';
 import { why } from './why.js';
@@ -17,7 +17,7 @@ export function rescheduleExecution(draft: Draft, command: RescheduleExecution):
   }
   const startAt = command.startAt > command.at ? command.startAt : 0;
   const from = Math.max(startAt, command.at);
-  const deadlineAt = from + (isHeld(state) ? LONGEST_DEPENDENCY_WAIT_MS : state.config.timeoutMs);
+  const deadlineAt = from + (waitsForDependencies(state) ? LONGEST_DEPENDENCY_WAIT_MS : state.config.timeoutMs);
   draft.emit({ type: 'ExecutionRescheduled', data: { deadlineAt, startAt, ...why(command) } });
   return 'done';
 }

@@ -4,7 +4,7 @@ import type { Outcome, Rejection, RetryExecution } from './command.js';
 import type { Draft } from '../draft.js';
 import { ancestors } from '../expressions/evaluations.js';
 import { seenNodes } from '../graph/seen-nodes.js';
-import { isHeld } from '../state/dependencies.js';
+import { waitsForDependencies } from '../state/dependencies.js';
 import { groupState, unitState, type State } from '../state/state.js';
 import { why } from './why.js';
 
@@ -47,7 +47,7 @@ export function retryExecution(draft: Draft, command: RetryExecution): Outcome |
   if (state.undone !== undefined) {
     return { code: 'already_compensated', message: 'completed steps were undone: start a new execution instead' };
   }
-  const limit = isHeld(state) ? LONGEST_DEPENDENCY_WAIT_MS : state.config.timeoutMs;
+  const limit = waitsForDependencies(state) ? LONGEST_DEPENDENCY_WAIT_MS : state.config.timeoutMs;
   const data = { deadlineAt: command.at + limit, ...why(command) };
   const askAgain = outdatedApprovals(draft.after({ type: 'ExecutionRetried', data }));
   draft.emit({ type: 'ExecutionRetried', data: askAgain.length === 0 ? data : { ...data, askAgain } });

@@ -8,7 +8,7 @@ import { checkDependencies } from './dependencies.js';
 import type { Draft } from '../draft.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { plan } from '../plan/plan.js';
-import { isHeld } from '../state/dependencies.js';
+import { waitsForDependencies } from '../state/dependencies.js';
 import { compiledUnit } from '../state/nodes.js';
 import { isTerminal, unitState } from '../state/state.js';
 import { STEP_DEADLINE } from '../state/timers.js';
@@ -48,7 +48,7 @@ function executionTimeout(draft: Draft): void {
     data: {
       failure: {
         code: FAILURE_CODES.executionTimeout,
-        message: isHeld(state)
+        message: waitsForDependencies(state)
           ? 'the executions that it waits for did not end in time'
           : `the execution did not end within ${state.config.timeoutMs} ms`,
         retryable: false,

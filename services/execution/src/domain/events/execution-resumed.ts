@@ -2,7 +2,7 @@ import { commandsOfChildren } from '../effects/children.js';
 import { resumeChildren } from '../fold/children.js';
 import { lifecycle } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
-import { isHeld } from '../state/dependencies.js';
+import { waitsForDependencies } from '../state/dependencies.js';
 import { makeReady } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import { executionsThat } from './metrics.js';
@@ -14,7 +14,7 @@ export const executionResumed: EventDefinition<'ExecutionResumed'> = {
     resumeChildren(next, event);
     next.pausedAt = 0;
     // A retry does not wait for start_at, because it has already begun once.
-    const waits = (next.started?.startAt ?? 0) > event.at || isHeld(next);
+    const waits = (next.started?.startAt ?? 0) > event.at || waitsForDependencies(next);
     next.status = next.startedAt === 0 && waits ? 'pending' : 'running';
     if (next.status === 'running' && next.startedAt === 0) {
       next.startedAt = event.at;

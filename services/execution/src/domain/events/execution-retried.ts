@@ -3,7 +3,7 @@ import { lifecycle } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { settleGroup, settleUnit } from '../fold/settle.js';
 import type { Group } from '../graph/compiled.js';
-import { isHeld, isMet } from '../state/dependencies.js';
+import { waitsForDependencies, isMet } from '../state/dependencies.js';
 import { loopAfterRetry } from '../repeat/loop-state.js';
 import { putGroup, putUnit, rootNode } from '../state/nodes.js';
 import { servingUnit } from '../state/results.js';
@@ -108,7 +108,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
             since: event.at,
           },
     );
-    const held = isHeld({ dependencies });
+    const waits = waitsForDependencies({ dependencies });
     Object.assign(next, {
       units: fresh.units,
       groups: fresh.groups,
@@ -133,8 +133,8 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
       spentTokens: 0,
       spentCost: 0,
       exceeded: undefined,
-      status: held ? 'pending' : 'running',
-      startedAt: held ? 0 : before.startedAt || event.at,
+      status: waits ? 'pending' : 'running',
+      startedAt: waits ? 0 : before.startedAt || event.at,
       dependencies,
       completedAt: 0,
       deadlineAt: data.deadlineAt,

@@ -11,7 +11,7 @@ import { nodeId } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
 import { request } from './request.js';
 import { applyGuards, startUnit, startWithInput } from './start-unit.js';
-import { failedDependency, isHeld, type DependencyState } from '../state/dependencies.js';
+import { failedDependency, waitsForDependencies, type DependencyState } from '../state/dependencies.js';
 import type { State } from '../state/state.js';
 import { advanceMaps, wantsChunk } from '../kinds/map/advance.js';
 import { callModel } from '../kinds/llm/model-call.js';
@@ -161,7 +161,7 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
 }
 
 function isDue(state: State, at: number): boolean {
-  return state.started !== undefined && (state.started.startAt ?? 0) <= at && !isHeld(state);
+  return state.started !== undefined && (state.started.startAt ?? 0) <= at && !waitsForDependencies(state);
 }
 
 const HAS_ENDED = { completed: 'completed', failed: 'failed', cancelled: 'was cancelled' } as const;

@@ -65,7 +65,7 @@ export function isMet({ on, ended }: DependencyState): boolean {
 }
 
 /** Whether another execution must still end before this one may begin. */
-export function isHeld({ dependencies }: Pick<State, 'dependencies'>): boolean {
+export function waitsForDependencies({ dependencies }: Pick<State, 'dependencies'>): boolean {
   return dependencies?.some((each) => !isMet(each)) === true;
 }
 

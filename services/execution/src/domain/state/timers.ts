@@ -1,6 +1,6 @@
 import { kindOf } from '../kinds/index.js';
 import { heapInsert, heapPop, type Heap } from '../structures/heap.js';
-import { isHeld, nextCheck } from './dependencies.js';
+import { waitsForDependencies, nextCheck } from './dependencies.js';
 import { compiledUnit } from './nodes.js';
 import { unitState, type State, type Next } from './state.js';
 import { isAsked } from './unit-state.js';
@@ -158,7 +158,7 @@ export function nextWake(state: State): number | undefined {
       if (state.started === undefined) {
         return undefined;
       }
-      if (state.dependencies !== undefined && isHeld(state)) {
+      if (state.dependencies !== undefined && waitsForDependencies(state)) {
         const checks = state.dependencies.filter((each) => each.ended === undefined).map(nextCheck);
         return Math.min(state.deadlineAt, ...checks);
       }

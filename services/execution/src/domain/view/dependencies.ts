@@ -1,5 +1,5 @@
 import type { DependencyView, ExecutionView } from '@batuta/contracts';
-import { isHeld, isMet, type DependencyState } from '../state/dependencies.js';
+import { waitsForDependencies, isMet, type DependencyState } from '../state/dependencies.js';
 import type { State } from '../state/state.js';
 
 function stateOf(each: DependencyState): DependencyView['state'] {
@@ -39,5 +39,5 @@ export function dependenciesView(state: State): Pick<ExecutionView, 'after' | 'p
     ...(each.ended === undefined ? {} : { ended: each.ended }),
   }));
   const open = dependencies.filter((each) => !isMet(each));
-  return { after, ...(status === 'pending' && isHeld(state) ? { pendingReason: reason(open) } : {}) };
+  return { after, ...(status === 'pending' && waitsForDependencies(state) ? { pendingReason: reason(open) } : {}) };
 }

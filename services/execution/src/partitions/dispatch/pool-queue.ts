@@ -51,7 +51,8 @@ export class TenantUse {
   }
 }
 
-interface PriorityLane {
+/** The tasks of one priority. */
+interface PriorityTasks {
   readonly priority: Priority;
   readonly tasks: Fifo<WaitingTask>;
   readonly shelved: Fifo<ShelvedTask>;
@@ -74,14 +75,14 @@ export class Share {
   called = 0;
   /** The number of the turn in which it was last served. Among equals, the one that has waited longest is next. */
   served = 0;
-  readonly #lanes: readonly PriorityLane[] = PRIORITIES.map((priority) => ({
+  readonly #priorities: readonly PriorityTasks[] = PRIORITIES.map((priority) => ({
     priority,
     tasks: new Fifo(),
     shelved: new Fifo(),
     credit: 0,
   }));
-  /** The lane whose turn it is, until its task has left. */
-  #turn: PriorityLane | undefined;
+  /** The priority whose turn it is, until its task has left. */
+  #turn: PriorityTasks | undefined;
 
   constructor(readonly tenant: TenantUse) {}
 
@@ -94,20 +95,20 @@ export class Share {
   }
 
   push(waiting: WaitingTask): void {
-    this.#lane(waiting.task.priority).tasks.push(waiting);
+    this.#of(waiting.task.priority).tasks.push(waiting);
     this.waiting += 1;
     this.length += waiting.task.length;
   }
 
   shelve(priority: Priority, shelved: ShelvedTask): void {
-    this.#lane(priority).shelved.push(shelved);
+    this.#of(priority).shelved.push(shelved);
     this.shelved += 1;
   }
 
   /** The next task. It stays the same until `shift`. */
   peek(): WaitingTask | undefined {
     if (this.waiting === 0) return undefined;
-    this.#turn ??= this.#nextLane();
+    this.#turn ??= this.#nextPriority();
     return this.#turn.tasks.peek();
   }
 
@@ -123,9 +124,9 @@ export class Share {
 
   /** The oldest shelved task of the priority with the fewest tasks in memory. */
   unshelve(): ShelvedTask | undefined {
-    let best: PriorityLane | undefined;
-    for (const lane of this.#lanes) {
-      if (lane.shelved.size > 0 && (best === undefined || lane.tasks.size < best.tasks.size)) best = lane;
+    let best: PriorityTasks | undefined;
+    for (const one of this.#priorities) {
+      if (one.shelved.size > 0 && (best === undefined || one.tasks.size < best.tasks.size)) best = one;
     }
     const shelved = best?.shelved.shift();
     if (shelved !== undefined) this.shelved -= 1;
@@ -134,7 +135,7 @@ export class Share {
 
   /** Tasks that have waited since before this time and whose dispatch is not done. */
   *waitingSince(before: number): IterableIterator<WaitingTask> {
-    for (const { tasks } of this.#lanes) {
+    for (const { tasks } of this.#priorities) {
       for (const waiting of tasks) {
         if (waiting.since >= before) break;
         if (waiting.done !== undefined) yield waiting;
@@ -143,24 +144,24 @@ export class Share {
   }
 
   *all(): IterableIterator<WaitingTask> {
-    for (const { tasks } of this.#lanes) yield* tasks;
+    for (const { tasks } of this.#priorities) yield* tasks;
   }
 
-  #lane(priority: Priority): PriorityLane {
-    return this.#lanes.find((lane) => lane.priority === priority) as PriorityLane;
+  #of(priority: Priority): PriorityTasks {
+    return this.#priorities.find((one) => one.priority === priority) as PriorityTasks;
   }
 
-  #nextLane(): PriorityLane {
-    let best: PriorityLane | undefined;
+  #nextPriority(): PriorityTasks {
+    let best: PriorityTasks | undefined;
     let total = 0;
-    for (const lane of this.#lanes) {
-      if (lane.tasks.size === 0) continue;
-      const weight = WEIGHTS[lane.priority];
-      lane.credit += weight;
+    for (const one of this.#priorities) {
+      if (one.tasks.size === 0) continue;
+      const weight = WEIGHTS[one.priority];
+      one.credit += weight;
       total += weight;
-      if (best === undefined || lane.credit > best.credit) best = lane;
+      if (best === undefined || one.credit > best.credit) best = one;
     }
-    const next = best as PriorityLane;
+    const next = best as PriorityTasks;
     next.credit -= total;
     return next;
   }

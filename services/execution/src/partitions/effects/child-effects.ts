@@ -117,7 +117,7 @@ export class ChildEffects {
   async #ask(execution: HotExecution, effect: ChildEffect): Promise<ChildAnswer | Unavailable | undefined> {
     const state = execution.committed;
     const found = state === undefined ? undefined : await this.#command(state, effect);
-    const made = found !== undefined && 'command' in found ? await this.#held(execution, effect, found) : found;
+    const made = found !== undefined && 'command' in found ? await this.#admitted(execution, effect, found) : found;
     if (made === undefined || 'unavailable' in made) return made;
     if ('refusal' in made) {
       // The start may have arrived before its config was deleted.
@@ -140,7 +140,7 @@ export class ChildEffects {
   }
 
   /** The same start when the limits of its tenant let it begin. */
-  async #held(
+  async #admitted(
     execution: HotExecution,
     effect: ChildEffect,
     made: { readonly command: StartCommand },

@@ -35,7 +35,7 @@ export class HistoryRemover {
   #stopped = false;
   #waiting = 0;
   /** Executions that are being restored, with the number of requests for it. */
-  readonly #held = new Map<string, number>();
+  readonly #kept = new Map<string, number>();
 
   constructor(parts: HistoryRemoverParts) {
     this.#parts = parts;
@@ -47,15 +47,15 @@ export class HistoryRemover {
   }
 
   /** Leaves an execution alone until the returned function is called. */
-  hold(id: string): () => void {
-    this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
-    let isHeld = true;
+  keep(id: string): () => void {
+    this.#kept.set(id, (this.#kept.get(id) ?? 0) + 1);
+    let isKept = true;
     return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      const left = (this.#held.get(id) ?? 1) - 1;
-      if (left > 0) this.#held.set(id, left);
-      else this.#held.delete(id);
+      if (!isKept) return;
+      isKept = false;
+      const left = (this.#kept.get(id) ?? 1) - 1;
+      if (left > 0) this.#kept.set(id, left);
+      else this.#kept.delete(id);
     };
   }
 
@@ -102,7 +102,7 @@ export class HistoryRemover {
       });
       this.#waiting = found.length;
       for (let from = 0; from < due.length && !this.#stopped; from += BATCH) {
-        const ids = due.slice(from, from + BATCH).flatMap(({ id }) => (this.#held.has(id) ? [] : [id]));
+        const ids = due.slice(from, from + BATCH).flatMap(({ id }) => (this.#kept.has(id) ? [] : [id]));
         const removed = ids.length === 0 ? [] : await store.removeHistory(ids);
         counters.removedExecutions += removed.length;
         this.#waiting -= removed.length;

@@ -46,11 +46,16 @@ export function rowOf(id: string, partition: number, state: State, wakeAt: numbe
 /**
  * The wake-up that the row must contain after this commit. `undefined` when the current value is a good lower bound.
  */
-function newWake(state: State, held: number | null, next: number | undefined, now: number): number | null | undefined {
-  if (isTerminal(state.status)) return held === null ? undefined : null;
+function newWake(
+  state: State,
+  stored: number | null,
+  next: number | undefined,
+  now: number,
+): number | null | undefined {
+  if (isTerminal(state.status)) return stored === null ? undefined : null;
   // Every non-terminal state has a deadline. If one is missing by mistake, looking again in a minute loses nothing.
   const wake = Math.floor(next ?? now + 60_000);
-  return held === null || wake < held || held <= now ? wake : undefined;
+  return stored === null || wake < stored || stored <= now ? wake : undefined;
 }
 
 /**

@@ -110,16 +110,16 @@ export class OwnedPartitions {
   /** Takes partitions again under a higher epoch, because the outcome of a commit is unknown. */
   async reclaim(partitions: readonly Partition[]): Promise<void> {
     const { clock, log } = this.#parts.ports;
-    const held = partitions.filter((partition) => partition.owned);
-    for (const partition of held) {
+    const owned = partitions.filter((partition) => partition.owned);
+    for (const partition of owned) {
       partition.lose();
       partition.executions.clear();
       this.#partitions.delete(partition.id);
     }
     this.#sort();
-    while (held.length > 0 && !this.#stopped) {
+    while (owned.length > 0 && !this.#stopped) {
       try {
-        const taken = await this.#parts.reclaim(held);
+        const taken = await this.#parts.reclaim(owned);
         for (const record of taken) this.opened(record);
         break;
       } catch (error) {
@@ -129,7 +129,7 @@ export class OwnedPartitions {
         });
       }
     }
-    for (const partition of held) {
+    for (const partition of owned) {
       if (!this.#partitions.has(partition.id)) this.#endServing(partition);
     }
     if (!this.#stopped) this.#parts.check();
