@@ -15,7 +15,7 @@ import { isExecutionEvent } from '../../src/store/kinds.js';
 import type { MemoryExecutionStore } from '../../src/store/memory/memory-execution-store.js';
 import { DELETED_STATUS } from '../../src/store/port.js';
 import type { ExecutionCommit } from '../../src/store/port.js';
-import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
+import { chunkConfig, compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
 import type { OutgoingTask, RequestKind } from '../../src/partitions/ports/ports.js';
 import { ChildChecker } from './child-checker.js';
@@ -149,8 +149,10 @@ export class Checker implements BusObserver, CommitObserver {
         world.violated('first the start', `${id} begins with ${event.type}`);
         return;
       }
-      const definition = this.#definitions.get(event.data.configId) as OrchestrationDefinition;
-      history = new History(world, id, definition);
+      const known = this.#definitions.get(event.data.configId) ?? this.#chunkDefinition(event);
+      const definition = known as OrchestrationDefinition;
+      // A chunk has its step once for each item.
+      history = new History(world, id, compile(definition).definition);
       this.histories.set(id, history);
       this.#references.set(id, new Reference(id, definition));
       this.#states.set(id, initialState(compile(definition)));
@@ -168,6 +170,16 @@ export class Checker implements BusObserver, CommitObserver {
     } catch (error) {
       world.violated('fold never throws', String(error));
     }
+  }
+
+  /** The config of a chunk follows from the execution that it is a part of. */
+  #chunkDefinition(event: Extract<Event, { type: 'ExecutionStarted' }>): OrchestrationDefinition | undefined {
+    const parent = this.#states.get(event.data.parent?.executionId ?? '');
+    const lanes = parent?.config.units.filter(({ kind }) => kind === 'lane') ?? [];
+    const lane = lanes.find(({ index }) => parent?.units.get(index)?.child?.id === event.executionId);
+    const found = parent === undefined || lane === undefined ? undefined : chunkConfig(parent, lane);
+    if (found === undefined) this.#world.violated('a chunk is asked for', short(event.executionId));
+    return found?.definition;
   }
 
   #compare(id: string, event: Event): void {

@@ -27,6 +27,8 @@ export class ChildChecker {
         return this.#ended(event);
       case 'StepCompleted':
         return this.#given(event);
+      case 'MapChunkEnded':
+        return this.#chunk(event);
       default:
         return;
     }
@@ -60,8 +62,8 @@ export class ChildChecker {
     if (parent === undefined) return;
     const above = this.#stateOf(parent.executionId);
     const index = above?.config.unitIndex.get(parent.stepId) ?? -1;
-    const child = above?.units.get(index)?.child;
-    const asked = above !== undefined && child !== undefined && child.number >= 1;
+    const units = [index, ...(above?.config.units[index]?.places ?? [])];
+    const asked = units.some((each) => (above?.units.get(each)?.child?.number ?? 0) >= 1);
     if (!asked) {
       this.#violated('a child is asked for', `${short(executionId)} has no step of ${short(parent.executionId)}`);
     }
@@ -90,6 +92,22 @@ export class ChildChecker {
     } else if (canonical(given.output ?? null) !== canonical(output)) {
       this.#violated('a step gives what its child gave', `${stepId} of ${short(executionId)}: ${canonical(output)}`);
     }
+  }
+
+  /** A chunk's results are the outputs of its steps, in their order. */
+  #chunk({ executionId, data: { laneId, chunk, results } }: Extract<Event, { type: 'MapChunkEnded' }>): void {
+    const state = this.#stateOf(executionId);
+    const child = state?.units.get(state.config.unitIndex.get(laneId) ?? -1)?.child;
+    const below = child === undefined ? undefined : this.#stateOf(child.id);
+    const named = `chunk ${chunk} of ${short(executionId)}`;
+    if (child?.ended === undefined || child.chunk !== chunk) return this.#violated('done by its child', named);
+    // One that failed may have been continued since.
+    if (results === undefined || child.ended !== 'completed' || below?.status !== 'completed') return;
+    const outputs = below.config.units.slice(0, below.config.stepCount).map(({ index }) => {
+      const { phase, output } = below.units.get(index) ?? {};
+      return phase === 'completed' ? (output ?? null) : null;
+    });
+    if (canonical(outputs) !== canonical([...results])) this.#violated('a chunk gives what its items gave', named);
   }
 
   #finished(id: string, state: State, index: number): readonly [rule: string, message: string] | undefined {

@@ -1026,4 +1026,81 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'one failed item too many',
+    what: 'a step with a map tolerates one failed item more than it says',
+    seed: 215,
+    patches: [
+      {
+        file: `${domain}/kinds/map/failures.ts`,
+        from: 'if (map.failed > map.tolerated) return',
+        to: 'if (map.failed > map.tolerated + 1) return',
+      },
+    ],
+  },
+  {
+    name: 'a chunk that never has enough',
+    what: 'a chunk works on although it alone has too many failed items',
+    seed: 215,
+    patches: [
+      {
+        file: `${domain}/failures/handling.ts`,
+        from: "return toleratesOneMore(state) ? 'continue' : 'abort';",
+        to: "return toleratesOneMore(state) ? 'continue' : 'continue';",
+      },
+    ],
+  },
+  {
+    name: 'a stopped chunk counts as done',
+    what: 'a chunk that was stopped before its last items is not worked on again in a retry',
+    seed: 1168,
+    patches: [
+      {
+        file: `${domain}/events/map-chunk-ended.ts`,
+        from: "phase: stopped ? 'waiting' : 'ended'",
+        to: "phase: stopped ? 'ended' : 'ended'",
+      },
+    ],
+  },
+  {
+    name: 'a lane that leaves its child',
+    what: 'in a retry a lane with a child that was told to stop gets another chunk',
+    seed: 1771,
+    patches: [
+      {
+        file: `${domain}/kinds/map/advance.ts`,
+        from: 'if (child?.chunk === undefined || child.ended !== undefined || child.map !== map.number) continue;',
+        to: 'if (child?.chunk === undefined || child.chunk >= 0 || child.map !== map.number) continue;',
+      },
+      {
+        file: `${domain}/kinds/map/advance.ts`,
+        from: 'return child === undefined || child.ended !== undefined;',
+        to: 'return child === undefined || child.id !== "";',
+      },
+    ],
+  },
+  {
+    name: 'results in another order',
+    what: 'the outputs of the items are put together from the last chunk on',
+    seed: 215,
+    patches: [
+      {
+        file: `${domain}/kinds/map/advance.ts`,
+        from: 'map.chunks.flatMap((chunk) => chunk.results ?? [])',
+        to: 'map.chunks.toReversed().flatMap((chunk) => chunk.results ?? [])',
+      },
+    ],
+  },
+  {
+    name: 'another item',
+    what: 'the steps of a chunk get the items after theirs',
+    seed: 214,
+    patches: [
+      {
+        file: `${domain}/kinds/map/chunk.ts`,
+        from: 'items[unit.order]',
+        to: 'items[unit.order + 1]',
+      },
+    ],
+  },
 ];

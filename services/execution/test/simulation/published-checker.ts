@@ -87,8 +87,11 @@ export class PublishedChecker {
       const [awaited, now] = [this.#parts.execution(id), this.#parts.execution(waiter)];
       if (awaited === undefined || awaited.deleted !== undefined || !isTerminal(awaited.status)) return undefined;
       if (now === undefined || isTerminal(now.status)) return undefined;
-      const open = now.dependencies?.some((each) => each.executionId === id && each.ended === undefined) === true;
-      return open ? `the end that ${short(waiter)} waits for` : undefined;
+      // After a retry it asks again, and the answer to that brings the end.
+      const open = now.dependencies?.some(
+        (each) => each.executionId === id && each.ended === undefined && each.askedAt <= event.at,
+      );
+      return open === true ? `the end that ${short(waiter)} waits for` : undefined;
     });
   }
 

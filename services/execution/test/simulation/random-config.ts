@@ -1,8 +1,10 @@
-import { definitionOfAgent, HAND_OVER, ON_PARENT_CLOSE } from '@batuta/contracts';
+import { definitionOfAgent, HAND_OVER, MAP_RESULTS, ON_PARENT_CLOSE } from '@batuta/contracts';
 import type {
   ConsensusGroup,
+  ItemStep,
   JsonValue,
   LlmTool,
+  MapDefinition,
   OrchestrationDefinition,
   Retry,
   RouteCandidate,
@@ -508,6 +510,63 @@ export function withChildren(definition: OrchestrationDefinition, random: Seeded
   };
 }
 
+/** Turns some steps into steps whose items are worked on one by one. */
+export function withMaps(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) => (isAgents(step) && random.chance(0.45) ? mapStep(step, random) : step)),
+  };
+}
+
+function mapStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const { input: _input, repeat: _repeat, llm: _llm, ...rest } = withoutAgent(step);
+  return { ...rest, map: randomMap(random, true) };
+}
+
+function randomMap(random: SeededRandom, mayNest: boolean): MapDefinition {
+  const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index % 7);
+  const items = random.weighted({ few: 4, more: 2, many: 2, none: 0.5, given: 1, mixed: 1, wrong: 0.4, broken: 0.1 });
+  const lists: Readonly<Record<typeof items, JsonValue>> = {
+    few: [{ v: 1 }, 'b', null],
+    more: numbers(12),
+    many: numbers(23),
+    none: [],
+    given: '{% input.list %}',
+    mixed: ['{% input.n %}', '{% input.n + 1 %}', 3],
+    wrong: '{% input.n %}',
+    broken: '{% $error("boom") %}',
+  };
+  const kind = random.weighted({ agent: 8, child: 1.5, map: mayNest ? 0.7 : 0 });
+  const common = random.chance(0.2) ? { when: random.pick(['item', 'index != 1', 'index > 0', 'input.flag']) } : {};
+  const agent: ItemStep = {
+    agent: random.pick(['echo', 'worker', 'worker']),
+    timeout_ms: 4_000,
+    ...(random.chance(0.6) ? { retry: { max_attempts: random.between(1, 3), backoff_ms: 20 } } : {}),
+    ...(random.chance(0.5)
+      ? {
+          input: random.pick<JsonValue>([
+            { of: '{% item %}', at: '{% index %}' },
+            { n: '{% index + 1 %}', all: '{% input %}' },
+            '{% item.v %}',
+          ]),
+        }
+      : {}),
+  };
+  const steps: Readonly<Record<typeof kind, ItemStep>> = {
+    agent,
+    child: { orchestration: { config: random.pick([CHILDREN.plain, CHILDREN.plain, 'nothing']) } },
+    map: { map: { items: ['{% item %}', '{% index %}'], step: agent, tolerated_failures: 1 } },
+  };
+  return {
+    items: lists[items],
+    step: { ...steps[kind], ...common },
+    ...(random.chance(0.6) ? { max_concurrency: random.pick([1, 1, 2, 40]) } : {}),
+    ...(random.chance(0.6) ? { tolerated_failures: random.pick([1, 3, '20%', '100%']) } : {}),
+    ...(random.chance(0.4) ? { results: random.pick(MAP_RESULTS) } : {}),
+    ...(random.chance(0.5) ? { on_parent_close: random.pick(ON_PARENT_CLOSE) } : {}),
+  };
+}
+
 /** Has some steps run again until an expression is true. */
 export function withRepeats(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   return {
@@ -606,8 +665,8 @@ export function childConfigs(random: SeededRandom): readonly (readonly [string, 
   ];
 }
 
-function isAgents({ approval, wait, signal, choice, orchestration }: StepDefinition): boolean {
-  return [approval, wait, signal, choice, orchestration].every((kind) => kind === undefined);
+function isAgents({ approval, wait, signal, choice, orchestration, route, map }: StepDefinition): boolean {
+  return [approval, wait, signal, choice, orchestration, route, map].every((kind) => kind === undefined);
 }
 
 function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinition {

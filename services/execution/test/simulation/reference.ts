@@ -13,6 +13,8 @@ import type {
   ReusedApproval,
   StepDefinition,
 } from '@batuta/contracts';
+import { ReferenceMap, chunkFrom, itemsOfConfig } from './reference-maps.js';
+import type { ReferenceChunk } from './reference-maps.js';
 import { tally } from './reference-consensus.js';
 import type { Member } from './reference-consensus.js';
 import { evaluateExpression, isPlainPath } from './expressions.js';
@@ -65,6 +67,8 @@ interface Node {
   /** For a step with a child: the latest child. */
   child:
     { readonly id: string; readonly number: number; readonly given: string; ended: string | undefined } | undefined;
+  /** For a step with a map. */
+  readonly map: ReferenceMap | undefined;
   /** A child makes its attempt, since its agent is made of a model. */
   delegated: boolean;
   servedBy: string | undefined;
@@ -166,6 +170,9 @@ const BY_TIME = new Set(['schedule_to_close_timeout', 'input_too_large']);
 export class Reference {
   readonly #id: string;
   readonly #definition: OrchestrationDefinition;
+  readonly #isChunk: boolean;
+  /** Of a chunk of a step with a map, once it has its input. */
+  #chunk: ReferenceChunk | undefined;
   readonly #nodes = new Map<string, Node>();
   readonly #roots: Node[] = [];
   readonly #completed: Node[] = [];
@@ -201,15 +208,27 @@ export class Reference {
   /** Differences between the log and this reference. */
   readonly differences: string[] = [];
 
-  constructor(id: string, definition: OrchestrationDefinition) {
+  constructor(id: string, given: OrchestrationDefinition) {
+    const count = itemsOfConfig(given);
+    const [item] = given.steps;
+    // A chunk has its step once for each item.
+    const definition =
+      count === undefined || item === undefined
+        ? given
+        : { ...given, steps: Array.from({ length: count }, (_, place) => ({ ...item, id: `item-${place}` })) };
     this.#id = id;
     this.#definition = definition;
+    this.#isChunk = count !== undefined;
     const { steps, consensus_groups: groups = [] } = definition;
-    const usual: FailurePolicy = definition.strategy === 'fallback' ? 'fallback' : 'abort';
+    const usual: FailurePolicy = this.#isChunk ? 'continue' : definition.strategy === 'fallback' ? 'fallback' : 'abort';
     // `abort` is the default, and means the same in strategy fallback as an absent value.
     const policyOf = (said: FailurePolicy = definition.settings?.on_failure ?? 'abort'): FailurePolicy =>
       said === 'abort' ? usual : said;
-    for (const step of steps) this.#nodes.set(step.id, newNode(step, undefined, policyOf(step.on_failure), []));
+    const expect = (holds: boolean, message: string): void => this.#expect(holds, message);
+    for (const step of steps) {
+      const map = step.map === undefined ? undefined : new ReferenceMap(id, step.id, step.map, expect);
+      this.#nodes.set(step.id, newNode(step, undefined, policyOf(step.on_failure), [], map));
+    }
     const declared = new Map(groups.map((group) => [group.id, group]));
     for (const name of new Set(steps.flatMap((step) => step.consensus_group ?? []))) {
       const group = declared.get(name) ?? { id: name };
@@ -284,6 +303,7 @@ export class Reference {
       case 'ExecutionStarted':
         this.#limits = this.#limitsOf(event.data.budget);
         this.#input = event.data.input ?? null;
+        if (this.#isChunk) this.#chunk = chunkFrom(this.#input);
         this.#name = this.#definition.name;
         this.#depth = event.data.parent?.depth ?? 0;
         for (const { executionId, on } of event.data.after ?? []) this.#waitsFor.set(executionId, on);
@@ -308,11 +328,16 @@ export class Reference {
         return false;
       case 'ChildRequested':
         if (isPlace(event.data.stepId)) this.#callAdopts(event);
+        else if (isLane(event.data.stepId)) this.#laneAdopts(event);
         else if (event.data.attempt !== undefined) this.#delegates(event);
         else this.#adopts(event);
         return false;
       case 'MapStarted':
+        this.#maps(event);
+        return false;
       case 'MapChunkEnded':
+        this.#node(event.data.stepId).map?.chunkEnded(event.data);
+        return false;
       case 'ChildStarted':
       case 'ParentCommanded':
       case 'WaiterAdded':
@@ -350,6 +375,7 @@ export class Reference {
         if (this.#nodes.get(event.data.stepId)?.step?.wait !== undefined) return this.#timeCame(event);
         if (this.#nodes.get(event.data.stepId)?.step?.signal !== undefined && this.#missed(event)) return true;
         if (this.#nodes.get(event.data.stepId)?.step?.orchestration !== undefined) return this.#childGives(event);
+        if (this.#nodes.get(event.data.stepId)?.step?.map !== undefined) return this.#mapGives(event);
         if (isFree(this.#nodes.get(event.data.stepId)?.step) || event.data.attempt === 0) {
           const node = this.#node(event.data.stepId);
           if (this.#awaitsEnd.delete(node)) {
@@ -423,6 +449,7 @@ export class Reference {
         // When it is a fallback's turn is the engine's choice. Whether it applies is not.
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
         const byTime = BY_TIME.has(event.data.failure.code) || tooSmall;
+        if (node.map !== undefined && this.#mapFails(node, node.map, event.data.failure)) return true;
         if (CHILD_FAILURES.has(event.data.failure.code)) {
           const expected = CHILD_STATUS[event.data.failure.code];
           this.#expect(node.waiting, `${node.id} fails with its child and does not wait: ${node.status}`);
@@ -431,7 +458,8 @@ export class Reference {
           return true;
         }
         if (event.data.failure.code === 'nested_too_deep') {
-          this.#expect(this.#mayStart(node) && node.step?.orchestration !== undefined, `${node.id} nests nothing`);
+          const nests = node.step?.orchestration !== undefined || node.map !== undefined;
+          this.#expect(this.#mayStart(node) && nests, `${node.id} nests nothing`);
           this.#expect(this.#depth >= LIMITS.executionDepth, `${node.id} is said to be too deep at ${this.#depth}`);
           this.#fail(node, event.data.failure);
           return true;
@@ -708,6 +736,15 @@ export class Reference {
       this.#expect(resumed === same, `${stepId} takes up ${resumed}, expected ${same}`);
       this.#expect(number === (child?.number ?? 0) + (same ? 0 : 1), `${stepId} has child ${number}`);
     }
+    this.#expectRest(stepId, budget);
+    this.#expect(event.at >= (node.loop?.from ?? 0), `${stepId} goes on before ${node.loop?.from}`);
+    node.child = { id: childId, number, given, ended: undefined };
+    node.waiting = true;
+    node.decideBy = undefined;
+  }
+
+  /** What is left of the budget is what the child may spend. */
+  #expectRest(stepId: string, budget: Budget | undefined): void {
     const left = (limit: number, spent: number, least: number): number | undefined =>
       limit === Infinity ? undefined : Math.max(least, limit - spent);
     this.#expect(
@@ -719,10 +756,65 @@ export class Reference {
       Math.abs((budget?.maxCost ?? 0) - (cost ?? 0)) < 1e-6,
       `${stepId}: ${budget?.maxCost}, not ${cost} left`,
     );
-    this.#expect(event.at >= (node.loop?.from ?? 0), `${stepId} goes on before ${node.loop?.from}`);
-    node.child = { id: childId, number, given, ended: undefined };
+  }
+
+  /** The list of a step with a map. Undefined when the sandbox, or nobody, gives one. */
+  #itemsOf(node: Node): JsonValue | undefined {
+    const scope = this.#scope(node);
+    return attempt(() => map(node.step?.map?.items ?? null, (text) => evaluateExpression(text, scope) ?? null));
+  }
+
+  /** It is the turn of a step with a map. */
+  #maps(event: Extract<Event, { type: 'MapStarted' }>): void {
+    const node = this.#node(event.data.stepId);
+    this.#expect(this.#mayStart(node) && !this.#paused, `${node.id} has a list, and it may not: ${node.status}`);
+    const items = this.#itemsOf(node);
+    this.#expect(Array.isArray(items), `${node.id} works on ${canonical(items)}`);
+    node.map?.start(event.data, Array.isArray(items) ? items : [], canonical(items));
     node.waiting = true;
     node.decideBy = undefined;
+  }
+
+  #laneAdopts(event: Extract<Event, { type: 'ChildRequested' }>): void {
+    const { stepId, budget } = event.data;
+    const node = this.#node(stepId.split(':')[0] ?? '');
+    this.#expect(node.waiting && node.status === 'open', `${stepId} works, and its step is ${node.status}`);
+    this.#expectRest(stepId, budget);
+    const replaces = event.data.number > 1 && event.data.resumed !== true;
+    this.#expect(
+      replaces || this.#exceeded === undefined || !this.#counting,
+      `${stepId} works although the budget is exceeded`,
+    );
+    this.#expect(replaces || !this.#paused, `${stepId} works in a pause`);
+    node.map?.adopts(event.data, this.#name);
+  }
+
+  #mapGives({ data: { stepId, output = null } }: Extract<Event, { type: 'StepCompleted' }>): boolean {
+    const node = this.#node(stepId);
+    this.#expect(node.waiting && !this.#paused, `${stepId} is done and does not wait: ${node.status}`);
+    this.#expect(node.map?.isDone === true && !node.map.hasTooMany, `${stepId} is done before its items`);
+    this.#expect(same(node.map?.output, output), `${stepId} gives ${canonical(output)}`);
+    this.#complete(node, output);
+    return true;
+  }
+
+  /** Whether the step fails for its items, its list or the end of a chunk. */
+  #mapFails(node: Node, of: ReferenceMap, failure: Failure): boolean {
+    const { code } = failure;
+    if (code === 'items_invalid') {
+      this.#expect(this.#mayStart(node), `${node.id} has no list, and it may not: ${node.status}`);
+      this.#expect(!Array.isArray(this.#itemsOf(node)), `${node.id} has a list`);
+    } else if (code === 'items_failed') {
+      this.#expect(node.waiting && of.hasTooMany && !this.#paused, `${node.id} fails for items that have not failed`);
+    } else if (CHILD_FAILURES.has(code)) {
+      this.#expect(node.waiting, `${node.id} fails with a chunk and does not wait: ${node.status}`);
+      this.#expect(of.stopped === CHILD_STATUS[code], `${node.id} fails (${code}), and a chunk is ${of.stopped}`);
+    } else {
+      return false;
+    }
+    of.leave();
+    this.#fail(node, failure);
+    return true;
   }
 
   /** With the last of them it begins. Another end than required is its own end. */
@@ -1046,6 +1138,10 @@ export class Reference {
       if (guard?.child === childId) guard.childEnd = status;
       return;
     }
+    if (isLane(stepId)) {
+      this.#node(stepId.split(':')[0] ?? '').map?.childEnded(stepId, childId, status);
+      return;
+    }
     const { child } = this.#node(stepId);
     this.#expect(child?.id === childId && child.ended === undefined, `${stepId} hears of ${childId}: ${status}`);
     if (child !== undefined) child.ended = status;
@@ -1241,6 +1337,7 @@ export class Reference {
       if (node.running) return true;
       if (node.loop?.between === true) return false;
       // Its child has its own budget.
+      if (node.waiting && node.map !== undefined) return node.map.wantsMore;
       if (isFree(node.step) || node.waiting) return false;
       if (node.step === undefined) return node.members.length > 0 && node.members.every((member) => this.#done(member));
       if (!this.#reached(node)) return false;
@@ -1534,8 +1631,18 @@ export class Reference {
     if (node.policy === 'fallback' && asked && this.#nextAlternative(node)) return;
     if (node.servesFor !== undefined) return this.#alternativeFailed(node);
     // The group decides about the failure of a member.
+    const tooMany = this.#chunk !== undefined && this.#failedNodes.length > this.#chunk.tolerated;
+    if (tooMany) return this.#abort(node, failure);
     if (node.policy === 'continue' || node.step?.consensus_group !== undefined) return;
     this.#abort(node, failure);
+  }
+
+  get #failedNodes(): readonly Node[] {
+    return [...this.#nodes.values()].filter(({ status }) => status === 'failed');
+  }
+
+  get #results(): JsonValue[] {
+    return [...this.#nodes.values()].map((node) => (node.status === 'completed' ? node.output : null));
   }
 
   /** Moves to the next fallback for this kind of failure. Returns false when there is none. */
@@ -1727,6 +1834,11 @@ export class Reference {
   }
 
   #scope(node: Node): JsonValue {
+    if (this.#chunk !== undefined) {
+      const place = [...this.#nodes.keys()].indexOf(node.id);
+      const { items, first, scope: given } = this.#chunk;
+      return { input: null, outputs: {}, ...given, item: items[place] ?? null, index: first + place };
+    }
     const outputs = Object.fromEntries([...this.#ancestors(node)].map((above) => [above.key, this.#outputOf(above)]));
     const scope = { input: this.#input, outputs, execution: { id: this.#id, name: this.#name } };
     if (node.step?.repeat === undefined) return scope;
@@ -1760,6 +1872,7 @@ export class Reference {
     if (input !== undefined) {
       return map(input, (text) => evaluateExpression(text, this.#scope(node)) ?? null);
     }
+    if (this.#chunk !== undefined) return this.#chunk.items[[...this.#nodes.keys()].indexOf(node.id)] ?? null;
     if (node.dependencies.length === 0) return this.#input;
     const base = typeof this.#input === 'object' && this.#input !== null && !Array.isArray(this.#input);
     const fields = base ? (this.#input as { [key: string]: JsonValue }) : { input: this.#input };
@@ -1836,6 +1949,13 @@ export class Reference {
   }
 
   #finish(): void {
+    if (this.#chunk !== undefined) {
+      const failed = this.#failedNodes.length > 0;
+      this.#status = failed ? 'failed' : 'completed';
+      if (failed) this.#failure = { code: 'items_failed', message: '', retryable: false };
+      else this.#output = this.#results;
+      return;
+    }
     const { output } = this.#definition;
     if (output === undefined) {
       const needed = new Set([...this.#nodes.values()].flatMap((node) => node.dependencies));
@@ -1969,7 +2089,10 @@ export class Reference {
       node.waiting = false;
       node.delegated = false;
       if (stays(node)) continue;
-      if (node.status === 'completed') node.loop = undefined;
+      if (node.status === 'completed') {
+        node.loop = undefined;
+        node.map?.forget();
+      }
       if (node.loop !== undefined) {
         Object.assign(node.loop, { before: node.loop.done, between: false, verdict: undefined, from: 0 });
       }
@@ -2006,6 +2129,11 @@ function isPlace(stepId: string): boolean {
   return stepId.split(':').length === 3;
 }
 
+/** Whether it is a lane of a step with a map. */
+function isLane(stepId: string): boolean {
+  return /^[^:]+:\d+$/.test(stepId);
+}
+
 /** Whether no agent has to run for it. */
 function isFree(step: StepDefinition | undefined): boolean {
   return (
@@ -2031,6 +2159,7 @@ function newNode(
   group: ConsensusGroup | undefined,
   policy: FailurePolicy,
   members: Node[],
+  map?: ReferenceMap,
 ): Node {
   const id = step?.id ?? group?.id ?? '';
   return {
@@ -2061,6 +2190,7 @@ function newNode(
     reserved: undefined,
     route: undefined,
     child: undefined,
+    map,
     loop: undefined,
     delegated: false,
     turn: -1,

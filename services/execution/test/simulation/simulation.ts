@@ -24,6 +24,7 @@ import {
   childConfigs,
   withApprovals,
   withChildren,
+  withMaps,
   withPolicy,
   withRepeats,
   withRoutes,
@@ -97,6 +98,9 @@ const DEPENDENT: OrchestrationDefinition = {
     { id: 'b', name: 'B', agent: 'worker', timeout_ms: 4_000, retry: { max_attempts: 2 } },
   ],
 };
+/** The same for maps. With this number no seed that finds a fault of anything else has some. */
+const MAP_SALT = 8_200_190;
+const MAP_SHARE = 0.1;
 /** The same for loops. With this number no seed that finds a fault of anything else has some. */
 const REPEAT_SALT = 4_026_080;
 const REPEAT_SHARE = 0.15;
@@ -167,6 +171,8 @@ class Simulation {
   readonly #children: SeededRandom | undefined;
   /** The same for loops. */
   readonly #repeats: SeededRandom | undefined;
+  /** The same for maps. */
+  readonly #maps: SeededRandom | undefined;
   /** Undefined in seeds whose tenant has no limits. */
   readonly #limits: SimulatedLimits | undefined;
   /** The same for what failures do by default. */
@@ -219,6 +225,8 @@ class Simulation {
     this.#children = children.chance(CHILD_SHARE) ? children : undefined;
     const repeats = new SeededRandom(seed + REPEAT_SALT * 2 ** 32);
     this.#repeats = repeats.chance(REPEAT_SHARE) ? repeats : undefined;
+    const maps = new SeededRandom(seed + MAP_SALT * 2 ** 32);
+    this.#maps = maps.chance(MAP_SHARE) ? maps : undefined;
     const policies = new SeededRandom(seed + POLICY_SALT * 2 ** 32);
     this.#policies = policies.chance(POLICY_SHARE) ? policies : undefined;
     const tools = new SeededRandom(seed + TOOL_SALT * 2 ** 32);
@@ -303,7 +311,8 @@ class Simulation {
       const repeating = this.#repeats === undefined ? modelled : withRepeats(modelled, this.#repeats);
       const governed = this.#policies === undefined ? repeating : withPolicy(repeating, this.#policies);
       const tooled = this.#tools === undefined ? governed : withTools(governed, this.#tools);
-      const definition = this.#routes === undefined ? tooled : withRoutes(tooled, this.#routes);
+      const routed = this.#routes === undefined ? tooled : withRoutes(tooled, this.#routes);
+      const definition = this.#maps === undefined ? routed : withMaps(routed, this.#maps);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
@@ -315,6 +324,11 @@ class Simulation {
     if (this.#routes !== undefined) {
       for (const [id, definition] of childConfigs(this.#routes)) this.#definitions.set(id, definition);
       this.#definitions.set(BOT.configId, BOT.definition);
+    }
+    if (this.#maps !== undefined) {
+      for (const [id, definition] of childConfigs(this.#maps)) this.#definitions.set(id, definition);
+      // Attempts that children make get no commands of users.
+      if (this.#tools === undefined && this.#routes === undefined) this.#lookForChildren(this.#maps);
     }
     if (this.#tools !== undefined) {
       for (const [id, definition] of childConfigs(this.#tools)) this.#definitions.set(id, definition);

@@ -9,6 +9,7 @@ import { putGroup, putUnit, rootNode } from '../state/nodes.js';
 import { servingUnit } from '../state/results.js';
 import { groupState, initialState, listItems, unitState, type Next, type State } from '../state/state.js';
 import type { UnitState } from '../state/unit-state.js';
+import { anew } from '../kinds/map/map-state.js';
 import type { EventDefinition } from './definition.js';
 import { executionsThat } from './metrics.js';
 
@@ -192,7 +193,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
           tokenCount: old.tokenCount,
           cost: old.cost,
           child: old.child,
-          map: old.map,
+          map: old.phase === 'completed' && old.map !== undefined ? anew(old.map) : old.map,
           loop: old.phase === 'completed' ? undefined : loopAfterRetry(old.loop),
           granted: asked.has(index) ? grantOf(old) : old.granted,
         });

@@ -41,5 +41,6 @@ export function endChunk(draft: Draft, lane: Unit, end: EndMessage): 'done' | 's
     draft.failStep(step.index, outputTooLarge());
     return 'done';
   }
-  return done || failed.length > map.tolerated ? 'done' : 'stopped';
+  const { map: after } = unitState(draft.state, step.index);
+  return done || (after?.failed ?? 0) > map.tolerated ? 'done' : 'stopped';
 }

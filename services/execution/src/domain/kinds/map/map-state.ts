@@ -77,6 +77,11 @@ export function mapAgain(map: MapState): MapState {
   return again;
 }
 
+/** A step that was done runs again, so it works on its whole list again. */
+export function anew(map: MapState): MapState {
+  return { ...map, itemsKey: '' };
+}
+
 /** The step has its output, so that the state need not keep the results too. */
 export function withoutResults(map: MapState): MapState {
   return { ...map, chunks: map.chunks.map((chunk) => ({ ...chunk, results: undefined })) };

@@ -316,6 +316,27 @@ describe('failed items', () => {
   });
 });
 
+describe('a step with a map that was done', () => {
+  test('works on its whole list again when its group votes again', () => {
+    const member = (id: string, more: object) => ({ id, consensus_group: 'g', ...more });
+    const definition = config(
+      'consensus',
+      [member('each', { map: { items: [1, 2], step: STEP } }), member('other', {})],
+      { consensus_groups: [{ id: 'g', mode: 'unanimous' }] },
+    );
+    const run = scenario(definition).start({});
+    starts(run, 'each:1');
+    ends(run, 'each:1', play(chunkOf(run, 'each:1')));
+    run.ok('other', 'else');
+    expect(run.status).toBe('failed');
+    run.when({ type: 'RetryExecution' });
+    const { data } = run.lastEvents.find(({ type }) => type === 'MapStarted') ?? {};
+    expect(data).toMatchObject({ number: 2, total: 2 });
+    expect(data).not.toHaveProperty('resumed');
+    expect(working(run)).toEqual(['each:1']);
+  });
+});
+
 describe('a chunk', () => {
   test('shows its steps the item, its position and what they refer to besides', () => {
     const step = { agent: 'echo', input: { of: '{% item.n %}', at: '{% index %}', for: '{% input.who %}' } };
