@@ -12,6 +12,8 @@ export interface AuditOptions {
   readonly before?: string;
 }
 
+export type PauseKind = 'tenant' | 'agent' | 'pool';
+
 export type WorkNoun = 'schedules' | 'tasks' | 'workflows' | 'processes';
 
 export interface Actions {
@@ -43,6 +45,9 @@ export interface Actions {
   setSecret(name: string, options: { readonly description?: string }): Promise<void>;
   listSecrets(): Promise<void>;
   removeSecret(name: string): Promise<void>;
+  pause(kind: PauseKind, name: string, options: { readonly reason?: string }): Promise<void>;
+  resume(kind: PauseKind, name: string): Promise<void>;
+  listPauses(): Promise<void>;
   listRetention(): Promise<void>;
   setRetention(
     name: string,

@@ -193,6 +193,26 @@ Environment:
     .description('delete a secret')
     .argument('<name>')
     .action((name) => actions.removeSecret(name));
+  const kinds = (command) => {
+    const text = 'tenant, agent or pool';
+    return command.addArgument(new Argument('<kind>', text).choices(['tenant', 'agent', 'pool'])).argument('<name>');
+  };
+  kinds(
+    program
+      .command('pause')
+      .description(
+        'hold back new tasks of a tenant, an agent or a pool; what runs goes on, what waits keeps its place',
+      ),
+  )
+    .option('--reason <text>', 'why; steps that wait because of it show it')
+    .action((kind, name, options) => actions.pause(kind, name, options));
+  kinds(program.command('resume').description('give what was held back to workers')).action((kind, name) =>
+    actions.resume(kind, name),
+  );
+  program
+    .command('paused')
+    .description('list what is paused, by whom, since when and why')
+    .action(() => actions.listPauses());
   const retention = program
     .command('retention')
     .description('policies that permanently delete ended executions, or archive them first');

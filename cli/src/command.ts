@@ -18,6 +18,7 @@ import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
 import { reencrypt } from './reencrypt.js';
 import { saidText } from './said-text.js';
+import { pauseLine } from './pauses.js';
 import { retentionLine, setRetention } from './retention.js';
 import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
@@ -164,6 +165,22 @@ const program = commandLine({
   async removeSecret(name) {
     await clientOf(await findPlatform(dataDir())).secrets.delete(name);
     out(`${name}  deleted`);
+  },
+
+  async pause(kind, name, { reason }) {
+    const { pauses } = clientOf(await findPlatform(dataDir()));
+    out(pauseLine(await pauses.begin(kind, name, reason === undefined ? {} : { reason })));
+  },
+
+  async resume(kind, name) {
+    await clientOf(await findPlatform(dataDir())).pauses.end(kind, name);
+    out(`${kind} ${name}  resumed`);
+  },
+
+  async listPauses() {
+    const { pauses } = await clientOf(await findPlatform(dataDir())).pauses.list();
+    if (pauses.length === 0) out('nothing is paused');
+    for (const pause of pauses) out(pauseLine(pause));
   },
 
   async setRetention(name, options) {

@@ -110,6 +110,7 @@ describe('the batuta command', () => {
     expect(await rebuilt.exited()).toBe(0);
     expect(rebuilt.output).toContain('rebuilt 1 executions and 4 step runs');
     await doctorLooks(run);
+    await pauses(api);
 
     start.child.kill('SIGINT');
     expect(await start.exited()).toBe(0);
@@ -118,6 +119,41 @@ describe('the batuta command', () => {
     expect(await gone.exited()).toBe(1);
     expect(gone.output).toContain('No platform is running here');
   }, 300_000);
+
+  /** Holds an agent back by the command, sees why its step waits, and resumes it. */
+  async function pauses(api: Api): Promise<void> {
+    const said = async (args: readonly string[], code = 0): Promise<string> => {
+      const command = batuta(args);
+      expect(await command.exited()).toBe(code);
+      return command.output;
+    };
+    expect(await said(['paused'])).toContain('nothing is paused');
+    const paused = await said(['pause', 'agent', 'echo', '--reason', 'its server is down']);
+    expect(paused).toMatch(/agent echo {2}paused by \S+ since \d{4}-\S+: its server is down\n/);
+    expect(await said(['paused'])).toBe(paused);
+    expect(await said(['pause', 'agent', 'nobody'], 1)).toContain('There is no agent "nobody".');
+    expect(await said(['pause', 'runner', 'x'], 1)).toContain('Allowed choices are tenant, agent, pool');
+    const agents = expectStatus(await api.get<{ agents: { name: string; paused?: object }[] }>('/api/v1/agents'), 200);
+    expect(agents.agents.filter((agent) => agent.paused !== undefined).map(({ name }) => name)).toEqual(['echo']);
+    const task = { task_id: 'held', task_data: { type: 'echo', say: 'hello' } };
+    const { execution_id: id } = expectStatus(await api.post<{ execution_id: string }>('/api/v1/tasks', task), 202);
+    interface View {
+      readonly status: string;
+      readonly steps: readonly { readonly queued?: { readonly paused?: object } }[];
+    }
+    const view = async (): Promise<View> =>
+      expectStatus(await api.get<View>(`/api/v1/orchestrations/executions/${id}`), 200);
+    await eventually(
+      async () =>
+        expect((await view()).steps[0]?.queued?.paused).toMatchObject({ kind: 'agent', reason: 'its server is down' }),
+      { timeoutMs: 60_000 },
+    );
+    expect(await said(['resume', 'agent', 'echo'])).toContain('agent echo  resumed');
+    await eventually(async () => expect((await view()).status).toBe('completed'), { timeoutMs: 60_000 });
+    expect(await said(['resume', 'agent', 'echo'], 1)).toContain('The agent "echo" is not paused.');
+    const entries = await said(['audit', 'list', '--action', 'pauses.begin']);
+    expect(entries).toContain('pauses/agent/echo');
+  }
 
   /** The doctor finds no problem here, names problems that exist, and does not reveal secrets. */
   async function doctorLooks(run: RunFile): Promise<void> {

@@ -296,6 +296,7 @@ describe('the OpenAPI document', () => {
     await send('post', '/api/v1/knowledge/documents');
     await send('put', '/api/v1/secrets/{name}');
     await send('put', '/api/v1/models/{name}');
+    await send('put', '/api/v1/pauses/{kind}/{name}');
     await send('put', '/api/v1/retention-policies/{name}');
     await send('post', '/api/v1/api-keys');
     await send('put', '/api/v1/tenants/{tenant}/limits', { tenant: 'default' });
@@ -380,6 +381,7 @@ describe('the OpenAPI document', () => {
       `${API}/callbacks`,
       '/api/v1/agents',
       '/api/v1/pools',
+      '/api/v1/pauses',
       '/api/v1/api-keys',
       '/api/v1/knowledge/documents',
       '/api/v1/models',

@@ -41,7 +41,8 @@ function routes(): Route[] {
 }
 
 /** Names that each tenant has for itself: with one of them the attacker reaches or makes its own thing. */
-const OWN_NAMES = /\/(?:agents|models|secrets|retention-policies)\/\{name\}$|\/pools\/\{pool\}\/credentials$/;
+const OWN_NAMES =
+  /\/(?:agents|models|secrets|retention-policies|pauses\/\{kind\})\/\{name\}$|\/pools\/\{pool\}\/credentials$/;
 
 describe("a tenant that knows all ids and names of another's things", () => {
   let platform: LocalPlatform;
@@ -122,6 +123,7 @@ describe("a tenant that knows all ids and names of another's things", () => {
     });
     const credentials = await made('POST', '/api/v1/pools/known/credentials', { name: CONTENT });
     await made('PUT', '/api/v1/retention-policies/known', { statuses: ['completed'], older_than_ms: 2_592_000_000 });
+    await made('PUT', '/api/v1/pauses/agent/known', { reason: CONTENT });
     const key = await made('POST', '/api/v1/api-keys', { user_id: 'known', role: 'viewer', name: CONTENT });
     const schedule = await made('POST', '/api/v1/schedules', {
       name: 'known',
@@ -158,6 +160,7 @@ describe("a tenant that knows all ids and names of another's things", () => {
       ['/api/v1/knowledge/documents', { id: id(document) }],
       ['/api/v1/secrets', { name: 'KNOWN' }],
       ['/api/v1/pools', { pool: 'known', id: id(credentials) }],
+      ['/api/v1/pauses', { kind: 'agent', name: 'known' }],
       ['/api/v1/api-keys', { id: id(key) }],
       ['/api/v1/tenants', { tenant: 'acme' }],
       ['/api/v1/schedules', { id: id(schedule) }],

@@ -40,6 +40,7 @@ export class BatutaClient {
   readonly processes: operations.ProcessesOperations;
   readonly agents: operations.AgentsOperations;
   readonly pools: operations.PoolsOperations;
+  readonly pauses: operations.PausesOperations;
   readonly models: operations.ModelsOperations;
   readonly secrets: operations.SecretsOperations;
   readonly retentionPolicies: operations.RetentionPoliciesOperations;
@@ -73,6 +74,7 @@ export class BatutaClient {
     this.processes = new operations.ProcessesOperations(caller);
     this.agents = new operations.AgentsOperations(caller);
     this.pools = new operations.PoolsOperations(caller);
+    this.pauses = new operations.PausesOperations(caller);
     this.models = new operations.ModelsOperations(caller);
     this.secrets = new operations.SecretsOperations(caller);
     this.retentionPolicies = new operations.RetentionPoliciesOperations(caller);

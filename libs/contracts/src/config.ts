@@ -109,6 +109,7 @@ import type {
 } from './generated/batuta/config/v1/knowledge_pb.js';
 import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
 import type { DefaultInput, HandOver, MapResults, OnParentClose, Role, RouteMode, Strategy } from './codes.js';
+import type { Pause } from './pauses.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -272,7 +273,10 @@ export type GetVersionReply = Override<
   { definition?: OrchestrationDefinition; refused?: Refusal }
 >;
 
-export type Agent = Override<Wire<AgentJson, 'inputSchema' | 'outputSchema' | 'configId'>, { llm?: AgentLlm }>;
+export type Agent = Override<
+  Wire<AgentJson, 'inputSchema' | 'outputSchema' | 'configId' | 'paused'>,
+  { llm?: AgentLlm; paused?: Pause }
+>;
 /** What an agent that is made of a model does; without `prompt` and `messages` it is asked its input. */
 export type AgentLlm = Llm;
 export type PutAgentRequest = Override<

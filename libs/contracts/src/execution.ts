@@ -110,6 +110,7 @@ import type {
 import type { Budget, Dependency, Failure, ParentLink, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
 import type { BudgetExceeded, CompensationOutcome, Event, FailedItem, Omitted, RouteScore, Vote } from './events.js';
+import type { Pause } from './pauses.js';
 import type { ChildFacts, ScheduleCommand, ScheduleStatus } from './schedules.js';
 import type { Priority } from './subjects.js';
 import type { DependencyOn, ExecutionStatus, RouteDecidedBy, StepStatus, Strategy } from './codes.js';
@@ -243,8 +244,8 @@ export type ChildView = Override<
   { status: 'starting' | 'running' | 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused' }
 >;
 export type KeptSignal = Wire<KeptSignalJson, 'receivedBy'>;
-export type QueuedView = Wire<QueuedViewJson>;
-export type PoolView = Wire<PoolViewJson, 'agents'>;
+export type QueuedView = Override<Wire<QueuedViewJson, 'paused'>, { paused?: Pause }>;
+export type PoolView = Override<Wire<PoolViewJson, 'agents' | 'paused'>, { paused?: Pause }>;
 export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
 export type ListPoolsReply = Override<Wire<ListPoolsReplyJson, 'refused'>, { pools: PoolView[]; refused?: Refusal }>;
 export type ToolCallView = Override<

@@ -23,6 +23,9 @@ export type {
   RetentionPolicy,
   RetentionPolicyReply,
 } from './retention.js';
+export { PAUSE_KINDS, PAUSE_LIMITS } from './pauses.js';
+export type { ListPausesReply, Pause, PauseKind, PauseReply } from './pauses.js';
+export { PauseSchema } from './generated/batuta/execution/v1/pauses_pb.js';
 export { RetentionPolicySchema } from './generated/batuta/execution/v1/retention_pb.js';
 export { SECRET_LIMITS, mentionsSecret, secretMistake, secretNames, secretPointers, withSecrets } from './secrets.js';
 export { etagOf, preconditionRefusal } from './preconditions.js';

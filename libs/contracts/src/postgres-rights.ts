@@ -62,6 +62,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     orchestration_step_runs: ALL,
     owners: ALL,
     partitions: CHANGE,
+    pauses: ALL,
     projection_cursors: CHANGE,
     // A link goes back to its event when an execution is restored from the archive.
     removed_links: ['SELECT', 'INSERT', 'DELETE'],

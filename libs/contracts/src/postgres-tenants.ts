@@ -102,6 +102,8 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
     },
     owners: PLATFORM,
     partitions: PLATFORM,
+    // A pool that the platform's tenant has paused is paused for all, and everybody sees why.
+    pauses: { ...BY_COLUMN, published: `kind = 'pool' AND tenant_id = '${DEFAULT_TENANT}'` },
     projection_cursors: PLATFORM,
     removed_links: { platform: true, rights: READ },
     retention_policies: BY_COLUMN,

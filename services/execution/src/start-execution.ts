@@ -7,6 +7,7 @@ import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { databaseUrlOf, natsAccessOf } from '@batuta/settings';
 import type { Engine } from './partitions/engine.js';
 import type { EngineCounters } from './partitions/ports/counters.js';
+import { exposePauses } from './pauses/pause-metrics.js';
 import { demandRoute } from './queries/demand-route.js';
 import type { Queues } from './queries/queues.js';
 import type { RetentionJob } from './retention/retention-job.js';
@@ -120,7 +121,7 @@ async function startParts(options: StartExecutionOptions, opened: Opened): Promi
   if (settings.databaseOwnerUrl !== undefined) await migrateEventStore(settings.databaseOwnerUrl.reveal());
   await migrateEventStore(databaseUrl);
   const database = await openDatabase(databaseUrl, settings, logger, opened);
-  const bus = await openBus(access, settings, logger, opened, lost);
+  const bus = await openBus(access, settings, database, logger, opened, lost);
   const partitions = await partitionsOf(database.store, settings);
   const own = await openEngine({ settings, logger, tracing, database, bus, partitions, opened, superseded });
   const { engine, projection, traces } = own;
@@ -129,6 +130,10 @@ async function startParts(options: StartExecutionOptions, opened: Opened): Promi
   const { retention, sealer } = kept;
   opened.push(() => engine.stop());
   opened.push(() => retention.stop());
+  bus.pauses.onAgent(async (tenantId, agent) => (await engine.effects.agents.pool(tenantId, agent)) !== undefined);
+  opened.push(
+    exposePauses({ pauses: bus.pauses, now: () => own.clock.now(), heldTasks: () => bus.bus.direct.heldByPool() }),
+  );
   await engine.start();
   projection.start();
   traces?.start();

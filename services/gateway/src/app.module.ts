@@ -10,6 +10,7 @@ import { ExecutionStarter } from './executions/execution-starter.js';
 import { Executions } from './executions/executions.js';
 import { TenantLimitGate } from './backend/tenant-limits.js';
 import { AuditExportController } from './audit/audit-export.controller.js';
+import { AgentsController } from './agents/agents.controller.js';
 import { ApiKeysController } from './api-keys/api-keys.controller.js';
 import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { ConfigsController } from './configs/configs.controller.js';
@@ -33,9 +34,9 @@ import { featureController } from './routes/feature-controller.js';
 import { TraceLinks } from './executions/trace-links.js';
 import { ExecutionHub } from './executions/execution-hub.js';
 
-const AgentsController = featureController('AgentsController', operations.agents);
 const SecretsController = featureController('SecretsController', operations.secrets);
 const ModelsController = featureController('ModelsController', operations.models);
+const PausesController = featureController('PausesController', operations.pauses);
 const RetentionPoliciesController = featureController('RetentionPoliciesController', operations.retentionPolicies);
 
 const AuditController = featureController('AuditController', operations.audit);
@@ -52,6 +53,7 @@ export const CONTROLLERS = [
   AgentsController,
   PoolsController,
   PoolCredentialsController,
+  PausesController,
   KnowledgeController,
   SecretsController,
   ModelsController,

@@ -17,6 +17,7 @@ import type {
   AuditEntry,
   AuditPage,
   BackfillBody,
+  BeginPauseBody,
   Callback,
   CallbackBody,
   CallbackDelivery,
@@ -56,7 +57,9 @@ import type {
   NewPoolCredentials,
   NotificationPage,
   Passages,
+  Pause,
   PauseBody,
+  PauseList,
   PoolCredentials,
   PoolCredentialsBody,
   PoolCredentialsPage,
@@ -392,6 +395,15 @@ export const OPERATIONS = {
     query: [],
     headers: ['If-Match', 'If-None-Match'],
   },
+  'pauses.list': { method: 'GET', path: '/api/v1/pauses', query: [], headers: [] },
+  'pauses.begin': {
+    method: 'PUT',
+    path: '/api/v1/pauses/{kind}/{name}',
+    query: [],
+    headers: [],
+    media: 'application/json',
+  },
+  'pauses.end': { method: 'DELETE', path: '/api/v1/pauses/{kind}/{name}', query: [], headers: [] },
   'knowledge.put': {
     method: 'POST',
     path: '/api/v1/knowledge/documents',
@@ -1372,6 +1384,25 @@ export class PoolsOperations {
   }
 }
 
+export class PausesOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List what is paused: the tenant, agents and pools */
+  list(options?: CallOptions): Answer<PauseList> {
+    return this.caller.call<PauseList>('pauses.list', { path: {}, options });
+  }
+
+  /** Pause a tenant, an agent or a pool */
+  begin(kind: 'tenant' | 'agent' | 'pool', name: string, body?: BeginPauseBody, options?: CallOptions): Answer<Pause> {
+    return this.caller.call<Pause>('pauses.begin', { path: { kind, name }, body, options });
+  }
+
+  /** Resume a tenant, an agent or a pool */
+  end(kind: 'tenant' | 'agent' | 'pool', name: string, options?: CallOptions): Answer<Pause> {
+    return this.caller.call<Pause>('pauses.end', { path: { kind, name }, options });
+  }
+}
+
 export interface KnowledgePutOptions extends CallOptions {
   /** Your own key, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat gets the first answer, with `repeated`. A different request with the same key is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
@@ -2299,6 +2330,7 @@ export const NAMESPACES = [
   'executions',
   'agents',
   'pools',
+  'pauses',
   'knowledge',
   'secrets',
   'models',

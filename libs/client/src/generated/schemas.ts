@@ -35,6 +35,7 @@ export interface Agent {
   llm?: unknown | undefined;
   /** Config of the executions that an agent made of a model works in; its version is the revision. */
   config_id?: string | undefined;
+  paused?: Pause | undefined;
 }
 
 export interface AgentBody {
@@ -294,6 +295,11 @@ export interface BackfillBody {
   to: string;
   /** All at once, or one after the other. */
   overlap?: 'allow' | 'buffer_all' | undefined;
+}
+
+export interface BeginPauseBody {
+  /** Why. Steps that wait because of it show it. */
+  reason?: string | undefined;
 }
 
 export interface Budget {
@@ -2802,11 +2808,31 @@ export interface Passages {
   passages: Passage[];
 }
 
+export interface Pause {
+  /** What is paused. */
+  kind: 'tenant' | 'agent' | 'pool';
+  /** The tenant, the agent or the pool. */
+  name: string;
+  /** The tenant whose tasks wait; absent: those of every tenant. */
+  tenant_id?: string | undefined;
+  /** Why; empty when nobody said it. */
+  reason: string;
+  /** Id of the user who paused it. */
+  paused_by: string;
+  /** Since when. */
+  paused_at: string | null;
+}
+
 export interface PauseBody {
   /** Why, for people. */
   reason?: string | undefined;
   /** Also stop running attempts. They run again at the resume, and the stopped attempt does not count. */
   now?: boolean | undefined;
+}
+
+export interface PauseList {
+  /** The oldest first. */
+  pauses: Pause[];
 }
 
 export interface PoolCredentials {
@@ -2860,6 +2886,7 @@ export interface PoolView {
   taken: number;
   /** Agents that the pool serves. */
   agents: string[];
+  paused?: Pause | undefined;
 }
 
 export interface PreviewBody {
@@ -3147,6 +3174,7 @@ export interface QueuedStep {
   slots: number;
   /** Tasks that wait in the queue of the pool. */
   backlog: number;
+  paused?: Pause | undefined;
   /** The step. */
   step_id?: string | undefined;
 }
@@ -3162,6 +3190,7 @@ export interface QueuedView {
   slots: number;
   /** Tasks that wait in the queue of the pool. */
   backlog: number;
+  paused?: Pause | undefined;
 }
 
 export interface Readiness {
@@ -4563,6 +4592,8 @@ export interface TenantLimitValues {
 export interface TenantLimits {
   /** The tenant. */
   tenant_id: string;
+  /** Absent when the tenant is not paused. */
+  paused?: Pause | undefined;
   /** The limit that is set for this tenant; null when none is. */
   own: {
     /** Of two tenants whose steps wait, one with twice the weight has twice the slots of runners. */

@@ -10,6 +10,7 @@ import { executions } from './executions.js';
 import { knowledge } from './knowledge.js';
 import { models } from './models.js';
 import { notifications } from './notifications.js';
+import { pauses } from './pauses.js';
 import { poolCredentials, pools } from './pools.js';
 import { retentionPolicies } from './retention-policies.js';
 import { schedules } from './schedules.js';
@@ -31,6 +32,7 @@ export const operations = {
   agents,
   pools,
   poolCredentials,
+  pauses,
   knowledge,
   secrets,
   models,

@@ -25,6 +25,7 @@ import { erasures } from './migrations/0014-erasures.js';
 import { agentsOfModels } from './migrations/0015-agents-of-models.js';
 import { attemptOutput } from './migrations/0016-attempt-output.js';
 import { SOME_UNFINISHED, unfinishedExecutions } from './migrations/0019-unfinished-executions.js';
+import { pauses } from './migrations/0020-pauses.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -56,6 +57,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 15, statements: agentsOfModels },
   { version: 16, statements: attemptOutput },
   { version: 19, statements: unfinishedExecutions, repeated: SOME_UNFINISHED },
+  { version: 20, statements: pauses },
 ];
 
 /**

@@ -4,6 +4,8 @@ import { isTerminal, priorityOf } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import { taskSubject } from '../partitions/dispatch/step-task.js';
 import { unitState } from '../domain/state/state.js';
+import type { HeldTasks } from '../pauses/held-tasks.js';
+import { shownPause } from '../pauses/pauses.js';
 import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports/ports.js';
 
 interface QueuesOptions {
@@ -12,6 +14,8 @@ interface QueuesOptions {
   readonly poolOf: (tenantId: string, agent: string) => Promise<string | undefined>;
   /** Epoch ms. */
   readonly now: () => number;
+  /** Which pause holds tasks back. */
+  readonly held: Pick<HeldTasks, 'ofPool' | 'ofAgent'>;
 }
 
 const MOST_POOLS = 1_000;
@@ -43,15 +47,24 @@ export class Queues {
     }
   }
 
-  async list({ pools }: ListPoolsRequest): Promise<ListPoolsReply> {
+  async list({ pools, tenantId }: ListPoolsRequest): Promise<ListPoolsReply> {
     const names = [...new Set(pools)].filter((name) => TOKEN.test(name)).slice(0, MOST_POOLS);
-    return { pools: await Promise.all(names.map((name) => this.#pool(name))) };
+    return { pools: await Promise.all(names.map((name) => this.#pool(name, tenantId))) };
   }
 
-  async #pool(pool: string): Promise<PoolView> {
+  async #pool(pool: string, tenantId: string): Promise<PoolView> {
     const { backlog, taken, requests } = await this.#inQueue(pool);
     const { workers, slots, free } = knownOf(this.#options.queue.seen(pool), { requests, taken });
-    return { pool, workers, slots, free, backlog, taken };
+    const paused = this.#options.held.ofPool(pool, tenantId);
+    return {
+      pool,
+      workers,
+      slots,
+      free,
+      backlog,
+      taken,
+      ...(paused === undefined ? {} : { paused: shownPause(paused) }),
+    };
   }
 
   /**
@@ -75,7 +88,7 @@ export class Queues {
   }
 
   async #queuedOf(state: State, steps: readonly StepView[]): Promise<Map<string, QueuedView>> {
-    const { queue, poolOf, now } = this.#options;
+    const { queue, poolOf, now, held } = this.#options;
     const priority = priorityOf(state);
     const tenantId = state.started?.tenantId ?? '';
     const consumers = new Map<string, Promise<PoolConsumerState | undefined>>();
@@ -105,12 +118,14 @@ export class Queues {
         const waits = place === undefined ? now() - scheduledAt > ON_ITS_WAY_MS : place > (consumer?.takenUpTo ?? 0);
         if (!waits) return;
         const { workers, slots } = knownOf(queue.seen(pool), consumer);
+        const paused = turn ? (held.ofPool(pool, tenantId) ?? held.ofAgent(agentId, tenantId)) : undefined;
         found.set(stepId, {
           sinceAt: scheduledAt,
           pool,
           workers,
           slots,
           backlog: (consumer?.waiting ?? 0) + queue.waitingIn(pool),
+          ...(paused === undefined ? {} : { paused: shownPause(paused) }),
         });
       }),
     );

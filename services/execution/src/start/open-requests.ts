@@ -32,13 +32,14 @@ interface OpenRequestsParts {
 export async function openRequests(parts: OpenRequestsParts): Promise<{ queues: Queues; requests: ReadinessCheck }> {
   const { access, logger, database, opened, lost } = parts;
   const { store, lists, lookUps, storeOf } = database;
-  const { nats, bus } = parts.bus;
+  const { nats, bus, pauses } = parts.bus;
   const { engine, clock, admissions } = parts.engine;
   const { integrity, policies } = parts.retention;
   const queues = new Queues({
     queue: bus,
     poolOf: (tenantId, agent) => engine.effects.agents.pool(tenantId, agent),
     now: () => clock.now(),
+    held: pauses.held,
   });
   const executions = new TenantExecutions((tenantId, leaveOut) => {
     const seen = storeOf(tenantId, leaveOut);
@@ -52,6 +53,7 @@ export async function openRequests(parts: OpenRequestsParts): Promise<{ queues: 
       queues,
       integrity,
       retention: policies,
+      pauses,
       schedules: new ScheduleQueries((tenantId) => storeOf(tenantId), lookUps),
       admissions,
       partitions: engine.partitionCount,

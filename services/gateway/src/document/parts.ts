@@ -15,6 +15,7 @@ import { commonPart } from '../openapi/common.openapi.js';
 import type { OpenApiPart, PathParameter } from '../openapi/openapi-part.js';
 import { operationsPart } from '../operations/operations.openapi.js';
 import { poolsPart } from '../pools/pools.openapi.js';
+import { pausesPart } from '../pauses/pauses.openapi.js';
 import { retentionPoliciesPart } from '../retention-policies/retention-policies.openapi.js';
 import { schedulesPart } from '../schedules/schedules.openapi.js';
 import { secretsPart } from '../secrets/secrets.openapi.js';
@@ -37,6 +38,7 @@ export const PARTS: readonly OpenApiPart[] = [
   poolsPart,
   modelsPart,
   secretsPart,
+  pausesPart,
   retentionPoliciesPart,
   knowledgePart,
   apiKeysPart,

@@ -9,6 +9,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   Processes: 'Sequences of workflows and tasks that wait for each other.',
   Agents: 'The agents that run steps.',
   Pools: 'The pools of workers that serve agents.',
+  Pauses: 'Tenants, agents and pools whose tasks are held back.',
   Models: 'The language models that steps ask.',
   Secrets: 'Secret values that configs and callbacks refer to by name.',
   'Retention policies': 'Which executions are deleted automatically.',

@@ -8,6 +8,7 @@ import type {
   TenantSettingsReply,
 } from '@batuta/contracts';
 import type { Backend } from '../backend/backend.js';
+import { pausedField, pausesFor } from '../pauses/paused.js';
 import { featureController } from '../routes/feature-controller.js';
 import type { Asked } from '../routes/feature-controller.js';
 import { accepted } from '../http/problem.js';
@@ -24,7 +25,15 @@ async function shownLimits(reply: TenantLimitsReply, asked: Asked, backend: Back
     Object.fromEntries(TENANT_LIMIT_NAMES.map((name) => [name, values?.[TENANT_LIMITS[name].field] ?? null]));
   const { weight: _weight, ...usedNow } = valuesOf(used);
   const held = Object.entries(valuesOf(limits)).map(([name, value]) => [name, value ?? (name === 'weight' ? 1 : 0)]);
-  return { tenant_id: tenantId, own: valuesOf(own), limits: Object.fromEntries(held) as JsonObject, used: usedNow };
+  const pauses = await pausesFor(backend, asked.principal);
+  const paused = pausedField(pauses, 'tenant', tenantId);
+  return {
+    tenant_id: tenantId,
+    ...paused,
+    own: valuesOf(own),
+    limits: Object.fromEntries(held) as JsonObject,
+    used: usedNow,
+  };
 }
 
 function shownSettings({ settings = {} as TenantSettings }: TenantSettingsReply, asked: Asked): JsonObject {

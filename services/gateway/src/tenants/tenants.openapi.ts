@@ -1,7 +1,7 @@
 import type { TenantLimitName } from '@batuta/contracts';
 import { TENANT_ID, TENANT_LIMITS, TENANT_LIMIT_NAMES, TenantSchema } from '@batuta/contracts';
 import type { OpenApiPart } from '../openapi/openapi-part.js';
-import { nullable, page } from '../openapi/openapi-schema.js';
+import { nullable, page, ref } from '../openapi/openapi-schema.js';
 import type { OpenApiSchema } from '../openapi/openapi-schema.js';
 
 /** A number field for each limit. */
@@ -70,6 +70,7 @@ export const tenantsPart: OpenApiPart = {
       required: ['tenant_id', 'own', 'limits', 'used'],
       properties: {
         tenant_id: { type: 'string', description: 'The tenant.' },
+        paused: { ...ref('Pause'), description: 'Absent when the tenant is not paused.' },
         own: numbersOf(TENANT_LIMIT_NAMES, true, 'The limit that is set for this tenant; null when none is.'),
         limits: numbersOf(
           TENANT_LIMIT_NAMES,

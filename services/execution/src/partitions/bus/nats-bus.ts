@@ -13,6 +13,7 @@ import type { Logger } from '@batuta/observability';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from '../ports/counters.js';
 import { DirectDispatch } from '../dispatch/direct-dispatch.js';
+import type { Held } from '../dispatch/held.js';
 import { Announcements } from './announcements.js';
 import type { FollowedExecutions } from './followed-executions.js';
 import { JetStreamQueue } from './jetstream-queue.js';
@@ -60,6 +61,8 @@ interface NatsBusOptions {
   readonly direct?: boolean;
   /** The share and limit of a tenant at the runners. Default: the same for all, without a limit. */
   readonly terms?: (tenantId: string) => TenantTerms;
+  /** Which tasks pauses hold back. Default: none. */
+  readonly held?: Held;
 }
 
 /** The engine's bus over NATS. */
@@ -122,6 +125,7 @@ export class NatsBus implements Bus, TaskQueue {
       enqueue: (task, done) => this.#publisher.publish(task, done),
       direct: this.#options.direct !== false,
       ...(this.#options.terms === undefined ? {} : { terms: this.#options.terms }),
+      ...(this.#options.held === undefined ? {} : { held: this.#options.held }),
       taken: (pool) => this.#queue.takenOf(pool),
     });
     return direct;

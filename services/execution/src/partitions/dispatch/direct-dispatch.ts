@@ -3,6 +3,8 @@ import type { EngineCounters } from '../ports/counters.js';
 import type { TenantTerms } from './pool-queue.js';
 import type { Beginning, Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome, Runs } from '../ports/ports.js';
 import { Pools } from './pools.js';
+import { NOTHING_HELD } from './held.js';
+import type { Held } from './held.js';
 import { QueueRoom } from './queue-room.js';
 import { RunnerBeats } from './runner-beats.js';
 import { RunnerLives } from './runner-life.js';
@@ -28,6 +30,8 @@ export interface DirectDispatchParts {
   readonly sizes?: WaitingSizes;
   /** How many tasks workers have taken from a pool's work queue and not finished. Rejects when this is unknown. */
   readonly taken?: (pool: string) => Promise<number>;
+  /** Which tasks wait although there is room. Default: none. */
+  readonly held?: Held;
 }
 
 const TICK_MS = 250;
@@ -55,7 +59,7 @@ export class DirectDispatch {
 
   constructor(parts: DirectDispatchParts) {
     this.#parts = parts;
-    const { clock, log, counters, ask, enqueue, direct = true, sizes, taken } = parts;
+    const { clock, log, counters, ask, enqueue, direct = true, sizes, taken, held = NOTHING_HELD } = parts;
     const table = this.#table;
     const pools = new Pools(parts.terms);
     this.#pools = pools;
@@ -76,7 +80,7 @@ export class DirectDispatch {
     const waiting = new WaitingTasks(clock, (tasks) => this.#listener(tasks), sizes);
     this.#waiting = waiting;
     const room = new QueueRoom({ clock, log, direct, taken }, table, pools);
-    this.#turns = new Turns({ clock, counters, table, pools, room, waiting, sender, enqueue, direct });
+    this.#turns = new Turns({ clock, counters, table, pools, room, waiting, sender, enqueue, direct, held });
     this.#lastTick = clock.elapsed();
     this.#cancel = clock.after(TICK_MS, () => this.#tick());
   }
@@ -115,19 +119,30 @@ export class DirectDispatch {
     this.#turns.giveAllWaiting();
   }
 
+  /** What is paused has changed. */
+  pausesChanged(): void {
+    this.#turns.giveAllWaiting();
+  }
+
   /** Whether the attempt waits here for its turn. */
   waits(attemptKey: string): boolean {
     return this.#waiting.has(attemptKey);
   }
 
-  /** How many tasks of a pool wait here. */
-  waitingIn(pool: string): number {
-    return this.#pools.get(pool)?.waiting ?? 0;
+  /** How many tasks of a pool wait here for a slot, without those that a pause holds back. */
+  waitingIn(name: string): number {
+    const pool = this.#pools.get(name);
+    return pool === undefined ? 0 : pool.waiting - this.#turns.heldIn(pool);
   }
 
-  /** How many tasks wait here, by pool. */
+  /** How many tasks wait here for a slot, by pool. */
   *waitingByPool(): IterableIterator<[string, number]> {
-    for (const { name, waiting } of this.#pools.all) yield [name, waiting];
+    for (const pool of this.#pools.all) yield [pool.name, pool.waiting - this.#turns.heldIn(pool)];
+  }
+
+  /** How many tasks pauses hold back here, by pool. */
+  *heldByPool(): IterableIterator<[string, number]> {
+    for (const pool of this.#pools.all) yield [pool.name, this.#turns.heldIn(pool)];
   }
 
   /** Running attempts of each tenant that this owner handed out. */

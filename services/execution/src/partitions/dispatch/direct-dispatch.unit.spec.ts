@@ -793,3 +793,109 @@ describe('tenants', () => {
     expect(await sent()).toEqual([second]);
   });
 });
+
+describe('a pause', () => {
+  let pools: Set<string>;
+  let tenants: Set<string>;
+  let agents: Set<string>;
+
+  beforeEach(() => {
+    [pools, tenants, agents] = [new Set(), new Set(), new Set()];
+    direct.close();
+    open({
+      held: {
+        pool: (pool, tenantId) => pools.has(pool) || tenants.has(tenantId),
+        agent: (agent, tenantId) => agents.has(`${tenantId}/${agent}`),
+      },
+    });
+  });
+
+  const given = (): string[] => asked.flatMap(({ tasks }) => tasks);
+  const ofAgent = (agent: string, more: Partial<OutgoingTask> & { tenantId?: string } = {}): string => {
+    const task = taskOf(next + 1, 0, more);
+    return offer(0, { ...more, task: { ...task.task, agent } });
+  };
+
+  it('of a pool holds its tasks back although there are slots, and no other tasks', async () => {
+    beat('x', { slots: 4 });
+    pools.add('default');
+    offer();
+    offer(0, { pool: 'other' });
+    await turn();
+    expect(given()).toEqual([]);
+    expect(queued).toEqual(['e/s2/1']);
+    pools.clear();
+    direct.pausesChanged();
+    await turn();
+    expect(given()).toEqual(['s1']);
+  });
+
+  it('of a tenant lets the tasks of others pass', async () => {
+    beat('x', { slots: 4 });
+    tenants.add('one');
+    offer();
+    offer(0, { tenantId: 'two' });
+    offer();
+    await turn();
+    expect(given()).toEqual(['s2']);
+    tenants.clear();
+    direct.pausesChanged();
+    await turn();
+    expect(given()).toEqual(['s2', 's1', 's3']);
+  });
+
+  it('of an agent lets the same tenant’s tasks for other agents pass, whenever they came', async () => {
+    beat('x', { free: 0, slots: 4 });
+    ofAgent('bad');
+    ofAgent('good');
+    ofAgent('bad', { tenantId: 'two' });
+    await turn();
+    expect(given()).toEqual([]);
+    agents.add('one/bad');
+    beat('x', { slots: 4 });
+    ofAgent('bad');
+    ofAgent('good');
+    await turn();
+    expect(given().sort()).toEqual(['s2', 's3', 's5']);
+    agents.clear();
+    direct.pausesChanged();
+    await turn();
+    beat('x', { slots: 8, held: ['e/s2/1', 'e/s3/1', 'e/s5/1'], free: 5 });
+    await turn();
+    expect(given().sort()).toEqual(['s1', 's2', 's3', 's4', 's5']);
+  });
+
+  it('does not count its tasks as waiting for a slot, so nobody starts runners for them', async () => {
+    beat('x', { free: 0, slots: 1 });
+    offer();
+    offer(0, { tenantId: 'two' });
+    expect(direct.waitingIn('default')).toBe(2);
+    tenants.add('one');
+    expect(direct.waitingIn('default')).toBe(1);
+    expect([...direct.heldByPool()]).toEqual([['default', 1]]);
+    pools.add('default');
+    expect([...direct.waitingByPool()]).toEqual([['default', 0]]);
+  });
+
+  it('keeps only the names of many tasks, does not build them again and again, and gives all of them at its end', async () => {
+    direct.close();
+    open({ held: { pool: (pool) => pools.has(pool), agent: () => false } });
+    beat('x', { slots: 100 });
+    pools.add('default');
+    const all = Array.from({ length: 60 }, () => offer());
+    await turn();
+    clock.pass(30_000);
+    expect(lost).toEqual([]);
+    expect(given()).toEqual([]);
+    // All but the least number of tasks in memory are kept by name, and their dispatches do not stay open.
+    expect([...outcomes.values()].filter((outcome) => outcome === 'put_aside')).toHaveLength(44);
+    pools.clear();
+    beat('x', { slots: 100 });
+    direct.pausesChanged();
+    await turn();
+    clock.pass(300);
+    await turn();
+    expect(given()).toHaveLength(16);
+    expect(lost.map(({ stepId }) => `e/${stepId}/1`)).toEqual(all.slice(16));
+  });
+});

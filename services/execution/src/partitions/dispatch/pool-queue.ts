@@ -84,7 +84,11 @@ export class Share {
   /** The priority whose turn it is, until its task has left. */
   #turn: PriorityTasks | undefined;
 
-  constructor(readonly tenant: TenantUse) {}
+  constructor(
+    readonly tenant: TenantUse,
+    /** The paused agent whose tasks these are. Empty: of all other agents. */
+    readonly agent = '',
+  ) {}
 
   get recentPeak(): number {
     return Math.max(this.peak, this.peakBefore);
@@ -224,17 +228,19 @@ export class PoolQueue {
     return waiting;
   }
 
-  shareOf(tenantId: string): Share {
+  /** `agent`: the share of one agent that is paused, so that the tenant's other tasks do not wait behind its tasks. */
+  shareOf(tenantId: string, agent = ''): Share {
     // Most tasks belong to the same tenant as the previous one.
-    if (this.#last?.tenant.id === tenantId) return this.#last;
-    let share = this.#shares.get(tenantId);
+    if (agent === '' && this.#last?.tenant.id === tenantId) return this.#last;
+    const key = agent === '' ? tenantId : `${tenantId}\n${agent}`;
+    let share = this.#shares.get(key);
     if (share === undefined) {
       const tenant = this.#tenant(tenantId);
       tenant.shares += 1;
-      share = new Share(tenant);
-      this.#shares.set(tenantId, share);
+      share = new Share(tenant, agent);
+      this.#shares.set(key, share);
     }
-    this.#last = share;
+    if (agent === '') this.#last = share;
     return share;
   }
 
@@ -292,12 +298,12 @@ export class PoolQueue {
 
   /** Ends a period: use before the last period does not count any more, and tenants without tasks are forgotten. */
   rotate(): void {
-    for (const [tenantId, share] of this.#shares) {
+    for (const [key, share] of this.#shares) {
       share.peakBefore = share.peak;
       share.peak = share.running;
       if (!share.idle) continue;
       share.tenant.shares -= 1;
-      this.#shares.delete(tenantId);
+      this.#shares.delete(key);
       if (this.#last === share) this.#last = undefined;
     }
   }

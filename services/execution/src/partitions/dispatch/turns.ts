@@ -6,6 +6,7 @@ import type { QueueRoom } from './queue-room.js';
 import { QueuedTasks } from './queued-tasks.js';
 import type { Runner, RunnerTable, Sent } from './runner-table.js';
 import type { TaskSender } from './task-sender.js';
+import type { Held } from './held.js';
 import type { WaitingTasks } from './waiting-tasks.js';
 
 interface TurnsParts {
@@ -20,6 +21,7 @@ interface TurnsParts {
   readonly enqueue: (task: OutgoingTask, done: (outcome: PublishOutcome) => void) => void;
   /** Whether tasks may go straight to runners. */
   readonly direct: boolean;
+  readonly held: Held;
 }
 
 /** Larger tasks go through the work queue. */
@@ -65,12 +67,34 @@ export class Turns {
     // A repeated dispatch: the caller knows that the queue does not have the task any more.
     this.leaveQueue(task.attemptKey);
     const pool = this.#pools.of(task.pool);
-    const share = pool.shareOf(task.task.tenantId ?? '');
+    const share = this.#shareOf(pool, task);
     const called = this.#waiting.hasCome(task.attemptKey);
     const first = pool.inMemory === 0 && (share.shelved === 0 || called);
     if (first && this.#handOut(pool, share, task, done) === 'given') return;
-    this.#waiting.add(pool, share, task, done, called);
+    this.#waiting.add(pool, share, task, done, called, this.#isHeld(pool, share));
     this.#giveWaiting(pool);
+  }
+
+  #shareOf(pool: PoolQueue, { task }: OutgoingTask): Share {
+    const { tenantId = '', agent } = task;
+    return pool.shareOf(tenantId, this.#parts.held.agent(agent, tenantId) ? agent : '');
+  }
+
+  /** Whether a pause holds back all tasks of a share. */
+  #isHeld(pool: PoolQueue, { tenant, agent }: Share): boolean {
+    const { held } = this.#parts;
+    return held.pool(pool.name, tenant.id) || (agent !== '' && held.agent(agent, tenant.id));
+  }
+
+  /** How many tasks of a pool a pause holds back here. */
+  heldIn(pool: PoolQueue): number {
+    let held = 0;
+    for (const share of pool.shares) {
+      if (share.waiting + share.shelved + share.called > 0 && this.#isHeld(pool, share)) {
+        held += share.waiting + share.shelved + share.called;
+      }
+    }
+    return held;
   }
 
   #give(runner: Runner, share: Share, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
@@ -89,7 +113,7 @@ export class Turns {
     task: OutgoingTask,
     done: (outcome: PublishOutcome) => void,
   ): 'given' | 'full' | 'not_now' {
-    if (share.tenant.capped) return 'not_now';
+    if (share.tenant.capped || this.#isHeld(pool, share)) return 'not_now';
     const small = task.length <= LARGEST_TASK_LENGTH;
     if (small && this.#parts.direct) {
       const runner = this.#table.withRoom(pool.name);
@@ -159,6 +183,14 @@ export class Turns {
         done?.('put_aside');
         continue;
       }
+      const own = this.#shareOf(pool, task);
+      if (own.agent !== '' && own !== share) {
+        // Its agent was paused while it waited.
+        this.#waiting.take(pool, share);
+        const kept = done === undefined ? mayHaveRun(task) : task;
+        this.#waiting.add(pool, own, kept, done ?? (() => undefined), false, true);
+        continue;
+      }
       // A shelved attempt may have ended since, so the runner must ask before it begins.
       const outcome =
         done === undefined
@@ -168,7 +200,12 @@ export class Turns {
       if (outcome === 'given') this.#waiting.take(pool, share);
       else (passed ??= new Set()).add(share);
     }
-    if (this.#waiting.shelved > 0) for (const share of pool.shares) this.#waiting.unshelve(share);
+    this.#unshelve(pool);
+  }
+
+  #unshelve(pool: PoolQueue): void {
+    if (this.#waiting.shelved === 0) return;
+    for (const share of pool.shares) if (!this.#isHeld(pool, share)) this.#waiting.unshelve(share);
   }
 
   /** Handles events that neither results nor beats report: elapsed time, and attempts that ended without a result. */
@@ -182,7 +219,7 @@ export class Turns {
         this.#parts.room.forget(pool);
         continue;
       }
-      for (const share of pool.shares) this.#waiting.unshelve(share);
+      this.#unshelve(pool);
       this.#giveWaiting(pool);
       if (look && (!this.#parts.direct || !this.#table.isOpen(pool.name))) void this.#look(pool);
     }

@@ -80,17 +80,22 @@ export class WaitingTasks {
     return true;
   }
 
-  /** Keeps a task until its turn: in memory, or only its name. `called`: it comes from the shelf. */
+  /**
+   * Keeps a task until its turn: in memory, or only its name. `called`: it comes from the shelf. `held`: a pause holds it
+   * back, so it takes no more memory than it must.
+   */
   add(
     pool: PoolQueue,
     share: Share,
     task: OutgoingTask,
     done: (outcome: PublishOutcome) => void,
     called: boolean,
+    held = false,
   ): void {
     const { attemptKey, length, lostRunners, priority } = task;
     const sizes = this.#sizes;
     const fits =
+      !held &&
       this.#count < sizes.tasks &&
       this.#length + length <= sizes.length &&
       share.waiting < sizes.tasks * SHARE_OF_SIZES &&
