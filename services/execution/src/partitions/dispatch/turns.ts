@@ -76,7 +76,7 @@ export class Turns {
   }
 
   #shareOf(pool: PoolQueue, { task }: OutgoingTask): Share {
-    const { tenantId = '', agent } = task;
+    const { tenantId, agent } = task;
     return pool.shareOf(tenantId, this.#parts.held.agent(agent, tenantId) ? agent : '');
   }
 
