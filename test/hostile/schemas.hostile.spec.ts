@@ -68,7 +68,7 @@ describe('a tenant whose inputs take long to check', () => {
     for (const answer of answers) {
       expect([
         { status: 200, code: 'completed' },
-        { status: 400, code: 'input_invalid' },
+        { status: 422, code: 'input_invalid' },
         { status: 503, code: 'unavailable' },
       ]).toContainEqual(answer);
     }

@@ -177,6 +177,8 @@ export interface LogPage<E extends LogEvent = LogEvent> {
   readonly events: E[];
   /** Continue reading after this position. */
   readonly position: number;
+  /** Whether the page ended before the limit because its events are large. */
+  readonly more?: boolean;
   /** Streams whose events were left out, because this version cannot read them. */
   readonly unreadable?: readonly string[];
 }

@@ -126,6 +126,44 @@ describe('the event store in PostgreSQL under races', () => {
     }
   });
 
+  it('reads few large events of the log at once, and says that there are more', async () => {
+    const [claimed] = await store.claim('me', 'first', [{ partition: 6, epoch: 0 }]);
+    if (claimed === undefined) throw new Error('the partition was not claimed');
+    const lane = store.openLane();
+    const id = '00000000-0000-7000-8000-000000006000';
+    const data = encodeJson({ text: 'x'.repeat(1_800_000) });
+    const events = Array.from({ length: 40 }, (_, at) => ({ ...started(id, 6), version: at + 1, data }));
+    // A few at a time, because a commit takes all of them into one statement.
+    for (let at = 0; at < events.length; at += 5) {
+      const partitions = [{ ...claimed, lastPosition: at, publishedPosition: 0 }];
+      const outcome = await lane.commit({ partitions, events: events.slice(at, at + 5) });
+      expect(outcome).toMatchObject({ kind: 'committed' });
+    }
+    await lane.close();
+    const positions: number[] = [];
+    let pages = 0;
+    for (let after = 0; ;) {
+      const [page] = await store.readLogs([{ partition: 6, after }], 1_000);
+      pages += 1;
+      expect(page?.events.length).toBeLessThan(20);
+      positions.push(...(page?.events ?? []).map(({ position }) => position));
+      expect(page?.position).toBe(positions.at(-1));
+      after = page?.position ?? 0;
+      if (page?.more !== true) break;
+    }
+    expect(positions).toEqual(events.map((_, index) => index + 1));
+    expect(pages).toBeGreaterThan(2);
+    // Small events come together.
+    const small = Array.from({ length: 60 }, (_, at) => ({ ...started(id, 6), version: 41 + at }));
+    const again = store.openLane();
+    await again.commit({ partitions: [{ ...claimed, lastPosition: 40, publishedPosition: 0 }], events: small });
+    await again.close();
+    const [page] = await store.readLogs([{ partition: 6, after: 40 }], 50);
+    expect([page?.events.length, page?.position, page?.more]).toEqual([50, 90, undefined]);
+    const [last] = await store.readLogs([{ partition: 6, after: 40 }], 200);
+    expect([last?.events.length, last?.position, last?.more]).toEqual([60, 100, undefined]);
+  });
+
   it('appends few events of one partition with the same result as many', async () => {
     const [claimed] = await store.claim('me', 'first', [{ partition: 7, epoch: 0 }]);
     if (claimed === undefined) throw new Error('the partition was not claimed');

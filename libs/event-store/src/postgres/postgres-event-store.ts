@@ -26,7 +26,7 @@ import type {
 } from '../port.js';
 import { CommitQueries, PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
-import { logPages } from './log-pages.js';
+import { boundedPages, logPages } from './log-pages.js';
 import type { EventRow, LogRow } from './log-pages.js';
 import { PostgresOwnership } from './postgres-ownership.js';
 import { queryRows } from './queries.js';
@@ -221,15 +221,17 @@ export class PostgresEventStore<E extends LogEvent = LogEvent, Rows = unknown>
     { kind, types = [], filter }: LogSelection = {},
   ): Promise<LogPage<E>[]> {
     const name = filter === undefined ? 'read-logs' : `read-logs-${filter.name}`;
-    const rows = await this.rows<LogRow>(name, readLogs(filter?.sql), [
-      cursors.map(({ partition }) => partition),
-      cursors.map(({ after }) => after),
-      limit,
-      types.length === 0 ? null : types,
-    ]);
-    return logPages(rows, cursors, limit, (row) => {
-      const event = this.#toEvent(row);
-      return kind === undefined || this.#streams.kinds.of(event.type) === kind ? event : undefined;
+    return boundedPages(cursors, limit, async (from, most) => {
+      const rows = await this.rows<LogRow>(name, readLogs(filter?.sql), [
+        from.map(({ partition }) => partition),
+        from.map(({ after }) => after),
+        most,
+        types.length === 0 ? null : types,
+      ]);
+      return logPages(rows, from, most, (row) => {
+        const event = this.#toEvent(row);
+        return kind === undefined || this.#streams.kinds.of(event.type) === kind ? event : undefined;
+      });
     });
   }
 

@@ -153,7 +153,7 @@ export class TraceProjection {
     for (const [place, [partition, cursor]] of behind.entries()) {
       this.#cursors.set(partition, pages[place]?.position ?? cursor);
     }
-    return pages.some(({ events }) => events.length >= limit);
+    return pages.some(({ events, more }) => more === true || events.length >= limit);
   }
 
   async #spansOf(events: readonly Event[]): Promise<FinishedSpan[]> {
