@@ -95,6 +95,15 @@ describe('findProblems', () => {
     ]);
   });
 
+  it('lets only tests use the part of the store that tests share', () => {
+    write('services/execution/src/a.ts', "import '@batuta/event-store/contract';\n");
+    write('services/execution/test/b.ts', "import '@batuta/event-store/contract';\n");
+    expect(findProblems(root)).toContainEqual(
+      'services/execution/src/a.ts: deep import @batuta/event-store/contract; import @batuta/event-store',
+    );
+    expect(findProblems(root).filter((problem) => problem.includes('deep import'))).toHaveLength(1);
+  });
+
   it.each(['@nestjs/common', 'typeorm', 'pg', '@nats-io/nats-core', 'node:fs', 'fs', 'rxjs', '../partitions/owner.js'])(
     'refuses %s in the pure folders',
     (specifier) => {

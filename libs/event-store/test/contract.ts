@@ -96,8 +96,57 @@ const WITH_REASON: LogFilter = {
   keeps: ({ type, data }) => type !== 'CounterCreated' || Boolean((data as { reason?: string }).reason),
 };
 
-export interface ContractSetup {
-  readonly store: EventStore<LogEvent, CounterRows>;
+/** The row of a stream, as far as the contract knows it. */
+export interface ContractRow {
+  readonly id: string;
+  readonly partition: number;
+  readonly wakeAt: number | null;
+  /** A text for any of its columns. */
+  readonly text?: string;
+}
+
+/** A kind of streams that the contract stores, with rows beside its events. */
+export interface ContractKind<Rows> {
+  readonly name: string;
+  /** The types of a stream's first event and of a later one. */
+  readonly first: string;
+  readonly later: string;
+  /** A kind without a table of its own. */
+  readonly light: { readonly name: string; readonly first: string; readonly later: string };
+  /** What a commit writes to create and to change rows. */
+  readonly rows: (created: readonly ContractRow[], changed: readonly ContractRow[]) => Rows;
+  /** Leaves out first events by their data. */
+  readonly filter: LogFilter;
+  /** Data of a first event that the filter keeps, and of one that it leaves out. */
+  readonly kept: object;
+  readonly leftOut: object;
+}
+
+const counterOf = ({ id, partition, wakeAt, text }: ContractRow, total: number): Counter => ({
+  id,
+  partition,
+  total,
+  note: text ?? { a: 1 },
+  wakeAt,
+});
+
+/** The kind of counters. */
+export const COUNTERS: ContractKind<CounterRows> = {
+  name: 'counter',
+  first: 'CounterCreated',
+  later: 'Counted',
+  light: { name: 'switch', first: 'SwitchedOn', later: 'SwitchedOff' },
+  rows: (created, changed) => ({
+    created: created.map((row) => counterOf(row, 0)),
+    counted: changed.map((row) => counterOf(row, 1)),
+  }),
+  filter: WITH_REASON,
+  kept: { reason: 'a test' },
+  leftOut: { reason: '' },
+};
+
+export interface ContractSetup<Rows> {
+  readonly store: EventStore<LogEvent, Rows>;
   close(): Promise<void>;
 }
 
@@ -128,32 +177,31 @@ async function readVersions(store: StreamReader, ids: readonly string[]): Promis
   return (await store.readNewest(ids)).map((newest) => newest?.version ?? 0);
 }
 
-const row = (id: string, partition: number, changes: Partial<Counter> = {}): Counter => ({
-  id,
-  partition,
-  total: 0,
-  note: { a: 1 },
-  wakeAt: 5_000,
-  ...changes,
-});
+const row = (id: string, partition: number, wakeAt: number | null = 5_000): ContractRow => ({ id, partition, wakeAt });
 
-const event = (executionId: string, partition: number, version: number, data: object = {}): NewEvent => ({
-  executionId,
-  partition,
-  version,
-  type: version === 1 ? 'CounterCreated' : 'Counted',
-  commandId: `c-${version}`,
-  at: 1_000 + version,
-  data: encodeJson(data),
-  link: '',
-});
+/** The contract that every event store must fulfil. `setup` returns an empty store, which keeps rows of `kind`. */
+export function eventStoreContract<Rows>(
+  name: string,
+  kind: ContractKind<Rows>,
+  setup: () => Promise<ContractSetup<Rows>>,
+): void {
+  const { first: FIRST, later: LATER, light: other } = kind;
 
-/** The contract that every event store must fulfil. `setup` returns an empty store. */
-export function eventStoreContract(name: string, setup: () => Promise<ContractSetup>): void {
+  const event = (executionId: string, partition: number, version: number, data: object = {}): NewEvent => ({
+    executionId,
+    partition,
+    version,
+    type: version === 1 ? FIRST : LATER,
+    commandId: `c-${version}`,
+    at: 1_000 + version,
+    data: encodeJson(data),
+    link: '',
+  });
+
   describe(`the event store ${name}`, () => {
-    let store: EventStore<LogEvent, CounterRows>;
+    let store: EventStore<LogEvent, Rows>;
     let close: () => Promise<void>;
-    let lane: CommitLane<CounterRows>;
+    let lane: CommitLane<Rows>;
 
     beforeAll(async () => {
       ({ store, close } = await setup());
@@ -179,14 +227,15 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
     const request = async (
       partitions: readonly FencedPartition[],
       events: readonly NewEvent[],
-      rest: Partial<CommitRequest<CounterRows>> = {},
-    ): Promise<CommitRequest<CounterRows>> => {
+      created: readonly ContractRow[] = [],
+      changed: readonly ContractRow[] = [],
+    ): Promise<CommitRequest<Rows>> => {
       const view = await store.view();
       const ends = partitions.map((one) => ({
         ...one,
         lastPosition: view.partitions[one.partition]?.lastPosition ?? 0,
       }));
-      return { partitions: ends, events, created: [], counted: [], ...rest };
+      return { partitions: ends, events, ...kind.rows(created, changed) };
     };
 
     it('keeps the number of partitions that the first start chose', async () => {
@@ -206,13 +255,11 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
           fences,
           [
             event(a, 0, 1, { n: 1, list: [1], none: {} }),
-            event(b, 1, 1, { reason: 'a test' }),
-            event(c, 0, 1, { reason: '' }),
+            event(b, 1, 1, kind.kept),
+            event(c, 0, 1, kind.leftOut),
             event(a, 0, 2),
           ],
-          {
-            created: [row(a, 0), row(b, 1), row(c, 0)],
-          },
+          [row(a, 0), row(b, 1), row(c, 0)],
         ),
       );
       expect(outcome).toEqual({
@@ -232,7 +279,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(page.events[0]).toEqual({
         executionId: a,
         version: 1,
-        type: 'CounterCreated',
+        type: FIRST,
         at: 1_001,
         commandId: 'c-1',
         position: 1,
@@ -240,7 +287,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         data: { n: 1, list: [1], none: {} },
       });
       expect((await readLog(store, 0, 1, 1, [])).events.map((item) => item.position)).toEqual([2]);
-      expect(await readLog(store, 0, 0, 10, ['Counted'])).toMatchObject({
+      expect(await readLog(store, 0, 0, 10, [LATER])).toMatchObject({
         position: 3,
         events: [{ position: 3 }],
       });
@@ -255,21 +302,21 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         [[], 3],
         [[a, c], 2],
       ]);
-      const selection = { types: ['CounterCreated'], filter: WITH_REASON };
+      const selection = { types: [FIRST], filter: kind.filter };
       const filtered = await store.readLogs(cursors, 2, selection);
-      // Only one creation names a reason, and the log is still read to its end.
+      // Only one first event is kept, and the log is still read to its end.
       expect(filtered.map(({ events, position }) => [events.map((item) => item.executionId), position])).toEqual([
         [[b], 1],
         [[], 3],
         [[], 3],
       ]);
-      const rest = await store.readLogs(cursors, 10, { filter: WITH_REASON });
-      expect(rest.map(({ events }) => events.map((item) => item.type))).toEqual([['CounterCreated'], [], ['Counted']]);
+      const rest = await store.readLogs(cursors, 10, { filter: kind.filter });
+      expect(rest.map(({ events }) => events.map((item) => item.type))).toEqual([[FIRST], [], [LATER]]);
       expect(await readVersions(store, [c, a, newId()])).toEqual([1, 2, 0]);
       expect(await store.readNewest([a, newId(), b])).toEqual([
-        { version: 2, type: 'Counted' },
+        { version: 2, type: LATER },
         undefined,
-        { version: 1, type: 'CounterCreated' },
+        { version: 1, type: FIRST },
       ]);
       expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);
       expect(
@@ -298,7 +345,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
             { partition: 3, epoch: three, publishedPosition: 0 },
           ],
           [event(a, 2, 1), event(b, 3, 1)],
-          { created: [row(a, 2), row(b, 3)] },
+          [row(a, 2), row(b, 3)],
         ),
       );
       expect(outcome).toEqual({ kind: 'committed', held: new Map([[2, 0]]) });
@@ -313,7 +360,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         const first = await request([fence], [event(newId(), partition, 1)]);
         const [end] = first.partitions;
         if (end === undefined) throw new Error('no partition');
-        const next = (events: readonly NewEvent[]): CommitRequest<CounterRows> => ({
+        const next = (events: readonly NewEvent[]): CommitRequest<Rows> => ({
           ...first,
           partitions: [{ ...end, lastPosition: end.lastPosition + 1 }],
           events,
@@ -325,12 +372,12 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         const { first, next, end } = await begin(2);
         const [begun] = first.events;
         if (begun === undefined) throw new Error('no event');
-        const created = [row(begun.executionId, 2)];
-        const counted = [row(begun.executionId, 2, { total: 1, wakeAt: 4_000_000 })];
+        const created = kind.rows([row(begun.executionId, 2)], []);
+        const changed = kind.rows([], [row(begun.executionId, 2, 4_000_000)]);
         const ended: string[] = [];
         const outcomes = await Promise.all([
-          lane.commit({ ...first, created }).finally(() => ended.push('first')),
-          lane.commit({ ...next([event(begun.executionId, 2, 2)]), counted }).finally(() => ended.push('second')),
+          lane.commit({ ...first, ...created }).finally(() => ended.push('first')),
+          lane.commit({ ...next([event(begun.executionId, 2, 2)]), ...changed }).finally(() => ended.push('second')),
         ]);
         expect(outcomes).toEqual([
           { kind: 'committed', held: new Map([[2, end.lastPosition]]) },
@@ -416,12 +463,8 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const epoch = await take(4);
       const fence = [{ partition: 4, epoch, publishedPosition: 0 }];
       const [a, b] = [newId(), newId()];
-      expect((await lane.commit(await request(fence, [event(a, 4, 1)], { created: [row(a, 4)] }))).kind).toBe(
-        'committed',
-      );
-      const outcome = await lane.commit(
-        await request(fence, [event(b, 4, 1), event(a, 4, 1)], { created: [row(b, 4)] }),
-      );
+      expect((await lane.commit(await request(fence, [event(a, 4, 1)], [row(a, 4)]))).kind).toBe('committed');
+      const outcome = await lane.commit(await request(fence, [event(b, 4, 1), event(a, 4, 1)], [row(b, 4)]));
       expect(outcome).toMatchObject({ kind: 'rejected', code: '23505', transient: false });
       expect(await readVersions(store, [a, b])).toEqual([1, 0]);
       expect((await store.view()).partitions[4]?.lastPosition).toBe(1);
@@ -441,7 +484,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const at = (publishedPosition: number) => [{ partition: 6, epoch, publishedPosition }];
       const published = async () => (await store.view()).partitions[6]?.publishedPosition;
       const [a, b] = [newId(), newId()];
-      await lane.commit(await request(at(0), [event(a, 6, 1), event(b, 6, 1)], { created: [row(a, 6), row(b, 6)] }));
+      await lane.commit(await request(at(0), [event(a, 6, 1), event(b, 6, 1)], [row(a, 6), row(b, 6)]));
       await lane.commit(await request(at(1), [event(a, 6, 2)]));
       expect(await published()).toBe(1);
       await store.publish(at(2));
@@ -456,15 +499,13 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
       const [late, soon, done] = [newId(), newId(), newId()];
       await lane.commit(
-        await request(fence, [event(late, 7, 1), event(soon, 7, 1), event(done, 7, 1)], {
-          created: [row(late, 7, { wakeAt: 900 }), row(soon, 7, { wakeAt: 300 }), row(done, 7, { wakeAt: 100 })],
-        }),
+        await request(
+          fence,
+          [event(late, 7, 1), event(soon, 7, 1), event(done, 7, 1)],
+          [row(late, 7, 900), row(soon, 7, 300), row(done, 7, 100)],
+        ),
       );
-      await lane.commit(
-        await request(fence, [event(done, 7, 2)], {
-          counted: [row(done, 7, { wakeAt: null })],
-        }),
-      );
+      await lane.commit(await request(fence, [event(done, 7, 2)], [], [row(done, 7, null)]));
       expect(await store.readDue([7], 1_000, 10)).toEqual([
         { id: soon, partition: 7, wakeAt: 300 },
         { id: late, partition: 7, wakeAt: 900 },
@@ -479,9 +520,11 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const id = newId();
       const hostile = { 'k\u0000': ['a\u0000b', '\ud800', 'ok \u{1f600}'], nested: { x: '\udc00tail' } };
       const outcome = await lane.commit(
-        await request([{ partition: 0, epoch, publishedPosition: 0 }], [event(id, 0, 1, hostile)], {
-          created: [{ ...row(id, 0), note: 'x\u0000y' }],
-        }),
+        await request(
+          [{ partition: 0, epoch, publishedPosition: 0 }],
+          [event(id, 0, 1, hostile)],
+          [{ ...row(id, 0), text: 'x\u0000y' }],
+        ),
       );
       expect(outcome.kind).toBe('committed');
       const [stored] = await store.readEvents(id, 1, 1);
@@ -569,7 +612,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         await request(
           fences,
           known.map(({ partition, id }) => event(id, partition, 1)),
-          { created: known.map(({ partition, id }) => row(id, partition, { wakeAt: 9_000_000 })) },
+          known.map(({ partition, id }) => row(id, partition, 9_000_000)),
         ),
       );
       if (before.kind !== 'committed') throw new Error(before.kind);
@@ -577,10 +620,8 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const news = await request(
         fences,
         starts ? [...events, ...fresh.map((one) => event(one.id, one.partition, 1))] : events,
-        {
-          created: starts ? fresh.map(({ partition, id }) => row(id, partition, { wakeAt: 8_000_000 })) : [],
-          counted: changes ? known.map(({ partition, id }) => row(id, partition, { total: 2, wakeAt: 7_000_000 })) : [],
-        },
+        starts ? fresh.map(({ partition, id }) => row(id, partition, 8_000_000)) : [],
+        changes ? known.map(({ partition, id }) => row(id, partition, 7_000_000)) : [],
       );
       const fenced = await lane.commit({
         ...news,
@@ -609,11 +650,11 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
     it('stores rows of streams without a table of their own, and finds them when they are due', async () => {
       const partition = 7;
       const fence = { partition, epoch: await take(partition), publishedPosition: 0 };
-      const [light, counter] = [newId(), newId()];
+      const [light, own] = [newId(), newId()];
       const stream = (version: number, wakeAt: number | null): StreamRow => ({
         id: light,
         partition,
-        kind: 'switch',
+        kind: other.name,
         tenantId: 'default',
         name: `version ${version}`,
         configId: 'config-1',
@@ -623,30 +664,28 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         createdAt: 1_000,
         view: { version },
       });
-      const on: NewEvent = { ...event(light, partition, 1), type: 'SwitchedOn' };
-      const off: NewEvent = { ...event(light, partition, 2), type: 'SwitchedOff' };
+      const on: NewEvent = { ...event(light, partition, 1), type: other.first };
+      const off: NewEvent = { ...event(light, partition, 2), type: other.later };
       await lane.commit({
-        ...(await request([fence], [on, event(counter, partition, 1)], {
-          created: [row(counter, partition, { wakeAt: 150 })],
-        })),
+        ...(await request([fence], [on, event(own, partition, 1)], [row(own, partition, 150)])),
         streams: [stream(1, 100.5)],
       });
       expect(await store.readDue([partition], 200, 10)).toEqual([
         { id: light, partition, wakeAt: 100 },
-        { id: counter, partition, wakeAt: 150 },
+        { id: own, partition, wakeAt: 150 },
       ]);
       expect(await store.nextDue([partition])).toBe(100);
-      const idsOf = async (kind?: string): Promise<string[]> => {
-        const [page] = await store.readLogs([{ partition, after: 0 }], 100, kind === undefined ? {} : { kind });
+      const idsOf = async (only?: string): Promise<string[]> => {
+        const [page] = await store.readLogs([{ partition, after: 0 }], 100, only === undefined ? {} : { kind: only });
         expect(page?.position).toBe((await store.view()).partitions[partition]?.lastPosition);
         return page?.events.map(({ executionId }) => executionId) ?? [];
       };
-      expect(await idsOf()).toEqual(expect.arrayContaining([light, counter]));
-      expect(await idsOf('switch')).toEqual([light]);
-      expect(await idsOf('counter')).toContain(counter);
-      expect(await idsOf('counter')).not.toContain(light);
+      expect(await idsOf()).toEqual(expect.arrayContaining([light, own]));
+      expect(await idsOf(other.name)).toEqual([light]);
+      expect(await idsOf(kind.name)).toContain(own);
+      expect(await idsOf(kind.name)).not.toContain(light);
       expect((await store.streamsAfter(partition, 0, 100)).map(({ id }) => id)).toContain(light);
-      expect((await store.readStreams([light])).get(light)).toMatchObject([{ type: 'SwitchedOn' }]);
+      expect((await store.readStreams([light])).get(light)).toMatchObject([{ type: other.first }]);
       const fenced = await lane.commit({
         ...(await request([{ ...fence, epoch: fence.epoch + 1 }], [off])),
         streams: [stream(2, null)],

@@ -5,11 +5,11 @@ import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
 import { PostgresEventStore, PostgresStreams, encodeJson, migrateEventStore } from '../src/index.js';
 import type { NewEvent } from '../src/index.js';
-import { COUNTER_TABLE, CREATE_COUNTERS, TOY_KINDS, eventStoreContract, readLog } from './contract.js';
+import { COUNTERS, COUNTER_TABLE, CREATE_COUNTERS, TOY_KINDS, eventStoreContract, readLog } from './contract.js';
 
 const toys = new PostgresStreams(TOY_KINDS, COUNTER_TABLE);
 
-eventStoreContract('in PostgreSQL', async () => {
+eventStoreContract('in PostgreSQL', COUNTERS, async () => {
   const template = await templateFor('execution', migrateEventStore);
   const database = await createTestDatabase({ template });
   const client = new pg.Client({ connectionString: database.url });

@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { encodeJson } from '@batuta/event-store';
-import type { ChainedEvent, FencedPartition, NewEvent, StreamRow } from '@batuta/event-store';
+import { eventStoreContract } from '@batuta/event-store/contract';
+import type { ContractKind } from '@batuta/event-store/contract';
+import type { ChainedEvent, FencedPartition, NewEvent } from '@batuta/event-store';
 import { OF_EXECUTIONS, ONLY_CALLED_BACK_STARTS } from '../../src/store/kinds.js';
 import type {
   ExecutionCommit,
   ExecutionLane,
   ExecutionProgress,
   ExecutionRow,
+  ExecutionRows,
   ExecutionStore,
 } from '../../src/store/port.js';
 
@@ -72,11 +75,34 @@ const event = (executionId: string, partition: number, version: number, data: ob
   link: '',
 });
 
+/** Executions and schedules, for the contract of every event store. */
+const EXECUTIONS: ContractKind<ExecutionRows> = {
+  name: 'execution',
+  first: 'ExecutionStarted',
+  later: 'StepScheduled',
+  light: { name: 'schedule', first: 'ScheduleCreated', later: 'ScheduleUpdated' },
+  rows: (created, changed) => ({
+    started: created.map(({ id, partition, wakeAt, text }) => ({
+      ...row(id, partition, { wakeAt }),
+      ...(text === undefined ? {} : { configName: text }),
+    })),
+    changed: changed.map(({ id, partition, wakeAt }) => ({
+      id,
+      partition,
+      progress: progress({ version: 2, wakeAt, ...(wakeAt === null ? { status: 'completed' } : {}) }),
+    })),
+  }),
+  filter: ONLY_CALLED_BACK_STARTS,
+  kept: { callbackUrl: 'http://x' },
+  leftOut: { callbackUrl: '' },
+};
+
 /**
- * What the execution service adds to the contract of an event store, which `libs/event-store/test` checks. `setup` returns
- * an empty store.
+ * The contract of every event store, and what the execution service adds to it. `setup` returns an empty store.
  */
 export function executionStoreContract(name: string, setup: () => Promise<StoreSetup>): void {
+  eventStoreContract(`of executions ${name}`, EXECUTIONS, setup);
+
   describe(`the store of executions ${name}`, () => {
     let store: ExecutionStore;
     let close: () => Promise<void>;
@@ -254,29 +280,28 @@ export function executionStoreContract(name: string, setup: () => Promise<StoreS
       expect(await store.readLastRemoved(deleted)).toEqual({ partition, position: before + 4, link: 'bb'.repeat(32) });
     });
 
-    it('finds due executions, earliest first, and no finished ones', async () => {
-      const epoch = await take(7);
-      const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
-      const [late, soon, done] = [newId(), newId(), newId()];
+    it('finds unfinished executions, page by page', async () => {
+      const fence = [{ partition: 5, epoch: await take(5), publishedPosition: 0 }];
+      const [one, another, done] = [newId(), newId(), newId()];
+      const ids = [one, another, done];
       await lane.commit(
-        await request(fence, [event(late, 7, 1), event(soon, 7, 1), event(done, 7, 1)], {
-          started: [row(late, 7, { wakeAt: 900 }), row(soon, 7, { wakeAt: 300 }), row(done, 7, { wakeAt: 100 })],
-        }),
+        await request(
+          fence,
+          ids.map((id) => event(id, 5, 1)),
+          { started: ids.map((id) => row(id, 5)) },
+        ),
       );
       await lane.commit(
-        await request(fence, [event(done, 7, 2)], {
-          changed: [{ id: done, partition: 7, progress: progress({ status: 'completed', wakeAt: null, output: 1 }) }],
+        await request(fence, [event(done, 5, 2)], {
+          changed: [{ id: done, partition: 5, progress: progress({ status: 'completed', wakeAt: null, output: 1 }) }],
         }),
       );
-      expect(await store.readDue([7], 1_000, 10)).toEqual([
-        { id: soon, partition: 7, wakeAt: 300 },
-        { id: late, partition: 7, wakeAt: 900 },
-      ]);
-      expect(await store.readDue([7], 500, 10)).toHaveLength(1);
-      expect(await store.nextDue([7])).toBe(300);
-      expect(await store.readUnfinished(7, undefined, 10)).toEqual([late, soon].sort());
-      expect(await store.readUnfinished(7, [late, soon].sort()[0], 10)).toHaveLength(1);
-      expect(await store.nextDue([])).toBeUndefined();
+      const schedule = newId();
+      const created: NewEvent = { ...event(schedule, 5, 1), type: 'ScheduleCreated' };
+      await lane.commit(await request(fence, [created]));
+      expect(await store.readUnfinished(5, undefined, 10)).toEqual([one, another]);
+      expect(await store.readUnfinished(5, one, 10)).toEqual([another]);
+      expect(await store.readUnfinished(5, undefined, 1)).toEqual([one]);
     });
 
     it('keeps the first copy of a config version and the last copy of an agent', async () => {
@@ -298,116 +323,6 @@ export function executionStoreContract(name: string, setup: () => Promise<StoreS
       await store.writeAgent('default', 'a', { pool: 'p2' });
       expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2' });
       expect(await store.readAgent('elsewhere', 'a')).toBeUndefined();
-    });
-
-    it.each([
-      { partitions: [4], starts: false, changes: false },
-      { partitions: [4], starts: false, changes: true },
-      { partitions: [4], starts: true, changes: false },
-      { partitions: [4], starts: true, changes: true },
-      { partitions: [4, 5], starts: false, changes: false },
-      { partitions: [4, 5], starts: false, changes: true },
-      { partitions: [4, 5], starts: true, changes: false },
-      { partitions: [4, 5], starts: true, changes: true },
-    ])('writes every part of a commit, and nothing of a fenced one: %o', async ({ partitions, starts, changes }) => {
-      const fences: FencedPartition[] = [];
-      for (const partition of partitions) {
-        fences.push({ partition, epoch: await take(partition), publishedPosition: 0 });
-      }
-      const known = partitions.map((partition) => ({ partition, id: newId() }));
-      const fresh = partitions.map((partition) => ({ partition, id: newId() }));
-      const before = await lane.commit(
-        await request(
-          fences,
-          known.map(({ partition, id }) => event(id, partition, 1)),
-          { started: known.map(({ partition, id }) => row(id, partition, { wakeAt: 9_000_000 })) },
-        ),
-      );
-      if (before.kind !== 'committed') throw new Error(before.kind);
-      const events = known.map(({ partition, id }) => event(id, partition, 2, { n: 2 }));
-      const news = await request(
-        fences,
-        starts ? [...events, ...fresh.map((one) => event(one.id, one.partition, 1))] : events,
-        {
-          started: starts ? fresh.map(({ partition, id }) => row(id, partition, { wakeAt: 8_000_000 })) : [],
-          changed: changes
-            ? known.map(({ partition, id }) => ({
-                id,
-                partition,
-                progress: progress({ version: 2, wakeAt: 7_000_000 }),
-              }))
-            : [],
-        },
-      );
-      const fenced = await lane.commit({
-        ...news,
-        partitions: news.partitions.map((fence) => ({ ...fence, epoch: fence.epoch + 1 })),
-      });
-      expect(fenced).toEqual({ kind: 'committed', held: new Map() });
-      expect(
-        await readVersions(
-          store,
-          known.map(({ id }) => id),
-        ),
-      ).toEqual(known.map(() => 1));
-      const outcome = await lane.commit(news);
-      expect(outcome).toEqual({
-        kind: 'committed',
-        held: new Map([...before.held].map(([partition, base]) => [partition, base + 1])),
-      });
-      const ids = [...known, ...fresh].map(({ id }) => id);
-      expect(await readVersions(store, ids)).toEqual([...known.map(() => 2), ...fresh.map(() => (starts ? 1 : 0))]);
-      const due = await store.readDue(partitions, 9_000_000, 1_000);
-      const wakes = new Map(due.map(({ id, wakeAt }) => [id, wakeAt]));
-      expect(known.map(({ id }) => wakes.get(id))).toEqual(known.map(() => (changes ? 7_000_000 : 9_000_000)));
-      expect(fresh.map(({ id }) => wakes.get(id))).toEqual(fresh.map(() => (starts ? 8_000_000 : undefined)));
-    });
-
-    it('stores rows of streams that are not executions, and finds them when they are due', async () => {
-      const partition = 7;
-      const fence = { partition, epoch: await take(partition), publishedPosition: 0 };
-      const [schedule, execution] = [newId(), newId()];
-      const stream = (version: number, wakeAt: number | null): StreamRow => ({
-        id: schedule,
-        partition,
-        kind: 'schedule',
-        tenantId: 'default',
-        name: `version ${version}`,
-        configId: 'config-1',
-        status: 'active',
-        version,
-        wakeAt,
-        createdAt: 1_000,
-        view: { version },
-      });
-      const created: NewEvent = { ...event(schedule, partition, 1), type: 'ScheduleCreated' };
-      await lane.commit({
-        ...(await request([fence], [created, event(execution, partition, 1)], {
-          started: [row(execution, partition, { wakeAt: 150 })],
-        })),
-        streams: [stream(1, 100.5)],
-      });
-      expect(await store.readDue([partition], 200, 10)).toEqual([
-        { id: schedule, partition, wakeAt: 100 },
-        { id: execution, partition, wakeAt: 150 },
-      ]);
-      expect(await store.nextDue([partition])).toBe(100);
-      // Readers of executions get events and ids of executions only.
-      const [page] = await store.readLogs([{ partition, after: 0 }], 100, OF_EXECUTIONS);
-      expect(page?.events.map(({ executionId }) => executionId)).not.toContain(schedule);
-      expect(page?.events.map(({ executionId }) => executionId)).toContain(execution);
-      expect(await store.readUnfinished(partition, undefined, 100)).not.toContain(schedule);
-      expect((await store.streamsAfter(partition, 0, 100)).map(({ id }) => id)).toContain(schedule);
-      expect((await store.readStreams([schedule])).get(schedule)).toMatchObject([{ type: 'ScheduleCreated' }]);
-      const updated: NewEvent = { ...event(schedule, partition, 2), type: 'ScheduleUpdated' };
-      const fenced = await lane.commit({
-        ...(await request([{ ...fence, epoch: fence.epoch + 1 }], [updated])),
-        streams: [stream(2, null)],
-      });
-      expect(fenced).toEqual({ kind: 'committed', held: new Map() });
-      expect(await store.nextDue([partition])).toBe(100);
-      await lane.commit({ ...(await request([fence], [updated])), streams: [stream(2, null)] });
-      expect(await store.nextDue([partition])).toBe(150);
     });
   });
 }
