@@ -360,8 +360,8 @@ export const faults = [
     patches: [
       {
         file: `${domain}/plan/plan.ts`,
-        from: 'if (state.running === 0 && state.retries === undefined && !awaitsTurn(state) && !wantsChunk(state)) {',
-        to: 'if (state.retries !== undefined) return;\n  if (state.running === 0 && !awaitsTurn(state) && !wantsChunk(state)) {',
+        from: 'if (state.running === 0 && state.retries === undefined && !begun) {',
+        to: 'if (state.retries !== undefined) return;\n  if (state.running === 0 && !begun) {',
       },
     ],
   },
@@ -384,8 +384,8 @@ export const faults = [
     patches: [
       {
         file: `${domain}/plan/plan.ts`,
-        from: '  if (state.unsettled === 0) {\n    complete(draft);\n    return;\n  }\n  if (state.running === 0',
-        to: '  if (state.running === 0',
+        from: '  if (state.unsettled === 0) {\n    complete(draft);\n    return;\n  }\n  const begun',
+        to: '  const begun',
       },
     ],
   },
@@ -646,9 +646,9 @@ export const faults = [
     seed: 76,
     patches: [
       {
-        file: `${domain}/kinds/llm/model-call.ts`,
-        from: 'if (index === unit.index || settled) continue;',
-        to: 'if (index !== -1 || settled) continue;',
+        file: `${domain}/budget/reservation.ts`,
+        from: 'if (other.index === own) continue;',
+        to: 'if (other.index !== -1) continue;',
       },
     ],
   },
