@@ -66,6 +66,7 @@ describe('docker-compose.yml', () => {
       'database',
       ...ours,
       'nats',
+      'nats-exporter',
       'postgres',
       'jaeger',
       'prometheus',
@@ -260,10 +261,22 @@ describe('docker-compose.yml', () => {
     const targets = jobs
       .flatMap((job) => job.dns_sd_configs)
       .flatMap(({ names, port }) => names.map((name) => ({ name, port })));
-    expect(targets.map(({ name }) => name).toSorted()).toEqual(ours.toSorted());
+    expect(targets.map(({ name }) => name).toSorted()).toEqual([...ours, 'nats-exporter'].toSorted());
     const image = read('Dockerfile');
     for (const { name, port } of targets) {
+      if (name === 'nats-exporter') continue;
       expect(image).toContain(`BATUTA_${name.toUpperCase().replace('-', '_')}_HTTP_PORT=${port}`);
     }
+  });
+
+  it('has Prometheus read the metrics of nats-server from an exporter that reads its monitoring port', () => {
+    const { scrape_configs: jobs } = parse(read('deploy/prometheus/prometheus.yml')) as {
+      scrape_configs: { job_name: string; dns_sd_configs: { names: string[]; port: number }[] }[];
+    };
+    const [scraped] = jobs.find((job) => job.job_name === 'nats')?.dns_sd_configs ?? [];
+    const { command } = serviceNamed('nats-exporter') as unknown as { command: string[] };
+    expect(scraped).toMatchObject({ names: ['nats-exporter'], port: 7777 });
+    expect(command).toEqual([`-port=${scraped?.port}`, '-varz', '-jsz=all', 'http://nats:8222']);
+    expect(read('deploy/nats/nats.conf')).toMatch(/^http: 0\.0\.0\.0:8222$/m);
   });
 });

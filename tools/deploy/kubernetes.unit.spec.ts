@@ -685,6 +685,27 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       }
     });
 
+    it('scrapes the exporter beside each nats-server, which Prometheus alone reaches', () => {
+      const { selector, endpoints } = specOf<{ selector: Selector; endpoints: { port: string }[] }>(
+        named('ServiceMonitor', 'nats'),
+      );
+      const service = named('Service', 'nats');
+      expect(matches(selector, service?.metadata.labels ?? {})).toBe(true);
+      const { ports } = specOf<{ ports: { name: string; targetPort: string }[] }>(service);
+      const target = ports.find(({ name }) => name === endpoints[0]?.port)?.targetPort;
+      const [server, exporter] = workload('nats').template.spec.containers as (Container & { args?: string[] })[];
+      const port = exporter?.ports?.find(({ name }) => name === target)?.containerPort;
+      const monitor = server?.ports?.find(({ name }) => name === 'monitor')?.containerPort;
+      expect(exporter?.args).toEqual([`-port=${port}`, '-varz', '-jsz=all', `http://127.0.0.1:${monitor}`]);
+      const { ingress } = specOf<Policy>(named('NetworkPolicy', 'nats'));
+      const opens = (ingress ?? []).filter((rule) => rule.ports?.some((each) => each.port === port));
+      expect(opens).toEqual([
+        expect.objectContaining({
+          from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
+        }),
+      ]);
+    });
+
     it('alerts by the same rules as Compose', () => {
       const rules = parse(read('deploy/prometheus/rules.yml')) as { groups: unknown };
       expect(specOf<{ groups: unknown }>(named('PrometheusRule', 'batuta')).groups).toEqual(rules.groups);
