@@ -60,6 +60,15 @@ export interface Actions {
     },
   ): Promise<void>;
   removeRetention(name: string): Promise<void>;
+  listMcpServers(): Promise<void>;
+  setMcpServer(
+    name: string,
+    url: string,
+    options: { readonly header?: readonly string[]; readonly description?: string },
+  ): Promise<void>;
+  listMcpTools(name: string): Promise<void>;
+  consentToTools(name: string, tools: readonly string[]): Promise<void>;
+  removeMcpServer(name: string): Promise<void>;
   restoreArchived(ids: readonly string[], options: { readonly reason?: string }): Promise<void>;
   listAudit(options: AuditOptions & { readonly limit?: number }): Promise<void>;
   exportAudit(options: AuditOptions): Promise<void>;

@@ -235,6 +235,35 @@ Environment:
     .description('delete a policy')
     .argument('<name>')
     .action((name) => actions.removeRetention(name));
+  const mcp = program.command('mcp-servers').description('servers of tools (MCP) that steps call');
+  mcp
+    .command('list')
+    .description('list the servers')
+    .action(() => actions.listMcpServers());
+  mcp
+    .command('set')
+    .description('make a server, or replace it; another URL takes the consent to its tools away')
+    .argument('<name>', 'letters, digits, "_" and "-"')
+    .argument('<url>')
+    .option('--header <text...>', 'such as "Authorization: Bearer {{secret:NAME}}"')
+    .option('--description <text>', 'what it is for')
+    .action((name, url, options) => actions.setMcpServer(name, url, options));
+  mcp
+    .command('tools')
+    .description('list what a server offers now, and which of it may be called')
+    .argument('<name>')
+    .action((name) => actions.listMcpTools(name));
+  mcp
+    .command('consent')
+    .description('let steps call these tools, as the server describes them now')
+    .argument('<name>')
+    .argument('<tool...>')
+    .action((name, tools) => actions.consentToTools(name, tools));
+  mcp
+    .command('rm')
+    .description('delete a server')
+    .argument('<name>')
+    .action((name) => actions.removeMcpServer(name));
   const archive = program
     .command('archive')
     .description('executions that retention policies have put into the archive');

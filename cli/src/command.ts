@@ -19,6 +19,7 @@ import { rebuild } from './rebuild.js';
 import { reencrypt } from './reencrypt.js';
 import { saidText } from './said-text.js';
 import { pauseLine } from './pauses.js';
+import { consentToTools, mcpServerLine, mcpToolLine, setMcpServer } from './mcp-servers.js';
 import { retentionLine, setRetention } from './retention.js';
 import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
@@ -194,6 +195,29 @@ const program = commandLine({
 
   async removeRetention(name) {
     await clientOf(await findPlatform(dataDir())).retentionPolicies.delete(name);
+    out(`${name}  deleted`);
+  },
+
+  async listMcpServers() {
+    const { servers } = await clientOf(await findPlatform(dataDir())).mcpServers.list();
+    for (const server of servers) out(mcpServerLine(server));
+  },
+
+  async setMcpServer(name, url, options) {
+    out(mcpServerLine(await setMcpServer(clientOf(await findPlatform(dataDir())), name, url, options)));
+  },
+
+  async listMcpTools(name) {
+    const { tools } = await clientOf(await findPlatform(dataDir())).mcpServers.tools(name);
+    for (const tool of tools) out(mcpToolLine(tool));
+  },
+
+  async consentToTools(name, tools) {
+    out(mcpServerLine(await consentToTools(clientOf(await findPlatform(dataDir())), name, tools)));
+  },
+
+  async removeMcpServer(name) {
+    await clientOf(await findPlatform(dataDir())).mcpServers.delete(name);
     out(`${name}  deleted`);
   },
 

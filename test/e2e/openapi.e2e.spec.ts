@@ -297,6 +297,8 @@ describe('the OpenAPI document', () => {
     await send('put', '/api/v1/secrets/{name}');
     await send('put', '/api/v1/models/{name}');
     await send('put', '/api/v1/pauses/{kind}/{name}');
+    await send('put', '/api/v1/mcp-servers/{name}');
+    await send('put', '/api/v1/mcp-servers/{name}/consent');
     await send('put', '/api/v1/retention-policies/{name}');
     await send('post', '/api/v1/api-keys');
     await send('put', '/api/v1/tenants/{tenant}/limits', { tenant: 'default' });
@@ -386,6 +388,8 @@ describe('the OpenAPI document', () => {
       '/api/v1/knowledge/documents',
       '/api/v1/models',
       '/api/v1/models/{name}',
+      '/api/v1/mcp-servers',
+      '/api/v1/mcp-servers/{name}',
       '/api/v1/secrets',
       '/api/v1/secrets/{name}',
       '/api/v1/retention-policies',

@@ -42,7 +42,7 @@ function routes(): Route[] {
 
 /** Names that each tenant has for itself: with one of them the attacker reaches or makes its own thing. */
 const OWN_NAMES =
-  /\/(?:agents|models|secrets|retention-policies|pauses\/\{kind\})\/\{name\}$|\/pools\/\{pool\}\/credentials$/;
+  /\/(?:agents|models|secrets|retention-policies|pauses\/\{kind\})\/\{name\}$|\/mcp-servers\/\{name\}(?:\/tools|\/consent)?$|\/pools\/\{pool\}\/credentials$/;
 
 describe("a tenant that knows all ids and names of another's things", () => {
   let platform: LocalPlatform;
@@ -55,7 +55,8 @@ describe("a tenant that knows all ids and names of another's things", () => {
     routes()
       .filter(({ method, template }) => method === 'GET' && template.includes('{') && !template.endsWith('/stream'))
       .map(({ template }) => pathOf(template))
-      .filter((path) => !path.endsWith('/limits'));
+      // The server of a test is at no address that answers.
+      .filter((path) => !path.endsWith('/limits') && !/mcp-servers\/[^/]+\/tools$/.test(path));
 
   const pathOf = (template: string): string => {
     const values = known.find(([beginning]) => template.startsWith(beginning))?.[1] ?? {};
@@ -116,6 +117,7 @@ describe("a tenant that knows all ids and names of another's things", () => {
       base_url: 'http://127.0.0.1:9/v1',
       max_output_tokens: 100,
     });
+    await made('PUT', '/api/v1/mcp-servers/known', { url: 'http://127.0.0.1:9/mcp', description: CONTENT });
     await made('PUT', '/api/v1/agents/known', {
       pool: 'known',
       description: CONTENT,

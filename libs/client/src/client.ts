@@ -42,6 +42,7 @@ export class BatutaClient {
   readonly pools: operations.PoolsOperations;
   readonly pauses: operations.PausesOperations;
   readonly models: operations.ModelsOperations;
+  readonly mcpServers: operations.McpServersOperations;
   readonly secrets: operations.SecretsOperations;
   readonly retentionPolicies: operations.RetentionPoliciesOperations;
   readonly tenants: operations.TenantsOperations;
@@ -76,6 +77,7 @@ export class BatutaClient {
     this.pools = new operations.PoolsOperations(caller);
     this.pauses = new operations.PausesOperations(caller);
     this.models = new operations.ModelsOperations(caller);
+    this.mcpServers = new operations.McpServersOperations(caller);
     this.secrets = new operations.SecretsOperations(caller);
     this.retentionPolicies = new operations.RetentionPoliciesOperations(caller);
     this.tenants = new operations.TenantsOperations(caller);

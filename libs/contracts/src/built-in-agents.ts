@@ -12,6 +12,7 @@ export const BUILT_IN_AGENTS = [
   'delay',
   'fail',
   'ask_model',
+  'mcp_tool',
 ] as const;
 export type BuiltInAgent = (typeof BUILT_IN_AGENTS)[number];
 
@@ -341,6 +342,35 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
           description: '`name`, `provider`, the `id` that answered, and the `revision` of the model',
         },
         price: { description: 'by which price the call was settled; null without one' },
+      },
+    },
+  },
+  {
+    name: 'mcp_tool',
+    description: 'Calls a tool of an MCP server. An admin must have consented to the tool.',
+    inputSchema: {
+      type: 'object',
+      required: ['server', 'tool'],
+      properties: {
+        server: { type: 'string', maxLength: 64, description: 'name of the MCP server' },
+        tool: { type: 'string', maxLength: 200, description: 'name of the tool at the server' },
+        arguments: { type: 'object', description: 'what the tool is called with' },
+        max_bytes: { type: 'integer', minimum: 1, maximum: 921600, default: 262144, description: 'of the result' },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      required: ['server', 'tool', 'content'],
+      properties: {
+        server: { type: 'string' },
+        tool: { type: 'string' },
+        content: {
+          type: 'array',
+          items: { type: 'object' },
+          description: 'texts, images, sounds, resources and links',
+        },
+        structured: { description: 'the structured result, checked by the schema of the tool' },
+        text: { type: 'string', description: 'the texts of `content`, with empty lines between' },
       },
     },
   },

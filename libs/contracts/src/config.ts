@@ -54,7 +54,19 @@ import type {
   GetSecretRequestJson,
   KnownSecretsReplyJson,
   KnownSecretsRequestJson,
+  ConsentMcpToolsRequestJson,
+  DeleteMcpServerRequestJson,
   DeleteModelRequestJson,
+  GetMcpServerRequestJson,
+  ListMcpServersReplyJson,
+  ListMcpServersRequestJson,
+  ListMcpToolsReplyJson,
+  ListMcpToolsRequestJson,
+  McpServerJson,
+  McpServerReplyJson,
+  McpToolJson,
+  PinMcpToolsRequestJson,
+  PutMcpServerRequestJson,
   GetModelRequestJson,
   ListModelsReplyJson,
   ListModelsRequestJson,
@@ -365,6 +377,36 @@ export type DeleteModelRequest = Override<
 export type ModelReply = Override<Wire<ModelReplyJson, keyof ModelReplyJson>, { model?: Model; refused?: Refusal }>;
 export type ListModelsRequest = Wire<ListModelsRequestJson>;
 export type ListModelsReply = Override<Wire<ListModelsReplyJson>, { models: Model[] }>;
+
+export const MCP_TOOL_STATES = ['new', 'consented', 'changed', 'gone'] as const;
+export type McpToolState = (typeof MCP_TOOL_STATES)[number];
+export type McpTool = Override<
+  Wire<McpToolJson, 'title' | 'outputSchema' | 'annotations' | 'state'>,
+  { state?: McpToolState }
+>;
+export type McpServer = Override<Wire<McpServerJson, 'headers'>, { tools: McpTool[] }>;
+export type PutMcpServerRequest = Override<
+  Wire<PutMcpServerRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type GetMcpServerRequest = Wire<GetMcpServerRequestJson>;
+export type DeleteMcpServerRequest = Override<
+  Wire<DeleteMcpServerRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type McpServerReply = Override<
+  Wire<McpServerReplyJson, keyof McpServerReplyJson>,
+  { server?: McpServer; refused?: Refusal }
+>;
+export type ListMcpServersRequest = Wire<ListMcpServersRequestJson>;
+export type ListMcpServersReply = Override<Wire<ListMcpServersReplyJson>, { servers: McpServer[] }>;
+export type PinMcpToolsRequest = Override<Wire<PinMcpToolsRequestJson>, { tools: McpTool[] }>;
+export type ListMcpToolsRequest = Wire<ListMcpToolsRequestJson>;
+export type ListMcpToolsReply = Override<
+  Wire<ListMcpToolsReplyJson, 'refused'>,
+  { tools: McpTool[]; refused?: Refusal }
+>;
+export type ConsentMcpToolsRequest = Override<Wire<ConsentMcpToolsRequestJson>, { principal: Principal }>;
 
 export type SecretInfo = Wire<SecretInfoJson, 'lastUsedAt'>;
 export type PutSecretRequest = Override<

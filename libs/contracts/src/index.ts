@@ -14,7 +14,7 @@ export type {
   TagCondition,
   Idempotency,
 } from './common.js';
-export { MODEL_PROVIDERS } from './config.js';
+export { MCP_TOOL_STATES, MODEL_PROVIDERS } from './config.js';
 export { ENDED_STATUSES, RETENTION_ACTIONS, RETENTION_LIMITS } from './retention.js';
 export type {
   EndedStatus,
@@ -115,6 +115,15 @@ export type {
   ModelProvider,
   ModelReply,
   ListModelsReply,
+  ConsentMcpToolsRequest,
+  ListMcpServersReply,
+  ListMcpToolsReply,
+  ListMcpToolsRequest,
+  McpServer,
+  McpServerReply,
+  McpTool,
+  McpToolState,
+  PinMcpToolsRequest,
   Tenant,
   TenantLimits,
   ListTenantsReply,
@@ -407,6 +416,8 @@ export {
   ApiKeySchema,
   ConfigSchema,
   PoolCredentialsSchema,
+  McpServerSchema,
+  McpToolSchema,
   ModelSchema,
   ModelPricesSchema,
   SecretInfoSchema,

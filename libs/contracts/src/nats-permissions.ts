@@ -137,7 +137,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           `${API}.STREAM.CREATE.${STEPS_STREAM}`,
           ...subjectsAskedBy(service),
         ],
-        subscribe,
+        subscribe: [...subscribe, ...subjectsServedBy(service)],
         answers,
       };
     }

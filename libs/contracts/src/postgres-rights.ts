@@ -36,6 +36,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     idempotency_keys: ALL,
     knowledge_documents: ALL,
     knowledge_passages: ['SELECT', 'INSERT', 'DELETE'],
+    mcp_servers: ALL,
     migrations: READ,
     models: ALL,
     orchestration_config_versions: APPEND,

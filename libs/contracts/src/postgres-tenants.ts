@@ -72,6 +72,7 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
     idempotency_keys: BY_COLUMN,
     knowledge_documents: BY_COLUMN,
     knowledge_passages: BY_COLUMN,
+    mcp_servers: BY_COLUMN,
     migrations: PLATFORM,
     models: BY_COLUMN,
     orchestration_config_versions: PUBLISHED,

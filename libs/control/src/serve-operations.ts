@@ -47,7 +47,7 @@ function refusalOf({ request: { fields }, role, does }: AnyOperation, asked: Ask
 }
 
 /** The answer to a request, or a refusal because of the sender's role. */
-async function answerOperation(
+export async function answerOperation(
   operation: AnyOperation,
   request: Asking,
   answer: () => Promise<unknown>,

@@ -24,6 +24,8 @@ import { Definitions } from './definitions/definitions.service.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
 import { Knowledge } from './knowledge/knowledge.service.js';
+import { McpServers } from './mcp-servers/mcp-servers.js';
+import { McpServersController } from './mcp-servers/mcp-servers.controller.js';
 import { Models } from './models/models.js';
 import { ModelsController } from './models/models.controller.js';
 import { RequestMetrics } from './request-metrics.js';
@@ -67,6 +69,7 @@ export class ConfigModule {
         PoolCredentialsController,
         SecretsController,
         ModelsController,
+        McpServersController,
         TenantsController,
         TenantSettingsController,
         AuditController,
@@ -94,6 +97,7 @@ export class ConfigModule {
         SecretUses,
         Secrets,
         Models,
+        McpServers,
         { provide: DEFAULT_LIMITS, useValue: defaultLimits },
         TenantLimitsRegistry,
         TenantSettingsRegistry,

@@ -35,6 +35,7 @@ import { TraceLinks } from './executions/trace-links.js';
 import { ExecutionHub } from './executions/execution-hub.js';
 
 const SecretsController = featureController('SecretsController', operations.secrets);
+const McpServersController = featureController('McpServersController', operations.mcpServers);
 const ModelsController = featureController('ModelsController', operations.models);
 const PausesController = featureController('PausesController', operations.pauses);
 const RetentionPoliciesController = featureController('RetentionPoliciesController', operations.retentionPolicies);
@@ -57,6 +58,7 @@ export const CONTROLLERS = [
   KnowledgeController,
   SecretsController,
   ModelsController,
+  McpServersController,
   RetentionPoliciesController,
   ApiKeysController,
   TenantsController,

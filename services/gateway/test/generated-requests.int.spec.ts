@@ -110,6 +110,8 @@ describe('requests made from the OpenAPI document', () => {
       [operations.secrets.list.subject, { secrets: [] }],
       [operations.agents.list.subject, { agents: [] }],
       [operations.models.list.subject, { models: [] }],
+      [operations.mcpServers.list.subject, { servers: [] }],
+      [operations.mcpServers.tools.subject, { tools: [] }],
       [operations.retentionPolicies.list.subject, { policies: [] }],
       [operations.callbacks.list.subject, { callbacks: [] }],
       [operations.deliveries.deliveries.subject, { deliveries: [] }],

@@ -125,6 +125,7 @@ async function fill(id: string): Promise<Tenant> {
     content: mark,
   });
   await ask('PUT', '/api/v1/models/cheap', { provider: 'openai', model: mark, api_key: '{{secret:TOKEN}}' });
+  await ask('PUT', '/api/v1/mcp-servers/tools', { url: 'https://tools.example/mcp', description: mark });
   await ask('PUT', '/api/v1/retention-policies/long', { older_than_ms: 3_000_000_000 });
   await ask('POST', `${API}/callbacks`, {
     config_id: String(config['id']),
@@ -204,6 +205,7 @@ it('removes every row of a tenant in every service, nothing of others, and conti
   expect(asked).toMatchObject({ open: 2, active: 1, erased: false });
   for (const table of [
     'config.api_keys',
+    'config.mcp_servers',
     'config.models',
     'config.secrets',
     'config.tenants',

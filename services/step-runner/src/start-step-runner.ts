@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { secretSource } from '@batuta/control';
+import { operations } from '@batuta/contracts';
+import { secretSource, serveOperation } from '@batuta/control';
 import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/messaging';
 import { nestLogger, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck, Tracing } from '@batuta/observability';
@@ -13,6 +14,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { NestFactory } from '@nestjs/core';
 import { builtInAgents } from './agents/built-in.js';
 import { StepRunnerModule } from './app.module.js';
+import { McpServers } from './mcp/mcp-servers.js';
 import { platformPorts } from './platform.js';
 import { workerIdOf } from './settings.js';
 import type { StepRunnerSettings } from './settings.js';
@@ -64,6 +66,16 @@ function openRunner(
     modelIdleMs: settings.modelIdleMs,
   });
   opened.push(() => builtIn.close());
+  const secrets = secretSource({ control });
+  const mcp = new McpServers({ control, client: builtIn.client, secrets, logger });
+  const served = { nats: nc, queue: 'step-runner', logger };
+  const ends = [
+    serveOperation(served, operations.mcpServers.tools, (request) => mcp.tools(request)),
+    serveOperation(served, operations.mcpServers.consent, (request) => mcp.consent(request)),
+  ];
+  opened.push(() => {
+    for (const end of ends) end();
+  });
   const { pools, slots, bytesAtOnce, streamReplicas, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } =
     settings;
   return new Runner({
@@ -80,7 +92,7 @@ function openRunner(
     recheckMs,
     graceMs,
     maxAbandoned,
-    platform: platformPorts({ tracing, secrets: secretSource({ control }) }),
+    platform: platformPorts({ tracing, secrets }),
   });
 }
 

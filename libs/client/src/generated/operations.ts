@@ -49,6 +49,11 @@ import type {
   KnowledgeDocument,
   Links,
   Liveness,
+  McpConsentBody,
+  McpServer,
+  McpServerBody,
+  McpServerList,
+  McpToolList,
   Model,
   ModelBody,
   ModelList,
@@ -455,6 +460,29 @@ export const OPERATIONS = {
     path: '/api/v1/models/{name}',
     query: [],
     headers: ['If-Match', 'If-None-Match'],
+  },
+  'mcpServers.list': { method: 'GET', path: '/api/v1/mcp-servers', query: [], headers: [] },
+  'mcpServers.get': { method: 'GET', path: '/api/v1/mcp-servers/{name}', query: [], headers: ['If-None-Match'] },
+  'mcpServers.put': {
+    method: 'PUT',
+    path: '/api/v1/mcp-servers/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'mcpServers.delete': {
+    method: 'DELETE',
+    path: '/api/v1/mcp-servers/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'mcpServers.tools': { method: 'GET', path: '/api/v1/mcp-servers/{name}/tools', query: [], headers: [] },
+  'mcpServers.consent': {
+    method: 'PUT',
+    path: '/api/v1/mcp-servers/{name}/consent',
+    query: [],
+    headers: [],
+    media: 'application/json',
   },
   'retentionPolicies.list': { method: 'GET', path: '/api/v1/retention-policies', query: [], headers: [] },
   'retentionPolicies.get': {
@@ -1560,6 +1588,59 @@ export class ModelsOperations {
   }
 }
 
+export interface McpServersGetOptions extends CallOptions {
+  /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface McpServersPutOptions extends CallOptions {
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface McpServersDeleteOptions extends CallOptions {
+  /** The ETag that you read, a list of them, or `*`. If the resource has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when it does not exist yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class McpServersOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List MCP servers */
+  list(options?: CallOptions): Answer<McpServerList> {
+    return this.caller.call<McpServerList>('mcpServers.list', { path: {}, options });
+  }
+
+  /** Get an MCP server with the tools that may be called */
+  get(name: string, options?: McpServersGetOptions): Answer<McpServer> {
+    return this.caller.call<McpServer>('mcpServers.get', { path: { name }, options });
+  }
+
+  /** Make or change an MCP server */
+  put(name: string, body: McpServerBody, options?: McpServersPutOptions): Answer<McpServer> {
+    return this.caller.call<McpServer>('mcpServers.put', { path: { name }, body, options });
+  }
+
+  /** Delete an MCP server */
+  delete(name: string, options?: McpServersDeleteOptions): Answer<McpServer> {
+    return this.caller.call<McpServer>('mcpServers.delete', { path: { name }, options });
+  }
+
+  /** List what an MCP server offers now */
+  tools(name: string, options?: CallOptions): Answer<McpToolList> {
+    return this.caller.call<McpToolList>('mcpServers.tools', { path: { name }, options });
+  }
+
+  /** Say which tools of an MCP server may be called */
+  consent(name: string, body: McpConsentBody, options?: CallOptions): Answer<McpServer> {
+    return this.caller.call<McpServer>('mcpServers.consent', { path: { name }, body, options });
+  }
+}
+
 export interface RetentionPoliciesGetOptions extends CallOptions {
   /** ETags that you have, or `*`: the answer is 304 without a body while one of them is current. */
   ifNoneMatch?: string | undefined;
@@ -2334,6 +2415,7 @@ export const NAMESPACES = [
   'knowledge',
   'secrets',
   'models',
+  'mcpServers',
   'retentionPolicies',
   'apiKeys',
   'tenants',

@@ -2409,6 +2409,73 @@ export interface MapView {
   failed_items: FailedItem[];
 }
 
+export interface McpConsentBody {
+  /** All tools that may be called from now on. */
+  tools: {
+    /** The name of the tool. */
+    name: string;
+    /** Its hash in the list of tools that you have read. */
+    hash: string;
+  }[];
+}
+
+export interface McpServer {
+  /** Its name, which steps use. */
+  name: string;
+  /** Where requests go. */
+  url: string;
+  /** Headers of requests, with references to secrets. */
+  headers?: Record<string, string> | undefined;
+  /** What it is for. */
+  description: string;
+  /** The tools that may be called, as they were when an admin consented to them. */
+  tools: McpTool[];
+  /** Grows with each change. */
+  revision: number;
+  /** When it was last changed. */
+  updated_at: string | null;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+}
+
+export interface McpServerBody {
+  /** Where requests go: http or https. */
+  url: string;
+  /** Headers of requests. They may refer to secrets: `Bearer {{secret:NAME}}`. */
+  headers?: Record<string, string> | undefined;
+  /** Its purpose. */
+  description?: string | undefined;
+}
+
+export interface McpServerList {
+  /** The servers, by name. */
+  servers: McpServer[];
+}
+
+export interface McpTool {
+  /** Its name at the server. */
+  name: string;
+  /** Its name for people. */
+  title?: string | undefined;
+  /** What the server says of it. */
+  description: string;
+  /** JSON Schema of its arguments. */
+  input_schema: unknown;
+  /** JSON Schema of its structured result. */
+  output_schema?: unknown | undefined;
+  /** What the server says of its effects. A tool with `readOnlyHint` or `idempotentHint` may be called again after a failure. */
+  annotations?: unknown | undefined;
+  /** SHA-256 of all that the server says of it. */
+  hash: string;
+  /** What the consent says of it: `new`, `consented`, `changed` or `gone`. */
+  state?: 'new' | 'consented' | 'changed' | 'gone' | undefined;
+}
+
+export interface McpToolList {
+  /** The tools, in the order of the server. */
+  tools: McpTool[];
+}
+
 export interface Model {
   /** Its name, which steps use. */
   name: string;

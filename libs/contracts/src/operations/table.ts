@@ -8,6 +8,7 @@ import { configs } from './configs.js';
 import { engine } from './engine.js';
 import { executions } from './executions.js';
 import { knowledge } from './knowledge.js';
+import { mcpServers } from './mcp-servers.js';
 import { models } from './models.js';
 import { notifications } from './notifications.js';
 import { pauses } from './pauses.js';
@@ -36,6 +37,7 @@ export const operations = {
   knowledge,
   secrets,
   models,
+  mcpServers,
   retentionPolicies,
   apiKeys,
   tenants,

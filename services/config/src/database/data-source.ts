@@ -22,6 +22,7 @@ import { EraseVersions1700000000130 } from './migrations/1700000000130-erase-ver
 import { TenantSettings1700000000140 } from './migrations/1700000000140-tenant-settings.js';
 import { CreateAudit1700000000150 } from './migrations/1700000000150-create-audit.js';
 import { AuditUses1700000000160 } from './migrations/1700000000160-audit-uses.js';
+import { CreateMcpServers1700000000180 } from './migrations/1700000000180-create-mcp-servers.js';
 import { AgentsOfModels1700000000170 } from './migrations/1700000000170-agents-of-models.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
@@ -78,6 +79,7 @@ export function configDataSource(options: {
       CreateAudit1700000000150,
       AuditUses1700000000160,
       AgentsOfModels1700000000170,
+      CreateMcpServers1700000000180,
     ],
     migrationsTableName: 'migrations',
   });

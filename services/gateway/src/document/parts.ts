@@ -9,6 +9,7 @@ import { fieldsPart } from '../executions/fields.openapi.js';
 import { integrityPart } from '../executions/integrity.openapi.js';
 import { stepsPart } from '../executions/steps.openapi.js';
 import { knowledgePart } from '../knowledge/knowledge.openapi.js';
+import { mcpServersPart } from '../mcp-servers/mcp-servers.openapi.js';
 import { modelsPart } from '../models/models.openapi.js';
 import { notificationsPart } from '../notifications/notifications.openapi.js';
 import { commonPart } from '../openapi/common.openapi.js';
@@ -37,6 +38,7 @@ export const PARTS: readonly OpenApiPart[] = [
   agentsPart,
   poolsPart,
   modelsPart,
+  mcpServersPart,
   secretsPart,
   pausesPart,
   retentionPoliciesPart,

@@ -11,6 +11,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   Pools: 'The pools of workers that serve agents.',
   Pauses: 'Tenants, agents and pools whose tasks are held back.',
   Models: 'The language models that steps ask.',
+  'MCP servers': 'Servers whose tools steps call, and consent to their tools.',
   Secrets: 'Secret values that configs and callbacks refer to by name.',
   'Retention policies': 'Which executions are deleted automatically.',
   Knowledge: 'Documents that agents search.',

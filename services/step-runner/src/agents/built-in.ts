@@ -8,6 +8,7 @@ import { echoAgent } from './echo.js';
 import { failAgent } from './fail.js';
 import { httpAgent } from './http.js';
 import { logAnalyzerAgent } from './log-analyzer.js';
+import { mcpToolAgent } from './mcp-tool.js';
 import { ragHandlerAgent } from './rag-handler.js';
 import { statusHandlerAgent } from './status-handler.js';
 import { synthesizerAgent } from './synthesizer.js';
@@ -35,6 +36,8 @@ export interface BuiltInAgentOptions {
 
 export interface BuiltInAgents {
   readonly agents: readonly Agent<PlatformContext>[];
+  /** For calls to addresses that users name. */
+  readonly client: GuardedClient;
   /** Closes the connections of the agents. */
   close(): Promise<void>;
 }
@@ -63,7 +66,9 @@ export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
         tracesContent: options.tracesContent,
         idleMs: options.modelIdleMs,
       }),
+      mcpToolAgent({ control, client: http, sandbox }),
     ],
+    client: http,
     async close() {
       await Promise.all([http.close(), status.close()]);
     },

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/service.proto.
  */
 export const file_batuta_config_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCK3AQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeRIQCghrZXB0X2ZvchgEIAEoCSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIIu0BChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIEhAKCGtlcHRfZm9yGAogASgJIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBItYBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCBIQCghrZXB0X2ZvchgGIAEoCSKbAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEhAKCGtlcHRfZm9yGAQgASgJIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIl8KFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEhcKD2luY2x1ZGVfZGVsZXRlZBgEIAEoCCKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIsQCCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkSIwoDbGxtGAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWNvbmZpZ19pZBgLIAEoCRIqCgZwYXVzZWQYDCABKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhdXNlIrwBCg9QdXRBZ2VudFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMSDQoFbWVyZ2UYBSABKAgiMgoPR2V0QWdlbnRSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIooBChJEZWxldGVBZ2VudFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIn8KCkFnZW50UmVwbHkSJgoFYWdlbnQYASABKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIPCgdjcmVhdGVkGAQgASgIIiYKEUxpc3RBZ2VudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCSI6Cg9MaXN0QWdlbnRzUmVwbHkSJwoGYWdlbnRzGAEgAygLMhcuYmF0dXRhLmNvbmZpZy52MS5BZ2VudCKuAgoFTW9kZWwSDAoEbmFtZRgBIAEoCRIQCghwcm92aWRlchgCIAEoCRINCgVtb2RlbBgDIAEoCRIQCghiYXNlX3VybBgEIAEoCRIPCgdhcGlfa2V5GAUgASgJEhMKC2Rlc2NyaXB0aW9uGAYgASgJEhkKEW1heF9vdXRwdXRfdG9rZW5zGAcgASgFEhMKC3RlbXBlcmF0dXJlGAggASgBEhYKDmNvbnRleHRfdG9rZW5zGAkgASgFEi0KBnByaWNlcxgKIAEoCzIdLmJhdHV0YS5jb25maWcudjEuTW9kZWxQcmljZXMSEAoIcmV2aXNpb24YCyABKAUSEgoKdXBkYXRlZF9hdBgMIAEoARIRCgl0ZW5hbnRfaWQYDSABKAkSDgoGc3RyZWFtGA4gASgIIiwKC01vZGVsUHJpY2VzEg0KBWlucHV0GAEgASgBEg4KBm91dHB1dBgCIAEoASKtAQoPUHV0TW9kZWxSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIjIKD0dldE1vZGVsUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDAoEbmFtZRgCIAEoCSKKAQoSRGVsZXRlTW9kZWxSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyJ/CgpNb2RlbFJlcGx5EiYKBW1vZGVsGAEgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5Nb2RlbBIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCImChFMaXN0TW9kZWxzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkiOgoPTGlzdE1vZGVsc1JlcGx5EicKBm1vZGVscxgBIAMoCzIXLmJhdHV0YS5jb25maWcudjEuTW9kZWwiPAoNQ29uZmlnQ2hhbmdlZBIMCgRraW5kGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIKCgJpZBgDIAEoCSInChNBdXRoZW50aWNhdGVSZXF1ZXN0EhAKCGtleV9oYXNoGAEgASgJIlcKEUF1dGhlbnRpY2F0ZVJlcGx5Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhIKCmV4cGlyZXNfYXQYAiABKAEioAEKBkFwaUtleRIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIMCgRyb2xlGAQgASgJEgwKBG5hbWUYBSABKAkSEgoKY3JlYXRlZF9hdBgGIAEoARISCgpleHBpcmVzX2F0GAcgASgBEhIKCnJldm9rZWRfYXQYCCABKAESDgoGcHJlZml4GAkgASgJIs0BChNDcmVhdGVBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg8KB3VzZXJfaWQYAiABKAkSDAoEcm9sZRgDIAEoCRIMCgRuYW1lGAQgASgJEhIKCmV4cGlyZXNfYXQYBSABKAESEQoJdGVuYW50X2lkGAYgASgJEjIKC2lkZW1wb3RlbmN5GAcgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKWAQoRQ3JlYXRlQXBpS2V5UmVwbHkSJQoDa2V5GAEgASgLMhguYmF0dXRhLmNvbmZpZy52MS5BcGlLZXkSDgoGc2VjcmV0GAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgEIAEoCRIQCghyZXBlYXRlZBgFIAEoCCJOChBHZXRBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJIm4KC0FwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCSJjChJMaXN0QXBpS2V5c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJInsKEExpc3RBcGlLZXlzUmVwbHkSJgoEa2V5cxgBIAMoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEwoLbmV4dF9jdXJzb3IYAyABKAkiiQEKE1Jldm9rZUFwaUtleVJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSCgoCaWQYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKJAQoPUG9vbENyZWRlbnRpYWxzEgoKAmlkGAEgASgJEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpjcmVhdGVkX2J5GAQgASgJEhIKCmNyZWF0ZWRfYXQYBSABKAESEgoKZXhwaXJlc19hdBgGIAEoARISCgpyZXZva2VkX2F0GAcgASgBIn4KHENyZWF0ZVBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRIMCgRuYW1lGAMgASgJEhIKCmV4cGlyZXNfYXQYBCABKAEirAEKGkNyZWF0ZVBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSDAoEZmlsZRgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSDgoGdGxzX2NhGAUgASgJImUKGUdldFBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRIKCgJpZBgDIAEoCSKIAQoUUG9vbENyZWRlbnRpYWxzUmVwbHkSNgoLY3JlZGVudGlhbHMYASABKAsyIS5iYXR1dGEuY29uZmlnLnYxLlBvb2xDcmVkZW50aWFscxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkieQoaTGlzdFBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRINCgVsaW1pdBgDIAEoBRIOCgZjdXJzb3IYBCABKAkikwEKGExpc3RQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAMoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwioAEKHFJldm9rZVBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRIKCgJpZBgDIAEoCRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIpIBCgpTZWNyZXRJbmZvEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpjcmVhdGVkX2F0GAQgASgBEhIKCnVwZGF0ZWRfYXQYBSABKAESFAoMbGFzdF91c2VkX2F0GAYgASgBEhIKCnVwZGF0ZWRfYnkYByABKAkirgEKEFB1dFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiUAoQR2V0U2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJIosBChNEZWxldGVTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKGAQoLU2VjcmV0UmVwbHkSLAoGc2VjcmV0GAEgASgLMhwuYmF0dXRhLmNvbmZpZy52MS5TZWNyZXRJbmZvEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIPCgdjcmVhdGVkGAQgASgIImMKEkxpc3RTZWNyZXRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkiggEKEExpc3RTZWNyZXRzUmVwbHkSLQoHc2VjcmV0cxgBIAMoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIoQBChVSZXNvbHZlU2VjcmV0c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIPCgdzdGVwX2lkGAQgASgJEhMKC2NhbGxiYWNrX2lkGAUgASgJEg0KBWFnZW50GAYgASgJIrMBChNSZXNvbHZlU2VjcmV0c1JlcGx5EkEKBnZhbHVlcxgBIAMoCzIxLmJhdHV0YS5jb25maWcudjEuUmVzb2x2ZVNlY3JldHNSZXBseS5WYWx1ZXNFbnRyeRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoTS25vd25TZWNyZXRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbmFtZXMYAiADKAkijwEKEUtub3duU2VjcmV0c1JlcGx5Eg0KBWtub3duGAEgAygJEj0KBW1lYW50GAIgAygLMi4uYmF0dXRhLmNvbmZpZy52MS5Lbm93blNlY3JldHNSZXBseS5NZWFudEVudHJ5GiwKCk1lYW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLgAgoMVGVuYW50TGltaXRzEhMKBndlaWdodBgBIAEoAUgAiAEBEh0KEHJ1bm5pbmdfYXR0ZW1wdHMYAiABKAFIAYgBARIeChFzdGFydHNfcGVyX3NlY29uZBgDIAEoAUgCiAEBEiIKFXVuZmluaXNoZWRfZXhlY3V0aW9ucxgEIAEoAUgDiAEBEhcKCndlYnNvY2tldHMYBSABKAFIBIgBARIcCg9leGVjdXRpb25fYnl0ZXMYBiABKAFIBYgBARIbCg5kb2N1bWVudF9ieXRlcxgHIAEoAUgGiAEBQgkKB193ZWlnaHRCEwoRX3J1bm5pbmdfYXR0ZW1wdHNCFAoSX3N0YXJ0c19wZXJfc2Vjb25kQhgKFl91bmZpbmlzaGVkX2V4ZWN1dGlvbnNCDQoLX3dlYnNvY2tldHNCEgoQX2V4ZWN1dGlvbl9ieXRlc0IRCg9fZG9jdW1lbnRfYnl0ZXMiOgoGVGVuYW50EgoKAmlkGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESEAoIcmV2aXNpb24YAyABKAUiYwoSTGlzdFRlbmFudHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ+ChBMaXN0VGVuYW50c1JlcGx5EikKB3RlbmFudHMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLlRlbmFudBIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIlsKFkdldFRlbmFudExpbWl0c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSEQoJdGVuYW50X2lkGAIgASgJIrkBChZQdXRUZW5hbnRMaW1pdHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMi2gEKEVRlbmFudExpbWl0c1JlcGx5EhEKCXRlbmFudF9pZBgBIAEoCRIrCgNvd24YAiABKAsyHi5iYXR1dGEuY29uZmlnLnYxLlRlbmFudExpbWl0cxIuCgZsaW1pdHMYAyABKAsyHi5iYXR1dGEuY29uZmlnLnYxLlRlbmFudExpbWl0cxIbChNkb2N1bWVudF9ieXRlc191c2VkGAQgASgBEioKB3JlZnVzZWQYBSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgGIAEoCSIoCg5UZW5hbnRTZXR0aW5ncxIWCg5nbG9iYWxfY29uZmlncxgBIAEoCCJdChhHZXRUZW5hbnRTZXR0aW5nc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSEQoJdGVuYW50X2lkGAIgASgJIrsBChhQdXRUZW5hbnRTZXR0aW5nc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSEQoJdGVuYW50X2lkGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKWAQoTVGVuYW50U2V0dGluZ3NSZXBseRIRCgl0ZW5hbnRfaWQYASABKAkSMgoIc2V0dGluZ3MYAiABKAsyIC5iYXR1dGEuY29uZmlnLnYxLlRlbmFudFNldHRpbmdzEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgEIAEoCSIUChJUZW5hbnRUZXJtc1JlcXVlc3Qi1gEKEFRlbmFudFRlcm1zUmVwbHkSMAoIZGVmYXVsdHMYASABKAsyHi5iYXR1dGEuY29uZmlnLnYxLlRlbmFudExpbWl0cxJACgd0ZW5hbnRzGAIgAygLMi8uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRUZXJtc1JlcGx5LlRlbmFudHNFbnRyeRpOCgxUZW5hbnRzRW50cnkSCwoDa2V5GAEgASgJEi0KBXZhbHVlGAIgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRMaW1pdHM6AjgBYgZwcm90bzM", [file_batuta_common_v1_common, file_batuta_execution_v1_pauses, file_batuta_config_v1_definition, file_google_protobuf_struct]);
+  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCK3AQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeRIQCghrZXB0X2ZvchgEIAEoCSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIIu0BChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIEhAKCGtlcHRfZm9yGAogASgJIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBItYBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCBIQCghrZXB0X2ZvchgGIAEoCSKbAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEhAKCGtlcHRfZm9yGAQgASgJIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIl8KFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEhcKD2luY2x1ZGVfZGVsZXRlZBgEIAEoCCKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIsQCCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkSIwoDbGxtGAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWNvbmZpZ19pZBgLIAEoCRIqCgZwYXVzZWQYDCABKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhdXNlIrwBCg9QdXRBZ2VudFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMSDQoFbWVyZ2UYBSABKAgiMgoPR2V0QWdlbnRSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIooBChJEZWxldGVBZ2VudFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIn8KCkFnZW50UmVwbHkSJgoFYWdlbnQYASABKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIPCgdjcmVhdGVkGAQgASgIIiYKEUxpc3RBZ2VudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCSI6Cg9MaXN0QWdlbnRzUmVwbHkSJwoGYWdlbnRzGAEgAygLMhcuYmF0dXRhLmNvbmZpZy52MS5BZ2VudCKuAgoFTW9kZWwSDAoEbmFtZRgBIAEoCRIQCghwcm92aWRlchgCIAEoCRINCgVtb2RlbBgDIAEoCRIQCghiYXNlX3VybBgEIAEoCRIPCgdhcGlfa2V5GAUgASgJEhMKC2Rlc2NyaXB0aW9uGAYgASgJEhkKEW1heF9vdXRwdXRfdG9rZW5zGAcgASgFEhMKC3RlbXBlcmF0dXJlGAggASgBEhYKDmNvbnRleHRfdG9rZW5zGAkgASgFEi0KBnByaWNlcxgKIAEoCzIdLmJhdHV0YS5jb25maWcudjEuTW9kZWxQcmljZXMSEAoIcmV2aXNpb24YCyABKAUSEgoKdXBkYXRlZF9hdBgMIAEoARIRCgl0ZW5hbnRfaWQYDSABKAkSDgoGc3RyZWFtGA4gASgIIiwKC01vZGVsUHJpY2VzEg0KBWlucHV0GAEgASgBEg4KBm91dHB1dBgCIAEoASKtAQoPUHV0TW9kZWxSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIjIKD0dldE1vZGVsUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDAoEbmFtZRgCIAEoCSKKAQoSRGVsZXRlTW9kZWxSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyJ/CgpNb2RlbFJlcGx5EiYKBW1vZGVsGAEgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5Nb2RlbBIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCImChFMaXN0TW9kZWxzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkiOgoPTGlzdE1vZGVsc1JlcGx5EicKBm1vZGVscxgBIAMoCzIXLmJhdHV0YS5jb25maWcudjEuTW9kZWwiiQIKCU1jcFNlcnZlchIMCgRuYW1lGAEgASgJEgsKA3VybBgCIAEoCRI5CgdoZWFkZXJzGAMgAygLMiguYmF0dXRhLmNvbmZpZy52MS5NY3BTZXJ2ZXIuSGVhZGVyc0VudHJ5EhMKC2Rlc2NyaXB0aW9uGAQgASgJEigKBXRvb2xzGAUgAygLMhkuYmF0dXRhLmNvbmZpZy52MS5NY3BUb29sEhAKCHJldmlzaW9uGAYgASgFEhIKCnVwZGF0ZWRfYXQYByABKAESEQoJdGVuYW50X2lkGAggASgJGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuIBCgdNY3BUb29sEgwKBG5hbWUYASABKAkSDQoFdGl0bGUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKwoLYW5ub3RhdGlvbnMYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSDAoEaGFzaBgHIAEoCRINCgVzdGF0ZRgIIAEoCSKxAQoTUHV0TWNwU2VydmVyUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyI2ChNHZXRNY3BTZXJ2ZXJSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIo4BChZEZWxldGVNY3BTZXJ2ZXJSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKIAQoOTWNwU2VydmVyUmVwbHkSKwoGc2VydmVyGAEgASgLMhsuYmF0dXRhLmNvbmZpZy52MS5NY3BTZXJ2ZXISKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiKgoVTGlzdE1jcFNlcnZlcnNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCSJDChNMaXN0TWNwU2VydmVyc1JlcGx5EiwKB3NlcnZlcnMYASADKAsyGy5iYXR1dGEuY29uZmlnLnYxLk1jcFNlcnZlciJxChJQaW5NY3BUb29sc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcmV2aXNpb24YAyABKAUSKAoFdG9vbHMYBCADKAsyGS5iYXR1dGEuY29uZmlnLnYxLk1jcFRvb2wiNgoTTGlzdE1jcFRvb2xzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDAoEbmFtZRgCIAEoCSJpChFMaXN0TWNwVG9vbHNSZXBseRIoCgV0b29scxgBIAMoCzIZLmJhdHV0YS5jb25maWcudjEuTWNwVG9vbBIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsInwKFkNvbnNlbnRNY3BUb29sc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIqwBChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAQgASgJEg4KBnRsc19jYRgFIAEoCSJlChlHZXRQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkiiAEKFFBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJInkKGkxpc3RQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDQoFbGltaXQYAyABKAUSDgoGY3Vyc29yGAQgASgJIpMBChhMaXN0UG9vbENyZWRlbnRpYWxzUmVwbHkSNgoLY3JlZGVudGlhbHMYASADKAsyIS5iYXR1dGEuY29uZmlnLnYxLlBvb2xDcmVkZW50aWFscxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIqABChxSZXZva2VQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKSAQoKU2VjcmV0SW5mbxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEwoLZGVzY3JpcHRpb24YAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhQKDGxhc3RfdXNlZF9hdBgGIAEoARISCgp1cGRhdGVkX2J5GAcgASgJIq4BChBQdXRTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIlAKEEdldFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCSKLAQoTRGVsZXRlU2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMihgEKC1NlY3JldFJlcGx5EiwKBnNlY3JldBgBIAEoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCJjChJMaXN0U2VjcmV0c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIoIBChBMaXN0U2VjcmV0c1JlcGx5Ei0KB3NlY3JldHMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLlNlY3JldEluZm8SKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSKEAQoVUmVzb2x2ZVNlY3JldHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVuYW1lcxgCIAMoCRIUCgxleGVjdXRpb25faWQYAyABKAkSDwoHc3RlcF9pZBgEIAEoCRITCgtjYWxsYmFja19pZBgFIAEoCRINCgVhZ2VudBgGIAEoCSKzAQoTUmVzb2x2ZVNlY3JldHNSZXBseRJBCgZ2YWx1ZXMYASADKAsyMS5iYXR1dGEuY29uZmlnLnYxLlJlc29sdmVTZWNyZXRzUmVwbHkuVmFsdWVzRW50cnkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKE0tub3duU2VjcmV0c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJIo8BChFLbm93blNlY3JldHNSZXBseRINCgVrbm93bhgBIAMoCRI9CgVtZWFudBgCIAMoCzIuLmJhdHV0YS5jb25maWcudjEuS25vd25TZWNyZXRzUmVwbHkuTWVhbnRFbnRyeRosCgpNZWFudEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi4AIKDFRlbmFudExpbWl0cxITCgZ3ZWlnaHQYASABKAFIAIgBARIdChBydW5uaW5nX2F0dGVtcHRzGAIgASgBSAGIAQESHgoRc3RhcnRzX3Blcl9zZWNvbmQYAyABKAFIAogBARIiChV1bmZpbmlzaGVkX2V4ZWN1dGlvbnMYBCABKAFIA4gBARIXCgp3ZWJzb2NrZXRzGAUgASgBSASIAQESHAoPZXhlY3V0aW9uX2J5dGVzGAYgASgBSAWIAQESGwoOZG9jdW1lbnRfYnl0ZXMYByABKAFIBogBAUIJCgdfd2VpZ2h0QhMKEV9ydW5uaW5nX2F0dGVtcHRzQhQKEl9zdGFydHNfcGVyX3NlY29uZEIYChZfdW5maW5pc2hlZF9leGVjdXRpb25zQg0KC193ZWJzb2NrZXRzQhIKEF9leGVjdXRpb25fYnl0ZXNCEQoPX2RvY3VtZW50X2J5dGVzIjoKBlRlbmFudBIKCgJpZBgBIAEoCRISCgpjcmVhdGVkX2F0GAIgASgBEhAKCHJldmlzaW9uGAMgASgFImMKEkxpc3RUZW5hbnRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkifgoQTGlzdFRlbmFudHNSZXBseRIpCgd0ZW5hbnRzGAEgAygLMhguYmF0dXRhLmNvbmZpZy52MS5UZW5hbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSJbChZHZXRUZW5hbnRMaW1pdHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgCIAEoCSK5AQoWUHV0VGVuYW50TGltaXRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIRCgl0ZW5hbnRfaWQYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zItoBChFUZW5hbnRMaW1pdHNSZXBseRIRCgl0ZW5hbnRfaWQYASABKAkSKwoDb3duGAIgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRMaW1pdHMSLgoGbGltaXRzGAMgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRMaW1pdHMSGwoTZG9jdW1lbnRfYnl0ZXNfdXNlZBgEIAEoARIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBiABKAkiKAoOVGVuYW50U2V0dGluZ3MSFgoOZ2xvYmFsX2NvbmZpZ3MYASABKAgiXQoYR2V0VGVuYW50U2V0dGluZ3NSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgCIAEoCSK7AQoYUHV0VGVuYW50U2V0dGluZ3NSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMilgEKE1RlbmFudFNldHRpbmdzUmVwbHkSEQoJdGVuYW50X2lkGAEgASgJEjIKCHNldHRpbmdzGAIgASgLMiAuYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRTZXR0aW5ncxIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkiFAoSVGVuYW50VGVybXNSZXF1ZXN0ItYBChBUZW5hbnRUZXJtc1JlcGx5EjAKCGRlZmF1bHRzGAEgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5UZW5hbnRMaW1pdHMSQAoHdGVuYW50cxgCIAMoCzIvLmJhdHV0YS5jb25maWcudjEuVGVuYW50VGVybXNSZXBseS5UZW5hbnRzRW50cnkaTgoMVGVuYW50c0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVGVuYW50TGltaXRzOgI4AWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_pauses, file_batuta_config_v1_definition, file_google_protobuf_struct]);
 
 /**
  * A config in one version: the newest, or the one that was asked for.
@@ -2065,6 +2065,710 @@ export const ListModelsReplySchema: GenMessage<ListModelsReply, {jsonType: ListM
   messageDesc(file_batuta_config_v1_service, 29);
 
 /**
+ * A server of the Model Context Protocol that a tenant's steps call.
+ *
+ * @generated from message batuta.config.v1.McpServer
+ */
+export type McpServer = Message<"batuta.config.v1.McpServer"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Where requests go.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Texts by name. They may refer to secrets: {{secret:NAME}}.
+   *
+   * @generated from field: map<string, string> headers = 3;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * @generated from field: string description = 4;
+   */
+  description: string;
+
+  /**
+   * The tools that an admin has consented to, as they were then. Nothing else of the server is called.
+   *
+   * @generated from field: repeated batuta.config.v1.McpTool tools = 5;
+   */
+  tools: McpTool[];
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 revision = 6;
+   */
+  revision: number;
+
+  /**
+   * @generated from field: double updated_at = 7;
+   */
+  updatedAt: number;
+
+  /**
+   * @generated from field: string tenant_id = 8;
+   */
+  tenantId: string;
+};
+
+/**
+ * A server of the Model Context Protocol that a tenant's steps call.
+ *
+ * @generated from message batuta.config.v1.McpServer
+ */
+export type McpServerJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * Where requests go.
+   *
+   * @generated from field: string url = 2;
+   */
+  url?: string;
+
+  /**
+   * Texts by name. They may refer to secrets: {{secret:NAME}}.
+   *
+   * @generated from field: map<string, string> headers = 3;
+   */
+  headers?: { [key: string]: string };
+
+  /**
+   * @generated from field: string description = 4;
+   */
+  description?: string;
+
+  /**
+   * The tools that an admin has consented to, as they were then. Nothing else of the server is called.
+   *
+   * @generated from field: repeated batuta.config.v1.McpTool tools = 5;
+   */
+  tools?: McpToolJson[];
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 revision = 6;
+   */
+  revision?: number;
+
+  /**
+   * @generated from field: double updated_at = 7;
+   */
+  updatedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string tenant_id = 8;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.McpServer.
+ * Use `create(McpServerSchema)` to create a new message.
+ */
+export const McpServerSchema: GenMessage<McpServer, {jsonType: McpServerJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 30);
+
+/**
+ * A tool of a server.
+ *
+ * @generated from message batuta.config.v1.McpTool
+ */
+export type McpTool = Message<"batuta.config.v1.McpTool"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input_schema = 4;
+   */
+  inputSchema?: Value | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value output_schema = 5;
+   */
+  outputSchema?: Value | undefined;
+
+  /**
+   * What the server says of it: readOnlyHint, destructiveHint, idempotentHint, openWorldHint.
+   *
+   * @generated from field: google.protobuf.Value annotations = 6;
+   */
+  annotations?: Value | undefined;
+
+  /**
+   * SHA-256 of all of this, hex.
+   *
+   * @generated from field: string hash = 7;
+   */
+  hash: string;
+
+  /**
+   * Of a list that was read from the server: new, consented, changed (the server says something else now) or gone.
+   *
+   * @generated from field: string state = 8;
+   */
+  state: string;
+};
+
+/**
+ * A tool of a server.
+ *
+ * @generated from message batuta.config.v1.McpTool
+ */
+export type McpToolJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: string title = 2;
+   */
+  title?: string;
+
+  /**
+   * @generated from field: string description = 3;
+   */
+  description?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input_schema = 4;
+   */
+  inputSchema?: ValueJson;
+
+  /**
+   * @generated from field: google.protobuf.Value output_schema = 5;
+   */
+  outputSchema?: ValueJson;
+
+  /**
+   * What the server says of it: readOnlyHint, destructiveHint, idempotentHint, openWorldHint.
+   *
+   * @generated from field: google.protobuf.Value annotations = 6;
+   */
+  annotations?: ValueJson;
+
+  /**
+   * SHA-256 of all of this, hex.
+   *
+   * @generated from field: string hash = 7;
+   */
+  hash?: string;
+
+  /**
+   * Of a list that was read from the server: new, consented, changed (the server says something else now) or gone.
+   *
+   * @generated from field: string state = 8;
+   */
+  state?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.McpTool.
+ * Use `create(McpToolSchema)` to create a new message.
+ */
+export const McpToolSchema: GenMessage<McpTool, {jsonType: McpToolJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 31);
+
+/**
+ * batuta.config.mcp-server.put
+ *
+ * @generated from message batuta.config.v1.PutMcpServerRequest
+ */
+export type PutMcpServerRequest = Message<"batuta.config.v1.PutMcpServerRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The server, as the user sent it.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: Preconditions | undefined;
+};
+
+/**
+ * batuta.config.mcp-server.put
+ *
+ * @generated from message batuta.config.v1.PutMcpServerRequest
+ */
+export type PutMcpServerRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * The server, as the user sent it.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: PreconditionsJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.PutMcpServerRequest.
+ * Use `create(PutMcpServerRequestSchema)` to create a new message.
+ */
+export const PutMcpServerRequestSchema: GenMessage<PutMcpServerRequest, {jsonType: PutMcpServerRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 32);
+
+/**
+ * batuta.config.mcp-server.get
+ *
+ * @generated from message batuta.config.v1.GetMcpServerRequest
+ */
+export type GetMcpServerRequest = Message<"batuta.config.v1.GetMcpServerRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * batuta.config.mcp-server.get
+ *
+ * @generated from message batuta.config.v1.GetMcpServerRequest
+ */
+export type GetMcpServerRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.GetMcpServerRequest.
+ * Use `create(GetMcpServerRequestSchema)` to create a new message.
+ */
+export const GetMcpServerRequestSchema: GenMessage<GetMcpServerRequest, {jsonType: GetMcpServerRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 33);
+
+/**
+ * batuta.config.mcp-server.delete
+ *
+ * @generated from message batuta.config.v1.DeleteMcpServerRequest
+ */
+export type DeleteMcpServerRequest = Message<"batuta.config.v1.DeleteMcpServerRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
+};
+
+/**
+ * batuta.config.mcp-server.delete
+ *
+ * @generated from message batuta.config.v1.DeleteMcpServerRequest
+ */
+export type DeleteMcpServerRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.DeleteMcpServerRequest.
+ * Use `create(DeleteMcpServerRequestSchema)` to create a new message.
+ */
+export const DeleteMcpServerRequestSchema: GenMessage<DeleteMcpServerRequest, {jsonType: DeleteMcpServerRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 34);
+
+/**
+ * @generated from message batuta.config.v1.McpServerReply
+ */
+export type McpServerReply = Message<"batuta.config.v1.McpServerReply"> & {
+  /**
+   * @generated from field: batuta.config.v1.McpServer server = 1;
+   */
+  server?: McpServer | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * True when there was no such server before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created: boolean;
+};
+
+/**
+ * @generated from message batuta.config.v1.McpServerReply
+ */
+export type McpServerReplyJson = {
+  /**
+   * @generated from field: batuta.config.v1.McpServer server = 1;
+   */
+  server?: McpServerJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag?: string;
+
+  /**
+   * True when there was no such server before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created?: boolean;
+};
+
+/**
+ * Describes the message batuta.config.v1.McpServerReply.
+ * Use `create(McpServerReplySchema)` to create a new message.
+ */
+export const McpServerReplySchema: GenMessage<McpServerReply, {jsonType: McpServerReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 35);
+
+/**
+ * batuta.config.mcp-server.list
+ *
+ * @generated from message batuta.config.v1.ListMcpServersRequest
+ */
+export type ListMcpServersRequest = Message<"batuta.config.v1.ListMcpServersRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * batuta.config.mcp-server.list
+ *
+ * @generated from message batuta.config.v1.ListMcpServersRequest
+ */
+export type ListMcpServersRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListMcpServersRequest.
+ * Use `create(ListMcpServersRequestSchema)` to create a new message.
+ */
+export const ListMcpServersRequestSchema: GenMessage<ListMcpServersRequest, {jsonType: ListMcpServersRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 36);
+
+/**
+ * @generated from message batuta.config.v1.ListMcpServersReply
+ */
+export type ListMcpServersReply = Message<"batuta.config.v1.ListMcpServersReply"> & {
+  /**
+   * @generated from field: repeated batuta.config.v1.McpServer servers = 1;
+   */
+  servers: McpServer[];
+};
+
+/**
+ * @generated from message batuta.config.v1.ListMcpServersReply
+ */
+export type ListMcpServersReplyJson = {
+  /**
+   * @generated from field: repeated batuta.config.v1.McpServer servers = 1;
+   */
+  servers?: McpServerJson[];
+};
+
+/**
+ * Describes the message batuta.config.v1.ListMcpServersReply.
+ * Use `create(ListMcpServersReplySchema)` to create a new message.
+ */
+export const ListMcpServersReplySchema: GenMessage<ListMcpServersReply, {jsonType: ListMcpServersReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 37);
+
+/**
+ * batuta.config.mcp-server.pin: stores the tools that were consented to, in place of those before.
+ *
+ * @generated from message batuta.config.v1.PinMcpToolsRequest
+ */
+export type PinMcpToolsRequest = Message<"batuta.config.v1.PinMcpToolsRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The tools were read from the server with this revision; another one is refused.
+   *
+   * @generated from field: int32 revision = 3;
+   */
+  revision: number;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.McpTool tools = 4;
+   */
+  tools: McpTool[];
+};
+
+/**
+ * batuta.config.mcp-server.pin: stores the tools that were consented to, in place of those before.
+ *
+ * @generated from message batuta.config.v1.PinMcpToolsRequest
+ */
+export type PinMcpToolsRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * The tools were read from the server with this revision; another one is refused.
+   *
+   * @generated from field: int32 revision = 3;
+   */
+  revision?: number;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.McpTool tools = 4;
+   */
+  tools?: McpToolJson[];
+};
+
+/**
+ * Describes the message batuta.config.v1.PinMcpToolsRequest.
+ * Use `create(PinMcpToolsRequestSchema)` to create a new message.
+ */
+export const PinMcpToolsRequestSchema: GenMessage<PinMcpToolsRequest, {jsonType: PinMcpToolsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 38);
+
+/**
+ * batuta.runner.mcp.tools: what the server offers now.
+ *
+ * @generated from message batuta.config.v1.ListMcpToolsRequest
+ */
+export type ListMcpToolsRequest = Message<"batuta.config.v1.ListMcpToolsRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * batuta.runner.mcp.tools: what the server offers now.
+ *
+ * @generated from message batuta.config.v1.ListMcpToolsRequest
+ */
+export type ListMcpToolsRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListMcpToolsRequest.
+ * Use `create(ListMcpToolsRequestSchema)` to create a new message.
+ */
+export const ListMcpToolsRequestSchema: GenMessage<ListMcpToolsRequest, {jsonType: ListMcpToolsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 39);
+
+/**
+ * @generated from message batuta.config.v1.ListMcpToolsReply
+ */
+export type ListMcpToolsReply = Message<"batuta.config.v1.ListMcpToolsReply"> & {
+  /**
+   * @generated from field: repeated batuta.config.v1.McpTool tools = 1;
+   */
+  tools: McpTool[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.config.v1.ListMcpToolsReply
+ */
+export type ListMcpToolsReplyJson = {
+  /**
+   * @generated from field: repeated batuta.config.v1.McpTool tools = 1;
+   */
+  tools?: McpToolJson[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListMcpToolsReply.
+ * Use `create(ListMcpToolsReplySchema)` to create a new message.
+ */
+export const ListMcpToolsReplySchema: GenMessage<ListMcpToolsReply, {jsonType: ListMcpToolsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 40);
+
+/**
+ * batuta.runner.mcp.consent
+ *
+ * @generated from message batuta.config.v1.ConsentMcpToolsRequest
+ */
+export type ConsentMcpToolsRequest = Message<"batuta.config.v1.ConsentMcpToolsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * {tools: [{name, hash}]}: all tools that may be called from now on.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: Value | undefined;
+};
+
+/**
+ * batuta.runner.mcp.consent
+ *
+ * @generated from message batuta.config.v1.ConsentMcpToolsRequest
+ */
+export type ConsentMcpToolsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * {tools: [{name, hash}]}: all tools that may be called from now on.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: ValueJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.ConsentMcpToolsRequest.
+ * Use `create(ConsentMcpToolsRequestSchema)` to create a new message.
+ */
+export const ConsentMcpToolsRequestSchema: GenMessage<ConsentMcpToolsRequest, {jsonType: ConsentMcpToolsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 41);
+
+/**
  * batuta.config.changed, published: caches forget the thing that changed.
  *
  * @generated from message batuta.config.v1.ConfigChanged
@@ -2117,7 +2821,7 @@ export type ConfigChangedJson = {
  * Use `create(ConfigChangedSchema)` to create a new message.
  */
 export const ConfigChangedSchema: GenMessage<ConfigChanged, {jsonType: ConfigChangedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 30);
+  messageDesc(file_batuta_config_v1_service, 42);
 
 /**
  * batuta.config.key.authenticate
@@ -2152,7 +2856,7 @@ export type AuthenticateRequestJson = {
  * Use `create(AuthenticateRequestSchema)` to create a new message.
  */
 export const AuthenticateRequestSchema: GenMessage<AuthenticateRequest, {jsonType: AuthenticateRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 31);
+  messageDesc(file_batuta_config_v1_service, 43);
 
 /**
  * @generated from message batuta.config.v1.AuthenticateReply
@@ -2197,7 +2901,7 @@ export type AuthenticateReplyJson = {
  * Use `create(AuthenticateReplySchema)` to create a new message.
  */
 export const AuthenticateReplySchema: GenMessage<AuthenticateReply, {jsonType: AuthenticateReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 32);
+  messageDesc(file_batuta_config_v1_service, 44);
 
 /**
  * @generated from message batuta.config.v1.ApiKey
@@ -2308,7 +3012,7 @@ export type ApiKeyJson = {
  * Use `create(ApiKeySchema)` to create a new message.
  */
 export const ApiKeySchema: GenMessage<ApiKey, {jsonType: ApiKeyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 33);
+  messageDesc(file_batuta_config_v1_service, 45);
 
 /**
  * batuta.config.key.create
@@ -2403,7 +3107,7 @@ export type CreateApiKeyRequestJson = {
  * Use `create(CreateApiKeyRequestSchema)` to create a new message.
  */
 export const CreateApiKeyRequestSchema: GenMessage<CreateApiKeyRequest, {jsonType: CreateApiKeyRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 34);
+  messageDesc(file_batuta_config_v1_service, 46);
 
 /**
  * @generated from message batuta.config.v1.CreateApiKeyReply
@@ -2474,7 +3178,7 @@ export type CreateApiKeyReplyJson = {
  * Use `create(CreateApiKeyReplySchema)` to create a new message.
  */
 export const CreateApiKeyReplySchema: GenMessage<CreateApiKeyReply, {jsonType: CreateApiKeyReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 35);
+  messageDesc(file_batuta_config_v1_service, 47);
 
 /**
  * batuta.config.key.get
@@ -2515,7 +3219,7 @@ export type GetApiKeyRequestJson = {
  * Use `create(GetApiKeyRequestSchema)` to create a new message.
  */
 export const GetApiKeyRequestSchema: GenMessage<GetApiKeyRequest, {jsonType: GetApiKeyRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 36);
+  messageDesc(file_batuta_config_v1_service, 48);
 
 /**
  * @generated from message batuta.config.v1.ApiKeyReply
@@ -2562,7 +3266,7 @@ export type ApiKeyReplyJson = {
  * Use `create(ApiKeyReplySchema)` to create a new message.
  */
 export const ApiKeyReplySchema: GenMessage<ApiKeyReply, {jsonType: ApiKeyReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 37);
+  messageDesc(file_batuta_config_v1_service, 49);
 
 /**
  * batuta.config.key.list, batuta.config.key.revoke
@@ -2621,7 +3325,7 @@ export type ListApiKeysRequestJson = {
  * Use `create(ListApiKeysRequestSchema)` to create a new message.
  */
 export const ListApiKeysRequestSchema: GenMessage<ListApiKeysRequest, {jsonType: ListApiKeysRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 38);
+  messageDesc(file_batuta_config_v1_service, 50);
 
 /**
  * @generated from message batuta.config.v1.ListApiKeysReply
@@ -2672,7 +3376,7 @@ export type ListApiKeysReplyJson = {
  * Use `create(ListApiKeysReplySchema)` to create a new message.
  */
 export const ListApiKeysReplySchema: GenMessage<ListApiKeysReply, {jsonType: ListApiKeysReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 39);
+  messageDesc(file_batuta_config_v1_service, 51);
 
 /**
  * @generated from message batuta.config.v1.RevokeApiKeyRequest
@@ -2719,7 +3423,7 @@ export type RevokeApiKeyRequestJson = {
  * Use `create(RevokeApiKeyRequestSchema)` to create a new message.
  */
 export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest, {jsonType: RevokeApiKeyRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 40);
+  messageDesc(file_batuta_config_v1_service, 52);
 
 /**
  * NATS credentials of the workers of a pool, without the file itself.
@@ -2818,7 +3522,7 @@ export type PoolCredentialsJson = {
  * Use `create(PoolCredentialsSchema)` to create a new message.
  */
 export const PoolCredentialsSchema: GenMessage<PoolCredentials, {jsonType: PoolCredentialsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 41);
+  messageDesc(file_batuta_config_v1_service, 53);
 
 /**
  * batuta.config.credentials.create
@@ -2883,7 +3587,7 @@ export type CreatePoolCredentialsRequestJson = {
  * Use `create(CreatePoolCredentialsRequestSchema)` to create a new message.
  */
 export const CreatePoolCredentialsRequestSchema: GenMessage<CreatePoolCredentialsRequest, {jsonType: CreatePoolCredentialsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 42);
+  messageDesc(file_batuta_config_v1_service, 54);
 
 /**
  * @generated from message batuta.config.v1.CreatePoolCredentialsReply
@@ -2958,7 +3662,7 @@ export type CreatePoolCredentialsReplyJson = {
  * Use `create(CreatePoolCredentialsReplySchema)` to create a new message.
  */
 export const CreatePoolCredentialsReplySchema: GenMessage<CreatePoolCredentialsReply, {jsonType: CreatePoolCredentialsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 43);
+  messageDesc(file_batuta_config_v1_service, 55);
 
 /**
  * batuta.config.credentials.get
@@ -3009,7 +3713,7 @@ export type GetPoolCredentialsRequestJson = {
  * Use `create(GetPoolCredentialsRequestSchema)` to create a new message.
  */
 export const GetPoolCredentialsRequestSchema: GenMessage<GetPoolCredentialsRequest, {jsonType: GetPoolCredentialsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 44);
+  messageDesc(file_batuta_config_v1_service, 56);
 
 /**
  * @generated from message batuta.config.v1.PoolCredentialsReply
@@ -3056,7 +3760,7 @@ export type PoolCredentialsReplyJson = {
  * Use `create(PoolCredentialsReplySchema)` to create a new message.
  */
 export const PoolCredentialsReplySchema: GenMessage<PoolCredentialsReply, {jsonType: PoolCredentialsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 45);
+  messageDesc(file_batuta_config_v1_service, 57);
 
 /**
  * batuta.config.credentials.list
@@ -3125,7 +3829,7 @@ export type ListPoolCredentialsRequestJson = {
  * Use `create(ListPoolCredentialsRequestSchema)` to create a new message.
  */
 export const ListPoolCredentialsRequestSchema: GenMessage<ListPoolCredentialsRequest, {jsonType: ListPoolCredentialsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 46);
+  messageDesc(file_batuta_config_v1_service, 58);
 
 /**
  * @generated from message batuta.config.v1.ListPoolCredentialsReply
@@ -3176,7 +3880,7 @@ export type ListPoolCredentialsReplyJson = {
  * Use `create(ListPoolCredentialsReplySchema)` to create a new message.
  */
 export const ListPoolCredentialsReplySchema: GenMessage<ListPoolCredentialsReply, {jsonType: ListPoolCredentialsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 47);
+  messageDesc(file_batuta_config_v1_service, 59);
 
 /**
  * batuta.config.credentials.revoke, answered with PoolCredentialsReply
@@ -3237,7 +3941,7 @@ export type RevokePoolCredentialsRequestJson = {
  * Use `create(RevokePoolCredentialsRequestSchema)` to create a new message.
  */
 export const RevokePoolCredentialsRequestSchema: GenMessage<RevokePoolCredentialsRequest, {jsonType: RevokePoolCredentialsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 48);
+  messageDesc(file_batuta_config_v1_service, 60);
 
 /**
  * A named secret of a tenant, without its value.
@@ -3340,7 +4044,7 @@ export type SecretInfoJson = {
  * Use `create(SecretInfoSchema)` to create a new message.
  */
 export const SecretInfoSchema: GenMessage<SecretInfo, {jsonType: SecretInfoJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 49);
+  messageDesc(file_batuta_config_v1_service, 61);
 
 /**
  * batuta.config.secret.put
@@ -3405,7 +4109,7 @@ export type PutSecretRequestJson = {
  * Use `create(PutSecretRequestSchema)` to create a new message.
  */
 export const PutSecretRequestSchema: GenMessage<PutSecretRequest, {jsonType: PutSecretRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 50);
+  messageDesc(file_batuta_config_v1_service, 62);
 
 /**
  * batuta.config.secret.get
@@ -3446,7 +4150,7 @@ export type GetSecretRequestJson = {
  * Use `create(GetSecretRequestSchema)` to create a new message.
  */
 export const GetSecretRequestSchema: GenMessage<GetSecretRequest, {jsonType: GetSecretRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 51);
+  messageDesc(file_batuta_config_v1_service, 63);
 
 /**
  * batuta.config.secret.delete
@@ -3497,7 +4201,7 @@ export type DeleteSecretRequestJson = {
  * Use `create(DeleteSecretRequestSchema)` to create a new message.
  */
 export const DeleteSecretRequestSchema: GenMessage<DeleteSecretRequest, {jsonType: DeleteSecretRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 52);
+  messageDesc(file_batuta_config_v1_service, 64);
 
 /**
  * @generated from message batuta.config.v1.SecretReply
@@ -3558,7 +4262,7 @@ export type SecretReplyJson = {
  * Use `create(SecretReplySchema)` to create a new message.
  */
 export const SecretReplySchema: GenMessage<SecretReply, {jsonType: SecretReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 53);
+  messageDesc(file_batuta_config_v1_service, 65);
 
 /**
  * batuta.config.secret.list
@@ -3617,7 +4321,7 @@ export type ListSecretsRequestJson = {
  * Use `create(ListSecretsRequestSchema)` to create a new message.
  */
 export const ListSecretsRequestSchema: GenMessage<ListSecretsRequest, {jsonType: ListSecretsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 54);
+  messageDesc(file_batuta_config_v1_service, 66);
 
 /**
  * @generated from message batuta.config.v1.ListSecretsReply
@@ -3668,7 +4372,7 @@ export type ListSecretsReplyJson = {
  * Use `create(ListSecretsReplySchema)` to create a new message.
  */
 export const ListSecretsReplySchema: GenMessage<ListSecretsReply, {jsonType: ListSecretsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 55);
+  messageDesc(file_batuta_config_v1_service, 67);
 
 /**
  * batuta.config.secret.resolve: the values of secrets, for a step's attempt or a delivery. Only step-runner and notifications may ask.
@@ -3753,7 +4457,7 @@ export type ResolveSecretsRequestJson = {
  * Use `create(ResolveSecretsRequestSchema)` to create a new message.
  */
 export const ResolveSecretsRequestSchema: GenMessage<ResolveSecretsRequest, {jsonType: ResolveSecretsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 56);
+  messageDesc(file_batuta_config_v1_service, 68);
 
 /**
  * @generated from message batuta.config.v1.ResolveSecretsReply
@@ -3794,7 +4498,7 @@ export type ResolveSecretsReplyJson = {
  * Use `create(ResolveSecretsReplySchema)` to create a new message.
  */
 export const ResolveSecretsReplySchema: GenMessage<ResolveSecretsReply, {jsonType: ResolveSecretsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 57);
+  messageDesc(file_batuta_config_v1_service, 69);
 
 /**
  * batuta.config.secret.known: which of these names a tenant has.
@@ -3835,7 +4539,7 @@ export type KnownSecretsRequestJson = {
  * Use `create(KnownSecretsRequestSchema)` to create a new message.
  */
 export const KnownSecretsRequestSchema: GenMessage<KnownSecretsRequest, {jsonType: KnownSecretsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 58);
+  messageDesc(file_batuta_config_v1_service, 70);
 
 /**
  * @generated from message batuta.config.v1.KnownSecretsReply
@@ -3876,7 +4580,7 @@ export type KnownSecretsReplyJson = {
  * Use `create(KnownSecretsReplySchema)` to create a new message.
  */
 export const KnownSecretsReplySchema: GenMessage<KnownSecretsReply, {jsonType: KnownSecretsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 59);
+  messageDesc(file_batuta_config_v1_service, 71);
 
 /**
  * What a tenant may use. When a number is absent, the platform's default holds. 0 means no limit.
@@ -3987,7 +4691,7 @@ export type TenantLimitsJson = {
  * Use `create(TenantLimitsSchema)` to create a new message.
  */
 export const TenantLimitsSchema: GenMessage<TenantLimits, {jsonType: TenantLimitsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 60);
+  messageDesc(file_batuta_config_v1_service, 72);
 
 /**
  * @generated from message batuta.config.v1.Tenant
@@ -4038,7 +4742,7 @@ export type TenantJson = {
  * Use `create(TenantSchema)` to create a new message.
  */
 export const TenantSchema: GenMessage<Tenant, {jsonType: TenantJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 61);
+  messageDesc(file_batuta_config_v1_service, 73);
 
 /**
  * batuta.config.tenant.list
@@ -4097,7 +4801,7 @@ export type ListTenantsRequestJson = {
  * Use `create(ListTenantsRequestSchema)` to create a new message.
  */
 export const ListTenantsRequestSchema: GenMessage<ListTenantsRequest, {jsonType: ListTenantsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 62);
+  messageDesc(file_batuta_config_v1_service, 74);
 
 /**
  * @generated from message batuta.config.v1.ListTenantsReply
@@ -4148,7 +4852,7 @@ export type ListTenantsReplyJson = {
  * Use `create(ListTenantsReplySchema)` to create a new message.
  */
 export const ListTenantsReplySchema: GenMessage<ListTenantsReply, {jsonType: ListTenantsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 63);
+  messageDesc(file_batuta_config_v1_service, 75);
 
 /**
  * batuta.config.tenant.limits.get
@@ -4189,7 +4893,7 @@ export type GetTenantLimitsRequestJson = {
  * Use `create(GetTenantLimitsRequestSchema)` to create a new message.
  */
 export const GetTenantLimitsRequestSchema: GenMessage<GetTenantLimitsRequest, {jsonType: GetTenantLimitsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 64);
+  messageDesc(file_batuta_config_v1_service, 76);
 
 /**
  * batuta.config.tenant.limits.put: sets all limits. For a limit that is left out, the platform's default holds again.
@@ -4254,7 +4958,7 @@ export type PutTenantLimitsRequestJson = {
  * Use `create(PutTenantLimitsRequestSchema)` to create a new message.
  */
 export const PutTenantLimitsRequestSchema: GenMessage<PutTenantLimitsRequest, {jsonType: PutTenantLimitsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 65);
+  messageDesc(file_batuta_config_v1_service, 77);
 
 /**
  * @generated from message batuta.config.v1.TenantLimitsReply
@@ -4343,7 +5047,7 @@ export type TenantLimitsReplyJson = {
  * Use `create(TenantLimitsReplySchema)` to create a new message.
  */
 export const TenantLimitsReplySchema: GenMessage<TenantLimitsReply, {jsonType: TenantLimitsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 66);
+  messageDesc(file_batuta_config_v1_service, 78);
 
 /**
  * What a tenant has chosen for itself.
@@ -4378,7 +5082,7 @@ export type TenantSettingsJson = {
  * Use `create(TenantSettingsSchema)` to create a new message.
  */
 export const TenantSettingsSchema: GenMessage<TenantSettings, {jsonType: TenantSettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 67);
+  messageDesc(file_batuta_config_v1_service, 79);
 
 /**
  * batuta.config.tenant.settings.get
@@ -4419,7 +5123,7 @@ export type GetTenantSettingsRequestJson = {
  * Use `create(GetTenantSettingsRequestSchema)` to create a new message.
  */
 export const GetTenantSettingsRequestSchema: GenMessage<GetTenantSettingsRequest, {jsonType: GetTenantSettingsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 68);
+  messageDesc(file_batuta_config_v1_service, 80);
 
 /**
  * batuta.config.tenant.settings.put: sets all settings. A setting that is left out is off again.
@@ -4484,7 +5188,7 @@ export type PutTenantSettingsRequestJson = {
  * Use `create(PutTenantSettingsRequestSchema)` to create a new message.
  */
 export const PutTenantSettingsRequestSchema: GenMessage<PutTenantSettingsRequest, {jsonType: PutTenantSettingsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 69);
+  messageDesc(file_batuta_config_v1_service, 81);
 
 /**
  * @generated from message batuta.config.v1.TenantSettingsReply
@@ -4541,7 +5245,7 @@ export type TenantSettingsReplyJson = {
  * Use `create(TenantSettingsReplySchema)` to create a new message.
  */
 export const TenantSettingsReplySchema: GenMessage<TenantSettingsReply, {jsonType: TenantSettingsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 70);
+  messageDesc(file_batuta_config_v1_service, 82);
 
 /**
  * batuta.config.tenant.terms: the limits that engines and gateways enforce.
@@ -4564,7 +5268,7 @@ export type TenantTermsRequestJson = {
  * Use `create(TenantTermsRequestSchema)` to create a new message.
  */
 export const TenantTermsRequestSchema: GenMessage<TenantTermsRequest, {jsonType: TenantTermsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 71);
+  messageDesc(file_batuta_config_v1_service, 83);
 
 /**
  * @generated from message batuta.config.v1.TenantTermsReply
@@ -4609,5 +5313,5 @@ export type TenantTermsReplyJson = {
  * Use `create(TenantTermsReplySchema)` to create a new message.
  */
 export const TenantTermsReplySchema: GenMessage<TenantTermsReply, {jsonType: TenantTermsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 72);
+  messageDesc(file_batuta_config_v1_service, 84);
 

@@ -1,0 +1,173 @@
+import type {
+  ConsentMcpToolsRequest,
+  DeleteMcpServerRequest,
+  GetMcpServerRequest,
+  ListMcpServersReply,
+  ListMcpServersRequest,
+  ListMcpToolsReply,
+  ListMcpToolsRequest,
+  McpServerReply,
+  PinMcpToolsRequest,
+  PutMcpServerRequest,
+} from '../config.js';
+import {
+  ConsentMcpToolsRequestSchema,
+  DeleteMcpServerRequestSchema,
+  GetMcpServerRequestSchema,
+  ListMcpServersReplySchema,
+  ListMcpServersRequestSchema,
+  ListMcpToolsReplySchema,
+  ListMcpToolsRequestSchema,
+  McpServerReplySchema,
+  PinMcpToolsRequestSchema,
+  PutMcpServerRequestSchema,
+} from '../generated/batuta/config/v1/service_pb.js';
+import { defineInternal, defineOperation } from './define.js';
+
+const PATH = '/api/v1/mcp-servers';
+const ONE = `${PATH}/:name`;
+
+/** Servers of tools (MCP) that steps call. Only admins decide where a tenant's data are sent, and which tools are called. */
+export const mcpServers = {
+  list: defineOperation<ListMcpServersRequest, ListMcpServersReply>({
+    name: 'mcpServers.list',
+    service: 'config',
+    subject: 'batuta.config.mcp-server.list',
+    kind: 'read',
+    role: 'viewer',
+    does: 'list MCP servers',
+    request: ListMcpServersRequestSchema,
+    reply: ListMcpServersReplySchema,
+    http: {
+      method: 'GET',
+      path: PATH,
+      tool: true,
+      summary: 'List MCP servers',
+      answers: [{ status: 200, schema: 'McpServerList', says: 'All servers, by name.' }],
+    },
+  }),
+  get: defineOperation<GetMcpServerRequest, McpServerReply>({
+    name: 'mcpServers.get',
+    service: 'config',
+    subject: 'batuta.config.mcp-server.get',
+    kind: 'read',
+    role: 'viewer',
+    does: 'see an MCP server',
+    request: GetMcpServerRequestSchema,
+    reply: McpServerReplySchema,
+    refuses: ['not_found'],
+    askedBy: ['gateway', 'step-runner'],
+    http: {
+      method: 'GET',
+      path: ONE,
+      tool: true,
+      summary: 'Get an MCP server with the tools that may be called',
+      seen: true,
+      answers: [{ status: 200, schema: 'McpServer', says: 'The server.', etag: true }],
+    },
+  }),
+  put: defineOperation<PutMcpServerRequest, McpServerReply>({
+    name: 'mcpServers.put',
+    service: 'config',
+    subject: 'batuta.config.mcp-server.put',
+    kind: 'command',
+    role: 'admin',
+    does: 'set an MCP server',
+    request: PutMcpServerRequestSchema,
+    reply: McpServerReplySchema,
+    refuses: ['conflict'],
+    http: {
+      method: 'PUT',
+      path: ONE,
+      summary: 'Make or change an MCP server',
+      description:
+        'Steps call its tools, once an admin has consented to them. `headers` may refer to secrets, `{{secret:NAME}}`, which must be there. A change of `url` takes the consent away. What a GET answered may be sent back: `tools`, `revision`, `tenant_id` and `updated_at` are ignored.',
+      compares: true,
+      body: {
+        schema: 'McpServerBody',
+        says: 'The server.',
+        kept: ['tenant_id', 'revision', 'updated_at', 'tools'],
+        example: { url: 'https://tools.example/mcp', description: 'Tickets of the support team.' },
+      },
+      answers: [
+        { status: 201, schema: 'McpServer', says: 'Made.', etag: true },
+        { status: 200, schema: 'McpServer', says: 'Changed.', etag: true },
+      ],
+    },
+  }),
+  delete: defineOperation<DeleteMcpServerRequest, McpServerReply>({
+    name: 'mcpServers.delete',
+    service: 'config',
+    subject: 'batuta.config.mcp-server.delete',
+    kind: 'command',
+    role: 'admin',
+    does: 'delete an MCP server',
+    request: DeleteMcpServerRequestSchema,
+    reply: McpServerReplySchema,
+    refuses: ['not_found'],
+    http: {
+      method: 'DELETE',
+      path: ONE,
+      summary: 'Delete an MCP server',
+      description: 'Steps that call its tools fail with `mcp_server_unknown` from then on.',
+      compares: true,
+      answers: [{ status: 200, schema: 'McpServer', says: 'The deleted server.' }],
+    },
+  }),
+  tools: defineOperation<ListMcpToolsRequest, ListMcpToolsReply>({
+    name: 'mcpServers.tools',
+    service: 'step-runner',
+    subject: 'batuta.runner.mcp.tools',
+    kind: 'read',
+    // A server may be slow, and repeats would make it slower.
+    again: false,
+    role: 'viewer',
+    does: 'list the tools of an MCP server',
+    request: ListMcpToolsRequestSchema,
+    reply: ListMcpToolsReplySchema,
+    refuses: ['not_found'],
+    http: {
+      method: 'GET',
+      path: `${ONE}/tools`,
+      summary: 'List what an MCP server offers now',
+      description:
+        'A runner asks the server. `state` compares each tool with the consent: `new`, `consented`, `changed` (the server describes it differently now) or `gone`. The texts come from the server: read them before you consent.',
+      answers: [{ status: 200, schema: 'McpToolList', says: 'The tools, in the order of the server.' }],
+    },
+  }),
+  consent: defineOperation<ConsentMcpToolsRequest, McpServerReply>({
+    name: 'mcpServers.consent',
+    service: 'step-runner',
+    subject: 'batuta.runner.mcp.consent',
+    kind: 'command',
+    role: 'admin',
+    does: 'consent to the tools of an MCP server',
+    request: ConsentMcpToolsRequestSchema,
+    reply: McpServerReplySchema,
+    refuses: ['not_found', 'conflict'],
+    http: {
+      method: 'PUT',
+      path: `${ONE}/consent`,
+      summary: 'Say which tools of an MCP server may be called',
+      description:
+        'The whole list, in place of the one before; an empty list takes all consent away. Each tool is named with the `hash` that the list of tools showed. A tool that the server describes differently by now is refused with `conflict`.',
+      body: {
+        schema: 'McpConsentBody',
+        says: 'The tools.',
+        example: { tools: [] },
+      },
+      answers: [{ status: 200, schema: 'McpServer', says: 'The server with these tools.', etag: true }],
+    },
+  }),
+  /** Stores the consent. A runner has read the tools from the server and compared them with what the admin saw. */
+  pin: defineInternal<PinMcpToolsRequest, McpServerReply>({
+    name: 'mcpServers.pin',
+    service: 'config',
+    subject: 'batuta.config.mcp-server.pin',
+    kind: 'command',
+    request: PinMcpToolsRequestSchema,
+    reply: McpServerReplySchema,
+    refuses: ['not_found', 'conflict'],
+    askedBy: ['step-runner'],
+  }),
+} as const;
