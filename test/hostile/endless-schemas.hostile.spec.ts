@@ -132,7 +132,7 @@ describe('a JSON Schema that never ends', () => {
       const others = (async (): Promise<void> => {
         for (let round = 0; round < 3; round += 1) await isAlive();
       })();
-      for (const definition of places(schema)) await tried(definition, input);
+      for (const definition of places(schema)) expect([201, 400, 503]).toContain(await tried(definition, input));
       const agent = `agent-${name.replaceAll(' ', '-')}`;
       isAnswered(await mallory.call('PUT', `/api/v1/agents/${agent}`, { pool: 'mallory', input_schema: schema }));
       isAnswered(await mallory.post('/api/v1/tasks', { task_data: { type: agent, ...(input as object) } }));
