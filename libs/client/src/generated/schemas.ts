@@ -35,6 +35,7 @@ export interface Agent {
   llm?: unknown | undefined;
   /** Config of the executions that an agent made of a model works in; its version is the revision. */
   config_id?: string | undefined;
+  /** The pause that holds it back. Absent when there is none. */
   paused?: Pause | undefined;
 }
 
@@ -2953,6 +2954,7 @@ export interface PoolView {
   taken: number;
   /** Agents that the pool serves. */
   agents: string[];
+  /** The pause that holds it back. Absent when there is none. */
   paused?: Pause | undefined;
 }
 
@@ -3241,6 +3243,7 @@ export interface QueuedStep {
   slots: number;
   /** Tasks that wait in the queue of the pool. */
   backlog: number;
+  /** The pause that holds it back. Absent when there is none. */
   paused?: Pause | undefined;
   /** The step. */
   step_id?: string | undefined;
@@ -3257,6 +3260,7 @@ export interface QueuedView {
   slots: number;
   /** Tasks that wait in the queue of the pool. */
   backlog: number;
+  /** The pause that holds it back. Absent when there is none. */
   paused?: Pause | undefined;
 }
 

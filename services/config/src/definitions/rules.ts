@@ -1,4 +1,4 @@
-import { TOKEN, expressionIn, mappingTexts } from '@batuta/contracts';
+import { KIND_FIELDS, KIND_NAMES, TOKEN, expressionIn, mappingTexts } from '@batuta/contracts';
 import type { JsonValue, MappingText } from '@batuta/contracts';
 import { isRecord } from '@batuta/documents';
 import { textOf } from './outline.js';
@@ -117,33 +117,31 @@ export function definitionTexts(outline: Outline): TextUse[] {
   for (const step of outline.steps) {
     const { index, source } = step;
     const path = `/steps/${index}`;
-    const { approval, choice, compensate, llm, map, repeat, wait } = source;
-    mapping(source, 'input', path, { sees: isRecord(repeat) ? 'loop' : 'step', step }, textOf(source, 'agent'));
+    const { choice, compensate, llm, repeat } = source;
+    // The mapping of a repeated step is evaluated for each iteration.
+    const where: Where = { sees: isRecord(repeat) ? 'loop' : 'step', step };
+    mapping(source, 'input', path, where, textOf(source, 'agent'));
     plain(source, 'when', path, { sees: 'step', step });
     if (isRecord(repeat)) plain(repeat, 'until', `${path}/repeat`, { sees: 'loop', step });
     const branches = isRecord(choice) && Array.isArray(choice['branches']) ? (choice['branches'] as unknown[]) : [];
     for (const [place, branch] of branches.entries()) {
       if (isRecord(branch)) plain(branch, 'when', `${path}/choice/branches/${place}`, { sees: 'step', step });
     }
-    for (const field of isRecord(llm) ? ['system', 'prompt', 'messages'] : []) {
-      mapping(llm as Source, field, `${path}/llm`, { sees: 'step', step });
+    for (const kind of KIND_NAMES) {
+      const own = source[kind];
+      for (const field of isRecord(own) ? KIND_FIELDS[kind].mappings : []) {
+        mapping(own as Source, field, `${path}/${kind}`, where);
+      }
     }
     const tools = isRecord(llm) && Array.isArray(llm['tools']) ? (llm['tools'] as unknown[]) : [];
     for (const [place, tool] of tools.entries()) {
       if (!isRecord(tool) || !isRecord(tool['approval'])) continue;
       plain(tool['approval'], 'when', `${path}/llm/tools/${place}/approval`, { sees: 'call', step });
     }
-    if (isRecord(map)) mapping(map, 'items', `${path}/map`, { sees: 'step', step });
-    const { route } = source;
-    // The mapping of a repeated route is evaluated for each iteration.
-    const routed: Where = { sees: isRecord(repeat) ? 'loop' : 'step', step };
-    if (isRecord(route)) mapping(route, 'message', `${path}/route`, routed);
-    for (const { path: at, candidate } of candidatesOf(source, index)) plain(candidate, 'when', at, routed);
-    if (isRecord(wait)) mapping(wait, 'until', `${path}/wait`, { sees: 'step', step });
-    if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });
+    for (const { path: at, candidate } of candidatesOf(source, index)) plain(candidate, 'when', at, where);
     if (isRecord(compensate)) {
-      const where: Where = { sees: 'compensation', step };
-      mapping(compensate, 'input', `${path}/compensate`, where, textOf(compensate, 'agent'));
+      const undoing: Where = { sees: 'compensation', step };
+      mapping(compensate, 'input', `${path}/compensate`, undoing, textOf(compensate, 'agent'));
     }
   }
   for (const { index, source } of outline.declaredGroups) {

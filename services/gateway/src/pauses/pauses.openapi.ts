@@ -13,6 +13,7 @@ export const pausesPart: OpenApiPart = {
     'Pause.reason': 'Why; empty when nobody said it.',
     'Pause.paused_by': 'Id of the user who paused it.',
     'Pause.paused_at': 'Since when.',
+    paused: 'The pause that holds it back. Absent when there is none.',
     'PauseList.pauses': 'The oldest first.',
     'BeginPauseBody.reason': 'Why. Steps that wait because of it show it.',
   },

@@ -23,6 +23,7 @@ export const approvalDefinitions = { Approval: approval } as const;
 export const approvalField: KindField = {
   description: 'In place of an agent: a human decides.',
   called: 'an approval',
+  mappings: ['message'],
   without: withoutAttempts(
     'the time to decide is approval.timeout_ms',
     'a decision is not tried again',

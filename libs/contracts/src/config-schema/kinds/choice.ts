@@ -33,6 +33,7 @@ export const choiceDefinitions = { Choice: choice, ChoiceBranch: choiceBranch } 
 export const choiceField: KindField = {
   description: 'In place of an agent: chooses which of the steps that depend on it run.',
   called: 'a choice',
+  mappings: [],
   without: {
     ...withoutAttempts('a choice takes no time', 'nothing is attempted', 'a choice is not undone'),
     input: 'nobody gets it',

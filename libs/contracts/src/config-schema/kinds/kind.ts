@@ -4,6 +4,8 @@ export interface KindField {
   readonly description: string;
   /** The kind's name in messages. */
   readonly called: string;
+  /** Its fields that are mappings. Their expressions are checked, and see what the input of a step sees. */
+  readonly mappings: readonly string[];
   /** Fields of an agent's step that this kind does not have, and why. */
   readonly without: Readonly<Record<string, string>>;
 }

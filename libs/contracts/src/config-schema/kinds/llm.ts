@@ -70,6 +70,7 @@ export const llmDefinitions = { Llm: llm, LlmTool: llmTool, ToolApproval: toolAp
 export const llmField: KindField = {
   description: 'In place of an agent: a model is asked, and the tools that it requests are called.',
   called: 'an llm',
+  mappings: ['system', 'prompt', 'messages'],
   without: {
     input: 'the model is given llm.prompt or llm.messages',
     heartbeat_ms: 'a model gives no sign of life before its answer; timeout_ms is the time for one call',

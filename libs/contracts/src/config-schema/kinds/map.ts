@@ -85,6 +85,7 @@ export const mapDefinitions = { Map: map, ItemStep: itemStep } as const;
 export const mapField: KindField = {
   description: 'In place of an agent: each item of a list is worked on by itself.',
   called: 'a map',
+  mappings: ['items'],
   without: {
     input: 'each item gets map.step.input',
     timeout_ms: 'each item has map.step.timeout_ms, and the whole settings.timeout_ms',

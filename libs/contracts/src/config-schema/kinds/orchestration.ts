@@ -18,6 +18,7 @@ export const orchestrationDefinitions = { Orchestration: orchestration } as cons
 export const orchestrationField: KindField = {
   description: 'In place of an agent: an execution of another config, whose output is the step’s.',
   called: 'an orchestration',
+  mappings: [],
   without: {
     timeout_ms: 'the time of the child is settings.timeout_ms of its config',
     retry: 'the steps of the child have retries of their own, and a retry of this execution has the child go on',

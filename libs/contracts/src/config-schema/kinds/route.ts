@@ -54,6 +54,7 @@ export const routeDefinitions = { Route: route, RouteCandidate: candidate } as c
 export const routeField: KindField = {
   description: 'In place of an agent: one of several candidates is chosen and runs, and its output is the step’s.',
   called: 'a route',
+  mappings: ['message'],
   without: {
     heartbeat_ms: 'a model gives no sign of life before its answer; timeout_ms is the time for one call',
     schedule_to_start_ms: 'the step decides at once; schedule_to_close_ms is the time for all of it',

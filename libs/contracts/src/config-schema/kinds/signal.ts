@@ -25,6 +25,7 @@ export const signalDefinitions = { Signal: signal } as const;
 export const signalField: KindField = {
   description: 'In place of an agent: the step completes when a signal of that name has come.',
   called: 'a signal',
+  mappings: [],
   without: {
     ...withoutAttempts('the time to wait is signal.timeout_ms', 'nothing is attempted', 'a signal is not undone'),
     input: 'nobody gets it',

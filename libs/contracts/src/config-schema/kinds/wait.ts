@@ -26,6 +26,7 @@ export const waitDefinitions = { Wait: wait } as const;
 export const waitField: KindField = {
   description: 'In place of an agent: the step completes at a given time.',
   called: 'a wait',
+  mappings: ['until'],
   without: {
     ...withoutAttempts('the time is wait.duration_ms or wait.until', 'nothing is attempted', 'time is not undone'),
     input: 'nobody gets it',
