@@ -246,7 +246,7 @@ export type ChildView = Override<
 export type KeptSignal = Wire<KeptSignalJson, 'receivedBy'>;
 export type QueuedView = Override<Wire<QueuedViewJson, 'paused'>, { paused?: Pause }>;
 export type PoolView = Override<Wire<PoolViewJson, 'agents' | 'paused'>, { paused?: Pause }>;
-export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
+export type ListPoolsRequest = Wire<ListPoolsRequestJson, 'forTenant'>;
 export type ListPoolsReply = Override<Wire<ListPoolsReplyJson, 'refused'>, { pools: PoolView[]; refused?: Refusal }>;
 export type ToolCallView = Override<
   Wire<ToolCallViewJson, 'stepId' | 'approval'>,

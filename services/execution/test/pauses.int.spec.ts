@@ -46,7 +46,7 @@ async function known(kind: string, name: string): Promise<void> {
     for (let each = 0; each < 6; each++) {
       const { pools } = await platform.control.request<ListPoolsReply>(operations.pools.list.subject, {
         pools: ['default'],
-        tenantId: kind === 'tenant' ? name : 'default',
+        forTenant: kind === 'tenant' ? name : 'default',
       });
       expect(pools[0]?.paused).toMatchObject({ kind, name });
     }
@@ -161,7 +161,7 @@ describe('a paused pool', () => {
     const pausedFor = async (tenantId: string) => {
       const { pools } = await platform.control.request<ListPoolsReply>(operations.pools.list.subject, {
         pools: ['default'],
-        tenantId,
+        forTenant: tenantId,
       });
       return pools[0]?.paused;
     };

@@ -85,6 +85,7 @@ async function fill(tenant: Tenant): Promise<void> {
     role: 'viewer',
     outcome: 'running',
     older_than_ms: 1,
+    kind: 'agent',
     reducer_version: 1,
     key_hash: tenant,
     public_key: tenant,

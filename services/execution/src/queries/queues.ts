@@ -47,9 +47,9 @@ export class Queues {
     }
   }
 
-  async list({ pools, tenantId }: ListPoolsRequest): Promise<ListPoolsReply> {
+  async list({ pools, forTenant = '' }: ListPoolsRequest): Promise<ListPoolsReply> {
     const names = [...new Set(pools)].filter((name) => TOKEN.test(name)).slice(0, MOST_POOLS);
-    return { pools: await Promise.all(names.map((name) => this.#pool(name, tenantId))) };
+    return { pools: await Promise.all(names.map((name) => this.#pool(name, forTenant))) };
   }
 
   async #pool(pool: string, tenantId: string): Promise<PoolView> {

@@ -2,10 +2,13 @@ import { operations, PauseSchema, toUserJson } from '@batuta/contracts';
 import type { JsonObject, ListPausesReply, Pause, PauseKind, Principal } from '@batuta/contracts';
 import type { Backend } from '../backend/backend.js';
 
+/** A view does not wait longer for what is paused. */
+const ANSWER_MS = 1_000;
+
 /** What the caller sees as paused. Empty while the engine does not answer, because the views are useful without it. */
 export async function pausesFor(backend: Backend, principal: Principal): Promise<readonly Pause[]> {
   try {
-    const { pauses } = await backend.ask<ListPausesReply>(operations.pauses.list.subject, { principal });
+    const { pauses } = await backend.ask<ListPausesReply>(operations.pauses.list.subject, { principal }, ANSWER_MS);
     return pauses ?? [];
   } catch {
     return [];

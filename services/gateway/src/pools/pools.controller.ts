@@ -21,7 +21,7 @@ export class PoolsController {
     const { agents } = await this.#backend.ask<ListAgentsReply>(operations.agents.list.subject, { tenantId });
     const served = new Map<string, string[]>([[DEFAULT_POOL, []]]);
     for (const { name, pool } of agents ?? []) served.set(pool, [...(served.get(pool) ?? []), name]);
-    const asked: ListPoolsRequest = { pools: [...served.keys()].sort(), tenantId };
+    const asked: ListPoolsRequest = { pools: [...served.keys()].sort(), forTenant: tenantId };
     const { pools } = accepted(await this.#backend.ask<ListPoolsReply>(operations.pools.list.subject, asked));
     return {
       pools: (pools ?? []).map((pool) => toUserJson(PoolViewSchema, { ...pool, agents: served.get(pool.pool) ?? [] })),
