@@ -129,4 +129,30 @@ describe('routes, through the gateway', () => {
     const saved = await ends('saved', { message: 'nonsense' });
     expect(stepOf(saved, 'r').route).toMatchObject({ chosen: 'left', by: 'fallback', confidence: 0 });
   });
+
+  it('compare meanings in one call, and ask the model when none is similar enough', async () => {
+    const candidates = [
+      { name: 'orders', agent: 'echo', description: 'Orders', examples: ['Where is my parcel?'] },
+      { name: 'money', agent: 'echo', description: 'Money', examples: ['I want my money back'] },
+    ];
+    const route = { mode: 'hybrid', embedding_model: 'writer', model: 'writer', min_confidence: 0.9, candidates };
+    await saveRoute('meaning', route);
+    // The server makes the same embedding of the same text, and of other texts others.
+    const similar = await ends('meaning', { message: 'I want my money back' });
+    expect(stepOf(similar, 'r').route).toMatchObject({
+      chosen: 'money',
+      by: 'semantic',
+      confidence: 1,
+      scores: [{ candidate: 'money', score: 1 }, { candidate: 'orders' }],
+      model: { name: 'writer' },
+    });
+    chooses('A tent?', { chosen: 'orders', confidence: 0.95, reason: 'It buys.' });
+    const other = await ends('meaning', { message: 'A tent?' });
+    expect(stepOf(other, 'r').route).toMatchObject({ chosen: 'orders', by: 'model' });
+    const events = await run.events(all.at(-1) ?? '');
+    expect(events.filter(({ type }) => type === 'RouteAsked').map(({ data }) => data)).toMatchObject([
+      { by: 'semantic', asked_id: 'r:semantic:0' },
+      { by: 'model', asked_id: 'r:model:0' },
+    ]);
+  });
 });

@@ -13,6 +13,9 @@ export const BUILT_IN_AGENTS = [
   'fail',
   'ask_model',
   'mcp_tool',
+  'compare_meaning',
+  'general_handler',
+  'troubleshoot_handler',
 ] as const;
 export type BuiltInAgent = (typeof BUILT_IN_AGENTS)[number];
 
@@ -371,6 +374,134 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
         },
         structured: { description: 'the structured result, checked by the schema of the tool' },
         text: { type: 'string', description: 'the texts of `content`, with empty lines between' },
+      },
+    },
+  },
+  {
+    name: 'compare_meaning',
+    description: "Tells how similar in meaning texts are to another text, by embeddings of one of the tenant's models.",
+    inputSchema: {
+      type: 'object',
+      required: ['model', 'text', 'candidates'],
+      properties: {
+        model: { type: 'string', minLength: 1, description: 'name of a model that makes embeddings' },
+        text: { type: 'string', minLength: 1, description: 'what is compared' },
+        candidates: {
+          type: 'array',
+          minItems: 1,
+          maxItems: 50,
+          items: {
+            type: 'object',
+            required: ['name', 'texts'],
+            properties: {
+              name: { type: 'string' },
+              texts: { type: 'array', minItems: 1, items: { type: 'string', minLength: 1 } },
+            },
+          },
+          description: 'with what: `[{"name", "texts"}]`; the most similar of its texts counts for a candidate',
+        },
+        budget: { type: 'object', description: '`tokens` and `cost` that the call may spend at most' },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      required: ['scores', 'model', 'price'],
+      properties: {
+        scores: {
+          type: 'array',
+          items: { type: 'object' },
+          description: 'how similar each candidate is, the most similar first: `name`, and `score` from 0 to 1',
+        },
+        model: { type: 'object', description: '`name`, `provider`, `id` and `revision` of the model' },
+        price: { description: 'by which price the call was settled; null without one' },
+      },
+    },
+  },
+  {
+    name: 'general_handler',
+    description: 'Answers a message with the knowledge base, and by a model where one is named.',
+    inputSchema: {
+      properties: {
+        message: { description: 'a text: what is answered' },
+        messages: {
+          type: 'array',
+          items: { type: 'object' },
+          description: 'the thread before it: `{"role": "user" | "assistant", "content"}`',
+        },
+        model: {
+          type: 'string',
+          description: 'name of the model that answers; without it the answer is what the knowledge base has',
+        },
+        instructions: { type: 'string', maxLength: 10000, description: 'what the model is told besides' },
+        knowledge: { type: 'boolean', default: true, description: 'whether the knowledge base is searched' },
+        limit: { type: 'integer', minimum: 1, maximum: 50, default: 5, description: 'passages at most' },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      required: ['answer', 'by', 'sources'],
+      properties: {
+        answer: { type: 'string', description: 'the answer' },
+        by: {
+          enum: ['model', 'knowledge', 'nothing'],
+          description: 'who answers: a `model`, the `knowledge` base alone, or `nothing`',
+        },
+        note: { type: 'string', description: 'what the answer lacks, such as a model' },
+        sources: {
+          type: 'array',
+          items: { type: 'object' },
+          description: '`source`, `title`, `first_line` and `last_line` of the passages',
+        },
+        model: { type: 'object', description: 'the model that answered, as `ask_model` says it' },
+      },
+    },
+  },
+  {
+    name: 'troubleshoot_handler',
+    description:
+      'Finds causes of a problem in the status of services and jobs, in a log and in the knowledge base, with evidence.',
+    inputSchema: {
+      properties: {
+        message: { description: 'a text: the problem' },
+        services: {
+          type: 'array',
+          items: { type: 'object' },
+          description: 'services to look at, as for `status_handler`',
+        },
+        jobs: { type: 'array', description: 'jobs to look at, as for `status_handler`' },
+        job_name: { description: 'a text: one job' },
+        file: { type: 'string', description: 'a log, as for `log_analyzer`' },
+        logs: { description: 'a text: the log itself' },
+        model: {
+          type: 'string',
+          description: 'name of the model that explains the findings; without it they are explained by rules',
+        },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      required: ['analysis', 'by', 'causes', 'recommendations', 'looked_at'],
+      properties: {
+        analysis: { type: 'string', description: 'the explanation' },
+        by: { enum: ['model', 'rules'], description: 'who explains' },
+        note: { type: 'string', description: 'what is missing, such as a model' },
+        causes: {
+          type: 'array',
+          items: { type: 'object' },
+          description:
+            '`cause`, and `evidence`: a list of `source` and `detail`; those that stopped something come first',
+        },
+        recommendations: {
+          type: 'array',
+          items: { type: 'object' },
+          description: '`text` and the `source` that it comes from',
+        },
+        looked_at: {
+          type: 'array',
+          items: { type: 'string' },
+          description: '`status`, `logs`, `knowledge`: what was looked at',
+        },
+        model: { type: 'object', description: 'the model that explained, as `ask_model` says it' },
       },
     },
   },

@@ -195,13 +195,13 @@ export type HandOver = (typeof HAND_OVER)[number];
 export const MAP_RESULTS = ['list', 'report', 'counts'] as const;
 export type MapResults = (typeof MAP_RESULTS)[number];
 /** How a route chooses among its candidates. The first is the default. */
-export const ROUTE_MODES = ['rules', 'model', 'hybrid'] as const;
+export const ROUTE_MODES = ['rules', 'semantic', 'model', 'hybrid'] as const;
 export type RouteMode = (typeof ROUTE_MODES)[number];
 /** Who is asked when a route does not decide by rules. */
-export const ROUTE_ASKED_BY = ['model'] as const;
+export const ROUTE_ASKED_BY = ['semantic', 'model'] as const;
 export type RouteAskedBy = (typeof ROUTE_ASKED_BY)[number];
 /** What a decision of a route follows from. */
-export const ROUTE_DECIDED_BY = ['rules', 'model', 'fallback'] as const;
+export const ROUTE_DECIDED_BY = ['rules', 'semantic', 'model', 'fallback'] as const;
 export type RouteDecidedBy = (typeof ROUTE_DECIDED_BY)[number];
 
 /** What happens to a child when its step ends first. The first value is the default. */

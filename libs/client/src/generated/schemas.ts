@@ -3447,8 +3447,8 @@ export interface ReusedApproval {
 }
 
 export interface Route {
-  /** `rules`: the first candidate whose `when` is true or whose `keywords` are in the message; `model`: a model chooses; `hybrid`: the rules, and when none holds, the model. Default: `rules`. */
-  mode?: 'rules' | 'model' | 'hybrid' | undefined;
+  /** `rules`: the first candidate whose `when` is true or whose `keywords` are in the message; `semantic`: the one whose description or example means the most similar; `model`: a model chooses; `hybrid`: the rules, then the meaning, then the model, as far as their models are named. Default: `rules`. */
+  mode?: 'rules' | 'semantic' | 'model' | 'hybrid' | undefined;
   /** Among what it chooses, in order. */
   candidates: RouteCandidate[];
   /** What is decided about: a text or a mapping; default `message` of the input, or all of it. */
@@ -3457,10 +3457,12 @@ export interface Route {
   model?: string | undefined;
   /** What the model is told besides the candidates. */
   instructions?: string | undefined;
-  /** A less certain choice of a model does not count. Default: `0.5`. */
+  /** A less similar or less certain candidate does not count. Default: `0.5`. */
   min_confidence?: number | undefined;
   /** The candidate that is chosen when no other is; without it the step fails then. */
   fallback?: string | undefined;
+  /** Name of one of the tenant’s models, whose embeddings tell how similar meanings are. */
+  embedding_model?: string | undefined;
 }
 
 export interface RouteAsked {
@@ -3469,7 +3471,7 @@ export interface RouteAsked {
   /** The unit that asks. Its attempts have this id. */
   asked_id: string;
   /** Who is asked. */
-  by: 'model';
+  by: 'semantic' | 'model';
 }
 
 export interface RouteAskedEvent {
@@ -3496,9 +3498,9 @@ export interface RouteCandidate {
   config?: string | undefined;
   /** Its version; default the newest when it is chosen. */
   config_version?: number | undefined;
-  /** What it is for. A model is told. */
+  /** What it is for. Models are told. */
   description?: string | undefined;
-  /** Messages that are for it. A model is told. */
+  /** Messages that are for it. Models are told. */
   examples?: string[] | undefined;
   /** Words, or several in a row, of which a message for it has one. Case does not matter. */
   keywords?: string[] | undefined;
@@ -3518,7 +3520,7 @@ export interface RouteDecided {
   /** The unit where it runs, `<step>:<candidate>:1`. Its attempts have this id. */
   chosen_id: string;
   /** What the decision follows from; `fallback` when nothing decided. */
-  by: 'rules' | 'model' | 'fallback';
+  by: 'rules' | 'semantic' | 'model' | 'fallback';
   /** From 0 to 1. */
   confidence: number;
   /** The scores that are known, best first. */
@@ -3559,7 +3561,7 @@ export interface RouteView {
   /** The unit where it runs, `<step>:<candidate>:1`. */
   chosen_id: string;
   /** What the decision follows from; `fallback` when nothing decided. */
-  by: 'rules' | 'model' | 'fallback';
+  by: 'rules' | 'semantic' | 'model' | 'fallback';
   /** From 0 to 1. */
   confidence: number;
   /** The scores that are known, best first. */

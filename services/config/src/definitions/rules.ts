@@ -15,14 +15,15 @@ export interface ModelUse {
 /** Models that steps and compensations ask by name, with their places. A name that an expression gives is not known. */
 export function modelsOf(outline: Outline): ModelUse[] {
   const uses: ModelUse[] = [];
-  const add = (holder: unknown, path: string): void => {
-    const name = isRecord(holder) ? textOf(holder, 'model') : undefined;
-    if (name !== undefined && TOKEN.test(name)) uses.push({ name, path: `${path}/model` });
+  const add = (holder: unknown, path: string, field = 'model'): void => {
+    const name = isRecord(holder) ? textOf(holder, field) : undefined;
+    if (name !== undefined && TOKEN.test(name)) uses.push({ name, path: `${path}/${field}` });
   };
   for (const { index, source } of outline.steps) {
     const path = `/steps/${index}`;
     add(source['llm'], `${path}/llm`);
     add(source['route'], `${path}/route`);
+    add(source['route'], `${path}/route`, 'embedding_model');
     if (source['agent'] === 'ask_model') add(source['input'], `${path}/input`);
     const { compensate } = source;
     if (isRecord(compensate) && compensate['agent'] === 'ask_model') {

@@ -1548,6 +1548,7 @@ describe('a step that chooses among candidates', () => {
   const ROUTE = {
     mode: 'hybrid',
     model: 'writer',
+    embedding_model: 'writer',
     min_confidence: 0,
     instructions: 'Be fair.',
     message: { said: '{% input.text %}' },
@@ -1570,7 +1571,7 @@ describe('a step that chooses among candidates', () => {
     candidates: [{ name: 'x', agent: 'echo', description: 'd', ...candidate }],
     fallback: null,
   });
-  const rules = { mode: 'rules', model: null, instructions: null, min_confidence: null };
+  const rules = { mode: 'rules', model: null, embedding_model: null, instructions: null, min_confidence: null };
 
   it('may use every field, and its candidates are agents that the config uses', async () => {
     const document = routing({});
@@ -1597,7 +1598,7 @@ describe('a step that chooses among candidates', () => {
     ['no description', one({ description: null }), {}, ['/steps/0/route/candidates/0/description required']],
     [
       'rules that nobody reads',
-      { ...one({ when: 'true' }), mode: 'model' },
+      { ...one({ when: 'true' }), mode: 'model', embedding_model: null },
       {},
       ['/steps/0/route/candidates/0/when contradiction'],
     ],
@@ -1608,7 +1609,14 @@ describe('a step that chooses among candidates', () => {
       {},
       ['/steps/0/route/model contradiction'],
     ],
-    ['no model', { model: null }, {}, ['/steps/0/route/model required']],
+    ['no model', { model: null, embedding_model: null }, {}, ['/steps/0/route/model required']],
+    [
+      'no vectors',
+      { ...one({}), mode: 'semantic', embedding_model: null, model: null, instructions: null },
+      {},
+      ['/steps/0/route/embedding_model required'],
+    ],
+    ['vectors of nobody', { embedding_model: 'nobody' }, {}, ['/steps/0/route/embedding_model unknown_model']],
     ['a model of nobody', { model: 'nobody' }, {}, ['/steps/0/route/model unknown_model']],
     ['too much confidence', { min_confidence: 1.1 }, {}, ['/steps/0/route/min_confidence out_of_range']],
     ['an agent beside it', {}, { agent: 'echo' }, ['/steps/0/agent contradiction']],

@@ -1005,7 +1005,7 @@ export const faults = [
   {
     name: 'a route that asks on',
     what: 'a model whose answers name nobody is asked again and again',
-    seed: 381,
+    seed: 324,
     patches: [
       {
         file: `${domain}/kinds/route/decision.ts`,
@@ -1017,12 +1017,12 @@ export const faults = [
   {
     name: 'a route by an unsure model',
     what: 'a choice counts however little the model trusts it',
-    seed: 46,
+    seed: 94,
     patches: [
       {
         file: `${domain}/kinds/route/decision.ts`,
-        from: 'if (choice.confidence >= rules.minConfidence) return { choice };',
-        to: 'if (choice.confidence >= 0) return { choice };',
+        from: 'return choice.confidence >= rules.minConfidence ? { choice } :',
+        to: 'return choice.confidence >= 0 ? { choice } :',
       },
     ],
   },

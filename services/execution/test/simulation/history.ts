@@ -73,6 +73,7 @@ export class History {
       for (const { name, retry } of step.route?.candidates ?? []) {
         limits.set(`${step.id}:${name}:1`, retry?.max_attempts ?? 1);
       }
+      limits.set(`${step.id}:semantic:0`, step.retry?.max_attempts ?? 5);
       limits.set(`${step.id}:model:0`, step.retry?.max_attempts ?? 5);
       limits.set(`${step.id}:compensate`, step.compensate?.retry?.max_attempts ?? 1);
     }

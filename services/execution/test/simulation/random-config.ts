@@ -382,11 +382,15 @@ export function withRoutes(definition: OrchestrationDefinition, random: SeededRa
 
 function routeStep(step: StepDefinition, random: SeededRandom): StepDefinition {
   const { agent: _agent, heartbeat_ms: _heartbeat, schedule_to_start_ms: _start, ...rest } = step;
-  const mode = random.pick(['rules', 'model', 'hybrid'] as const);
+  const mode = random.pick(['rules', 'semantic', 'model', 'hybrid', 'hybrid'] as const);
+  const asked = mode === 'hybrid' ? random.pick(['semantic', 'model', 'both'] as const) : mode;
   const names = ['c1', 'c2', 'c3'].slice(0, random.between(1, 3));
   const candidates = names.map((name): RouteCandidate => {
     const works = random.weighted({ agent: 4, config: 1.5 });
-    const ruled = mode === 'model' ? 'none' : random.weighted({ path: 2, sum: 2, word: 2, none: 1, broken: 0.1 });
+    const ruled =
+      mode === 'model' || mode === 'semantic'
+        ? 'none'
+        : random.weighted({ path: 2, sum: 2, word: 2, none: 1, broken: 0.1 });
     return {
       name,
       ...(works === 'config' ? { config: CHILDREN.plain } : { agent: random.pick(['worker', 'thinker', 'bot']) }),
@@ -402,7 +406,8 @@ function routeStep(step: StepDefinition, random: SeededRandom): StepDefinition {
     route: {
       mode,
       candidates,
-      ...(mode === 'rules' ? {} : { model: 'writer' }),
+      ...(asked === 'model' || asked === 'both' ? { model: 'writer' } : {}),
+      ...(asked === 'semantic' || asked === 'both' ? { embedding_model: 'vectors' } : {}),
       ...(mode !== 'rules' && random.chance(0.5) ? { min_confidence: random.pick([0, 0.3, 0.9]) } : {}),
       ...(random.chance(0.4) ? { message: random.pick<JsonValue>(['{% input.n %}', { n: '{% input.n + 1 %}' }]) } : {}),
       ...(random.chance(0.5) ? { fallback: random.pick(names) } : {}),

@@ -92,6 +92,8 @@ interface Talk {
 interface Routing {
   /** What the model answered to each question. Undefined for an answer that does not fit. */
   readonly answers: (RouteChoice | undefined)[];
+  /** The most similar in meaning, null when nothing was compared well. */
+  similar: RouteChoice | null | undefined;
   decided: string | undefined;
   /** The place that works. */
   place: string | undefined;
@@ -900,7 +902,7 @@ export class Reference {
 
   /** Whether a place of a route asks its model. */
   #questions(place: string): boolean {
-    return place.endsWith(':model:0');
+    return place.endsWith(':0');
   }
 
   /** The input of the candidates, and the words of the message. */
@@ -918,7 +920,7 @@ export class Reference {
   #ruled(node: Node): string | undefined {
     const scope = this.#scope(node);
     const { candidates = [], mode } = node.step?.route ?? {};
-    if (mode === 'model') return undefined;
+    if (mode === 'model' || mode === 'semantic') return undefined;
     const { words } = this.#routed(node);
     return candidates.find(({ when, keywords = [] }) => {
       if (when !== undefined && isTrue(attempt(() => evaluateExpression(when, scope)) ?? null)) return true;
@@ -930,15 +932,23 @@ export class Reference {
   }
 
   /** What a route that has not decided comes to: a choice, a question, or nothing. */
-  #routesTo(node: Node): { readonly chosen: string; readonly by: string } | 'asks' | undefined {
-    const { mode = 'rules', min_confidence: least = 0.5, fallback } = node.step?.route ?? {};
-    const answers = node.route?.answers ?? [];
+  #routesTo(node: Node): { readonly chosen: string; readonly by: string } | 'semantic' | 'model' | undefined {
+    const {
+      mode = 'rules',
+      min_confidence: least = 0.5,
+      fallback,
+      embedding_model: vectors,
+      model,
+    } = node.step?.route ?? {};
+    const { answers = [], similar } = node.route ?? {};
     const otherwise = fallback === undefined ? undefined : { chosen: fallback, by: 'fallback' };
-    const ruled = answers.length === 0 ? this.#ruled(node) : undefined;
+    const ruled = answers.length === 0 && similar === undefined ? this.#ruled(node) : undefined;
     if (ruled !== undefined) return { chosen: ruled, by: 'rules' };
-    if (mode === 'rules') return otherwise;
+    if (vectors !== undefined && similar === undefined) return 'semantic';
+    if ((similar?.confidence ?? -1) >= least) return { chosen: similar?.chosen ?? '', by: 'semantic' };
+    if (mode === 'rules' || mode === 'semantic' || model === undefined) return otherwise;
     const last = answers.at(-1);
-    if (last === undefined) return answers.length < 2 ? 'asks' : otherwise;
+    if (last === undefined) return answers.length < 2 ? 'model' : otherwise;
     return last.confidence >= least ? { chosen: last.chosen, by: 'model' } : otherwise;
   }
 
@@ -949,6 +959,7 @@ export class Reference {
     this.#expect(!this.#paused && at >= (node.loop?.from ?? 0), `${node.id} routes too early`);
     const route: Routing = (node.route ??= {
       answers: [],
+      similar: undefined,
       decided: undefined,
       place: undefined,
       child: undefined,
@@ -962,10 +973,10 @@ export class Reference {
     return route;
   }
 
-  #routeAsked({ at, data: { stepId, askedId } }: Extract<Event, { type: 'RouteAsked' }>): void {
+  #routeAsked({ at, data: { stepId, askedId, by } }: Extract<Event, { type: 'RouteAsked' }>): void {
     const node = this.#node(stepId);
-    this.#expect(this.#routesTo(node) === 'asks', `${stepId} asks what is known`);
-    this.#expect(askedId === `${stepId}:model:0`, `${stepId} asks ${askedId}`);
+    this.#expect(this.#routesTo(node) === by, `${stepId} asks ${by} for what is known`);
+    this.#expect(askedId === `${stepId}:${by}:0`, `${stepId} asks ${askedId}`);
     this.#routeBegins(node, askedId, at);
   }
 
@@ -988,6 +999,15 @@ export class Reference {
     route.place = undefined;
     if (this.#questions(place)) {
       node.reserved = undefined;
+      if (place.endsWith(':semantic:0')) {
+        const { scores = [] } = content as { scores?: readonly { name: string; score: number }[] };
+        const names = (node.step?.route?.candidates ?? []).map(({ name }) => name);
+        const fit = scores.filter(({ name, score }) => names.includes(name) && score >= 0 && score <= 1);
+        const best = Math.max(...fit.map(({ score }) => score));
+        const chosen = names.find((name) => fit.some((each) => each.name === name && each.score === best));
+        route.similar = chosen === undefined ? null : { chosen, confidence: best };
+        return;
+      }
       const { output, problem } = content as { output?: { chosen?: string; confidence?: number }; problem?: string };
       const { chosen = '', confidence = -1 } = problem === undefined ? (output ?? {}) : {};
       const known = node.step?.route?.candidates.some(({ name }) => name === chosen) === true;

@@ -399,6 +399,7 @@ export class Runner {
   #succeed(held: Held): Pick<AttemptResult, 'ok' | 'output'> {
     const { random } = this.#world;
     const { task } = held;
+    if (task.agent === 'compare_meaning') return { ok: true, output: { ...this.#scores(task), ...this.#spent(held) } };
     if (task.agent === 'ask_model') return { ok: true, output: { ...this.#answer(task), ...this.#spent(held) } };
     if (task.stepId.endsWith(':judge')) return { ok: true, output: this.#judgement(task) };
     const output: { [key: string]: JsonValue } = {
@@ -442,6 +443,14 @@ export class Runner {
     if (random.chance(0.15)) return { text, problem: 'it is not JSON.' };
     const confidence = random.chance(0.05) ? 7 : random.int(11) / 10;
     return { text, output: { chosen: random.chance(0.1) ? 'nobody' : random.pick(names), confidence, reason: text } };
+  }
+
+  /** How similar candidates are; some are not told, and some scores are none. */
+  #scores(task: Task): { [key: string]: JsonValue } {
+    const { random } = this.#world;
+    const { candidates } = task.input as { candidates: { name: string }[] };
+    const told = random.some(candidates, 0.9);
+    return { scores: told.map(({ name }) => ({ name, score: random.chance(0.05) ? 7 : random.int(11) / 10 })) };
   }
 
   #judgement(task: Task): JsonValue {

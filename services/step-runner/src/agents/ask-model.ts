@@ -28,7 +28,7 @@ const SCHEMA_CHECK_MS = 2_000;
 /** How many violations a model or a person is shown. */
 const MOST_VIOLATIONS = 10;
 /** For an estimate from bytes: in no language are a model's tokens longer on average. */
-const BYTES_A_TOKEN = 3;
+export const BYTES_A_TOKEN = 3;
 const TOKENS_A_MESSAGE = 8;
 
 interface AskModelOptions {
@@ -167,7 +167,7 @@ async function asked(
   }
 }
 
-async function modelOf(control: ControlClient, name: string, context: PlatformContext): Promise<Model> {
+export async function modelOf(control: ControlClient, name: string, context: PlatformContext): Promise<Model> {
   const request = { tenantId: context.tenantId, name };
   const { model, refused } = await ask<ModelReply>(control, operations.models.get.subject, request, context);
   if (model !== undefined) return model;
@@ -214,7 +214,7 @@ function objectSchema(schema: JsonValue | undefined): JsonObject | undefined {
   return typeof schema === 'object' && schema !== null && !Array.isArray(schema) ? schema : undefined;
 }
 
-async function keyOf({ apiKey, name }: Model, context: PlatformContext): Promise<string | undefined> {
+export async function keyOf({ apiKey, name }: Model, context: PlatformContext): Promise<string | undefined> {
   const [secret] = secretNames(apiKey ?? '');
   if (secret === undefined) return undefined;
   const key = (await context.useSecrets([secret])).get(secret);

@@ -3,15 +3,18 @@ import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
 import type { Agent, PlatformContext } from '@batuta/worker';
 import { askModelAgent } from './ask-model.js';
+import { compareMeaningAgent } from './compare-meaning.js';
 import { delayAgent } from './delay.js';
 import { echoAgent } from './echo.js';
 import { failAgent } from './fail.js';
+import { generalHandlerAgent } from './general-handler.js';
 import { httpAgent } from './http.js';
 import { logAnalyzerAgent } from './log-analyzer.js';
 import { mcpToolAgent } from './mcp-tool.js';
 import { ragHandlerAgent } from './rag-handler.js';
 import { statusHandlerAgent } from './status-handler.js';
 import { synthesizerAgent } from './synthesizer.js';
+import { troubleshootHandlerAgent } from './troubleshoot-handler.js';
 
 export interface BuiltInAgentOptions {
   /** Sends requests to the config and execution services. */
@@ -48,25 +51,33 @@ export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
   const { resolve } = new HostNames({ servers: options.dnsServers, timeoutMs: options.dnsTimeoutMs });
   const http = new GuardedClient(addressPolicy(allowedAddresses), resolve);
   const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]), resolve);
+  const statusHandler = statusHandlerAgent(status, control);
+  const logAnalyzer = logAnalyzerAgent(logDirectories);
+  const ragHandler = ragHandlerAgent(control);
+  const askModel = askModelAgent({
+    control,
+    client: http,
+    sandbox,
+    tracesContent: options.tracesContent,
+    idleMs: options.modelIdleMs,
+  });
+  const helpers = { askModel, knowledge: ragHandler };
   return {
     // `npm run agents` copies their descriptions and schemas to the contracts and the documentation.
     agents: [
-      statusHandlerAgent(status, control),
-      logAnalyzerAgent(logDirectories),
-      ragHandlerAgent(control),
+      statusHandler,
+      logAnalyzer,
+      ragHandler,
       synthesizerAgent(sandbox),
       httpAgent(http),
       echoAgent,
       delayAgent,
       failAgent,
-      askModelAgent({
-        control,
-        client: http,
-        sandbox,
-        tracesContent: options.tracesContent,
-        idleMs: options.modelIdleMs,
-      }),
+      askModel,
       mcpToolAgent({ control, client: http, sandbox }),
+      compareMeaningAgent({ control, client: http, idleMs: options.modelIdleMs }),
+      generalHandlerAgent(helpers),
+      troubleshootHandlerAgent({ ...helpers, status: statusHandler, logs: logAnalyzer }),
     ],
     client: http,
     async close() {

@@ -34,7 +34,12 @@ export function prepareModelMetrics(): void {
 }
 
 /** Counts a call of a model. `error` is the code of its failure. */
-export function countCall({ provider, model }: Model, seconds: number, answer?: ModelAnswer, error = ''): void {
+export function countCall(
+  { provider, model }: Model,
+  seconds: number,
+  answer?: Pick<ModelAnswer, 'inputTokens' | 'outputTokens'>,
+  error = '',
+): void {
   prepareModelMetrics();
   secondsOf?.(provider, model, error).observe(seconds);
   if (answer === undefined) return;

@@ -66,3 +66,12 @@ export interface ModelAnswer {
 
 /** Asks a model once. Retries and loops are the engine's task. Throws an agent's errors. */
 export type AskModel = (request: ModelRequest) => Promise<ModelAnswer>;
+
+export interface Embeddings {
+  /** One for each text, in their order. */
+  readonly vectors: readonly (readonly number[])[];
+  readonly inputTokens: number;
+}
+
+/** Makes the embeddings of texts in one call. Throws an agent's errors. */
+export type Embed = (texts: readonly string[], signal: AbortSignal) => Promise<Embeddings>;

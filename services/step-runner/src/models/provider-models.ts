@@ -4,6 +4,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError } from '@ai-sdk/provider';
 import type {
   JSONObject,
+  EmbeddingModelV3,
   JSONValue,
   LanguageModelV3,
   LanguageModelV3CallOptions,
@@ -14,7 +15,7 @@ import { FAILURE_CODES } from '@batuta/contracts';
 import type { Model } from '@batuta/contracts';
 import { RetryableError, TerminalError } from '@batuta/worker';
 import { providerFailure } from './provider-failure.js';
-import type { AskModel, ModelAnswer, ModelMessage, ModelPiece, ModelRequest } from './model-port.js';
+import type { AskModel, Embed, ModelAnswer, ModelMessage, ModelPiece, ModelRequest } from './model-port.js';
 
 /** Instead of a provider's default: without it, the adapter would look for a key in this process's environment. */
 const NO_KEY = 'none';
@@ -170,6 +171,57 @@ function languageModel(
         includeUsage: true,
         ...(key === undefined ? {} : { apiKey: key }),
       })(model);
+    default:
+      return provider satisfies never;
+  }
+}
+
+/** Makes embeddings by a provider's model. `send` makes the HTTP call. */
+export function providerEmbeddings(model: Model, apiKey: string | undefined, send: typeof fetch): Embed {
+  const embedding = embeddingModel(model, apiKey, send);
+  return async (texts, signal) => {
+    let result;
+    try {
+      result = await embedding.doEmbed({ values: [...texts], abortSignal: signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw failureOfCall(error, model);
+    }
+    const { embeddings: vectors, usage } = result;
+    if (vectors.length !== texts.length || vectors.some((vector) => vector.length !== vectors[0]?.length)) {
+      const message = `The model "${model.name}" gave ${vectors.length} embeddings for ${texts.length} texts, or embeddings of several lengths.`;
+      throw new RetryableError(FAILURE_CODES.modelAnswerInvalid, message);
+    }
+    return { vectors, inputTokens: usage?.tokens ?? 0 };
+  };
+}
+
+function embeddingModel(
+  { name, provider, model, baseUrl }: Model,
+  key: string | undefined,
+  send: typeof fetch,
+): EmbeddingModelV3 {
+  const at = baseUrl === undefined ? {} : { baseURL: baseUrl };
+  switch (provider) {
+    case 'openai':
+      return createOpenAI({
+        apiKey: key ?? NO_KEY,
+        fetch: send,
+        baseURL: 'https://api.openai.com/v1',
+        ...at,
+      }).embeddingModel(model);
+    case 'anthropic':
+      throw new TerminalError(
+        FAILURE_CODES.modelRefused,
+        `The model "${name}" is of the provider anthropic, which makes no embeddings.`,
+      );
+    case 'openai_compatible':
+      return createOpenAICompatible({
+        name: 'model',
+        baseURL: baseUrl ?? '',
+        fetch: send,
+        ...(key === undefined ? {} : { apiKey: key }),
+      }).embeddingModel(model);
     default:
       return provider satisfies never;
   }

@@ -11,8 +11,8 @@ const candidate = objectOf<Required<RouteCandidate>>(
     agent: use('Token', 'Who does it; one of `agent` and `config` is required.'),
     config: use('Name', 'In place of an agent: name or id of a config, an execution of which does it.'),
     config_version: whole('Its version; default the newest when it is chosen.', 1, 2_147_483_647),
-    description: text('What it is for. A model is told.', 1, 4_096),
-    examples: list('Messages that are for it. A model is told.', text('One message.', 1, 1_024), { max: 20 }),
+    description: text('What it is for. Models are told.', 1, 4_096),
+    examples: list('Messages that are for it. Models are told.', text('One message.', 1, 1_024), { max: 20 }),
     keywords: list(
       'Words, or several in a row, of which a message for it has one. Case does not matter.',
       text('One of them.', 1, 128),
@@ -29,16 +29,20 @@ const route = objectOf<Required<Route>>(
   'One of several candidates is chosen and runs.',
   {
     mode: word(
-      '`rules`: the first candidate whose `when` is true or whose `keywords` are in the message; `model`: a model chooses; `hybrid`: the rules, and when none holds, the model.',
+      '`rules`: the first candidate whose `when` is true or whose `keywords` are in the message; `semantic`: the one whose description or example means the most similar; `model`: a model chooses; `hybrid`: the rules, then the meaning, then the model, as far as their models are named.',
       ROUTE_MODES,
       ROUTE_MODES[0],
     ),
     candidates: list('Among what it chooses, in order.', use('RouteCandidate', 'One of them.'), { min: 1, max: 50 }),
     message: anyJson('What is decided about: a text or a mapping; default `message` of the input, or all of it.'),
     model: use('Token', 'Name of one of the tenant’s models, which chooses.'),
+    embedding_model: use(
+      'Token',
+      'Name of one of the tenant’s models, whose embeddings tell how similar meanings are.',
+    ),
     instructions: text('What the model is told besides the candidates.', 1, 10_000),
     min_confidence: {
-      description: 'A less certain choice of a model does not count.',
+      description: 'A less similar or less certain candidate does not count.',
       type: 'number',
       minimum: 0,
       maximum: 1,

@@ -1,3 +1,4 @@
+import { ROUTE_MODES } from '@batuta/contracts';
 import { isRecord } from '@batuta/documents';
 import type { Report } from '@batuta/documents';
 import { textOf } from '../outline.js';
@@ -28,10 +29,10 @@ export function reportRoutes(outline: Outline, report: Report): void {
         report.add(`${path}/name`, 'duplicate_id', 'is the name of two candidates');
       }
       reportWorker(candidate, path, report);
-      reportWays(route, candidate, path, report);
+      if (isMode(modeOf(route))) reportWays(route, candidate, path, report);
     }
     const path = `/steps/${index}/route`;
-    reportMode(route, path, report);
+    if (isMode(modeOf(route))) reportMode(route, path, report);
     const fallback = textOf(route, 'fallback');
     if (fallback !== undefined && !names.includes(fallback)) {
       const hint = report.suggestions.for(
@@ -60,6 +61,8 @@ function reportWorker(candidate: Source, path: string, report: Report): void {
   }
 }
 
+/** The schema reports any other. */
+const isMode = (mode: string): boolean => (ROUTE_MODES as readonly string[]).includes(mode);
 const modeOf = (route: Source): string => textOf(route, 'mode') ?? 'rules';
 
 /** By what a candidate can be chosen. */
@@ -79,19 +82,31 @@ function reportWays(route: Source, candidate: Source, path: string, report: Repo
   if (candidate['description'] === undefined) {
     report.add(`${path}/description`, 'required', `mode ${mode} needs it: the model is told what the candidate is for`);
   }
-  for (const field of mode === 'model' ? ['when', 'keywords'] : []) {
+  for (const field of mode === 'hybrid' ? [] : ['when', 'keywords']) {
     if (candidate[field] === undefined) continue;
-    report.add(`${path}/${field}`, 'contradiction', 'has no effect in mode model: use mode hybrid');
+    report.add(`${path}/${field}`, 'contradiction', `has no effect in mode ${mode}: use mode hybrid`);
   }
 }
 
+/** Fields that only some modes use. */
+const MODES_WITH: Readonly<Record<string, readonly string[]>> = {
+  model: ['model', 'hybrid'],
+  instructions: ['model', 'hybrid'],
+  embedding_model: ['semantic', 'hybrid'],
+  min_confidence: ['semantic', 'model', 'hybrid'],
+};
+
 function reportMode(route: Source, path: string, report: Report): void {
   const mode = modeOf(route);
-  if (mode !== 'rules' && route['model'] === undefined) {
-    report.add(`${path}/model`, 'required', `mode ${mode} needs the name of a model`);
+  const needed = mode === 'semantic' ? 'embedding_model' : mode === 'model' ? 'model' : undefined;
+  if (needed !== undefined && route[needed] === undefined) {
+    report.add(`${path}/${needed}`, 'required', `mode ${mode} needs the name of a model`);
   }
-  for (const field of mode === 'rules' ? ['model', 'instructions', 'min_confidence'] : []) {
-    if (route[field] === undefined) continue;
-    report.add(`${path}/${field}`, 'contradiction', 'has no effect in mode rules: no model is asked');
+  if (mode === 'hybrid' && route['model'] === undefined && route['embedding_model'] === undefined) {
+    report.add(`${path}/model`, 'required', 'mode hybrid needs the name of a model, or embedding_model, or both');
+  }
+  for (const [field, modes] of Object.entries(MODES_WITH)) {
+    if (route[field] === undefined || modes.includes(mode)) continue;
+    report.add(`${path}/${field}`, 'contradiction', `has no effect in mode ${mode}`);
   }
 }

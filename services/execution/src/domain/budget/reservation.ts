@@ -57,19 +57,18 @@ function mayAsk(state: State): readonly Unit[] {
     const unit = units[index];
     const { settled, route } = unitState(state, index);
     if (unit === undefined || settled || route?.decided !== undefined) return [];
-    return unit.work.kind === 'llm' || asker(state, unit) !== undefined ? [unit] : [];
+    return unit.work.kind === 'llm' || askers(state, unit).length > 0 ? [unit] : [];
   });
 }
 
-function asker(state: State, { places }: Unit): number | undefined {
-  return places.find((place) => state.config.units[place]?.asksModel === true);
+function askers(state: State, { places }: Unit): readonly number[] {
+  return places.filter((place) => state.config.units[place]?.asksModel === true);
 }
 
 /** What is reserved for the call that runs for a step. */
 function reservedFor(state: State, unit: Unit): Budget | undefined {
   const { phase, conversation } = unitState(state, unit.index);
   if (unit.work.kind === 'llm') return phase === 'running' ? conversation?.reserved : undefined;
-  const place = asker(state, unit);
-  const asking = place === undefined ? undefined : unitState(state, place);
-  return asking?.phase === 'running' ? asking.call?.reserved : undefined;
+  const running = askers(state, unit).find((place) => unitState(state, place).phase === 'running');
+  return running === undefined ? undefined : unitState(state, running).call?.reserved;
 }

@@ -7,6 +7,7 @@ import { firstMessages } from '../kinds/llm/conversation.js';
 import { itemOf } from '../kinds/map/chunk.js';
 import { chunkInput } from '../kinds/map/chunk-start.js';
 import { handedOver } from '../kinds/llm/hand-over.js';
+import { meaningQuestion } from '../kinds/route/by-meaning.js';
 import { modelQuestion } from '../kinds/route/by-model.js';
 import { readMapped, type Mapped } from '../kinds/route/mapped.js';
 import { routeOf } from '../kinds/route/rules.js';
@@ -88,8 +89,11 @@ function routedInput(state: State, place: Unit, route: Unit): JsonValue {
   if (!place.asksModel || rules === undefined) {
     return input;
   }
-  const answers = unitState(state, route.index).route?.answers ?? [];
-  return modelQuestion(rules, message, answers, unitState(state, place.index).call?.reserved);
+  const reserved = unitState(state, place.index).call?.reserved;
+  if (place.name === 'semantic') {
+    return meaningQuestion(rules, message, reserved);
+  }
+  return modelQuestion(rules, message, unitState(state, route.index).route?.answers ?? [], reserved);
 }
 
 function callInput(state: State, unit: Unit): JsonValue {

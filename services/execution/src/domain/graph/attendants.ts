@@ -5,7 +5,7 @@ import { toolRules } from '../kinds/llm/rules.js';
 import { compileRoute } from '../kinds/route/rules.js';
 import { parseTemplate } from '../expressions/expressions.js';
 import { retryPolicy } from '../failures/retry.js';
-import { MODEL_AGENT, MODEL_RETRY, type UnitDraft } from './step-unit.js';
+import { MEANING_AGENT, MODEL_AGENT, MODEL_RETRY, type UnitDraft } from './step-unit.js';
 
 // Units that serve a step or a group and have no step of their own. They come after the steps.
 
@@ -147,7 +147,7 @@ export function addLanes(units: UnitDraft[], steps: number, config: string): voi
   }
 }
 
-/** A unit for each candidate of a route, and before them one that asks its model. */
+/** A unit for each candidate of a route, and before them those that ask its models. */
 export function addRoutePlaces(units: UnitDraft[], steps: readonly StepDefinition[]): void {
   for (const [index, step] of steps.entries()) {
     const rules = compileRoute(step);
@@ -160,14 +160,13 @@ export function addRoutePlaces(units: UnitDraft[], steps: readonly StepDefinitio
       units.push(unit);
     };
     const timeoutMs = step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS;
+    // 0, since a candidate may have the same name.
+    const asks = { asksModel: true, timeoutMs, retry: retryPolicy(step.retry ?? MODEL_RETRY) };
+    if (rules.embeddingModel !== '') {
+      add('semantic', 0, { ...asks, agent: MEANING_AGENT });
+    }
     if (rules.model !== '') {
-      // 0, since a candidate may have the same name.
-      add('model', 0, {
-        agent: MODEL_AGENT,
-        asksModel: true,
-        timeoutMs,
-        retry: retryPolicy(step.retry ?? MODEL_RETRY),
-      });
+      add('model', 0, { ...asks, agent: MODEL_AGENT });
     }
     for (const { name, agent = '', config, config_version: version = 0, timeout_ms: own, retry } of rules.candidates) {
       add(name, 1, {

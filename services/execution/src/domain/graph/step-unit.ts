@@ -14,6 +14,8 @@ import { policyIn } from './failure-policy.js';
 
 /** The built-in agent that asks a model. */
 export const MODEL_AGENT = 'ask_model';
+/** The built-in agent that compares meanings. */
+export const MEANING_AGENT = 'compare_meaning';
 /** For each call of a model, unless its step sets a policy, because providers are often busy. */
 export const MODEL_RETRY: Retry = { max_attempts: 5, backoff_ms: 1_000, max_backoff_ms: 60_000 };
 

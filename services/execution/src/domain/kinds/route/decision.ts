@@ -2,6 +2,7 @@ import { FAILURE_CODES, type Failure, type RouteAskedBy } from '@batuta/contract
 import { routeMapped } from '../../expressions/inputs.js';
 import type { Unit } from '../../graph/compiled.js';
 import { unitState, type State } from '../../state/state.js';
+import { byMeaning } from './by-meaning.js';
 import { byModel, MOST_REPAIRS } from './by-model.js';
 import { byRules, type Choice } from './by-rules.js';
 import { BEGINNING } from './route-state.js';
@@ -12,27 +13,32 @@ type Next = { readonly choice: Choice } | { readonly ask: RouteAskedBy } | { rea
 
 /** What follows from what is known. Nothing that is known is asked again. */
 export function nextOf(state: State, unit: Unit, rules: RouteRules): Next {
-  const { answers } = unitState(state, unit.index).route ?? BEGINNING;
-  if (rules.mode !== 'model' && answers.length === 0) {
+  const { answers, meaning } = unitState(state, unit.index).route ?? BEGINNING;
+  if ((rules.mode === 'rules' || rules.mode === 'hybrid') && answers.length === 0 && meaning === undefined) {
     const choice = byRules(rules, routeMapped(state, unit));
     if (choice !== undefined) return { choice };
   }
-  if (rules.model === '') return undecided(rules, undefined, 'no rule holds');
+  if (rules.embeddingModel !== '' && meaning === undefined) return { ask: 'semantic' };
+  const similar = meaning === undefined ? undefined : byMeaning(meaning);
+  if (similar !== undefined && similar.confidence >= rules.minConfidence) return { choice: similar };
+  if (rules.model === '') {
+    return undecided(rules, similar, similar === undefined ? 'no rule holds' : unsure(rules, similar));
+  }
   const last = answers.at(-1);
   if (last === undefined) return { ask: 'model' };
   const choice = byModel(last);
   if (choice !== undefined) {
-    if (choice.confidence >= rules.minConfidence) return { choice };
-    return undecided(rules, choice, `no candidate reaches min_confidence ${rules.minConfidence}: ${told(choice)}`);
+    return choice.confidence >= rules.minConfidence ? { choice } : undecided(rules, choice, unsure(rules, choice));
   }
   if (answers.length <= MOST_REPAIRS) return { ask: 'model' };
-  return undecided(rules, undefined, `the model gave no answer that fits: ${last.problem ?? ''}`);
+  return undecided(rules, similar, `the model gave no answer that fits: ${last.problem ?? ''}`);
 }
 
-/** The scores of a choice, with the reason that the model gave for it. */
-function told({ scores, reason }: Choice): string {
+/** Why a choice does not count: its scores, with the reason that was given for it. */
+function unsure({ minConfidence }: RouteRules, { scores, reason }: Choice): string {
   const listed = scores.map(({ candidate, score }) => `${candidate} ${score}`).join(', ');
-  return reason === '' ? listed : `${listed} (${reason})`;
+  const told = reason === '' ? listed : `${listed} (${reason})`;
+  return `no candidate reaches min_confidence ${minConfidence}: ${told}`;
 }
 
 function undecided({ fallback }: RouteRules, best: Choice | undefined, reason: string): Next {

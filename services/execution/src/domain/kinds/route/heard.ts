@@ -3,6 +3,7 @@ import type { Unit } from '../../graph/compiled.js';
 import { compiledUnit, putUnit } from '../../state/nodes.js';
 import { unitState, type Next } from '../../state/state.js';
 import { isObject } from '../../structures/json.js';
+import { meaningOf } from './by-meaning.js';
 import { answerOf } from './by-model.js';
 import { BEGINNING } from './route-state.js';
 import { routeOf } from './rules.js';
@@ -23,11 +24,15 @@ export function routeHears(
     return;
   }
   const { model } = isObject(outcome.output) ? outcome.output : ({} as JsonObject);
+  const told =
+    place.name === 'semantic'
+      ? { meaning: meaningOf(outcome.output, rules) }
+      : { answers: [...route.answers, answerOf(outcome.output, rules)] };
   putUnit(next, place.caller, {
     ...unit,
     route: {
       ...route,
-      answers: [...route.answers, answerOf(outcome.output, rules)],
+      ...told,
       model: isObject(model) ? model : route.model,
       tokens: route.tokens + outcome.tokens,
     },

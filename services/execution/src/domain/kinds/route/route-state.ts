@@ -1,4 +1,4 @@
-import type { Failure, JsonObject, JsonValue, RouteDecided } from '@batuta/contracts';
+import type { Failure, JsonObject, JsonValue, RouteDecided, RouteScore } from '@batuta/contracts';
 
 /** An answer of the model that was asked for a decision. */
 export interface RouteAnswer {
@@ -9,8 +9,13 @@ export interface RouteAnswer {
   readonly problem: string | undefined;
 }
 
+/** How similar in meaning the message is to each candidate, the most similar first. */
+export type Meaning = readonly RouteScore[];
+
 /** How far a route has come. */
 export interface RouteState {
+  /** Undefined while meanings are not compared. */
+  readonly meaning: Meaning | undefined;
   /** What the model has answered, the first answer first. */
   readonly answers: readonly RouteAnswer[];
   /** The model that answered last. */
@@ -24,6 +29,7 @@ export interface RouteState {
 }
 
 export const BEGINNING: RouteState = {
+  meaning: undefined,
   answers: [],
   model: undefined,
   tokens: 0,

@@ -207,6 +207,47 @@ describe('a route by a model', () => {
     expect(stepOf(run)?.route).toMatchObject({ chosen: 'billing', by: 'model' });
   });
 
+  test('asks by meaning with descriptions and examples, and takes the most similar candidate', () => {
+    const semantic: Partial<Route> = { mode: 'semantic', embedding_model: 'vectors', candidates: WITHOUT_RULES };
+    const run = start({ message: 'Where?' }, semantic);
+    expect(run.last).toEqual(['ExecutionStarted', 'RouteAsked r', 'StepScheduled r:semantic:0 #1']);
+    expect(task(run, 'r:semantic:0')).toMatchObject({
+      agent: 'compare_meaning',
+      input: { model: 'vectors', text: 'Where?', candidates: [{ name: 'billing', texts: ['Money'] }, {}, {}] },
+    });
+    const scores = [
+      { name: 'billing', score: 0.2 },
+      { name: 'nobody', score: 1 },
+      { name: 'orders', score: 0.8 },
+    ];
+    run.ok('r:semantic:0', { scores, model: { name: 'vectors' }, _tokens: 9 });
+    expect(run.last).toEqual(['StepCompleted r:semantic:0 #1', 'RouteDecided r', 'StepScheduled r:orders:1 #1']);
+    expect(run.lastEvents[1]?.data).toMatchObject({
+      by: 'semantic',
+      confidence: 0.8,
+      scores: [
+        { candidate: 'orders', score: 0.8 },
+        { candidate: 'billing', score: 0.2 },
+      ],
+      model: { name: 'vectors' },
+      tokens: 9,
+    });
+    const unsure = start({ message: 'Where?' }, { ...semantic, min_confidence: 0.9 }).ok('r:semantic:0', { scores });
+    expect(view(unsure.state).failure).toMatchObject({
+      code: 'route_undecided',
+      details: { scores: [{ candidate: 'orders' }, { candidate: 'billing' }] },
+    });
+  });
+
+  test('asks the model when meanings are not similar enough, in mode hybrid', () => {
+    const hybrid: Partial<Route> = { ...MODEL, mode: 'hybrid', embedding_model: 'vectors' };
+    const run = start({ message: 'Where?' }, hybrid).ok('r:semantic:0', { scores: [{ name: 'orders', score: 0.4 }] });
+    expect(run.last).toEqual(['StepCompleted r:semantic:0 #1', 'RouteAsked r', 'StepScheduled r:model:0 #1']);
+    run.ok('r:model:0', says(choice('billing', 0.9), { _tokens: 5 }));
+    expect(stepOf(run)?.route).toMatchObject({ chosen: 'billing', by: 'model', tokens: 5 });
+    expect(decisions(run)).toBe(1);
+  });
+
   test('does not ask again after a snapshot, a pause or a retry of the candidate', () => {
     const run = asked({ candidates: WITHOUT_RULES.map((each) => ({ ...each, retry: { max_attempts: 2 } })) });
     run.when({ type: 'PauseExecution' }).ok('r:model:0', says(choice('billing', 1)));

@@ -16,6 +16,8 @@ export interface RouteRules {
   readonly candidates: readonly RouteCandidate[];
   /** Empty when no model decides. */
   readonly model: string;
+  /** Empty when no meanings are compared. */
+  readonly embeddingModel: string;
   readonly instructions: string;
   /** From 0 to 1. */
   readonly minConfidence: number;
@@ -30,7 +32,8 @@ export function compileRoute({ route }: StepDefinition): RouteRules | undefined 
   return {
     mode,
     candidates: route.candidates,
-    model: mode === 'rules' ? '' : (route.model ?? ''),
+    model: mode === 'model' || mode === 'hybrid' ? (route.model ?? '') : '',
+    embeddingModel: mode === 'semantic' || mode === 'hybrid' ? (route.embedding_model ?? '') : '',
     instructions: route.instructions ?? '',
     minConfidence: route.min_confidence ?? DEFAULT_MIN_CONFIDENCE,
     fallback: route.fallback ?? '',

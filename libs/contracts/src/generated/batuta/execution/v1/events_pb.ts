@@ -1471,7 +1471,7 @@ export type RouteAsked = Message<"batuta.execution.v1.RouteAsked"> & {
   askedId: string;
 
   /**
-   * model.
+   * semantic or model.
    *
    * @generated from field: string by = 3;
    */
@@ -1495,7 +1495,7 @@ export type RouteAskedJson = {
   askedId?: string;
 
   /**
-   * model.
+   * semantic or model.
    *
    * @generated from field: string by = 3;
    */
@@ -1535,7 +1535,7 @@ export type RouteDecided = Message<"batuta.execution.v1.RouteDecided"> & {
   chosenId: string;
 
   /**
-   * rules, model or fallback.
+   * rules, semantic, model or fallback.
    *
    * @generated from field: string by = 4;
    */
@@ -1601,7 +1601,7 @@ export type RouteDecidedJson = {
   chosenId?: string;
 
   /**
-   * rules, model or fallback.
+   * rules, semantic, model or fallback.
    *
    * @generated from field: string by = 4;
    */

@@ -1967,7 +1967,7 @@ export type RouteView = Message<"batuta.execution.v1.RouteView"> & {
   chosenId: string;
 
   /**
-   * rules, model or fallback.
+   * rules, semantic, model or fallback.
    *
    * @generated from field: string by = 3;
    */
@@ -2026,7 +2026,7 @@ export type RouteViewJson = {
   chosenId?: string;
 
   /**
-   * rules, model or fallback.
+   * rules, semantic, model or fallback.
    *
    * @generated from field: string by = 3;
    */
