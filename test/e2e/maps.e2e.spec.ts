@@ -55,6 +55,10 @@ describe('steps with a map, through the gateway', () => {
     const step = stepOf(await run.get(id), 'each');
     expect(step).toMatchObject({ status: 'completed', map: { total: MANY, done: MANY, failed: 0, running: 0 } });
     expect(step.output).toEqual(list(MANY).map((n) => ({ n: n * 2, at: n })));
+    const executions = await api.client.executions.list({ parent_id: id, limit: 200 }).all();
+    expect(executions.map(({ parent_id: parent, config_name: config }) => [parent, config])).toEqual(
+      Array.from({ length: MANY / 100 }, () => [id, 'echoes/each']),
+    );
     // The parent's events do not grow with the number of items, only with that of chunks.
     expect((await run.events(id)).length).toBeLessThan(150);
   }, 320_000);

@@ -112,6 +112,7 @@ describe('each filter of the list of executions', () => {
     ['user', { userId: 'nobody' }, 'orchestration_executions_by_user', 0],
     ['session_id', { sessionId: 'session-3' }, 'orchestration_executions_by_session', 40],
     ['a session_id without any', { sessionId: 'none' }, 'orchestration_executions_by_session', 0],
+    ['a parent_id without any', { parentId: RARE }, 'events_by_parent', 0],
     ['status failed', { statuses: ['failed'] }, 'orchestration_executions_by_status', 0],
     ['a status that most have', { statuses: ['completed'] }, 'orchestration_executions_listed', 51],
     ['several statuses', { statuses: ['failed', 'cancelled', 'paused'] }, 'orchestration_executions_by_status', 0],
@@ -291,7 +292,7 @@ describe('the indexes of lists', () => {
         )
         .then(({ rows }) => rows.map(({ name }) => name));
     const all = await names();
-    expect(all).toHaveLength(11);
+    expect(all).toHaveLength(12);
     await sql.query(
       'DROP INDEX execution.orchestration_executions_by_user, execution.orchestration_executions_by_status',
     );

@@ -198,6 +198,7 @@ export const OPERATIONS = {
       'status',
       'user',
       'session_id',
+      'parent_id',
       'created_from',
       'created_to',
       'limit',
@@ -1035,6 +1036,8 @@ export interface ExecutionsListOptions extends CallOptions {
   user?: string | undefined;
   /** Executions of this session. */
   session_id?: string | undefined;
+  /** Executions that are steps of this execution, or work on items of its lists. */
+  parent_id?: string | undefined;
   /** Created at this time or later. */
   created_from?: string | undefined;
   /** Created before this time. */

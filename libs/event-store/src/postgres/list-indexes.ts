@@ -38,6 +38,11 @@ const LIST_INDEXES: readonly Index[] = [
     name: 'events_deleted',
     on: `execution.events ((data->>'tenantId'), (data->>'traceId'), execution_id) WHERE type = 'ExecutionDeleted'`,
   },
+  // The starts of executions that are steps of another one.
+  {
+    name: 'events_by_parent',
+    on: `execution.events ((data->'parent'->>'executionId')) WHERE type = 'ExecutionStarted' AND data ? 'parent'`,
+  },
   executions('config', 'config_id'),
   executions('config_name', 'config_name'),
   executions('user', 'user_id'),

@@ -55,6 +55,7 @@ export class ListQueries {
       configName: request.configName || undefined,
       userId: request.userId || undefined,
       sessionId: request.sessionId || undefined,
+      parentId: request.parentId || undefined,
       statuses,
       createdFrom: request.createdFrom || undefined,
       createdTo: request.createdTo || undefined,

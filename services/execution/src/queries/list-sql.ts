@@ -24,6 +24,7 @@ export interface ExecutionFilters {
   readonly configName?: string | undefined;
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
+  readonly parentId?: string | undefined;
   readonly statuses: readonly ExecutionStatus[];
   /** Epoch ms, inclusive and exclusive. */
   readonly createdFrom?: number | undefined;
@@ -37,6 +38,8 @@ export interface ExecutionFilters {
 const EXECUTIONS = 'execution.orchestration_executions';
 /** Those that have not ended, with what lists filter by. */
 const UNFINISHED = 'execution.unfinished_executions';
+/** Of the event that starts a child: its parent. In the form of the index. */
+const IS_CHILD = `e.type = 'ExecutionStarted' AND e.data ? 'parent' AND e.data->'parent'->>'executionId'`;
 const NEWEST_FIRST = 'ORDER BY created_at DESC, id DESC';
 const EVERY_STATUS: readonly ExecutionStatus[] = [
   'pending',
@@ -132,7 +135,7 @@ function conditionsOf(
   filters: ExecutionFilters,
   parameters: Parameters,
 ): { readonly range: readonly string[]; readonly only: readonly string[] } {
-  const { tenantId, configId, configName, userId, sessionId, createdFrom, createdTo, after } = filters;
+  const { tenantId, configId, configName, userId, sessionId, parentId, createdFrom, createdTo, after } = filters;
   // A deleted execution has a row until it is removed.
   const range = [`tenant_id = ${parameters.add(tenantId)}`, `status <> 'deleted'`];
   if (createdFrom !== undefined) range.push(`created_at >= ${parameters.add(new Date(createdFrom), 'timestamptz')}`);
@@ -146,6 +149,11 @@ function conditionsOf(
   if (configName !== undefined) only.push(`config_name = ${parameters.add(configName)}`);
   if (userId !== undefined) only.push(`user_id = ${parameters.add(userId)}`);
   if (sessionId !== undefined) only.push(`session_id = ${parameters.add(sessionId)}`);
+  if (parentId !== undefined) {
+    // Few executions have children, so their starts have an index, and no row has another column.
+    const children = `SELECT e.execution_id FROM execution.events e WHERE ${IS_CHILD} = ${parameters.add(parentId)}`;
+    only.push(`id = ANY(ARRAY(${children}))`);
+  }
   return { range, only };
 }
 

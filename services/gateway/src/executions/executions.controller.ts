@@ -80,6 +80,7 @@ export class ExecutionsController {
         status: query.status,
         userId: query.user,
         sessionId: query.session_id,
+        parentId: query.parent_id,
         createdFrom: query.created_from,
         // Between services 0 means no limit. No execution was created in the first millisecond of 1970.
         createdTo: query.created_to === 0 ? 1 : query.created_to,

@@ -28,6 +28,7 @@ export const EXECUTION_QUERIES = {
     status: wordsParameter('Executions in this status; may be given several times.', EXECUTION_STATUSES),
     user: textParameter('Executions that this user started.'),
     session_id: textParameter('Executions of this session.'),
+    parent_id: textParameter('Executions that are steps of this execution, or work on items of its lists.'),
     created_from: timeParameter('Created at this time or later.'),
     created_to: timeParameter('Created before this time.'),
     limit: limitParameter(200),
