@@ -118,6 +118,7 @@ describe('requests made from the OpenAPI document', () => {
       [operations.callbacks.rotate.subject, { secret: 'new' }],
       [operations.notifications.list.subject, { notifications: [] }],
       [operations.pools.list.subject, { pools: [] }],
+      [operations.pauses.list.subject, { pauses: [] }],
       [operations.schedules.list.subject, { schedules: [] }],
       [operations.tenants.list.subject, { tenants: [] }],
     ];
