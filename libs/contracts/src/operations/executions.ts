@@ -245,7 +245,7 @@ export const executions = {
       path: `${ONE}/export`,
       summary: 'Export an execution as a bundle that can be checked without the platform',
       description:
-        'Lines of JSON: the config version, every event with its link, and the newest signed checkpoint with the way to it. `tools/check-bundle.mjs` checks it. That of an archived execution comes out of the archive.',
+        'Lines of JSON: the config version, every event with its link, and the newest signed checkpoint with the way to it. `tools/check-bundle.mjs` checks it. The bundle of an archived execution comes out of the archive.',
       answers: [{ status: 200, media: 'application/x-ndjson', says: 'The bundle.' }],
     },
   }),

@@ -10,8 +10,9 @@ export const ROOT = 0;
 const NONE = -1;
 
 /**
- * Reads a text unit by unit and knows at each which forms end there and which may have begun, in a time that does not depend on how many
- * forms there are or how alike: an Aho-Corasick automaton. Its states are made when a text first leads there, as few texts lead to many.
+ * Reads a text unit by unit, and knows at each unit which forms end there and which may have begun: an Aho-Corasick
+ * automaton. Its time does not depend on the number of forms. A state is made when a text first leads to it, because few
+ * texts lead to many states.
  */
 export class FormWalk {
   readonly longest: number;

@@ -19,7 +19,7 @@ export function dropForms(value: string): void {
   kept.delete(value);
 }
 
-/** Small letters for A to Z: what has as many characters as before. */
+/** Small letters for A to Z. The text keeps its length. */
 function small(text: string): string {
   return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

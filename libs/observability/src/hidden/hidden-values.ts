@@ -80,7 +80,7 @@ export class HiddenValues {
 
   /**
    * Where forms stand, whole or cut by an end of the text. A hash of each few characters in a row says whether a form
-   * may begin or end so. The walk begins only there, since most of most texts is like no form at all.
+   * may begin or end so. The walk begins only there, because most characters of a text belong to no form.
    */
   #find(text: string): Place[] {
     const found: Place[] = [];
@@ -101,7 +101,7 @@ export class HiddenValues {
       if (at >= LEAST_PART - 1) {
         if (at < longest && at < end && ends.mayHave(hash)) lastEnd = at + 1;
         if (!isWalking && beginnings?.mayHave(hash) === true) {
-          // What the text ends with here that a form begins with is no longer than what was hashed.
+          // The beginning of a form that the text ends with here is at most as long as the hashed characters.
           state = ROOT;
           for (let from = at - LEAST_PART + 1; from < at; from += 1) {
             state = walk.next(state, smallUnit(text.charCodeAt(from)));

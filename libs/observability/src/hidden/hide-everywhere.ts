@@ -12,7 +12,7 @@ interface Hiding {
 let hiding: Hiding | undefined;
 /** Values that nothing hides yet. */
 const fresh = new Set<string>();
-/** What came since the last time that all were put together, each in a set of its own. */
+/** New values are searched for in sets of their own. With this many sets, all values are put into one. */
 const MOST_SETS = 8;
 
 /** Keeps values out of log lines and spans of this process until the returned function is called. */
@@ -44,8 +44,8 @@ export function hideEverywhere(values: Iterable<string>): () => void {
 }
 
 /**
- * What is to be kept out of log lines and spans now; undefined when that is nothing. Attempts come and go many times a second, so what is
- * new is added, and all are put together anew only now and then.
+ * What hides the values from log lines and spans now; undefined when there are none. Attempts come and go many times a
+ * second, so new values are added, and only sometimes are all of them put into one set.
  */
 export function hiddenNow(): Pick<HiddenValues, 'text' | 'json'> | undefined {
   if (inUse.size === 0) return undefined;

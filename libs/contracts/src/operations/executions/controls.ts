@@ -61,7 +61,7 @@ export const controls = {
     summary: 'Resume a paused execution',
     description: 'What fell due meanwhile happens now.',
     body: reasoned({ reason: 'the maintenance is over' }),
-    says: 'Resumed; the status says what became of it.',
+    says: 'Resumed; the status says where it stands.',
     refuses: [...ENDED, 'not_paused'],
   }),
   cancel: command('cancel', 'cancel an execution', {
@@ -82,7 +82,7 @@ export const controls = {
   terminate: command('terminate', 'end an execution', {
     path: 'terminate',
     summary: 'End an execution at once',
-    description: 'Nothing is undone, and an undoing that is under way is stopped. The status is `cancelled`.',
+    description: 'Nothing is undone. If it is being undone, that stops. The status is `cancelled`.',
     body: reasoned({ reason: 'not needed any more' }),
     says: 'Ended.',
     refuses: ENDED,
@@ -100,9 +100,9 @@ export const controls = {
     path: 'compensate',
     summary: 'Undo what an ended execution has not undone',
     description:
-      'For a failed or cancelled execution: an undoing that had stopped goes on with the step that stopped it. The status is `compensation` meanwhile, then what it was.',
+      'For a failed or cancelled execution. If undoing had stopped, it goes on with the step that stopped it. The status is `compensation` meanwhile, and then the same as before.',
     body: reasoned({ reason: 'the order was withdrawn' }),
-    says: 'Being undone (`compensation`), or the status it came to at once.',
+    says: 'Being undone (`compensation`), or the status that it has already reached.',
     refuses: ['already_completed', 'not_applicable', 'compensating', 'nothing_to_compensate', 'limit_reached'],
   }),
   skip: command('skip', 'skip a step', {
@@ -110,7 +110,7 @@ export const controls = {
     tool: true,
     summary: 'Skip a step',
     description:
-      'A running attempt is stopped; dependents go on and see null. Who is none of its approvers cannot skip an approval, nor what decides whether it is asked for.',
+      'A running attempt is stopped; dependents go on and see null. Only its approvers may skip an approval, or a step that decides whether the approval is asked for.',
     body: reasoned({ reason: 'not needed any more' }),
     says: 'Skipped.',
     refuses: ['step_not_found', 'step_already_finished', 'not_applicable', 'not_an_approver', ...ENDED, 'compensating'],
@@ -123,7 +123,7 @@ export const controls = {
       'The step completes; `comment` and `data` are part of its output, and `data` must fit the schema of the approval. Also while the execution is paused: what follows then waits for the resume.',
     body: {
       schema: 'DecisionBody',
-      says: 'What belongs to it.',
+      says: 'The comment and the data of the decision.',
       optional: true,
       example: { comment: 'checked with the customer', data: { amount: 100 } },
     },
@@ -135,7 +135,12 @@ export const controls = {
     tool: true,
     summary: 'Reject a step that waits for a human',
     description: 'The step fails with `approval_rejected`; its `on_failure` says what follows.',
-    body: { schema: 'DecisionBody', says: 'What belongs to it.', optional: true, example: { comment: 'too much' } },
+    body: {
+      schema: 'DecisionBody',
+      says: 'The comment and the data of the decision.',
+      optional: true,
+      example: { comment: 'too much' },
+    },
     says: 'Rejected.',
     refuses: DECISION,
   }),
@@ -144,7 +149,7 @@ export const controls = {
     tool: true,
     summary: 'Send a signal that a step waits for',
     description:
-      'The first step in the list that waits for it takes it, and its payload is the output of that step. One that comes before a step waits is kept for it. Also while the execution is paused: what follows then waits for the resume.',
+      'The first step in the list that waits for it takes it, and its payload is the output of that step. A signal that comes before a step waits is kept for that step. Also while the execution is paused: what follows then waits for the resume.',
     body: { schema: 'SignalBody', says: 'What it says.', optional: true, example: { payload: { amount: 100 } } },
     says: 'Received.',
     refuses: ['signal_not_found', 'not_awaiting_signal', ...ENDED, 'compensating', 'input_invalid'],

@@ -59,11 +59,11 @@ export const starts = {
     tool: true,
     summary: 'Start a copy of an execution from one of its steps',
     description:
-      'With the same config version and, unless given, the same input. Completed steps that do not depend on the step are taken over (`reused`) and do not run again; an approval only where the same is asked, else a human is asked again.',
+      'With the same config version and, unless given, the same input. Completed steps that do not depend on the step are taken over (`reused`) and do not run again. An approval is taken over only when the question is the same; otherwise a human is asked again.',
     refuses: [...GONE, 'step_not_found', 'input_invalid'],
     body: {
       schema: 'ForkBody',
-      says: 'From where, and what is other.',
+      says: 'From where, and what is different.',
       example: { from_step_id: 'again', input: { who: 'everybody' } },
     },
   }),
