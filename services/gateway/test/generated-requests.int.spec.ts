@@ -111,6 +111,7 @@ describe('requests made from the OpenAPI document', () => {
       [operations.agents.list.subject, { agents: [] }],
       [operations.models.list.subject, { models: [] }],
       [operations.mcpServers.list.subject, { servers: [] }],
+      [operations.pauses.list.subject, { pauses: [] }],
       [operations.mcpServers.tools.subject, { tools: [] }],
       [operations.retentionPolicies.list.subject, { policies: [] }],
       [operations.callbacks.list.subject, { callbacks: [] }],
