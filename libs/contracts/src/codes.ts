@@ -177,6 +177,8 @@ export const FAILURE_CODES = {
   itemsFailed: 'items_failed',
   budgetTooSmall: 'budget_too_small',
   routeUndecided: 'route_undecided',
+  concurrencyLimit: 'concurrency_limit',
+  concurrencyKey: 'concurrency_key_invalid',
 } as const;
 
 export const DEFAULT_POOL = 'default';
@@ -211,6 +213,10 @@ export type OnParentClose = (typeof ON_PARENT_CLOSE)[number];
 /** How an execution has to end that another one waits for; the first is the default. */
 export const DEPENDENCY_ENDS = ['success', 'failed', 'finished'] as const;
 export type DependencyOn = (typeof DEPENDENCY_ENDS)[number];
+
+/** What happens to an execution that finds no place under `settings.concurrency`. The first value is the default. */
+export const ON_LIMIT = ['queue', 'reject', 'cancel_oldest', 'cancel_newest'] as const;
+export type OnLimit = (typeof ON_LIMIT)[number];
 
 export const STRATEGIES = ['sequential', 'parallel', 'consensus', 'fallback'] as const;
 export type Strategy = (typeof STRATEGIES)[number];

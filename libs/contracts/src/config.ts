@@ -90,6 +90,7 @@ import type {
   ChoiceBranchJson,
   ChoiceJson,
   BudgetJson,
+  ConcurrencyJson,
   CompensationJson,
   ConsensusGroupJson,
   ItemStepJson,
@@ -120,7 +121,7 @@ import type {
   SearchKnowledgeRequestJson,
 } from './generated/batuta/config/v1/knowledge_pb.js';
 import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
-import type { DefaultInput, HandOver, MapResults, OnParentClose, Role, RouteMode, Strategy } from './codes.js';
+import type { DefaultInput, HandOver, MapResults, OnLimit, OnParentClose, Role, RouteMode, Strategy } from './codes.js';
 import type { Pause } from './pauses.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
@@ -217,10 +218,17 @@ export type Llm = Override<
   Wire<LlmJson, Exclude<keyof LlmJson, 'model'>>,
   { tools?: LlmTool[]; on_max_turns?: 'fail' | 'answer' }
 >;
+export type Concurrency = Override<Wire<ConcurrencyJson, 'key' | 'on_limit'>, { on_limit?: OnLimit }>;
 export type BudgetDefinition = Wire<BudgetJson, keyof BudgetJson>;
 export type OrchestrationSettings = Override<
   Wire<SettingsJson, keyof SettingsJson>,
-  { priority?: Priority; budget?: BudgetDefinition; default_input?: DefaultInput; on_failure?: FailurePolicy }
+  {
+    priority?: Priority;
+    budget?: BudgetDefinition;
+    default_input?: DefaultInput;
+    on_failure?: FailurePolicy;
+    concurrency?: Concurrency;
+  }
 >;
 /** The user's document after validation. Absent fields have their defaults. */
 export type OrchestrationDefinition = Override<

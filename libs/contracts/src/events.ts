@@ -41,6 +41,9 @@ import {
   DependenciesCheckedSchema,
   ExecutionRescheduledSchema,
   DependencyEndedSchema,
+  PlaceAwaitedSchema,
+  PlaceRequestedSchema,
+  PlaceTakenSchema,
   DependencyFoundSchema,
   WaiterAddedSchema,
   SignalAwaitedSchema,
@@ -95,6 +98,9 @@ import type {
   DependenciesCheckedJson,
   ExecutionRescheduledJson,
   DependencyEndedJson,
+  PlaceAwaitedJson,
+  PlaceRequestedJson,
+  PlaceTakenJson,
   DependencyFoundJson,
   WaiterAddedJson,
   SignalAwaitedJson,
@@ -105,6 +111,8 @@ import type {
   OmittedJson,
   VoteJson,
 } from './generated/batuta/execution/v1/events_pb.js';
+import { ON_LIMIT } from './codes.js';
+import type { OnLimit } from './codes.js';
 import type { Budget, Dependency, Failure, JsonValue, ParentLink } from './common.js';
 import type { ConsensusMode, FailurePolicy } from './config.js';
 import type { Priority } from './subjects.js';
@@ -226,6 +234,9 @@ export type DependencyEnded = Override<
   Wire<DependencyEndedJson, 'deadlineAt'>,
   { status: 'completed' | 'failed' | 'cancelled' }
 >;
+export type PlaceRequested = Override<Wire<PlaceRequestedJson>, { onLimit: OnLimit }>;
+export type PlaceAwaited = Wire<PlaceAwaitedJson>;
+export type PlaceTaken = Wire<PlaceTakenJson>;
 export type ExecutionRescheduled = Wire<ExecutionRescheduledJson, 'by' | 'reason'>;
 export type DependenciesChecked = Wire<DependenciesCheckedJson>;
 export type EvaluationRequested = Wire<EvaluationRequestedJson>;
@@ -283,6 +294,9 @@ export interface EventData {
   WaiterAdded: WaiterAdded;
   DependencyFound: DependencyFound;
   DependencyEnded: DependencyEnded;
+  PlaceRequested: PlaceRequested;
+  PlaceAwaited: PlaceAwaited;
+  PlaceTaken: PlaceTaken;
   DependenciesChecked: DependenciesChecked;
   ExecutionRescheduled: ExecutionRescheduled;
   BudgetExceeded: BudgetExceeded;
@@ -357,6 +371,9 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   WaiterAdded: WaiterAddedSchema,
   DependencyFound: DependencyFoundSchema,
   DependencyEnded: DependencyEndedSchema,
+  PlaceRequested: PlaceRequestedSchema,
+  PlaceAwaited: PlaceAwaitedSchema,
+  PlaceTaken: PlaceTakenSchema,
   DependenciesChecked: DependenciesCheckedSchema,
   ExecutionRescheduled: ExecutionRescheduledSchema,
   BudgetExceeded: BudgetExceededSchema,
@@ -559,6 +576,30 @@ export const EVENT_FIELDS: { readonly [T in EventType]: EventFields } = {
       version: 'Its version at its end.',
       deadline_at: 'Only with the last of them: the deadline of this execution.',
     },
+  },
+  PlaceRequested: {
+    always: ['limiter_id', 'key', 'limit', 'on_limit', 'deadline_at'],
+    words: { on_limit: ON_LIMIT },
+    says: {
+      limiter_id: 'The limiter that grants places for this config and key.',
+      key: 'The value of `settings.concurrency.key`; empty when there is none.',
+      limit: 'How many executions with this key run at once.',
+      on_limit: 'What happens when no place is free.',
+      deadline_at: 'The place must be granted before this time.',
+    },
+  },
+  PlaceAwaited: {
+    always: ['limiter_id', 'position', 'held', 'limit'],
+    says: {
+      limiter_id: 'The limiter that has no free place.',
+      position: 'Its place in the queue when it joined; 1 is the next one.',
+      held: 'How many executions held places then.',
+      limit: 'The limit of the newest version of the config.',
+    },
+  },
+  PlaceTaken: {
+    always: ['limiter_id', 'deadline_at'],
+    says: { limiter_id: 'The limiter that granted the place.', deadline_at: 'The deadline of the execution.' },
   },
   DependenciesChecked: {
     always: ['execution_ids'],

@@ -80,6 +80,7 @@ import type {
   WaitViewJson,
   ChildViewJson,
   DependencyViewJson,
+  PlaceViewJson,
   SignalViewJson,
   KeptSignalJson,
   ControlViewJson,
@@ -372,6 +373,7 @@ export type ExecutionView = Override<
     | 'controls'
     | 'outputOmitted'
     | 'restored'
+    | 'concurrency'
   >,
   {
     status: ExecutionStatus;
@@ -389,8 +391,11 @@ export type ExecutionView = Override<
     after?: DependencyView[];
     outputOmitted?: Omitted;
     restored?: RestoredView;
+    concurrency?: PlaceView;
   }
 >;
+/** The place of an execution under `settings.concurrency`. */
+export type PlaceView = Override<Wire<PlaceViewJson, 'position' | 'held'>, { state: 'waiting' | 'held' }>;
 export type RestoredView = Wire<RestoredViewJson, 'by' | 'reason'>;
 export type CurrentStep = Override<Wire<CurrentStepJson, 'agentId'>, { status: StepStatus }>;
 export type ExecutionSummary = Override<

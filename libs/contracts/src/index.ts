@@ -44,6 +44,7 @@ export {
   DEFAULT_POOL,
   DEFAULT_TENANT,
   DEFAULT_INPUTS,
+  ON_LIMIT,
   STRATEGIES,
   EXECUTION_STATUSES,
   STEP_STATUSES,
@@ -56,6 +57,7 @@ export type {
   RouteMode,
   RouteAskedBy,
   RouteDecidedBy,
+  OnLimit,
   OnParentClose,
   MistakeCode,
   RefusalCode,
@@ -88,6 +90,7 @@ export type {
   ConsensusGroup,
   StepDefinition,
   BudgetDefinition,
+  Concurrency,
   OrchestrationDefinition,
   Config,
   ConfigReply,
@@ -159,6 +162,9 @@ export type {
   WaiterAdded,
   DependencyFound,
   DependencyEnded,
+  PlaceRequested,
+  PlaceAwaited,
+  PlaceTaken,
   DependenciesChecked,
   ExecutionRescheduled,
   ChoiceMade,
@@ -250,6 +256,7 @@ export type {
   SignalView,
   ChildView,
   DependencyView,
+  PlaceView,
   KeptSignal,
   LlmView,
   MapView,
@@ -433,6 +440,19 @@ export {
 export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';
 export { allows, roleRefusal } from './roles.js';
 export { uuidV5 } from './uuid-v5.js';
+export { LIMITER_EVENT_SCHEMAS, LIMITER_LIMITS, limiterIdOf } from './limiters.js';
+export type {
+  AcquirePlace,
+  LimiterDomainEvent,
+  LimiterEventData,
+  LimiterEventType,
+  LimiterPlace,
+  LimiterStreamEvent,
+  LimiterView,
+  PlaceMessage,
+  PlaceReply,
+  ReleasePlace,
+} from './limiters.js';
 export {
   MISSED_POLICIES,
   OVERLAP_POLICIES,

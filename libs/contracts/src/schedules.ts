@@ -54,6 +54,7 @@ import type {
   UpdateScheduleJson,
 } from './generated/batuta/execution/v1/schedules_pb.js';
 import type { Failure, JsonObject, JsonValue, Refusal } from './common.js';
+import type { AcquirePlace, PlaceMessage, PlaceReply, ReleasePlace } from './limiters.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -318,10 +319,17 @@ export type ChildFacts = Override<Wire<ChildFactsJson, 'ended'>, { ended?: EndMe
 type AskEnd = Wire<AskEndJson>;
 /** What one stream tells another. */
 export type StreamMessage = Override<
-  Wire<StreamMessageJson, 'ended' | 'parent' | 'askEnd'>,
-  { ended?: EndMessage; parent?: ParentCommand; askEnd?: AskEnd }
+  Wire<StreamMessageJson, 'ended' | 'parent' | 'askEnd' | 'acquire' | 'release' | 'place'>,
+  {
+    ended?: EndMessage;
+    parent?: ParentCommand;
+    askEnd?: AskEnd;
+    acquire?: AcquirePlace;
+    release?: ReleasePlace;
+    place?: PlaceMessage;
+  }
 >;
 export type StreamMessageReply = Override<
-  Wire<StreamMessageReplyJson, 'child' | 'ended'>,
-  { outcome: 'recorded' | 'stale' | 'unknown' | 'later'; child?: ChildFacts; ended?: EndMessage }
+  Wire<StreamMessageReplyJson, 'child' | 'ended' | 'place'>,
+  { outcome: 'recorded' | 'stale' | 'unknown' | 'later'; child?: ChildFacts; ended?: EndMessage; place?: PlaceReply }
 >;

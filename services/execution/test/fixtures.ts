@@ -88,6 +88,26 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       input: { ms: 2_500 },
     })),
   },
+  /** Two of a customer at once. */
+  limited: {
+    name: 'limited',
+    strategy: 'sequential',
+    steps: [{ id: 'a', name: 'Step a', agent: 'echo' }],
+    settings: { concurrency: { key: '{% input.customer %}', limit: 2 } },
+  },
+  /** One at once. The newest counts. */
+  newest: {
+    name: 'newest',
+    strategy: 'sequential',
+    steps: [{ id: 'a', name: 'Step a', agent: 'echo' }],
+    settings: { concurrency: { limit: 1, on_limit: 'cancel_oldest' } },
+  },
+  exclusive: {
+    name: 'exclusive',
+    strategy: 'sequential',
+    steps: [{ id: 'a', name: 'Step a', agent: 'echo' }],
+    settings: { concurrency: { limit: 1, on_limit: 'reject' } },
+  },
   retried: {
     name: 'retried',
     strategy: 'sequential',

@@ -839,6 +839,15 @@ export interface CompensationView {
   attempt: number;
 }
 
+export interface Concurrency {
+  /** A text, or one expression `{% … %}` over `input`, `session_id` and `user_id`. Absent: all executions of the config share the limit. */
+  key?: string | undefined;
+  /** How many run at once. */
+  limit: number;
+  /** What an execution does that finds no place: it waits, it fails, the oldest one is cancelled for it, or it is cancelled itself. Default: `queue`. */
+  on_limit?: 'queue' | 'reject' | 'cancel_oldest' | 'cancel_newest' | undefined;
+}
+
 /** A definition with the fields that the platform maintains. `version` grows by one with each change. */
 export interface Config {
   /** The config, a UUID. */
@@ -1285,6 +1294,9 @@ export type Event =
   | WaiterAddedEvent
   | DependencyFoundEvent
   | DependencyEndedEvent
+  | PlaceRequestedEvent
+  | PlaceAwaitedEvent
+  | PlaceTakenEvent
   | DependenciesCheckedEvent
   | ExecutionRescheduledEvent
   | BudgetExceededEvent
@@ -1838,10 +1850,12 @@ export interface ExecutionStatus {
   children?: ChildView[] | undefined;
   /** Executions that must end before this one begins. */
   after?: DependencyView[] | undefined;
-  /** The execution that it waits for while it is `pending`. */
+  /** What it waits for while it is `pending`: another execution, or a place under `settings.concurrency`. */
   pending_reason?: string | undefined;
   /** Set when it was put back from the archive. Then it can be read, and does not run again. */
   restored?: RestoredView | undefined;
+  /** Its place under `settings.concurrency`. Absent before it asks for one, and after its end. */
+  concurrency?: PlaceView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** The trace in Jaeger, if its address is configured. */
@@ -2019,10 +2033,12 @@ export interface ExecutionView {
   children?: ChildView[] | undefined;
   /** Executions that must end before this one begins. */
   after?: DependencyView[] | undefined;
-  /** The execution that it waits for while it is `pending`. */
+  /** What it waits for while it is `pending`: another execution, or a place under `settings.concurrency`. */
   pending_reason?: string | undefined;
   /** Set when it was put back from the archive. Then it can be read, and does not run again. */
   restored?: RestoredView | undefined;
+  /** Its place under `settings.concurrency`. Absent before it asks for one, and after its end. */
+  concurrency?: PlaceView | undefined;
 }
 
 export interface FailedItem {
@@ -2901,6 +2917,98 @@ export interface PauseBody {
 export interface PauseList {
   /** The oldest first. */
   pauses: Pause[];
+}
+
+export interface PlaceAwaited {
+  /** The limiter that has no free place. */
+  limiter_id: string;
+  /** Its place in the queue when it joined; 1 is the next one. */
+  position: number;
+  /** How many executions held places then. */
+  held: number;
+  /** The limit of the newest version of the config. */
+  limit: number;
+}
+
+export interface PlaceAwaitedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'PlaceAwaited';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: PlaceAwaited;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface PlaceRequested {
+  /** The limiter that grants places for this config and key. */
+  limiter_id: string;
+  /** The value of `settings.concurrency.key`; empty when there is none. */
+  key: string;
+  /** How many executions with this key run at once. */
+  limit: number;
+  /** What happens when no place is free. */
+  on_limit: 'queue' | 'reject' | 'cancel_oldest' | 'cancel_newest';
+  /** The place must be granted before this time. */
+  deadline_at: string | null;
+}
+
+export interface PlaceRequestedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'PlaceRequested';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: PlaceRequested;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface PlaceTaken {
+  /** The limiter that granted the place. */
+  limiter_id: string;
+  /** The deadline of the execution. */
+  deadline_at: string | null;
+}
+
+export interface PlaceTakenEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'PlaceTaken';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: PlaceTaken;
+  /** In place of data that are too large for the answer: where to read them. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface PlaceView {
+  /** The limiter of its config and key. */
+  limiter_id: string;
+  /** The value of `settings.concurrency.key`. */
+  key: string;
+  /** How many executions with this key run at once. */
+  limit: number;
+  state: 'waiting' | 'held';
+  /** While it waits: its place in the queue when it joined; 1 was the next one. */
+  position?: number | undefined;
+  /** While it waits: how many executions held places when it joined. */
+  held?: number | undefined;
+  /** Since when it waits, or holds its place. */
+  since: number;
 }
 
 export interface PoolCredentials {
@@ -3826,6 +3934,8 @@ export interface Settings {
   enable_monitoring?: boolean | undefined;
   /** The effect of the failure of a step or consensus group that does not say so itself. Default: `abort`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
+  /** How many executions with the same key run at once. */
+  concurrency?: Concurrency | undefined;
 }
 
 /** Any settings; null removes a setting. */
@@ -3848,6 +3958,8 @@ export interface SettingsPatch {
   enable_monitoring?: boolean | null | undefined;
   /** The effect of the failure of a step or consensus group that does not say so itself. Default: `abort`. */
   on_failure?: 'abort' | 'continue' | 'fallback' | null | undefined;
+  /** Its place under `settings.concurrency`. Absent before it asks for one, and after its end. */
+  concurrency?: Concurrency | null | undefined;
 }
 
 export interface Signal {

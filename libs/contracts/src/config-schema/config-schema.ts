@@ -1,5 +1,12 @@
-import type { BudgetDefinition, ConsensusGroup, OrchestrationDefinition, OrchestrationSettings } from '../config.js';
-import { DEFAULT_INPUTS, STRATEGIES } from '../codes.js';
+import type {
+  BudgetDefinition,
+  Concurrency,
+  ConsensusGroup,
+  OrchestrationDefinition,
+  OrchestrationSettings,
+} from '../config.js';
+import { DEFAULT_INPUTS, ON_LIMIT, STRATEGIES } from '../codes.js';
+import { LIMITER_LIMITS } from '../limiters.js';
 import { DEFAULT_EXECUTION_TIMEOUT_MS, LIMITS } from '../limits.js';
 import { PRIORITIES } from '../subjects.js';
 import { KIND_DEFINITIONS } from './kinds/index.js';
@@ -8,6 +15,9 @@ import { anyJson, flag, HINT, ifThen, list, objectOf, RULE, text, use, whole, wo
 import type { DocumentSchema } from './schema.js';
 import { compensation, retry, step } from './step.js';
 import { CALLBACK_URL, CONFIG_NAME, EXPRESSION, METADATA_SCHEMA, nameSchema, TIME, TOKEN_SCHEMA } from './texts.js';
+
+/** As written in a config. The value of an expression is limited more. */
+const MAX_KEY = 4_096;
 
 /** On the wire between services, 0 cannot be distinguished from an absent field, so users may not write 0. */
 const share = (description: string, fallback?: number): DocumentSchema => ({
@@ -42,6 +52,24 @@ const budget: DocumentSchema = {
       : { code: 'required', message: 'must have max_tokens, max_cost or both' },
 };
 
+const concurrency = objectOf<Required<Concurrency>>(
+  'How many executions with the same key run at once.',
+  {
+    key: text(
+      'A text, or one expression `{% … %}` over `input`, `session_id` and `user_id`. Absent: all executions of the config share the limit.',
+      1,
+      MAX_KEY,
+    ),
+    limit: whole('How many run at once.', 1, LIMITER_LIMITS.limit),
+    on_limit: word(
+      'What an execution does that finds no place: it waits, it fails, the oldest one is cancelled for it, or it is cancelled itself.',
+      ON_LIMIT,
+      'queue',
+    ),
+  },
+  ['limit'],
+);
+
 const settings = objectOf<Required<OrchestrationSettings>>('Settings of the whole execution.', {
   parallel_limit: whole('How many steps run at once; 0: any number.', 0, LIMITS.steps, 0),
   consensus_threshold: share('Share of members that must succeed in groups of mode `quorum`.', 0.8),
@@ -60,6 +88,7 @@ const settings = objectOf<Required<OrchestrationSettings>>('Settings of the whol
     'abort',
   ),
   enable_monitoring: flag('False keeps executions of the config out of live feeds.', true),
+  concurrency: use('Concurrency', 'How many executions with the same key run at once.'),
 });
 
 const consensusGroup = objectOf<Required<ConsensusGroup>>(
@@ -99,6 +128,7 @@ const definitions = {
   ...KIND_DEFINITIONS,
   Step: step,
   Budget: budget,
+  Concurrency: concurrency,
   Settings: settings,
   ConsensusGroup: consensusGroup,
   Steps: list('The steps.', use('Step', 'One step.'), { min: 1, max: LIMITS.steps }),

@@ -19,6 +19,8 @@ const MORE_ROOTS: Readonly<Partial<Record<TextUse['sees'], readonly string[]>>> 
 };
 /** What the step of an item sees besides. */
 const ITEM_ROOTS = ['item', 'index'];
+/** The key of an execution's place is known before any step runs. */
+const KEY_ROOTS = ['input', 'session_id', 'user_id'];
 const CALL_FIELDS = ['tool', 'input'];
 const EXECUTION_FIELDS = ['id', 'name'];
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
@@ -51,7 +53,10 @@ export class ReferenceCheck {
     for (const name of unknown) this.#unknownVariable(use, name);
     // A vote or a score reads a member's output, which may contain anything.
     if (use.sees === 'member') return;
-    const roots = [...ROOTS, ...(MORE_ROOTS[use.sees] ?? []), ...(use.ofItem === true ? ITEM_ROOTS : [])];
+    const roots =
+      use.sees === 'key'
+        ? KEY_ROOTS
+        : [...ROOTS, ...(MORE_ROOTS[use.sees] ?? []), ...(use.ofItem === true ? ITEM_ROOTS : [])];
     const told = new Set<string>();
     for (const path of paths) {
       const message = this.#mistake(use, path, roots);
@@ -62,7 +67,7 @@ export class ReferenceCheck {
   }
 
   #unknownVariable(use: TextUse, name: string): void {
-    const root = this.#report.suggestions.nearest(name, ROOTS);
+    const root = this.#report.suggestions.nearest(name, use.sees === 'key' ? KEY_ROOTS : ROOTS);
     const hint = root === undefined ? '' : `; did you mean "${root}", without a $?`;
     this.#report.add(
       use.path,

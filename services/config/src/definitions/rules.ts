@@ -93,7 +93,7 @@ export function schemasOf(outline: Outline): { readonly path: string; readonly s
 /** A text that may be evaluated or rendered, with the JSON Pointer of its place in the config. */
 export interface TextUse extends MappingText {
   /** Whose expressions it is among: that decides what stands at the root. */
-  readonly sees: 'step' | 'call' | 'loop' | 'compensation' | 'member' | 'output';
+  readonly sees: 'step' | 'call' | 'loop' | 'compensation' | 'member' | 'output' | 'key';
   /** It belongs to the step of an item. */
   readonly ofItem?: boolean;
   /** The step whose dependencies it sees; undefined for what belongs to no step. */
@@ -149,6 +149,11 @@ export function definitionTexts(outline: Outline): TextUse[] {
     for (const field of ['vote_key', 'score']) {
       plain(source, field, `/consensus_groups/${index ?? 0}`, { sees: 'member', step: undefined });
     }
+  }
+  const { settings } = outline.source;
+  const concurrency = isRecord(settings) ? settings['concurrency'] : undefined;
+  if (isRecord(concurrency)) {
+    mapping(concurrency, 'key', '/settings/concurrency', { sees: 'key', step: undefined });
   }
   mapping(outline.source, 'output', '', { sees: 'output', step: undefined });
   return uses;

@@ -101,6 +101,7 @@ describe('a valid definition', () => {
           budget: { max_tokens: 1, max_cost: 0.000001 },
           default_input: 'merged',
           enable_monitoring: false,
+          concurrency: { key: '{% input.a & session_id %}', limit: 1, on_limit: 'cancel_oldest' },
         },
         metadata: {},
         is_global: false,
@@ -472,6 +473,40 @@ describe('consensus groups', () => {
     expect(await mistakes(config(members, { consensus_groups: twice }))).toEqual([
       '/consensus_groups/1/id duplicate_id',
     ]);
+  });
+});
+
+describe('settings.concurrency', () => {
+  const limited = (concurrency: unknown): object =>
+    config([{ id: 'a', name: 'A', agent: 'echo' }], { settings: { concurrency } });
+  const at = '/settings/concurrency';
+
+  it.each<[string, unknown]>([
+    ['a limit alone', { limit: 10_000 }],
+    ['a text as key', { key: 'nightly', limit: 1, on_limit: 'queue' }],
+    ['the input and the user in its key', { key: '{% input.customer & user_id %}', limit: 2, on_limit: 'reject' }],
+    ['nulls beside the limit', { limit: 1, key: null, on_limit: null }],
+  ])('may have %s', async (_, concurrency) => {
+    expect(await mistakes(limited(concurrency))).toEqual([]);
+  });
+
+  it.each<[string, unknown, string[]]>([
+    ['no limit', { key: 'a' }, [`${at}/limit required`]],
+    ['a limit of nothing', { limit: 0 }, [`${at}/limit out_of_range`]],
+    ['a limit that is too large', { limit: 10_001 }, [`${at}/limit out_of_range`]],
+    ['another word', { limit: 1, on_limit: 'wait' }, [`${at}/on_limit not_allowed`]],
+    ['an unknown field', { limit: 1, max: 1 }, [`${at}/max unknown_field`]],
+    ['an expression in part', { limit: 1, key: 'c-{% input.c %}' }, [`${at}/key bad_expression`]],
+    ['no JSONata', { limit: 1, key: '{% input. %}' }, [`${at}/key bad_expression`]],
+    ['an output', { limit: 1, key: '{% outputs.a %}' }, [`${at}/key unknown_reference`]],
+    ['no object', 3, [`${at} wrong_type`]],
+  ])('is refused with %s', async (_, concurrency, expected) => {
+    expect(await mistakes(limited(concurrency))).toEqual(expected);
+  });
+
+  it('says what an expression sees, and suggests a name', async () => {
+    const found = await messages(limited({ limit: 1, key: '{% sesion_id %}' }));
+    expect(found[0]).toContain('an expression sees input, session_id and user_id; did you mean "session_id"?');
   });
 });
 

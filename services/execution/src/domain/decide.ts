@@ -9,6 +9,7 @@ import { deleteExecution, deletedRejection } from './commands/delete-execution.j
 import { addWaiter, recordDependencyAnswer } from './commands/dependencies.js';
 import { pauseExecution } from './commands/pause.js';
 import { recordEvaluation } from './commands/record-evaluation.js';
+import { recordPlace } from './commands/record-place.js';
 import { recordHeartbeat } from './commands/record-heartbeat.js';
 import { failAttempt, recordResult } from './commands/record-result.js';
 import { resumeExecution } from './commands/resume.js';
@@ -46,6 +47,8 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
       return addWaiter(draft, command);
     case 'RecordDependencyAnswer':
       return recordDependencyAnswer(draft, command);
+    case 'RecordPlace':
+      return recordPlace(draft, command);
     case 'ObeyParent':
       return obeyParent(draft, command);
     case 'Wake':

@@ -1,7 +1,7 @@
 import { partitionOf } from '@batuta/contracts';
 import type { CommandReply, CommandRequest } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
-import type { ScheduleState } from '../domain/index.js';
+import type { LimiterState, ScheduleState } from '../domain/index.js';
 import { ofExecution } from './lane/batch.js';
 import type { StreamChanges } from './lane/batch.js';
 import { ExecutionCache } from './lane/execution-cache.js';
@@ -24,6 +24,7 @@ import { timeOfId } from './lane/partition.js';
 import type { EffectTicket, HotExecution, Partition } from './lane/partition.js';
 import { PublishedPositions } from './effects/published-positions.js';
 import { redoEffects } from './effects/redo-effects.js';
+import type { LimiterEffects } from './effects/limiter-effects.js';
 import type { StartableConfigs } from './effects/startable-configs.js';
 import { SkipGuard } from './skip-guard.js';
 import type { ScheduleEffects } from './effects/schedule-effects.js';
@@ -47,6 +48,7 @@ export class Engine {
   readonly #lanes: Lane[];
   readonly #loader: StreamLoader;
   readonly #schedules: ScheduleEffects;
+  readonly #limiters: LimiterEffects;
   readonly #ownership: Ownership;
   readonly #requests: EngineRequests;
   readonly #published: PublishedPositions;
@@ -77,7 +79,7 @@ export class Engine {
       true,
       this.unreadable,
     );
-    const { effects, schedules, startable } = openEffects({
+    const { effects, schedules, limiters, startable } = openEffects({
       ports,
       registry: this.configs,
       counters: this.counters,
@@ -92,6 +94,7 @@ export class Engine {
     });
     this.effects = effects;
     this.#schedules = schedules;
+    this.#limiters = limiters;
     this.#requests = this.#openRequests(submit, startable);
     this.#published = new PublishedPositions({ ports, partitions });
     this.#cache = new ExecutionCache({
@@ -313,6 +316,7 @@ export class Engine {
       ports: this.#options.ports,
       effects: this.effects,
       schedules: this.#schedules,
+      limiters: this.#limiters,
       unreadable: this.unreadable,
       submit: (to: Partition, input: Input): void => this.submit(to, input),
     };
@@ -330,6 +334,8 @@ export class Engine {
       this.effects.committed(changes, ticket);
       if (changes.state.deleted !== undefined) this.#deleted(changes.execution);
       this.#options.onCommitted?.(changes);
+    } else if (changes.state.kind === 'limiter') {
+      this.#limiters.committed(changes as StreamChanges<LimiterState>, ticket);
     } else {
       this.#schedules.committed(changes as StreamChanges<ScheduleState>, ticket);
     }

@@ -1,6 +1,6 @@
 import { SlotMap } from '@batuta/collections';
 import type { SnapshotStore } from '@batuta/event-store';
-import { REDUCER_VERSION, encodeScheduleSnapshot, encodeSnapshot } from '../domain/index.js';
+import { REDUCER_VERSION, encodeLimiterSnapshot, encodeScheduleSnapshot, encodeSnapshot } from '../domain/index.js';
 import type { StreamChanges } from '../partitions/lane/batch.js';
 import { isExecution } from '../partitions/lane/stream-state.js';
 import type { StreamState } from '../partitions/lane/stream-state.js';
@@ -88,7 +88,7 @@ export class SnapshotWriter {
         reducerVersion: REDUCER_VERSION,
         configId: '',
         configVersion: 0,
-        state: encodeScheduleSnapshot(state),
+        state: state.kind === 'limiter' ? encodeLimiterSnapshot(state) : encodeScheduleSnapshot(state),
       });
       return;
     }

@@ -1,4 +1,4 @@
-import { EVENT_SCHEMAS, SCHEDULE_EVENT_SCHEMAS } from '@batuta/contracts';
+import { EVENT_SCHEMAS, LIMITER_EVENT_SCHEMAS, SCHEDULE_EVENT_SCHEMAS } from '@batuta/contracts';
 import type { ConsensusFailed, ConsensusReached, Event } from '@batuta/contracts';
 import { StreamKinds, UnreadableEventError } from '@batuta/event-store';
 import type { ChainedEvent, LogFilter, LogSelection, StoredEvent, StreamKind } from '@batuta/event-store';
@@ -29,11 +29,17 @@ const EXECUTION = 'execution';
 export const STREAM_KINDS: readonly StreamKind[] = [
   { name: EXECUTION, types: Object.keys(EVENT_SCHEMAS), upcasters: UPCASTERS },
   { name: 'schedule', types: Object.keys(SCHEDULE_EVENT_SCHEMAS) },
+  { name: 'limiter', types: Object.keys(LIMITER_EVENT_SCHEMAS) },
 ];
 
 /** Whether an event belongs to an execution, and not to a stream of another kind. */
 export function isExecutionEvent({ type }: { readonly type: string }): boolean {
   return Object.hasOwn(EVENT_SCHEMAS, type);
+}
+
+/** Whether an event belongs to a limiter. */
+export function isLimiterEvent({ type }: { readonly type: string }): boolean {
+  return Object.hasOwn(LIMITER_EVENT_SCHEMAS, type);
 }
 
 /** Selects the events of executions. */

@@ -6,12 +6,13 @@ import type {
   CommandRequest,
   Event,
   EventsPublished,
+  LimiterStreamEvent,
   OrchestrationDefinition,
   ScheduleStreamEvent,
   StopAttempts,
 } from '@batuta/contracts';
 import { ChainWalk } from '@batuta/event-store';
-import { isExecutionEvent } from '../../src/store/kinds.js';
+import { isExecutionEvent, isLimiterEvent } from '../../src/store/kinds.js';
 import type { MemoryExecutionStore } from '../../src/store/memory/memory-execution-store.js';
 import { DELETED_STATUS } from '../../src/store/port.js';
 import type { ExecutionCommit } from '../../src/store/port.js';
@@ -21,6 +22,7 @@ import type { OutgoingTask, RequestKind } from '../../src/partitions/ports/ports
 import { ChildChecker } from './child-checker.js';
 import { DependencyChecker } from './dependency-checker.js';
 import { History } from './history.js';
+import { LimiterChecker } from './limiter-checker.js';
 import { PublishedChecker } from './published-checker.js';
 import { Reference, canonical } from './reference.js';
 import { ScheduleChecker } from './schedule-checker.js';
@@ -46,6 +48,7 @@ export class Checker implements BusObserver, CommitObserver {
   /** Everything committed, as this checker has seen it. */
   readonly histories = new Map<string, History>();
   readonly schedules: ScheduleChecker;
+  readonly limiters: LimiterChecker;
   readonly #published: PublishedChecker;
   readonly #children: ChildChecker;
   readonly dependencies: DependencyChecker;
@@ -69,11 +72,13 @@ export class Checker implements BusObserver, CommitObserver {
     this.#partitions = partitions;
     this.#letThrough = letThrough;
     this.schedules = new ScheduleChecker(world, memory, partitions);
+    this.limiters = new LimiterChecker(world, memory, partitions);
     this.#published = new PublishedChecker({
       world,
       execution: (id) => this.#states.get(id),
       hasCommand: (id, commandId) => this.histories.get(id)?.hasCommand(commandId) === true,
       schedule: (id) => this.schedules.schedules.get(id)?.state,
+      limiters: this.limiters,
     });
     this.#children = new ChildChecker(world, (id) => this.#states.get(id));
     this.dependencies = new DependencyChecker(
@@ -85,7 +90,11 @@ export class Checker implements BusObserver, CommitObserver {
 
   /** Whether parents, children and waiting executions have exchanged all of their messages. */
   get childrenDone(): boolean {
-    return this.#children.done(this.histories.keys()) && this.dependencies.done(this.histories.keys());
+    return (
+      this.#children.done(this.histories.keys()) &&
+      this.dependencies.done(this.histories.keys()) &&
+      this.limiters.done((id) => this.#states.get(id))
+    );
   }
 
   state(executionId: string): State | undefined {
@@ -119,6 +128,10 @@ export class Checker implements BusObserver, CommitObserver {
         if (isExecutionEvent(event)) {
           this.#committed(event, partition);
           this.#published.executionCommitted(event, partition);
+        } else if (isLimiterEvent(event)) {
+          const own = event as unknown as LimiterStreamEvent;
+          this.limiters.committed(own, partition);
+          this.#published.limiterCommitted(own, partition);
         } else {
           const own = event as unknown as ScheduleStreamEvent;
           this.schedules.committed(own, partition);
@@ -128,8 +141,14 @@ export class Checker implements BusObserver, CommitObserver {
     }
     for (const id of touched) {
       if (this.schedules.schedules.has(id)) this.schedules.settled(id);
+      else if (this.limiters.limiters.has(id)) this.limiters.settled(id);
       else this.#settled(id);
     }
+  }
+
+  /** The network has answered a release and lost it. */
+  lostRelease(id: string): void {
+    this.#published.lostReleases.add(id);
   }
 
   effectsDone(partition: number, position: number): void {
@@ -161,6 +180,7 @@ export class Checker implements BusObserver, CommitObserver {
     history.add(event);
     this.#children.committed(event);
     this.dependencies.committed(event);
+    this.limiters.executionCommitted(event, this.#states.get(id));
     this.#compare(id, event);
     const state = this.#states.get(id) as State;
     try {
@@ -477,6 +497,7 @@ export class Checker implements BusObserver, CommitObserver {
     this.schedules.finish((id) => this.#states.get(id));
     this.#children.finish(this.histories.keys());
     this.dependencies.finish(this.histories.keys());
+    this.limiters.finish((id) => this.#states.get(id));
     const found = await this.#memory().readStreams([...this.histories.keys()]);
     for (const [id, history] of this.histories) {
       const left = found.get(id) ?? [];

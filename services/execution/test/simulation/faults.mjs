@@ -1103,4 +1103,64 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'a place asked for twice',
+    what: 'a limiter counts a repeated request of an execution as another one',
+    seed: 182,
+    patches: [
+      {
+        file: `${domain}/limiter/decide.ts`,
+        from: "  if (known !== undefined && known.order >= order) return 'recorded';\n",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'a place too many',
+    what: 'a limiter grants one more place than its limit',
+    seed: 171,
+    patches: [
+      {
+        file: `${domain}/limiter/decide.ts`,
+        from: 'while (heldOf(draft.state) < draft.state.limit) {',
+        to: 'while (heldOf(draft.state) <= draft.state.limit) {',
+      },
+    ],
+  },
+  {
+    name: 'a place that nobody checks',
+    what: 'a limiter does not ask its holders whether they still need their places',
+    seed: 173,
+    patches: [
+      {
+        file: `${domain}/limiter/effects.ts`,
+        from: "    case 'HoldersChecked':\n      return wantedLimiterEffects(stateAfter);",
+        to: "    case 'HoldersChecked':\n      return [];",
+      },
+    ],
+  },
+  {
+    name: 'a place not given back',
+    what: 'an execution that has ended does not give its place back',
+    seed: 171,
+    patches: [
+      {
+        file: `${domain}/effects/place.ts`,
+        from: 'started === undefined || !isTerminal(status)) return [];',
+        to: 'started === undefined || isTerminal(status) || !isTerminal(status)) return [];',
+      },
+    ],
+  },
+  {
+    name: 'a begin without a place',
+    what: 'an execution begins before it has a place',
+    seed: 171,
+    patches: [
+      {
+        file: `${domain}/plan/plan.ts`,
+        from: "state.status === 'pending' && waitsForPlace(state)) {\n    askForPlace(draft);\n    return;",
+        to: "state.status === 'pending' && waitsForPlace(state) && state.place === undefined) {\n    askForPlace(draft);\n    return;",
+      },
+    ],
+  },
 ];

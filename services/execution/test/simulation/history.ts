@@ -8,6 +8,9 @@ interface Attempt {
   wanted: boolean;
 }
 
+/** Stands for the place of a config with a limit among the things that an execution waits for. */
+const PLACE = 'place';
+
 /** Events that may come after the end. */
 const AFTER_THE_END: ReadonlySet<string> = new Set(['ExecutionRetried', 'ExecutionReopened', 'ExecutionDeleted']);
 
@@ -37,6 +40,7 @@ export class History {
   readonly #waiters = new Set<string>();
   /** Those that have ended since they were last asked. */
   readonly #dependencyEnds = new Set<string>();
+  #place: { readonly order: number; readonly limiterId: string } | undefined;
   /** Attempts that children make, by step. */
   readonly #delegated = new Set<string>();
   /** Of the newest wish of its parent. */
@@ -210,6 +214,7 @@ export class History {
       case 'ExecutionStarted':
         if (event.version !== 1) this.#violated('one start', `version ${event.version}`);
         for (const { executionId, on } of event.data.after ?? []) this.#unmet.set(executionId, on);
+        this.#awaitPlace();
         if ((event.data.startAt ?? 0) <= event.at && this.#unmet.size === 0) this.#status = 'running';
         return;
       case 'StepScheduled': {
@@ -321,6 +326,20 @@ export class History {
         if (event.data.startAt <= event.at && this.#unmet.size === 0 && this.#status === 'pending') {
           this.#status = 'running';
         }
+        return;
+      case 'PlaceRequested':
+        if (!this.#unmet.has(PLACE)) this.#violated('one place an execution', 'it asks and has one');
+        if (this.#status !== 'pending') this.#violated('a place comes first', `it asks while it is ${this.#status}`);
+        this.#place = { order: event.version, limiterId: event.data.limiterId };
+        return;
+      case 'PlaceAwaited':
+        if (this.#place?.limiterId !== event.data.limiterId) this.#violated('who waits asks', event.data.limiterId);
+        return;
+      case 'PlaceTaken':
+        if (this.#place?.limiterId !== event.data.limiterId || !this.#unmet.delete(PLACE)) {
+          this.#violated('one place an execution', 'it gets one and does not wait for it');
+        }
+        if (this.#status === 'pending' && this.#unmet.size === 0) this.#status = 'running';
         return;
       case 'DependencyFound':
       case 'DependenciesChecked':
@@ -479,6 +498,8 @@ export class History {
         return;
       case 'ExecutionRetried':
         this.#retried = true;
+        this.#place = undefined;
+        this.#awaitPlace();
         this.#status = this.#unmet.size > 0 ? 'pending' : 'running';
         this.#dependencyEnds.clear();
         this.#failures.clear();
@@ -505,6 +526,11 @@ export class History {
       default:
         event satisfies never;
     }
+  }
+
+  /** A run of a config with a limit needs a place. */
+  #awaitPlace(): void {
+    if (this.definition.settings?.concurrency !== undefined) this.#unmet.set(PLACE, 'finished');
   }
 
   #stop(stepId: string): void {

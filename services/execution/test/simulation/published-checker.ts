@@ -1,5 +1,5 @@
 import { uuidV5 } from '@batuta/contracts';
-import type { Event, ScheduleStreamEvent } from '@batuta/contracts';
+import type { Event, LimiterStreamEvent, ScheduleStreamEvent } from '@batuta/contracts';
 import {
   effectsOf,
   hasEffects,
@@ -9,6 +9,7 @@ import {
   wantedScheduleEffects,
 } from '../../src/domain/index.js';
 import type { ScheduleState, State } from '../../src/domain/index.js';
+import type { LimiterChecker } from './limiter-checker.js';
 import { short } from './simulated-store.js';
 import type { World } from './world.js';
 
@@ -18,6 +19,7 @@ export interface PublishedParts {
   readonly execution: (id: string) => State | undefined;
   readonly hasCommand: (executionId: string, commandId: string) => boolean;
   readonly schedule: (id: string) => ScheduleState | undefined;
+  readonly limiters: Pick<LimiterChecker, 'has' | 'holds'>;
 }
 
 interface Asked {
@@ -36,6 +38,8 @@ export class PublishedChecker {
   readonly #parts: PublishedParts;
   readonly #asked = new Map<number, Map<string, Asked>>();
   readonly #dispatched = new Set<string>();
+  /** Executions whose release the network has lost after an answer. */
+  readonly lostReleases = new Set<string>();
 
   constructor(parts: PublishedParts) {
     this.#parts = parts;
@@ -68,6 +72,7 @@ export class PublishedChecker {
       });
     }
     const state = this.#parts.execution(id);
+    this.#askPlaces(event, partition, state);
     if (state?.waiters !== undefined && isTerminal(state.status)) {
       for (const waiter of state.waiters) this.#askTold(event, partition, waiter);
     }
@@ -78,6 +83,41 @@ export class PublishedChecker {
       if (now === undefined || !isTerminal(now.status)) return undefined;
       const waits = this.#parts.schedule(to)?.running.some(({ executionId }) => executionId === id) === true;
       return waits ? `the message of its end` : undefined;
+    });
+  }
+
+  /** A request is answered, and a place that is not needed any more is given back. */
+  #askPlaces(event: Event, partition: number, state: State | undefined): void {
+    const { executionId: id } = event;
+    if (event.type === 'PlaceRequested') {
+      this.#ask(partition, `${id} asks for a place`, event, () => {
+        const now = this.#parts.execution(id);
+        const effects = now === undefined ? [] : wantedEffects(now);
+        const wanted = effects.some((effect) => effect.type === 'askPlace' && effect.order === event.version);
+        return wanted ? 'the request of a place' : undefined;
+      });
+    }
+    const { place } = state ?? {};
+    if (state === undefined || !isTerminal(state.status) || place === undefined || !('asked' in place)) return;
+    const { limiterId, asked } = place;
+    this.#ask(partition, `${id} gives its place back`, event, () => {
+      const now = this.#parts.execution(id);
+      if (now === undefined || !isTerminal(now.status) || now.deleted !== undefined) return undefined;
+      if (this.lostReleases.has(id)) return undefined;
+      return this.#parts.limiters.has(limiterId, id, asked) ? 'the return of its place' : undefined;
+    });
+  }
+
+  limiterCommitted(event: LimiterStreamEvent, partition: number): void {
+    if (event.type !== 'PlaceGranted') return;
+    const { executionId: id, data } = event;
+    const { holder, order } = data;
+    this.#ask(partition, `${id} grants ${holder} a place`, event, () => {
+      const place = this.#parts.execution(holder)?.place;
+      const status = this.#parts.execution(holder)?.status ?? 'failed';
+      const waits = place !== undefined && 'asked' in place && place.asked === order && place.phase !== 'held';
+      if (!waits || isTerminal(status) || status === 'compensation') return undefined;
+      return this.#parts.limiters.holds(id, holder, order) ? `the grant for ${short(holder)}` : undefined;
     });
   }
 
@@ -158,7 +198,10 @@ export class PublishedChecker {
   #ask(
     partition: number,
     name: string,
-    { executionId: streamId, position }: Pick<Event | ScheduleStreamEvent, 'executionId' | 'position'>,
+    {
+      executionId: streamId,
+      position,
+    }: Pick<Event | ScheduleStreamEvent | LimiterStreamEvent, 'executionId' | 'position'>,
     open: () => string | undefined,
   ): void {
     const asked = this.#asked.get(partition) ?? new Map<string, Asked>();

@@ -145,6 +145,9 @@ export interface ReferenceResult {
   readonly compensated: readonly string[];
 }
 
+/** Stands for the place of a config with a limit among the executions that it waits for. */
+const PLACE = 'place';
+
 const TIMEOUTS = new Set([
   'approval_timeout',
   'signal_timeout',
@@ -309,6 +312,7 @@ export class Reference {
         this.#name = this.#definition.name;
         this.#depth = event.data.parent?.depth ?? 0;
         for (const { executionId, on } of event.data.after ?? []) this.#waitsFor.set(executionId, on);
+        this.#awaitPlace();
         this.#starting = true;
         return true;
       case 'StepReused':
@@ -346,7 +350,14 @@ export class Reference {
       case 'ExecutionRescheduled':
       case 'DependencyFound':
       case 'DependenciesChecked':
+      case 'PlaceAwaited':
         return false;
+      case 'PlaceRequested':
+        this.#asksForPlace(event);
+        return false;
+      case 'PlaceTaken':
+        this.#expect(this.#waitsFor.delete(PLACE), 'it has a place already');
+        return true;
       case 'DependencyEnded':
         return this.#dependencyEnded(event);
       case 'ChildEnded':
@@ -527,7 +538,11 @@ export class Reference {
         this.#abandon();
         return false;
       case 'ExecutionFailed':
-        if (event.data.failure.code === 'execution_timeout') {
+        if (event.data.failure.code === 'concurrency_limit') {
+          const { on_limit: onLimit } = this.#definition.settings?.concurrency ?? {};
+          this.#expect(onLimit === 'reject' && this.#waitsFor.has(PLACE), `it is refused a place: ${onLimit}`);
+        }
+        if (event.data.failure.code === 'execution_timeout' || event.data.failure.code === 'concurrency_limit') {
           this.#failure = event.data.failure;
           this.#failedStep = undefined;
           this.#abandon();
@@ -817,6 +832,26 @@ export class Reference {
     of.leave();
     this.#fail(node, failure);
     return true;
+  }
+
+  /** A run of a config with a limit begins with its place. */
+  #awaitPlace(): void {
+    if (this.#definition.settings?.concurrency !== undefined) this.#waitsFor.set(PLACE, 'finished');
+  }
+
+  #asksForPlace({ data: { key, limit, onLimit } }: Extract<Event, { type: 'PlaceRequested' }>): void {
+    const { concurrency } = this.#definition.settings ?? {};
+    const mine = concurrency?.key === undefined ? '' : String(this.#keyOf(concurrency.key) as string | number);
+    this.#expect(key === mine, `it asks for a place of ${key}, expected ${mine}`);
+    this.#expect(limit === concurrency?.limit, `it asks for one of ${limit}`);
+    this.#expect(onLimit === (concurrency?.on_limit ?? 'queue'), `it wants ${onLimit}`);
+    for (const other of this.#waitsFor.keys()) this.#expect(other === PLACE, `it asks and waits for ${other}`);
+  }
+
+  #keyOf(key: string): JsonValue {
+    const source = /^\{%([\s\S]*)%\}$/.exec(key.trim())?.[1];
+    if (source === undefined) return key;
+    return evaluateExpression(source, { input: this.#input, session_id: null, user_id: 'ann' }) ?? null;
   }
 
   /** With the last of them it begins. Another end than required is its own end. */
@@ -1714,6 +1749,8 @@ export class Reference {
       }
       return true;
     }
+    // The key that follows from it is compared when the execution asks for its place.
+    if (purpose === 'concurrency') return false;
     if (subject.endsWith(':compensate')) return true;
     const node = this.#node(subject);
     if (purpose === 'vote') {
@@ -2050,6 +2087,7 @@ export class Reference {
 
   #retry(event: Extract<Event, { type: 'ExecutionRetried' }>): void {
     this.#status = 'running';
+    this.#awaitPlace();
     this.#failedDependency = false;
     this.#cause = undefined;
     this.#failure = undefined;

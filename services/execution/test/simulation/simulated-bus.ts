@@ -67,6 +67,9 @@ export class SimulatedBus {
     this.#direct = direct;
   }
 
+  /** An answer to a request that reaches nobody. Undefined for usual ones. */
+  answerInstead: ((kind: RequestKind, body: object) => string | undefined) | undefined;
+
   /** How long one message is in transit. Undefined: for ever. */
   #delays(): number[] {
     const world = this.#world;
@@ -97,6 +100,8 @@ export class SimulatedBus {
   #askOwners(partition: number, kind: RequestKind, text: string, answered: (text: string) => void): void {
     const payload = encoder.encode(text);
     const body = JSON.parse(text) as object;
+    const instead = this.answerInstead?.(kind, body);
+    if (instead !== undefined) return this.travel(() => answered(instead));
     this.travel(() => {
       for (const { process, handler } of this.#servers.get(partition) ?? []) {
         process.deliver(() => {

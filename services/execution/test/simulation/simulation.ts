@@ -10,6 +10,7 @@ import type {
 import { OVERLAP_POLICIES, uuidV5 } from '@batuta/contracts';
 import type { AgentModelCopy } from '../../src/store/port.js';
 import { isTerminal, view } from '../../src/domain/index.js';
+import type { State } from '../../src/domain/index.js';
 import type { EngineSettings } from '../../src/partitions/engine-options.js';
 import type { ConfigService, Evaluator } from '../../src/partitions/ports/ports.js';
 import { Checker } from './checker.js';
@@ -121,6 +122,11 @@ const SCHEDULE_SALT = 771_313;
  */
 const LIMIT_SALT = 4_100_275;
 const LIMIT_SHARE = 0.1;
+/** The same for configs that limit how many of their executions run. With this number no seed that finds a fault of anything else has some. */
+const PLACE_SALT = 5_637_430;
+const PLACE_SHARE = 0.15;
+/** A release that is answered and lost. Limiters find such places by asking their holders. */
+const LOST_RELEASE_SHARE = 0.3;
 /** What schedules start: it ends soon, however its agent fares. */
 const SCHEDULED: OrchestrationDefinition = {
   name: 'scheduled',
@@ -337,6 +343,7 @@ class Simulation {
     }
     this.#planSchedule();
     this.#planDependents();
+    this.#planLimited();
     this.#planFaults();
     if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
     if (this.#signals !== undefined) this.#lookForSignals(this.#signals);
@@ -400,6 +407,69 @@ class Simulation {
         }
       });
     }
+  }
+
+  /** Executions of configs that limit how many run, with a few keys. */
+  #planLimited(): void {
+    const world = this.#world;
+    const random = new SeededRandom(this.#seed + PLACE_SALT * 2 ** 32);
+    if (!random.chance(PLACE_SHARE)) return;
+    const key = random.pick([undefined, 'all', '{% input.key %}', '{% input.n + 1 %}']);
+    const concurrency = {
+      limit: random.between(1, 3),
+      ...(key === undefined ? {} : { key }),
+      on_limit: random.weighted({ queue: 6, reject: 1, cancel_oldest: 2, cancel_newest: 1 }),
+    };
+    this.#definitions.set('config-limited', { ...DEPENDENT, name: 'limited', settings: { concurrency } });
+    world.note('config', () => JSON.stringify(concurrency));
+    if (random.chance(0.4)) this.#loseReleases(random);
+    for (let index = random.between(3, 9); index > 0; index--) {
+      const executionId = uuidV5('0190a5b4-0000-7000-8000-000000000003', `limited ${index} of ${this.#seed}`);
+      world.after(random.int(15_000), () => {
+        this.#executions.push(executionId);
+        const base = { executionId, principal: PRINCIPAL };
+        const start: CommandRequest = {
+          ...base,
+          commandId: `start ${executionId}`,
+          start: {
+            configId: 'config-limited',
+            configVersion: 1,
+            traceId: executionId.replaceAll('-', ''),
+            input: { key: random.pick(['a', 'a', 'b']), n: random.int(2) },
+            ...(random.chance(0.3) ? { priority: random.pick(['high', 'low']) } : {}),
+            ...(random.chance(0.15) ? { startAt: world.now + random.between(-1_000, 8_000) } : {}),
+          },
+        };
+        this.#send(start);
+        for (let left = random.int(4); left > 0; left--) {
+          const name = random.weighted({ cancel: 2, pause: 2, retry: 6, terminate: 0.5, reschedule: 1 });
+          const command = { ...base, commandId: `${name}-${this.#newId()}` };
+          world.after(random.int(20_000), () => {
+            if (name === 'pause') {
+              this.#send({ ...command, pause: {} });
+              const resume = { ...command, commandId: `${command.commandId}-end`, resume: {} };
+              world.after(random.int(5_000), () => this.#send(resume));
+            } else if (name === 'reschedule') {
+              this.#send({ ...command, reschedule: { startAt: world.now + random.between(-1_000, 6_000) } });
+            } else {
+              this.#send({ ...command, [name]: {} });
+            }
+          });
+        }
+      });
+    }
+  }
+
+  /** Now and then a release gets an answer and reaches no limiter, as if a limiter had lost it. */
+  #loseReleases(random: SeededRandom): void {
+    this.#bus.answerInstead = (kind, body) => {
+      const { release, from } = body as { readonly release?: object; readonly from?: string };
+      if (kind !== 'message' || release === undefined || from === undefined) return undefined;
+      if (!this.#world.faults || !random.chance(LOST_RELEASE_SHARE)) return undefined;
+      this.#world.note('network', () => `loses the release of ${short(from)}`);
+      this.#checker.lostRelease(from);
+      return '{"outcome":"recorded"}';
+    };
   }
 
   /** A schedule of a few times, and its triggers by hand. */
@@ -844,8 +914,14 @@ class Simulation {
     return [...this.#executions, ...this.#checker.histories.keys()].every((id) => {
       const state = this.#checker.state(id);
       if (state === undefined || isTerminal(state.status) || state.status === 'paused') return true;
-      return this.#checker.dependencies.mayWait(state);
+      return this.#mayWait(state);
     });
+  }
+
+  /** Whether an execution may wait for ever, because something that it waits for is paused or missing. */
+  #mayWait(state: State): boolean {
+    const { dependencies, limiters } = this.#checker;
+    return dependencies.mayWait(state) || limiters.mayWait(state, (id) => this.#checker.state(id));
   }
 
   async #finish(): Promise<void> {
@@ -856,7 +932,7 @@ class Simulation {
       const state = this.#checker.state(id);
       // A start that is refused for good (a fork of nothing) leaves no execution.
       if (state === undefined) continue;
-      if (!isTerminal(state.status) && state.status !== 'paused' && !this.#checker.dependencies.mayWait(state)) {
+      if (!isTerminal(state.status) && state.status !== 'paused' && !this.#mayWait(state)) {
         world.violated('no execution hangs', `${short(id)} is ${state.status} at version ${state.version}`);
       }
     }

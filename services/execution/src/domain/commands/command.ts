@@ -192,6 +192,22 @@ export interface RecordDependencyAnswer extends CommandBase {
   readonly order: number;
   readonly ended?: EndMessage;
 }
+/** The answer of a limiter, or what it says about the place that was asked for. */
+export interface RecordPlace extends CommandBase {
+  readonly type: 'RecordPlace';
+  readonly limiterId: string;
+  /** Version of the event that asked. */
+  readonly order: number;
+  readonly what: 'granted' | 'queued' | 'evicted' | 'refused';
+  /** With queued. */
+  readonly position?: number;
+  readonly held?: number;
+  readonly limit?: number;
+  /** With evicted: the execution that takes the place. */
+  readonly by?: string;
+  /** With refused: so many wait that no more can. */
+  readonly full?: boolean;
+}
 /** A command of the execution that has this one as a step. */
 export interface ObeyParent extends CommandBase, ParentCommand {
   readonly type: 'ObeyParent';
@@ -216,6 +232,7 @@ export type Command =
   | ObeyParent
   | AddWaiter
   | RecordDependencyAnswer
+  | RecordPlace
   | RescheduleExecution
   | RetryExecution
   | CompensateExecution
@@ -262,6 +279,8 @@ export const commandIds = {
   ended: (executionId: string): string => `d:${executionId}`,
   waits: (executionId: string): string => `q:${executionId}`,
   dependencyAnswered: (executionId: string, order: number): string => `n:${executionId}:${order}`,
+  place: (id: string, order: number): string => `l:${id}:${order}`,
+  placeReleased: (id: string, order: number): string => `u:${id}:${order}`,
   parent: (order: number): string => `p:${order}`,
   wake: 'w:',
 } as const;

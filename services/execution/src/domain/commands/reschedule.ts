@@ -1,6 +1,7 @@
 import { LONGEST_DEPENDENCY_WAIT_MS } from '@batuta/contracts';
 import type { Draft } from '../draft.js';
 import { waitsForDependencies } from '../state/dependencies.js';
+import { askedPlace } from '../state/place.js';
 import type { Outcome, Rejection, RescheduleExecution } from './command.js';
 import { endedRejection } from './ended.js';
 import { why } from './why.js';
@@ -17,7 +18,9 @@ export function rescheduleExecution(draft: Draft, command: RescheduleExecution):
   }
   const startAt = command.startAt > command.at ? command.startAt : 0;
   const from = Math.max(startAt, command.at);
-  const deadlineAt = from + (waitsForDependencies(state) ? LONGEST_DEPENDENCY_WAIT_MS : state.config.timeoutMs);
+  const place = askedPlace(state);
+  const waits = waitsForDependencies(state) || (place !== undefined && place.phase !== 'held');
+  const deadlineAt = from + (waits ? LONGEST_DEPENDENCY_WAIT_MS : state.config.timeoutMs);
   draft.emit({ type: 'ExecutionRescheduled', data: { deadlineAt, startAt, ...why(command) } });
   return 'done';
 }

@@ -9,6 +9,7 @@ import type { Draft } from '../draft.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { plan } from '../plan/plan.js';
 import { waitsForDependencies } from '../state/dependencies.js';
+import { askedPlace } from '../state/place.js';
 import { compiledUnit } from '../state/nodes.js';
 import { isTerminal, unitState } from '../state/state.js';
 import { STEP_DEADLINE } from '../state/timers.js';
@@ -50,7 +51,9 @@ function executionTimeout(draft: Draft): void {
         code: FAILURE_CODES.executionTimeout,
         message: waitsForDependencies(state)
           ? 'the executions that it waits for did not end in time'
-          : `the execution did not end within ${state.config.timeoutMs} ms`,
+          : askedPlace(state)?.phase === 'waiting'
+            ? 'no place was free in time'
+            : `the execution did not end within ${state.config.timeoutMs} ms`,
         retryable: false,
       },
       ...(state.status === 'compensation' ? { compensation: compensationOutcome(state) } : {}),

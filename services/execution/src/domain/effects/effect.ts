@@ -1,7 +1,8 @@
-import type { EndMessage, EventType, JsonValue, StoppedAttempt } from '@batuta/contracts';
+import type { EndMessage, EventType, JsonValue, ReleasePlace, StoppedAttempt } from '@batuta/contracts';
 import { evaluationOf } from '../expressions/evaluations.js';
 import { chunkReport } from '../kinds/map/chunk.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
+import { releasesPlace } from './place.js';
 
 /**
  * An action of the runtime after a commit. All of them are idempotent.
@@ -12,6 +13,7 @@ import { isTerminal, unitState, type State } from '../state/state.js';
  * send: send a message to another stream until it has recorded it.
  * startChild: start or continue the child of a step, and answer with RecordChildAnswer.
  * commandChild: send the child its parent's command until it has recorded it.
+ * askPlace: ask a limiter for a place, and answer with RecordPlace.
  * askEnd: ask another execution to report its end, and answer with RecordDependencyAnswer when it exists.
  */
 export type Effect =
@@ -27,7 +29,12 @@ export type Effect =
   | { readonly type: 'commandChild'; readonly stepId: string; readonly childId: string; readonly order: number }
   | { readonly type: 'lifecycle'; readonly event: EventType }
   | { readonly type: 'askEnd'; readonly dependencyId: string; readonly order: number }
-  | { readonly type: 'send'; readonly to: string; readonly message: { readonly ended: EndMessage } };
+  | { readonly type: 'askPlace'; readonly limiterId: string; readonly order: number }
+  | {
+      readonly type: 'send';
+      readonly to: string;
+      readonly message: { readonly ended: EndMessage } | { readonly release: ReleasePlace };
+    };
 
 /** Whether an attempt is outstanding: its task should be on the queue or with a runner. */
 export function isAttemptWanted(state: State, stepId: string, attempt: number): boolean {
@@ -76,10 +83,18 @@ export function stopPlaces(
   return attempts.length === 0 ? [] : [{ type: 'stopAttempts', attempts }];
 }
 
-/** Reports the execution's end to the stream that requested it, and to all executions that wait for it. */
+/**
+ * Reports the execution's end to the stream that requested it, to all executions that wait for it, and to the limiter
+ * of its place.
+ */
 export function tellEnd(state: State): Effect[] {
+  const { started, waiters, place } = state;
+  if (place !== undefined) return [...releasesPlace(state), ...reportEnd(state)];
+  return waiters === undefined && started?.endTo === undefined ? [] : reportEnd(state);
+}
+
+function reportEnd(state: State): Effect[] {
   const { started, waiters } = state;
-  if (waiters === undefined && started?.endTo === undefined) return [];
   const to = started?.endTo;
   const ended = to === undefined ? undefined : endOf(state);
   const sends: Effect[] = to === undefined || ended === undefined ? [] : [{ type: 'send', to, message: { ended } }];

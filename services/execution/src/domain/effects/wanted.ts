@@ -3,6 +3,7 @@ import { isTerminal, unitState, type State } from '../state/state.js';
 import { commandsOfChildren, wantedOfChildren } from './children.js';
 import { asksForEnds } from './dependencies.js';
 import { evaluate, tellEnd, type Effect } from './effect.js';
+import { asksForPlace } from './place.js';
 
 /** All outstanding effects: those to perform again after a takeover, or when the queue lost its content. */
 export function wantedEffects(state: State): Effect[] {
@@ -26,6 +27,9 @@ export function wantedEffects(state: State): Effect[] {
   }
   if (state.dependencies !== undefined) {
     effects.push(...asksForEnds(state));
+  }
+  if (state.place !== undefined) {
+    effects.push(...evaluate(state, evaluationKey('concurrency', '')), ...asksForPlace(state));
   }
   return state.config.childUnits.length === 0 ? effects : [...effects, ...wantedOfChildren(state)];
 }

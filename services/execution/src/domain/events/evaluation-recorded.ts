@@ -17,6 +17,11 @@ export const evaluationRecorded: EventDefinition<'EvaluationRecorded'> = {
       }
       return;
     }
+    if (purpose === 'concurrency') {
+      next.place = { phase: 'evaluated', values };
+      if (data.failure !== undefined) next.aborted ??= { failure: data.failure, node: -1 };
+      return;
+    }
     const index = next.config.unitIndex.get(subject);
     if (index === undefined) {
       return;

@@ -13,6 +13,10 @@ export const evaluationRequested: EventDefinition<'EvaluationRequested'> = {
       next.evaluatingOutput = true;
       return;
     }
+    if (purpose === 'concurrency') {
+      next.place = { phase: 'evaluating' };
+      return;
+    }
     const index = next.config.unitIndex.get(subject);
     if (index === undefined) {
       return;

@@ -3,6 +3,7 @@ import { resumeChildren } from '../fold/children.js';
 import { lifecycle } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { waitsForDependencies } from '../state/dependencies.js';
+import { waitsForPlace } from '../state/place.js';
 import { makeReady } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 import { executionsThat } from './metrics.js';
@@ -14,7 +15,7 @@ export const executionResumed: EventDefinition<'ExecutionResumed'> = {
     resumeChildren(next, event);
     next.pausedAt = 0;
     // A retry does not wait for start_at, because it has already begun once.
-    const waits = (next.started?.startAt ?? 0) > event.at || waitsForDependencies(next);
+    const waits = (next.started?.startAt ?? 0) > event.at || waitsForDependencies(next) || waitsForPlace(next);
     next.status = next.startedAt === 0 && waits ? 'pending' : 'running';
     if (next.status === 'running' && next.startedAt === 0) {
       next.startedAt = event.at;

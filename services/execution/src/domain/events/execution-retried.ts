@@ -109,7 +109,8 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
             since: event.at,
           },
     );
-    const waits = waitsForDependencies({ dependencies });
+    // A run needs a place of its own.
+    const waits = waitsForDependencies({ dependencies }) || config.concurrency !== undefined;
     Object.assign(next, {
       units: fresh.units,
       groups: fresh.groups,
@@ -137,6 +138,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
       status: waits ? 'pending' : 'running',
       startedAt: waits ? 0 : before.startedAt || event.at,
       dependencies,
+      place: undefined,
       completedAt: 0,
       deadlineAt: data.deadlineAt,
     } satisfies Partial<State>);

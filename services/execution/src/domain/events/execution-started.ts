@@ -15,7 +15,7 @@ export const executionStarted: EventDefinition<'ExecutionStarted'> = {
     }
     if (data.after !== undefined) {
       next.dependencies = dependencyStates(data.after, event);
-    } else if (data.startAt === undefined || data.startAt <= event.at) {
+    } else if ((data.startAt === undefined || data.startAt <= event.at) && next.config.concurrency === undefined) {
       next.status = 'running';
       next.startedAt = event.at;
     }

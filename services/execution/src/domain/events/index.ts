@@ -33,6 +33,9 @@ import { mapChunkEnded } from './map-chunk-ended.js';
 import { mapStarted } from './map-started.js';
 import { modelAnswered } from './model-answered.js';
 import { parentCommanded } from './parent-commanded.js';
+import { placeAwaited } from './place-awaited.js';
+import { placeRequested } from './place-requested.js';
+import { placeTaken } from './place-taken.js';
 import { routeAsked } from './route-asked.js';
 import { routeDecided } from './route-decided.js';
 import { signalAwaited } from './signal-awaited.js';
@@ -83,6 +86,9 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   MapStarted: mapStarted,
   ModelAnswered: modelAnswered,
   ParentCommanded: parentCommanded,
+  PlaceAwaited: placeAwaited,
+  PlaceRequested: placeRequested,
+  PlaceTaken: placeTaken,
   RouteAsked: routeAsked,
   RouteDecided: routeDecided,
   SignalAwaited: signalAwaited,

@@ -4,6 +4,7 @@ import type { Unit } from '../graph/compiled.js';
 import { sandboxed, valueAtPath, type Expression } from './expressions.js';
 import { loopScope } from '../repeat/loop-state.js';
 import { itemScope } from '../kinds/map/chunk.js';
+import { keyContext } from '../state/place.js';
 import { isObject } from '../structures/json.js';
 import { nodeOutputKey, nodeResult } from '../state/results.js';
 import { seenNodes } from '../graph/seen-nodes.js';
@@ -15,11 +16,11 @@ interface Evaluation {
   readonly context: JsonValue;
 }
 
-type Purpose = 'when' | 'input' | 'until' | 'vote' | 'output';
+type Purpose = 'when' | 'input' | 'until' | 'vote' | 'output' | 'concurrency';
 
-const PURPOSES: ReadonlySet<string> = new Set<Purpose>(['when', 'input', 'until', 'vote', 'output']);
+const PURPOSES: ReadonlySet<string> = new Set<Purpose>(['when', 'input', 'until', 'vote', 'output', 'concurrency']);
 
-/** The name of one evaluation within an execution: `<purpose>:<step>`. The execution's output mapping is `output:`. */
+/** The name of one evaluation within an execution: `<purpose>:<step>`. The execution's output mapping is `output:`, its key is `concurrency:`. */
 export function evaluationKey(purpose: Purpose, subject: string): string {
   return `${purpose}:${subject}`;
 }
@@ -99,6 +100,12 @@ export function evaluationOf(state: State, key: string): Evaluation | undefined 
     const template = state.config.output;
     return state.evaluatingOutput && template !== undefined
       ? evaluation(sandboxed(template), outputContext(state))
+      : undefined;
+  }
+  if (purpose === 'concurrency') {
+    const template = state.config.concurrency?.key;
+    return state.place?.phase === 'evaluating' && template !== undefined
+      ? evaluation(sandboxed(template), keyContext(state))
       : undefined;
   }
   const index = state.config.unitIndex.get(subject);

@@ -1,13 +1,19 @@
 import type { Event } from '@batuta/contracts';
 import { closeChild, closeChildren } from './children.js';
 import { waitsForDependencies } from '../state/dependencies.js';
+import { waitsForPlace } from '../state/place.js';
 import { compiledUnit, isActive, putGroup, putUnit } from '../state/nodes.js';
 import { groupState, unitState, type Next } from '../state/state.js';
 
 /** The first event after the start time begins a waiting execution. */
 export function begin(next: Next, at: number): void {
-  // A step that is skipped before start_at, or while other executions must end first, does not begin the execution.
-  if (next.status === 'pending' && (next.started?.startAt ?? 0) <= at && !waitsForDependencies(next)) {
+  // A step that is skipped before start_at, or while the execution waits for others, does not begin the execution.
+  if (
+    next.status === 'pending' &&
+    (next.started?.startAt ?? 0) <= at &&
+    !waitsForDependencies(next) &&
+    !waitsForPlace(next)
+  ) {
     next.status = 'running';
     next.startedAt = at;
   }

@@ -13,7 +13,7 @@ import type { StrategyRules } from '../../strategies/strategy.js';
 import { Vector } from '../structures/vector.js';
 import { waitForApprovals } from './approval-gates.js';
 import { addCompensations, addJudges, addLanes, addRoutePlaces, addToolPlaces } from './attendants.js';
-import type { CompiledConfig, Group } from './compiled.js';
+import type { CompiledConcurrency, CompiledConfig, Group } from './compiled.js';
 import { nameChosen, nameDependencies, waitForDependencies } from './dependencies.js';
 import { linkFallbacks, placeInTurn } from './fallbacks.js';
 import { compiledGroup, declaredGroups, joinGroups } from './groups.js';
@@ -62,6 +62,7 @@ export function compile(given: OrchestrationDefinition): CompiledConfig {
     output: definition.output === undefined ? undefined : parseTemplate(definition.output),
     mergesInputs: settings?.default_input === 'merged',
     monitored: settings?.enable_monitoring !== false,
+    concurrency: compiledConcurrency(definition),
     initialUnits: Vector.from(initialUnits),
     initialGroups: Vector.from(groups.map(({ members: each }) => initialGroup(each.length))),
     initialReady: heapOf(ready.filter((index) => units[index]?.takesSlot === true)),
@@ -154,6 +155,13 @@ function mainNodes(graph: Graph): { count: number; sinks: number[] } {
 /** An agent that is not built in may be made of a model: its attempts are then children. */
 function mayHaveChild({ work, agent }: UnitDraft): boolean {
   return work.kind === 'orchestration' || (work.kind === 'agent' && agent !== '' && !BUILT_IN.has(agent));
+}
+
+function compiledConcurrency({ settings }: OrchestrationDefinition): CompiledConcurrency | undefined {
+  const { concurrency } = settings ?? {};
+  if (concurrency === undefined) return undefined;
+  const { key = '', limit, on_limit: onLimit } = concurrency;
+  return { key: key === '' ? undefined : parseTemplate(key), limit, onLimit: onLimit || 'queue' };
 }
 
 function compiledBudget({ settings }: OrchestrationDefinition): Budget {

@@ -3,6 +3,7 @@ import type {
   ConsensusMode,
   FailurePolicy,
   JsonValue,
+  OnLimit,
   OrchestrationDefinition,
   Priority,
   StepDefinition,
@@ -98,6 +99,14 @@ export interface Group {
   readonly fallbackWhen: readonly string[];
 }
 
+/** How many executions of the config with the same key run at once. */
+export interface CompiledConcurrency {
+  /** Undefined: all executions of the config share the limit. */
+  readonly key: Template | undefined;
+  readonly limit: number;
+  readonly onLimit: OnLimit;
+}
+
 /**
  * One config version as a graph with numbers instead of names, made once. Nodes are everything that steps can depend
  * on: the units, then the groups (node = units.length + group).
@@ -146,6 +155,7 @@ export interface CompiledConfig {
   readonly mergesInputs: boolean;
   /** Whether its executions have live feeds. */
   readonly monitored: boolean;
+  readonly concurrency: CompiledConcurrency | undefined;
   /** The initial state of every execution of the config. It is shared, because states are immutable. */
   readonly initialUnits: Vector<UnitState>;
   readonly initialGroups: Vector<GroupState>;

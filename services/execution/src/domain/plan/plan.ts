@@ -2,6 +2,8 @@ import { FAILURE_CODES } from '@batuta/contracts';
 import type { BudgetExceeded, Failure } from '@batuta/contracts';
 import { scheduleAttempt } from '../kinds/agent/attempt.js';
 import { budgetFailure, overspending } from '../budget/budget.js';
+import { askForPlace } from './place.js';
+import { waitsForPlace } from '../state/place.js';
 import { planCompensation } from './compensation.js';
 import { abort, complete, hasOpenEvaluation, stall } from './end.js';
 import { decideGroup } from '../../strategies/consensus/outcome.js';
@@ -53,9 +55,18 @@ function step(draft: Draft): void {
       abort(draft, { failure: dependencyFailure(failed), node: -1 });
       return;
     }
+    // The key of its place could not be evaluated.
+    if (state.place !== undefined && state.aborted !== undefined) {
+      abort(draft, state.aborted);
+      return;
+    }
   }
   const due = state.status === 'running' || (state.status === 'pending' && isDue(state, at));
   if (!due) {
+    return;
+  }
+  if (state.status === 'pending' && waitsForPlace(state)) {
+    askForPlace(draft);
     return;
   }
   const excess = state.exceeded === undefined ? overspending(state) : undefined;

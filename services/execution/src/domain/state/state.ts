@@ -11,6 +11,7 @@ import type {
 } from '@batuta/contracts';
 import type { CompiledConfig } from '../graph/compiled.js';
 import type { DependencyState } from './dependencies.js';
+import type { PlaceState } from './place.js';
 import type { Heap } from '../structures/heap.js';
 import type { GroupState, UnitState } from './unit-state.js';
 import type { Vector } from '../structures/vector.js';
@@ -121,6 +122,8 @@ export interface State {
   readonly dependencies: readonly DependencyState[] | undefined;
   /** Executions that wait for this one. Undefined for none. */
   readonly waiters: readonly string[] | undefined;
+  /** Its place under `settings.concurrency`. Undefined before it asks for one. */
+  readonly place: PlaceState | undefined;
 }
 
 /** The state of an execution before its first event: version 0. */
@@ -172,6 +175,7 @@ export function initialState(config: CompiledConfig): State {
     commanded: 0,
     dependencies: undefined,
     waiters: undefined,
+    place: undefined,
   };
 }
 
@@ -227,6 +231,7 @@ export function copyState(state: State): Next {
     commanded: state.commanded,
     dependencies: state.dependencies,
     waiters: state.waiters,
+    place: state.place,
   };
 }
 

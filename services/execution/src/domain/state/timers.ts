@@ -162,6 +162,10 @@ export function nextWake(state: State): number | undefined {
         const checks = state.dependencies.filter((each) => each.ended === undefined).map(nextCheck);
         return Math.min(state.deadlineAt, ...checks);
       }
+      // Its time has come, and it waits for a place.
+      if (state.place !== undefined && (state.started.startAt ?? 0) <= state.at) {
+        return state.deadlineAt;
+      }
       return Math.min(state.deadlineAt, state.started.startAt ?? state.deadlineAt);
     case 'running':
     case 'compensation': {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { JsonValue } from '@batuta/contracts';
 import fc from 'fast-check';
+import { idMapDelete, idMapGet, idMapSet, idMapSize, idMapValues, type IdMap } from './id-map.js';
+import { EMPTY_QUEUE, queueItems, queuePush, queueShift, type Queue } from './queue.js';
 import { heapInsert, heapPop, type Heap } from './heap.js';
 import { canonicalJson, jsonBytes, jsonBytesBeyond } from './json.js';
 import { nextAttemptAt, retryPolicy } from '../failures/retry.js';
@@ -29,6 +31,45 @@ describe('persistent structures', () => {
           expect(vector.toArray()).toEqual(array);
         },
       ),
+    );
+  });
+
+  test('a map by id behaves like a Map, whatever its ids, and older maps keep what they had', () => {
+    const ids = fc.oneof(fc.uuid(), fc.constantFrom('a', 'b', 'ab', 'abc', 'z', '', '00', '0000'));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(ids, fc.option(fc.nat())), { maxLength: 60 }), (writes) => {
+        const known = new Map<string, number>();
+        let map: IdMap<number>;
+        for (const [id, value] of writes) {
+          const older = map;
+          const before = idMapValues(older);
+          map = value === null ? idMapDelete(map, id) : idMapSet(map, id, value);
+          if (value === null) known.delete(id);
+          else known.set(id, value);
+          expect(idMapValues(older)).toEqual(before);
+          expect(idMapGet(map, id)).toBe(known.get(id));
+        }
+        expect(idMapSize(map)).toBe(known.size);
+        expect(idMapValues(map).sort()).toEqual([...known.values()].sort());
+        let again: IdMap<number>;
+        for (const [id, value] of [...known].reverse()) again = idMapSet(again, id, value);
+        expect(again).toEqual(map);
+      }),
+    );
+  });
+
+  test('a queue behaves like an array', () => {
+    fc.assert(
+      fc.property(fc.array(fc.option(fc.nat())), (steps) => {
+        let array: number[] = [];
+        let queue: Queue<number> = EMPTY_QUEUE;
+        for (const step of steps) {
+          array = step === null ? array.slice(1) : [...array, step];
+          queue = step === null ? queueShift(queue) : queuePush(queue, step);
+          expect([...queueItems(queue)]).toEqual(array);
+          expect(queue.size).toBe(array.length);
+        }
+      }),
     );
   });
 

@@ -15,6 +15,7 @@ import type { Unit } from '../graph/compiled.js';
 import { ofKinds } from '../kinds/index.js';
 import { childView } from '../kinds/orchestration/orchestration.js';
 import { dependenciesView } from './dependencies.js';
+import { placeView } from './place.js';
 import { repeatView } from '../repeat/view.js';
 import { failedNode, shownFailure } from './failures.js';
 import { compensationOutcome } from '../plan/compensation.js';
@@ -308,6 +309,7 @@ export function view(state: State): ExecutionView {
     ...(started?.parent === undefined ? {} : { parent: started.parent }),
     ...childrenOf(state),
     ...dependenciesView(state),
+    ...placeView(state),
     ...restoredView(state),
     ...(started?.forkedFrom === undefined ? {} : { forkedFrom: started.forkedFrom }),
     ...(started?.forkedFromStepId === undefined ? {} : { forkedFromStepId: started.forkedFromStepId }),

@@ -1,7 +1,16 @@
 import type { Event, StopAttempts, StreamMessage } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
-import { effectsOf, hasEffects, isAskWanted, isAttemptWanted, isTerminal, wantedEffects } from '../../domain/index.js';
-import type { AskEndEffect, Effect, State } from '../../domain/index.js';
+import {
+  effectsOf,
+  hasEffects,
+  isAskWanted,
+  isAttemptWanted,
+  isPlaceWanted,
+  isTerminal,
+  placeAskedFor,
+  wantedEffects,
+} from '../../domain/index.js';
+import type { AskEndEffect, AskPlaceEffect, Effect, State } from '../../domain/index.js';
 import { AgentCache } from '../dispatch/agent-cache.js';
 import type { ChildEffects } from './child-effects.js';
 import type { ConfigRegistry } from '../ports/config-registry.js';
@@ -25,7 +34,7 @@ interface EffectParts {
   readonly configs: ConfigService;
   readonly registry: Pick<ConfigRegistry, 'keep'>;
   readonly evaluator: Evaluator;
-  readonly sender: Pick<StreamSender, 'tell'>;
+  readonly sender: Pick<StreamSender, 'tell' | 'pause'>;
   readonly children: ChildEffects;
   readonly log: EngineLog;
   readonly counters: EngineCounters;
@@ -39,6 +48,7 @@ type Evaluate = Extract<Effect, { type: 'evaluate' }>;
 type Send = Extract<Effect, { type: 'send' }>;
 
 const RETRY_FIRST_MS = 100;
+const LIMITER_PAUSE_MS = 1_000;
 
 /**
  * Performs the effects of commits, in this one place only. Every effect may be performed twice. Tickets track effects
@@ -167,6 +177,11 @@ export class EffectPerformer {
         execution.pendingEffects += 1;
         void this.#askEnd(execution, effect).then(() => this.#doneElsewhere(execution, ticket));
         return;
+      case 'askPlace':
+        ticket.open += 1;
+        execution.pendingEffects += 1;
+        void this.#askPlace(execution, effect).then(() => this.#doneElsewhere(execution, ticket));
+        return;
       case 'send':
         ticket.open += 1;
         execution.pendingEffects += 1;
@@ -220,6 +235,37 @@ export class EffectPerformer {
         done,
       });
     });
+  }
+
+  /** Asks a limiter for a place, until it has answered. */
+  async #askPlace(execution: HotExecution, effect: AskPlaceEffect): Promise<void> {
+    const { partition, id } = execution;
+    const { limiterId, order } = effect;
+    const wanted = (): boolean => {
+      const { committed } = execution;
+      return partition.owned && committed !== undefined && isPlaceWanted(committed, effect);
+    };
+    const asked = execution.committed === undefined ? undefined : placeAskedFor(execution.committed);
+    // The place may belong to a later run by now.
+    if (asked?.order !== order) return;
+    const message: StreamMessage = { streamId: limiterId, messageId: `${id}/${order}`, from: id, acquire: asked };
+    while (wanted()) {
+      const reply = await this.#parts.sender.tell(message, wanted);
+      const place = reply?.place;
+      if (reply !== undefined && place === undefined) {
+        // An owner of an earlier version knows no limiters.
+        await this.#parts.sender.pause(LIMITER_PAUSE_MS);
+        continue;
+      }
+      if (place === undefined) return;
+      return new Promise<void>((done) => {
+        recordOutcome(this.#parts, partition, {
+          wanted,
+          inputOf: (settled) => ({ kind: 'place_answer', executionId: id, limiterId, order, place, settled }),
+          done,
+        });
+      });
+    }
   }
 
   /** Another stream has been told. An ended execution leaves memory after the last such message. */

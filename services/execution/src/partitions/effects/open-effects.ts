@@ -5,6 +5,7 @@ import type { Input } from '../lane/inputs.js';
 import type { Partition } from '../lane/partition.js';
 import { ChildEffects } from './child-effects.js';
 import { EffectPerformer } from './effects.js';
+import { LimiterEffects } from './limiter-effects.js';
 import { ScheduleEffects } from './schedule-effects.js';
 import { StartableConfigs } from './startable-configs.js';
 import { StreamSender } from './stream-sender.js';
@@ -18,10 +19,11 @@ interface OpenEffectsParts extends Pick<StreamSenderParts, 'partitionCount' | 'o
   readonly sampled: ((traceId: string) => boolean) | undefined;
 }
 
-/** What performs the effects of executions, and of schedules. */
+/** What performs the effects of executions, of schedules and of limiters. */
 export function openEffects(parts: OpenEffectsParts): {
   effects: EffectPerformer;
   schedules: ScheduleEffects;
+  limiters: LimiterEffects;
   startable: StartableConfigs;
 } {
   const { ports, registry, counters, partitionCount, own, submit, sampled } = parts;
@@ -59,5 +61,5 @@ export function openEffects(parts: OpenEffectsParts): {
     submit,
     ...(sampled === undefined ? {} : { sampled }),
   });
-  return { effects, schedules, startable };
+  return { effects, schedules, limiters: new LimiterEffects({ clock, sender, submit }), startable };
 }

@@ -1,10 +1,11 @@
 import type { PartitionRecord } from '@batuta/event-store';
-import type { ScheduleState } from '../../domain/index.js';
+import type { LimiterState, ScheduleState } from '../../domain/index.js';
 import type { EffectPerformer } from './effects.js';
 import type { Input } from '../lane/inputs.js';
 import { asExecution } from '../lane/partition.js';
 import type { EffectTicket, HotStream, Partition } from '../lane/partition.js';
 import type { EnginePorts } from '../ports/ports.js';
+import type { LimiterEffects } from './limiter-effects.js';
 import type { ScheduleEffects } from './schedule-effects.js';
 import type { UnreadableExecutions } from '../lane/unreadable-executions.js';
 
@@ -12,6 +13,7 @@ interface RedoParts {
   readonly ports: Pick<EnginePorts, 'store' | 'clock' | 'log'>;
   readonly effects: Pick<EffectPerformer, 'redo'>;
   readonly schedules: Pick<ScheduleEffects, 'redo'>;
+  readonly limiters: Pick<LimiterEffects, 'redo'>;
   readonly unreadable: UnreadableExecutions;
   readonly submit: (partition: Partition, input: Input) => void;
 }
@@ -49,7 +51,7 @@ export async function redoEffects(parts: RedoParts, partition: Partition, record
 
 /** Resolves to whether the stream's effects were performed, and not left to another version that can read it. */
 function redoStream(
-  { ports: { clock }, effects, schedules, unreadable, submit }: RedoParts,
+  { ports: { clock }, effects, schedules, limiters, unreadable, submit }: RedoParts,
   partition: Partition,
   id: string,
   ticket: EffectTicket,
@@ -61,7 +63,8 @@ function redoStream(
         executionId: id,
         visit: (stream) => {
           const execution = asExecution(stream);
-          if (execution === undefined) schedules.redo(stream as HotStream<ScheduleState>, ticket);
+          if (stream.committed?.kind === 'limiter') limiters.redo(stream as HotStream<LimiterState>, ticket);
+          else if (execution === undefined) schedules.redo(stream as HotStream<ScheduleState>, ticket);
           else effects.redo(execution, ticket);
           resolve(true);
         },

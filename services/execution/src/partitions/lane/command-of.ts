@@ -1,7 +1,7 @@
 import type { StreamMessage } from '@batuta/contracts';
 import { commandIds } from '../../domain/index.js';
-import type { Command, ScheduleCommandInput } from '../../domain/index.js';
-import type { CommandInput, Input } from './inputs.js';
+import type { Command, LimiterCommandInput, ScheduleCommandInput } from '../../domain/index.js';
+import type { CommandInput, Input, PlaceAnswerInput } from './inputs.js';
 
 /** The command of an input to an execution. A check or a visit has none. */
 export function commandOf(input: Input, at: number, seed: number): Command | undefined {
@@ -66,7 +66,70 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
     case 'child_answer':
     case 'dependency_answer':
       return answerCommand(input, at, seed);
+    case 'place_answer':
+      return placeAnswered(input, at, seed);
     case 'start_answer':
+    case 'place_lost':
+    case 'check':
+    case 'visit':
+      return undefined;
+  }
+}
+
+/** An evicted execution is told by a message, until it has ended. */
+function placeAnswered(input: PlaceAnswerInput, at: number, seed: number): Command | undefined {
+  const { limiterId, order, place } = input;
+  const base = { type: 'RecordPlace', id: commandIds.place(limiterId, order), at, seed, limiterId, order } as const;
+  const { position, held, limit, reason } = place;
+  switch (place.state) {
+    case 'held':
+      return { ...base, what: 'granted' };
+    case 'queued':
+      return {
+        ...base,
+        what: 'queued',
+        ...(position === undefined ? {} : { position }),
+        ...(held === undefined ? {} : { held }),
+        ...(limit === undefined ? {} : { limit }),
+      };
+    case 'evicted':
+      return { ...base, what: 'evicted' };
+    case 'refused':
+      return { ...base, what: 'refused', ...(reason === 'queue_full' ? { full: true } : {}) };
+    default:
+      return place.state satisfies never;
+  }
+}
+
+/** The command of an input to a limiter. */
+export function limiterCommandOf(input: Input, at: number): LimiterCommandInput | undefined {
+  switch (input.kind) {
+    case 'wake':
+      return { type: 'WakeLimiter', id: commandIds.wake, at };
+    case 'message': {
+      const { acquire, release, from: holder, streamId: limiterId } = input.message;
+      if (acquire !== undefined) {
+        const id = commandIds.place(holder, acquire.order);
+        return { type: 'AcquirePlace', id, at, limiterId, holder, acquire };
+      }
+      if (release === undefined) return undefined;
+      const { tenantId, order } = release;
+      return { type: 'ReleasePlace', id: commandIds.placeReleased(holder, order), at, tenantId, holder, order };
+    }
+    case 'place_lost': {
+      const { holder, order } = input;
+      return { type: 'LosePlace', id: commandIds.placeReleased(holder, order), at, holder, order };
+    }
+    case 'command':
+    case 'result':
+    case 'heartbeat':
+    case 'evaluation':
+    case 'failed_effect':
+    case 'delegated':
+    case 'start_answer':
+    case 'child_answer':
+    case 'dependency_answer':
+    case 'place_answer':
     case 'check':
     case 'visit':
       return undefined;
@@ -75,7 +138,12 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
 
 /** What another stream says. Undefined when it is not for an execution. */
 function messageCommand(message: StreamMessage, at: number, seed: number): Command | undefined {
-  const { ended, parent, askEnd, from } = message;
+  const { ended, parent, askEnd, place, from } = message;
+  if (place !== undefined) {
+    const { order, what, by } = place;
+    const told = { limiterId: from, order, what, ...(by === undefined ? {} : { by }) };
+    return { ...told, type: 'RecordPlace', id: commandIds.place(from, order), at, seed };
+  }
   if (askEnd !== undefined) {
     return { type: 'AddWaiter', id: commandIds.waits(from), at, seed, waiterId: from, tenantId: askEnd.tenantId };
   }
@@ -139,6 +207,8 @@ export function scheduleCommandOf(input: Input, at: number): ScheduleCommandInpu
     case 'delegated':
     case 'child_answer':
     case 'dependency_answer':
+    case 'place_answer':
+    case 'place_lost':
     case 'check':
     case 'visit':
       return undefined;

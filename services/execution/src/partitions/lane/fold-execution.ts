@@ -1,19 +1,23 @@
-import type { Event, ScheduleStreamEvent } from '@batuta/contracts';
+import type { Event, LimiterStreamEvent, ScheduleStreamEvent } from '@batuta/contracts';
 import type { Snapshot, SnapshotStore } from '@batuta/event-store';
-import { isExecutionEvent } from '../../store/kinds.js';
+import { isExecutionEvent, isLimiterEvent } from '../../store/kinds.js';
 import type { ExecutionReader } from '../../store/port.js';
 import {
+  NO_LIMITER,
   NO_SCHEDULE,
   REDUCER_VERSION,
   compile,
+  decodeLimiterSnapshot,
   decodeScheduleSnapshot,
   decodeSnapshot,
   evolve,
+  evolveLimiter,
   evolveSchedule,
   initialState,
+  isLimiterSnapshot,
   isScheduleSnapshot,
 } from '../../domain/index.js';
-import type { CompiledConfig, ScheduleState, State } from '../../domain/index.js';
+import type { CompiledConfig, LimiterState, ScheduleState, State } from '../../domain/index.js';
 import type { ConfigRegistry } from '../ports/config-registry.js';
 import { estimateBytes, estimateSnapshotBytes } from './partition.js';
 import { isExecution } from './stream-state.js';
@@ -74,10 +78,14 @@ export async function foldExecution(configs: ConfigRegistry, events: readonly Ev
 const evolveScheduleBy = (state: ScheduleState, event: Event): ScheduleState =>
   evolveSchedule(state, event as unknown as ScheduleStreamEvent);
 
+const evolveLimiterBy = (state: LimiterState, event: Event): LimiterState =>
+  evolveLimiter(state, event as unknown as LimiterStreamEvent);
+
 /** Computes a stream of any kind from its events. Its first event shows the kind. Throws like `foldExecution`. */
 export async function foldStream(configs: ConfigRegistry, events: readonly Event[]): Promise<StreamState> {
   const [first] = events;
   if (first === undefined || isExecutionEvent(first)) return foldExecution(configs, events);
+  if (isLimiterEvent(first)) return foldTail(NO_LIMITER, events, evolveLimiterBy);
   return foldTail(NO_SCHEDULE, events, evolveScheduleBy);
 }
 
@@ -100,16 +108,22 @@ async function foldFromSnapshot(
   snapshot: Snapshot,
   last: number,
 ): Promise<FoldedStream | undefined> {
-  const state = isScheduleSnapshot(snapshot.state)
-    ? decodeScheduleSnapshot(snapshot.state)
-    : decodeSnapshot(await configOf(configs, snapshot.configId, snapshot.configVersion), snapshot.state);
+  const state = isLimiterSnapshot(snapshot.state)
+    ? decodeLimiterSnapshot(snapshot.state)
+    : isScheduleSnapshot(snapshot.state)
+      ? decodeScheduleSnapshot(snapshot.state)
+      : decodeSnapshot(await configOf(configs, snapshot.configId, snapshot.configVersion), snapshot.state);
   if (state === undefined || state.version !== snapshot.version) return undefined;
   // The snapshot's last event is read again: if the log was reset to an earlier point, its new events must not be added
   // to the snapshot.
   const [known, ...tail] = await readTail(reader, snapshot.executionId, snapshot.version, last);
   if (known?.version !== snapshot.version) return undefined;
-  const folded = isExecution(state) ? foldTail(state, tail, evolve) : foldTail(state, tail, evolveScheduleBy);
-  return { state: folded, bytes: estimateSnapshotBytes(snapshot.state) + estimateBytes(tail) };
+  return { state: foldMore(state, tail), bytes: estimateSnapshotBytes(snapshot.state) + estimateBytes(tail) };
+}
+
+function foldMore(state: StreamState, tail: readonly Event[]): StreamState {
+  if (isExecution(state)) return foldTail(state, tail, evolve);
+  return state.kind === 'limiter' ? foldTail(state, tail, evolveLimiterBy) : foldTail(state, tail, evolveScheduleBy);
 }
 
 /** Streams computed from their newest snapshots, by id. Streams without a usable snapshot are missing. */

@@ -1,5 +1,5 @@
 import type { StartExecution } from '@batuta/contracts';
-import { NO_SCHEDULE, initialState, isAttemptWanted } from '../../domain/index.js';
+import { NO_LIMITER, NO_SCHEDULE, initialState, isAttemptWanted } from '../../domain/index.js';
 import type { Answer, CommandInput, Input } from './inputs.js';
 import type { LaneParts } from './lane-parts.js';
 import type { HotStream } from './partition.js';
@@ -86,6 +86,7 @@ export class InputDecider {
 
   /** The state before a first event. `waits` when the input has been kept for later. */
   #beforeStart(execution: HotStream, input: Input): StreamState | 'waits' | undefined {
+    if (input.kind === 'message' && input.message.acquire !== undefined) return NO_LIMITER;
     if (input.kind !== 'command') return undefined;
     if (input.request.schedule?.create !== undefined) return NO_SCHEDULE;
     const { start } = input.request;
@@ -122,6 +123,8 @@ export class InputDecider {
       case 'start_answer':
       case 'child_answer':
       case 'dependency_answer':
+      case 'place_answer':
+      case 'place_lost':
         return this.#lane.answer(execution, input, answer);
     }
   }

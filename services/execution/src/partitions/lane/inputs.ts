@@ -8,12 +8,13 @@ import type {
   EndMessage,
   Failure,
   JsonValue,
+  PlaceReply,
   Refusal,
   RunEnd,
   StreamMessage,
   StreamMessageReply,
 } from '@batuta/contracts';
-import { endForWaiters } from '../../domain/index.js';
+import { endForWaiters, placeReply } from '../../domain/index.js';
 import type { Outcome, Rejection, ReusedOutput } from '../../domain/index.js';
 import type { HotStream } from './partition.js';
 import type { PartitionRequest } from '../ports/ports.js';
@@ -131,6 +132,23 @@ interface DependencyAnswerInput extends InputBase {
   /** The effect that made this input is done when it is committed. */
   settled(answer: Answer): void;
 }
+/** What a limiter answered an execution that asked for a place. */
+export interface PlaceAnswerInput extends InputBase {
+  readonly kind: 'place_answer';
+  readonly limiterId: string;
+  readonly order: number;
+  readonly place: PlaceReply;
+  /** The effect that made this input is done when it is committed. */
+  settled(answer: Answer): void;
+}
+/** An execution answered a limiter that it does not need its place. */
+export interface PlaceLostInput extends InputBase {
+  readonly kind: 'place_lost';
+  readonly holder: string;
+  readonly order: number;
+  /** The effect that made this input is done when it is committed. */
+  settled(answer: Answer): void;
+}
 /** Reads a stream's committed state and appends nothing. */
 interface VisitInput extends InputBase {
   readonly kind: 'visit';
@@ -152,6 +170,8 @@ export type Input =
   | StartAnswerInput
   | ChildAnswerInput
   | DependencyAnswerInput
+  | PlaceAnswerInput
+  | PlaceLostInput
   | VisitInput;
 
 /** The results of one request, answered together in their order. */
@@ -260,6 +280,7 @@ export function settle(input: Input, answer: Answer): void {
         outcome: messageOutcome(answer),
         ...(input.message.parent === undefined || child === undefined ? {} : { child }),
         ...askedEnd(input, answer),
+        ...askedPlaceOf(input, answer),
       };
       input.reply?.(JSON.stringify(reply));
       return;
@@ -270,6 +291,8 @@ export function settle(input: Input, answer: Answer): void {
     case 'start_answer':
     case 'child_answer':
     case 'dependency_answer':
+    case 'place_answer':
+    case 'place_lost':
       input.settled(answer);
       return;
     case 'wake':
@@ -284,6 +307,19 @@ function askedEnd({ message }: MessageInput, answer: Answer): Pick<StreamMessage
   if (answer.state.started?.tenantId !== askEnd.tenantId) return {};
   const ended = endForWaiters(answer.state);
   return ended === undefined ? {} : { ended };
+}
+
+/** What a limiter says to an execution that asks for a place. */
+function askedPlaceOf({ message }: MessageInput, answer: Answer): Pick<StreamMessageReply, 'place'> {
+  const { acquire, from } = message;
+  if (acquire === undefined) return {};
+  if (answer.kind === 'rejected') {
+    const reason = answer.rejection.code === 'limit_reached' ? 'limit_reached' : 'queue_full';
+    return { place: { state: 'refused', reason } };
+  }
+  if (answer.kind !== 'accepted' || answer.state.kind !== 'limiter') return {};
+  const place = placeReply(answer.state, from, acquire.order);
+  return place === undefined ? {} : { place };
 }
 
 function messageOutcome(answer: Answer): StreamMessageReply['outcome'] {

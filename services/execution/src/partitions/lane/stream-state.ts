@@ -1,11 +1,18 @@
-import type { ChildFacts, Accepted, DomainEvent, ScheduleDomainEvent } from '@batuta/contracts';
+import type { ChildFacts, Accepted, DomainEvent, LimiterDomainEvent, ScheduleDomainEvent } from '@batuta/contracts';
 import { endOf } from '../../domain/index.js';
-import type { Command, ScheduleCommandInput, ScheduleState, State } from '../../domain/index.js';
+import type {
+  Command,
+  LimiterCommandInput,
+  LimiterState,
+  ScheduleCommandInput,
+  ScheduleState,
+  State,
+} from '../../domain/index.js';
 
 /** The state of a stream of any kind. An execution's state has no `kind`, to keep the hot path free of it. */
-export type StreamState = State | ScheduleState;
-export type StreamCommand = Command | ScheduleCommandInput;
-export type StreamDomainEvent = DomainEvent | ScheduleDomainEvent;
+export type StreamState = State | ScheduleState | LimiterState;
+export type StreamCommand = Command | ScheduleCommandInput | LimiterCommandInput;
+export type StreamDomainEvent = DomainEvent | ScheduleDomainEvent | LimiterDomainEvent;
 export function isExecution(state: StreamState): state is State {
   return state.kind === undefined;
 }
@@ -26,6 +33,9 @@ export function childFactsOf(state: StreamState): ChildFacts | undefined {
 
 /** The answer to the sender of an accepted command. */
 export function acceptedOf(state: StreamState): Accepted {
+  if (state.kind === 'limiter') {
+    return { executionId: state.limiterId, traceId: '', status: 'active', version: state.version };
+  }
   if (!isExecution(state)) {
     return { executionId: state.scheduleId, traceId: '', status: state.status, version: state.version };
   }

@@ -1,15 +1,28 @@
 import type { StreamRow } from '@batuta/event-store';
 import {
   decide,
+  decideLimiter,
   decideSchedule,
+  isLimiterOver,
   isScheduleOver,
   isTerminal,
+  limiterView,
+  nextLimiterWake,
   nextScheduleWake,
   nextWake,
   scheduleView,
 } from '../../domain/index.js';
-import type { Command, Outcome, Rejection, ScheduleCommandInput, ScheduleState, State } from '../../domain/index.js';
-import { commandOf, scheduleCommandOf } from './command-of.js';
+import type {
+  Command,
+  LimiterCommandInput,
+  LimiterState,
+  Outcome,
+  Rejection,
+  ScheduleCommandInput,
+  ScheduleState,
+  State,
+} from '../../domain/index.js';
+import { commandOf, limiterCommandOf, scheduleCommandOf } from './command-of.js';
 import type { Input } from './inputs.js';
 import type { StreamCommand, StreamDomainEvent, StreamState } from './stream-state.js';
 
@@ -50,11 +63,21 @@ const SCHEDULE: StreamKind<ScheduleState, ScheduleCommandInput> = {
   awaitsResults: () => false,
 };
 
+const LIMITER: StreamKind<LimiterState, LimiterCommandInput> = {
+  commandOf: limiterCommandOf,
+  decide: decideLimiter,
+  nextWake: nextLimiterWake,
+  isOver: isLimiterOver,
+  tenantOf: ({ version, tenantId }) => (version === 0 ? undefined : tenantId),
+  awaitsResults: () => false,
+};
+
 /** Every kind of stream other than executions, by the `kind` of its state. */
 const KINDS: {
   readonly [K in NonNullable<StreamState['kind']>]: StreamKind<Extract<StreamState, { kind: K }>, never>;
 } = {
   schedule: SCHEDULE as StreamKind<ScheduleState, never>,
+  limiter: LIMITER as StreamKind<LimiterState, never>,
 };
 
 /** The kind of a state's stream. */
@@ -65,7 +88,11 @@ export function kindOf(state: StreamState): StreamKind<StreamState, StreamComman
 }
 
 /** The row of a stream that is not an execution. Undefined before its first event. */
-export function streamRowOf(id: string, partition: number, state: ScheduleState): StreamRow | undefined {
+export function streamRowOf(id: string, partition: number, state: ScheduleState | LimiterState): StreamRow | undefined {
+  return state.kind === 'limiter' ? limiterRow(id, partition, state) : scheduleRow(id, partition, state);
+}
+
+function scheduleRow(id: string, partition: number, state: ScheduleState): StreamRow | undefined {
   const view = scheduleView(state);
   if (view === undefined) return undefined;
   const wake = isScheduleOver(state) ? undefined : nextScheduleWake(state);
@@ -77,6 +104,25 @@ export function streamRowOf(id: string, partition: number, state: ScheduleState)
     name: view.definition.name,
     configId: view.definition.config,
     status: state.status,
+    version: state.version,
+    wakeAt: wake === undefined ? null : Math.floor(wake),
+    createdAt: state.createdAt,
+    view: view as unknown as StreamRow['view'],
+  };
+}
+
+function limiterRow(id: string, partition: number, state: LimiterState): StreamRow | undefined {
+  const view = limiterView(state);
+  if (view === undefined) return undefined;
+  const wake = nextLimiterWake(state);
+  return {
+    id,
+    partition,
+    kind: state.kind,
+    tenantId: state.tenantId,
+    name: state.key,
+    configId: state.configId,
+    status: isLimiterOver(state) ? 'idle' : 'active',
     version: state.version,
     wakeAt: wake === undefined ? null : Math.floor(wake),
     createdAt: state.createdAt,

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiWQoURXhlY3V0aW9uUmVzY2hlZHVsZWQSEAoIc3RhcnRfYXQYASABKAESEwoLZGVhZGxpbmVfYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJIiwKE0RlcGVuZGVuY2llc0NoZWNrZWQSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIjsKClJvdXRlQXNrZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhc2tlZF9pZBgCIAEoCRIKCgJieRgDIAEoCSLbAQoMUm91dGVEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGY2hvc2VuGAIgASgJEhEKCWNob3Nlbl9pZBgDIAEoCRIKCgJieRgEIAEoCRISCgpjb25maWRlbmNlGAUgASgBEi8KBnNjb3JlcxgGIAMoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuUm91dGVTY29yZRIOCgZyZWFzb24YByABKAkSJgoFbW9kZWwYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBnRva2VucxgJIAEoBSIuCgpSb3V0ZVNjb3JlEhEKCWNhbmRpZGF0ZRgBIAEoCRINCgVzY29yZRgCIAEoASKLAgoSSXRlcmF0aW9uQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSEQoJaXRlcmF0aW9uGAIgASgFEg8KB2F0dGVtcHQYAyABKAUSJgoGb3V0cHV0GAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCnN0YXJ0ZWRfYXQYBSABKAESEwoLZmluaXNoZWRfYXQYBiABKAESEwoLdG9rZW5fY291bnQYByABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCCABKAESFQoNYWdlbnRfdmVyc2lvbhgJIAEoCRIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJIChBJdGVyYXRpb25QbGFubmVkEg8KB3N0ZXBfaWQYASABKAkSEQoJaXRlcmF0aW9uGAIgASgFEhAKCHN0YXJ0X2F0GAMgASgBIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIokCChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCBITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIksKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkilwEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkSEQoJZGVjaWRlX2FzGAYgASgJIuwBCg5DaGlsZFJlcXVlc3RlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBm51bWJlchgDIAEoBRIOCgZjb25maWcYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEQoJaW5wdXRfa2V5GAYgASgJEg8KB3Jlc3VtZWQYByABKAgSKAoGYnVkZ2V0GAggASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDQoFY2h1bmsYCyABKAUSDwoHYXR0ZW1wdBgJIAEoBRIRCgljb25maWdfaWQYCiABKAkiiAEKDENoaWxkU3RhcnRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIVCg1jaGlsZF92ZXJzaW9uGAYgASgFImwKCkNoaWxkRW5kZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghjaGlsZF9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSEwoLdG9rZW5fY291bnQYBCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYBSABKAEigwEKCk1hcFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRINCgV0b3RhbBgCIAEoBRIOCgZzdGFydHMYAyADKAUSEQoJdG9sZXJhdGVkGAQgASgFEhEKCWl0ZW1zX2tleRgFIAEoCRIOCgZudW1iZXIYBiABKAUSDwoHcmVzdW1lZBgHIAEoCCLUAQoNTWFwQ2h1bmtFbmRlZBIPCgdzdGVwX2lkGAEgASgJEg0KBWNodW5rGAIgASgFEg8KB2xhbmVfaWQYAyABKAkSEQoJY29tcGxldGVkGAQgASgFEg4KBmZhaWxlZBgFIAEoBRI1CgxmYWlsZWRfaXRlbXMYBiADKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZhaWxlZEl0ZW0SJwoHcmVzdWx0cxgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdzdG9wcGVkGAggASgIIlAKCkZhaWxlZEl0ZW0SDQoFaW5kZXgYASABKAUSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhQKDGV4ZWN1dGlvbl9pZBgEIAEoCSJCCg9QYXJlbnRDb21tYW5kZWQSDwoHY29tbWFuZBgBIAEoCRINCgVvcmRlchgCIAEoBRIPCgdyZWZ1c2VkGAMgASgJIjAKC1dhaXRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIdW50aWxfYXQYAiABKAEiUgoNU2lnbmFsQXdhaXRlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVhZGxpbmVfYXQYAyABKAESDQoFdGFrZW4YBCABKAUiZAoOU2lnbmFsUmVjZWl2ZWQSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgoKAmJ5GAMgASgJEg8KB3N0ZXBfaWQYBCABKAkiPgoKQ2hvaWNlTWFkZRIPCgdzdGVwX2lkGAEgASgJEhAKCGJyYW5jaGVzGAIgAygFEg0KBXN0ZXBzGAMgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJWChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCRIRCglhc2tfYWdhaW4YBCADKAkiUwoRRXhlY3V0aW9uUmVvcGVuZWQSDQoFY2F1c2UYASABKAkSCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2RlYWRsaW5lX2F0GAQgASgBIs8CChBFeGVjdXRpb25EZWxldGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDwoHdXNlcl9pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSEgoKY3JlYXRlZF9hdBgIIAEoARIQCghlbmRlZF9hdBgJIAEoARIUCgxyZXF1ZXN0X2hhc2gYCiABKAkSDgoGZXZlbnRzGAsgASgFEgoKAmJ5GAwgASgJEg4KBnJlYXNvbhgNIAEoCRIOCgZwb2xpY3kYDiABKAkSLAoGcGFyZW50GA8gASgLMhwuYmF0dXRhLmNvbW1vbi52MS5QYXJlbnRMaW5rEg8KB2FyY2hpdmUYECABKAkiZwoRRXhlY3V0aW9uUmVzdG9yZWQSDwoHYXJjaGl2ZRgBIAEoCRIOCgZldmVudHMYAiABKAUSFQoNZW5kZWRfdmVyc2lvbhgDIAEoBRIKCgJieRgEIAEoCRIOCgZyZWFzb24YBSABKAkiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLUBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIrCgVhZnRlchggIAMoCzIcLmJhdHV0YS5jb21tb24udjEuRGVwZW5kZW5jeRIPCgd3YWl0ZXJzGCEgAygJIiMKC1dhaXRlckFkZGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCSInCg9EZXBlbmRlbmN5Rm91bmQSFAoMZXhlY3V0aW9uX2lkGAEgASgJIl0KD0RlcGVuZGVuY3lFbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSEwoLZGVhZGxpbmVfYXQYBCABKAEiWQoURXhlY3V0aW9uUmVzY2hlZHVsZWQSEAoIc3RhcnRfYXQYASABKAESEwoLZGVhZGxpbmVfYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJImcKDlBsYWNlUmVxdWVzdGVkEhIKCmxpbWl0ZXJfaWQYASABKAkSCwoDa2V5GAIgASgJEg0KBWxpbWl0GAMgASgFEhAKCG9uX2xpbWl0GAQgASgJEhMKC2RlYWRsaW5lX2F0GAUgASgBIlEKDFBsYWNlQXdhaXRlZBISCgpsaW1pdGVyX2lkGAEgASgJEhAKCHBvc2l0aW9uGAIgASgFEgwKBGhlbGQYAyABKAUSDQoFbGltaXQYBCABKAUiNQoKUGxhY2VUYWtlbhISCgpsaW1pdGVyX2lkGAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBIiwKE0RlcGVuZGVuY2llc0NoZWNrZWQSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIjsKClJvdXRlQXNrZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhc2tlZF9pZBgCIAEoCRIKCgJieRgDIAEoCSLbAQoMUm91dGVEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGY2hvc2VuGAIgASgJEhEKCWNob3Nlbl9pZBgDIAEoCRIKCgJieRgEIAEoCRISCgpjb25maWRlbmNlGAUgASgBEi8KBnNjb3JlcxgGIAMoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuUm91dGVTY29yZRIOCgZyZWFzb24YByABKAkSJgoFbW9kZWwYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBnRva2VucxgJIAEoBSIuCgpSb3V0ZVNjb3JlEhEKCWNhbmRpZGF0ZRgBIAEoCRINCgVzY29yZRgCIAEoASKLAgoSSXRlcmF0aW9uQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSEQoJaXRlcmF0aW9uGAIgASgFEg8KB2F0dGVtcHQYAyABKAUSJgoGb3V0cHV0GAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCnN0YXJ0ZWRfYXQYBSABKAESEwoLZmluaXNoZWRfYXQYBiABKAESEwoLdG9rZW5fY291bnQYByABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCCABKAESFQoNYWdlbnRfdmVyc2lvbhgJIAEoCRIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJIChBJdGVyYXRpb25QbGFubmVkEg8KB3N0ZXBfaWQYASABKAkSEQoJaXRlcmF0aW9uGAIgASgFEhAKCHN0YXJ0X2F0GAMgASgBIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIokCChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCBITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIksKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkilwEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkSEQoJZGVjaWRlX2FzGAYgASgJIuwBCg5DaGlsZFJlcXVlc3RlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBm51bWJlchgDIAEoBRIOCgZjb25maWcYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEQoJaW5wdXRfa2V5GAYgASgJEg8KB3Jlc3VtZWQYByABKAgSKAoGYnVkZ2V0GAggASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDQoFY2h1bmsYCyABKAUSDwoHYXR0ZW1wdBgJIAEoBRIRCgljb25maWdfaWQYCiABKAkiiAEKDENoaWxkU3RhcnRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIVCg1jaGlsZF92ZXJzaW9uGAYgASgFImwKCkNoaWxkRW5kZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghjaGlsZF9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSEwoLdG9rZW5fY291bnQYBCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYBSABKAEigwEKCk1hcFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRINCgV0b3RhbBgCIAEoBRIOCgZzdGFydHMYAyADKAUSEQoJdG9sZXJhdGVkGAQgASgFEhEKCWl0ZW1zX2tleRgFIAEoCRIOCgZudW1iZXIYBiABKAUSDwoHcmVzdW1lZBgHIAEoCCLUAQoNTWFwQ2h1bmtFbmRlZBIPCgdzdGVwX2lkGAEgASgJEg0KBWNodW5rGAIgASgFEg8KB2xhbmVfaWQYAyABKAkSEQoJY29tcGxldGVkGAQgASgFEg4KBmZhaWxlZBgFIAEoBRI1CgxmYWlsZWRfaXRlbXMYBiADKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZhaWxlZEl0ZW0SJwoHcmVzdWx0cxgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdzdG9wcGVkGAggASgIIlAKCkZhaWxlZEl0ZW0SDQoFaW5kZXgYASABKAUSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhQKDGV4ZWN1dGlvbl9pZBgEIAEoCSJCCg9QYXJlbnRDb21tYW5kZWQSDwoHY29tbWFuZBgBIAEoCRINCgVvcmRlchgCIAEoBRIPCgdyZWZ1c2VkGAMgASgJIjAKC1dhaXRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIdW50aWxfYXQYAiABKAEiUgoNU2lnbmFsQXdhaXRlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVhZGxpbmVfYXQYAyABKAESDQoFdGFrZW4YBCABKAUiZAoOU2lnbmFsUmVjZWl2ZWQSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgoKAmJ5GAMgASgJEg8KB3N0ZXBfaWQYBCABKAkiPgoKQ2hvaWNlTWFkZRIPCgdzdGVwX2lkGAEgASgJEhAKCGJyYW5jaGVzGAIgAygFEg0KBXN0ZXBzGAMgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJWChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCRIRCglhc2tfYWdhaW4YBCADKAkiUwoRRXhlY3V0aW9uUmVvcGVuZWQSDQoFY2F1c2UYASABKAkSCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2RlYWRsaW5lX2F0GAQgASgBIs8CChBFeGVjdXRpb25EZWxldGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDwoHdXNlcl9pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSEgoKY3JlYXRlZF9hdBgIIAEoARIQCghlbmRlZF9hdBgJIAEoARIUCgxyZXF1ZXN0X2hhc2gYCiABKAkSDgoGZXZlbnRzGAsgASgFEgoKAmJ5GAwgASgJEg4KBnJlYXNvbhgNIAEoCRIOCgZwb2xpY3kYDiABKAkSLAoGcGFyZW50GA8gASgLMhwuYmF0dXRhLmNvbW1vbi52MS5QYXJlbnRMaW5rEg8KB2FyY2hpdmUYECABKAkiZwoRRXhlY3V0aW9uUmVzdG9yZWQSDwoHYXJjaGl2ZRgBIAEoCRIOCgZldmVudHMYAiABKAUSFQoNZW5kZWRfdmVyc2lvbhgDIAEoBRIKCgJieRgEIAEoCRIOCgZyZWFzb24YBSABKAkiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event, as it is sent and as clients read it. In the log its fields are columns. Times are milliseconds since the Unix
@@ -816,6 +816,199 @@ export const ExecutionRescheduledSchema: GenMessage<ExecutionRescheduled, {jsonT
   messageDesc(file_batuta_execution_v1_events, 8);
 
 /**
+ * The execution waits for a place of a limiter before it begins. The limiter's answer follows.
+ *
+ * @generated from message batuta.execution.v1.PlaceRequested
+ */
+export type PlaceRequested = Message<"batuta.execution.v1.PlaceRequested"> & {
+  /**
+   * @generated from field: string limiter_id = 1;
+   */
+  limiterId: string;
+
+  /**
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+
+  /**
+   * queue, reject, cancel_oldest or cancel_newest.
+   *
+   * @generated from field: string on_limit = 4;
+   */
+  onLimit: string;
+
+  /**
+   * The place must be granted before this time.
+   *
+   * @generated from field: double deadline_at = 5;
+   */
+  deadlineAt: number;
+};
+
+/**
+ * The execution waits for a place of a limiter before it begins. The limiter's answer follows.
+ *
+ * @generated from message batuta.execution.v1.PlaceRequested
+ */
+export type PlaceRequestedJson = {
+  /**
+   * @generated from field: string limiter_id = 1;
+   */
+  limiterId?: string;
+
+  /**
+   * @generated from field: string key = 2;
+   */
+  key?: string;
+
+  /**
+   * @generated from field: int32 limit = 3;
+   */
+  limit?: number;
+
+  /**
+   * queue, reject, cancel_oldest or cancel_newest.
+   *
+   * @generated from field: string on_limit = 4;
+   */
+  onLimit?: string;
+
+  /**
+   * The place must be granted before this time.
+   *
+   * @generated from field: double deadline_at = 5;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.PlaceRequested.
+ * Use `create(PlaceRequestedSchema)` to create a new message.
+ */
+export const PlaceRequestedSchema: GenMessage<PlaceRequested, {jsonType: PlaceRequestedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 9);
+
+/**
+ * All places are held, and the execution is in the queue.
+ *
+ * @generated from message batuta.execution.v1.PlaceAwaited
+ */
+export type PlaceAwaited = Message<"batuta.execution.v1.PlaceAwaited"> & {
+  /**
+   * @generated from field: string limiter_id = 1;
+   */
+  limiterId: string;
+
+  /**
+   * Its place in the queue when it joined: 1 for the next one.
+   *
+   * @generated from field: int32 position = 2;
+   */
+  position: number;
+
+  /**
+   * @generated from field: int32 held = 3;
+   */
+  held: number;
+
+  /**
+   * The limit that the limiter has, which is that of the newest version of the config.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * All places are held, and the execution is in the queue.
+ *
+ * @generated from message batuta.execution.v1.PlaceAwaited
+ */
+export type PlaceAwaitedJson = {
+  /**
+   * @generated from field: string limiter_id = 1;
+   */
+  limiterId?: string;
+
+  /**
+   * Its place in the queue when it joined: 1 for the next one.
+   *
+   * @generated from field: int32 position = 2;
+   */
+  position?: number;
+
+  /**
+   * @generated from field: int32 held = 3;
+   */
+  held?: number;
+
+  /**
+   * The limit that the limiter has, which is that of the newest version of the config.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit?: number;
+};
+
+/**
+ * Describes the message batuta.execution.v1.PlaceAwaited.
+ * Use `create(PlaceAwaitedSchema)` to create a new message.
+ */
+export const PlaceAwaitedSchema: GenMessage<PlaceAwaited, {jsonType: PlaceAwaitedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 10);
+
+/**
+ * The execution has a place until it ends, so it begins.
+ *
+ * @generated from message batuta.execution.v1.PlaceTaken
+ */
+export type PlaceTaken = Message<"batuta.execution.v1.PlaceTaken"> & {
+  /**
+   * @generated from field: string limiter_id = 1;
+   */
+  limiterId: string;
+
+  /**
+   * settings.timeout_ms after the grant.
+   *
+   * @generated from field: double deadline_at = 2;
+   */
+  deadlineAt: number;
+};
+
+/**
+ * The execution has a place until it ends, so it begins.
+ *
+ * @generated from message batuta.execution.v1.PlaceTaken
+ */
+export type PlaceTakenJson = {
+  /**
+   * @generated from field: string limiter_id = 1;
+   */
+  limiterId?: string;
+
+  /**
+   * settings.timeout_ms after the grant.
+   *
+   * @generated from field: double deadline_at = 2;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.PlaceTaken.
+ * Use `create(PlaceTakenSchema)` to create a new message.
+ */
+export const PlaceTakenSchema: GenMessage<PlaceTaken, {jsonType: PlaceTakenJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 11);
+
+/**
  * These executions are asked again, because nothing was heard of them for long, or because they did not exist yet.
  *
  * @generated from message batuta.execution.v1.DependenciesChecked
@@ -844,7 +1037,7 @@ export type DependenciesCheckedJson = {
  * Use `create(DependenciesCheckedSchema)` to create a new message.
  */
 export const DependenciesCheckedSchema: GenMessage<DependenciesChecked, {jsonType: DependenciesCheckedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 9);
+  messageDesc(file_batuta_execution_v1_events, 12);
 
 /**
  * A step (or consensus group) has the output that it had in the execution this one was forked from. It does not run again.
@@ -915,7 +1108,7 @@ export type StepReusedJson = {
  * Use `create(StepReusedSchema)` to create a new message.
  */
 export const StepReusedSchema: GenMessage<StepReused, {jsonType: StepReusedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 10);
+  messageDesc(file_batuta_execution_v1_events, 13);
 
 /**
  * @generated from message batuta.execution.v1.ReusedApproval
@@ -1022,7 +1215,7 @@ export type ReusedApprovalJson = {
  * Use `create(ReusedApprovalSchema)` to create a new message.
  */
 export const ReusedApprovalSchema: GenMessage<ReusedApproval, {jsonType: ReusedApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 11);
+  messageDesc(file_batuta_execution_v1_events, 14);
 
 /**
  * @generated from message batuta.execution.v1.StepScheduled
@@ -1091,7 +1284,7 @@ export type StepScheduledJson = {
  * Use `create(StepScheduledSchema)` to create a new message.
  */
 export const StepScheduledSchema: GenMessage<StepScheduled, {jsonType: StepScheduledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 12);
+  messageDesc(file_batuta_execution_v1_events, 15);
 
 /**
  * An attempt of a step of kind llm succeeded: the model has answered.
@@ -1310,7 +1503,7 @@ export type ModelAnsweredJson = {
  * Use `create(ModelAnsweredSchema)` to create a new message.
  */
 export const ModelAnsweredSchema: GenMessage<ModelAnswered, {jsonType: ModelAnsweredJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 13);
+  messageDesc(file_batuta_execution_v1_events, 16);
 
 /**
  * @generated from message batuta.execution.v1.ModelToolCall
@@ -1371,7 +1564,7 @@ export type ModelToolCallJson = {
  * Use `create(ModelToolCallSchema)` to create a new message.
  */
 export const ModelToolCallSchema: GenMessage<ModelToolCall, {jsonType: ModelToolCallJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 14);
+  messageDesc(file_batuta_execution_v1_events, 17);
 
 /**
  * A call that a model asked for begins. step_id is the id of the place that makes the call: <step>:<tool>:<number>. The attempts
@@ -1452,7 +1645,7 @@ export type ToolCalledJson = {
  * Use `create(ToolCalledSchema)` to create a new message.
  */
 export const ToolCalledSchema: GenMessage<ToolCalled, {jsonType: ToolCalledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 15);
+  messageDesc(file_batuta_execution_v1_events, 18);
 
 /**
  * A step of kind route asks for a decision. asked_id is the id of the place that asks: the attempts of this place follow.
@@ -1507,7 +1700,7 @@ export type RouteAskedJson = {
  * Use `create(RouteAskedSchema)` to create a new message.
  */
 export const RouteAskedSchema: GenMessage<RouteAsked, {jsonType: RouteAskedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 16);
+  messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
  * A step of kind route has chosen one of its candidates, once. The attempts or the child of chosen_id follow.
@@ -1646,7 +1839,7 @@ export type RouteDecidedJson = {
  * Use `create(RouteDecidedSchema)` to create a new message.
  */
 export const RouteDecidedSchema: GenMessage<RouteDecided, {jsonType: RouteDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 17);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * @generated from message batuta.execution.v1.RouteScore
@@ -1683,7 +1876,7 @@ export type RouteScoreJson = {
  * Use `create(RouteScoreSchema)` to create a new message.
  */
 export const RouteScoreSchema: GenMessage<RouteScore, {jsonType: RouteScoreJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 18);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * A step with a repeat has done one iteration: its attempt, or its child, has succeeded.
@@ -1822,7 +2015,7 @@ export type IterationCompletedJson = {
  * Use `create(IterationCompletedSchema)` to create a new message.
  */
 export const IterationCompletedSchema: GenMessage<IterationCompleted, {jsonType: IterationCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 19);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * The condition of a repeat is not true yet, so the step runs again.
@@ -1881,7 +2074,7 @@ export type IterationPlannedJson = {
  * Use `create(IterationPlannedSchema)` to create a new message.
  */
 export const IterationPlannedSchema: GenMessage<IterationPlanned, {jsonType: IterationPlannedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
  * @generated from message batuta.execution.v1.StepCompleted
@@ -2006,7 +2199,7 @@ export type StepCompletedJson = {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted, {jsonType: StepCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 24);
 
 /**
  * @generated from message batuta.execution.v1.StepAttemptFailed
@@ -2145,7 +2338,7 @@ export type StepAttemptFailedJson = {
  * Use `create(StepAttemptFailedSchema)` to create a new message.
  */
 export const StepAttemptFailedSchema: GenMessage<StepAttemptFailed, {jsonType: StepAttemptFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
  * @generated from message batuta.execution.v1.StepFailed
@@ -2210,7 +2403,7 @@ export type StepFailedJson = {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed, {jsonType: StepFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 23);
+  messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
  * @generated from message batuta.execution.v1.StepSkipped
@@ -2283,7 +2476,7 @@ export type StepSkippedJson = {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 24);
+  messageDesc(file_batuta_execution_v1_events, 27);
 
 /**
  * A human is asked, and the step waits for the decision.
@@ -2380,7 +2573,7 @@ export type ApprovalRequestedJson = {
  * Use `create(ApprovalRequestedSchema)` to create a new message.
  */
 export const ApprovalRequestedSchema: GenMessage<ApprovalRequested, {jsonType: ApprovalRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 25);
+  messageDesc(file_batuta_execution_v1_events, 28);
 
 /**
  * A step asks for a child, which is an execution of another config. The child is started after the commit.
@@ -2545,7 +2738,7 @@ export type ChildRequestedJson = {
  * Use `create(ChildRequestedSchema)` to create a new message.
  */
 export const ChildRequestedSchema: GenMessage<ChildRequested, {jsonType: ChildRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
  * The child of a step has started.
@@ -2630,7 +2823,7 @@ export type ChildStartedJson = {
  * Use `create(ChildStartedSchema)` to create a new message.
  */
 export const ChildStartedSchema: GenMessage<ChildStarted, {jsonType: ChildStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 27);
+  messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
  * The child of a step has ended. The next event says what follows for the step.
@@ -2709,7 +2902,7 @@ export type ChildEndedJson = {
  * Use `create(ChildEndedSchema)` to create a new message.
  */
 export const ChildEndedSchema: GenMessage<ChildEnded, {jsonType: ChildEndedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 28);
+  messageDesc(file_batuta_execution_v1_events, 31);
 
 /**
  * A step with a map has its list. The items themselves follow from the step's inputs.
@@ -2820,7 +3013,7 @@ export type MapStartedJson = {
  * Use `create(MapStartedSchema)` to create a new message.
  */
 export const MapStartedSchema: GenMessage<MapStarted, {jsonType: MapStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 29);
+  messageDesc(file_batuta_execution_v1_events, 32);
 
 /**
  * A chunk of a step with a map has ended.
@@ -2941,7 +3134,7 @@ export type MapChunkEndedJson = {
  * Use `create(MapChunkEndedSchema)` to create a new message.
  */
 export const MapChunkEndedSchema: GenMessage<MapChunkEnded, {jsonType: MapChunkEndedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 30);
+  messageDesc(file_batuta_execution_v1_events, 33);
 
 /**
  * @generated from message batuta.execution.v1.FailedItem
@@ -3006,7 +3199,7 @@ export type FailedItemJson = {
  * Use `create(FailedItemSchema)` to create a new message.
  */
 export const FailedItemSchema: GenMessage<FailedItem, {jsonType: FailedItemJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 31);
+  messageDesc(file_batuta_execution_v1_events, 34);
 
 /**
  * The parent of this execution wants it to do something.
@@ -3069,7 +3262,7 @@ export type ParentCommandedJson = {
  * Use `create(ParentCommandedSchema)` to create a new message.
  */
 export const ParentCommandedSchema: GenMessage<ParentCommanded, {jsonType: ParentCommandedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 32);
+  messageDesc(file_batuta_execution_v1_events, 35);
 
 /**
  * The step waits for a time. When that time has come, its StepCompleted (attempt 0) follows.
@@ -3114,7 +3307,7 @@ export type WaitStartedJson = {
  * Use `create(WaitStartedSchema)` to create a new message.
  */
 export const WaitStartedSchema: GenMessage<WaitStarted, {jsonType: WaitStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 33);
+  messageDesc(file_batuta_execution_v1_events, 36);
 
 /**
  * The step waits for a signal. With `taken` its StepCompleted (attempt 0) follows at once.
@@ -3183,7 +3376,7 @@ export type SignalAwaitedJson = {
  * Use `create(SignalAwaitedSchema)` to create a new message.
  */
 export const SignalAwaitedSchema: GenMessage<SignalAwaited, {jsonType: SignalAwaitedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 34);
+  messageDesc(file_batuta_execution_v1_events, 37);
 
 /**
  * A signal came. If a step waits for it, the StepCompleted (attempt 0) of that step follows. Otherwise the signal is kept.
@@ -3248,7 +3441,7 @@ export type SignalReceivedJson = {
  * Use `create(SignalReceivedSchema)` to create a new message.
  */
 export const SignalReceivedSchema: GenMessage<SignalReceived, {jsonType: SignalReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 35);
+  messageDesc(file_batuta_execution_v1_events, 38);
 
 /**
  * A choice has chosen the steps that run. The StepCompleted (attempt 0) of the choice follows at once.
@@ -3303,7 +3496,7 @@ export type ChoiceMadeJson = {
  * Use `create(ChoiceMadeSchema)` to create a new message.
  */
 export const ChoiceMadeSchema: GenMessage<ChoiceMade, {jsonType: ChoiceMadeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 36);
+  messageDesc(file_batuta_execution_v1_events, 39);
 
 /**
  * An approval is decided, by a human or because its time is over. StepCompleted or StepFailed follows.
@@ -3392,7 +3585,7 @@ export type ApprovalDecidedJson = {
  * Use `create(ApprovalDecidedSchema)` to create a new message.
  */
 export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: ApprovalDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 37);
+  messageDesc(file_batuta_execution_v1_events, 40);
 
 /**
  * A heartbeat of a running attempt. It is recorded when it says something new or extends a deadline.
@@ -3457,7 +3650,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 38);
+  messageDesc(file_batuta_execution_v1_events, 41);
 
 /**
  * Expressions were sent to the sandbox, because they are more than a plain path.
@@ -3492,7 +3685,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 39);
+  messageDesc(file_batuta_execution_v1_events, 42);
 
 /**
  * The sandbox has answered. A replay reads the answer from this event and evaluates nothing.
@@ -3547,7 +3740,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 40);
+  messageDesc(file_batuta_execution_v1_events, 43);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -3624,7 +3817,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 41);
+  messageDesc(file_batuta_execution_v1_events, 44);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -3723,7 +3916,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 42);
+  messageDesc(file_batuta_execution_v1_events, 45);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -3804,7 +3997,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 43);
+  messageDesc(file_batuta_execution_v1_events, 46);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -3855,7 +4048,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 44);
+  messageDesc(file_batuta_execution_v1_events, 47);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -3892,7 +4085,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 45);
+  messageDesc(file_batuta_execution_v1_events, 48);
 
 /**
  * The execution is being undone. First the attempts in flight report. Then compensations run, in reverse order of completion.
@@ -3967,7 +4160,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 46);
+  messageDesc(file_batuta_execution_v1_events, 49);
 
 /**
  * What was undone and what was not.
@@ -4032,7 +4225,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 47);
+  messageDesc(file_batuta_execution_v1_events, 50);
 
 /**
  * The execution has spent more than its budget. This is recorded once in a run. If steps are left, the execution ends. Otherwise
@@ -4093,7 +4286,7 @@ export type BudgetExceededJson = {
  * Use `create(BudgetExceededSchema)` to create a new message.
  */
 export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 48);
+  messageDesc(file_batuta_execution_v1_events, 51);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -4160,7 +4353,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 49);
+  messageDesc(file_batuta_execution_v1_events, 52);
 
 /**
  * An ended execution is being undone, for the first time or again. Compensations continue where they stopped.
@@ -4225,7 +4418,7 @@ export type ExecutionReopenedJson = {
  * Use `create(ExecutionReopenedSchema)` to create a new message.
  */
 export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: ExecutionReopenedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 50);
+  messageDesc(file_batuta_execution_v1_events, 53);
 
 /**
  * What is left of a deleted execution. Its other events are removed, so this event has everything that is still needed.
@@ -4442,7 +4635,7 @@ export type ExecutionDeletedJson = {
  * Use `create(ExecutionDeletedSchema)` to create a new message.
  */
 export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: ExecutionDeletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 51);
+  messageDesc(file_batuta_execution_v1_events, 54);
 
 /**
  * The events of a deleted execution were put back from the archive. It can be read again, and does not run again.
@@ -4525,7 +4718,7 @@ export type ExecutionRestoredJson = {
  * Use `create(ExecutionRestoredSchema)` to create a new message.
  */
 export const ExecutionRestoredSchema: GenMessage<ExecutionRestored, {jsonType: ExecutionRestoredJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 52);
+  messageDesc(file_batuta_execution_v1_events, 55);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -4556,7 +4749,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 53);
+  messageDesc(file_batuta_execution_v1_events, 56);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -4603,7 +4796,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 54);
+  messageDesc(file_batuta_execution_v1_events, 57);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -4664,5 +4857,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 55);
+  messageDesc(file_batuta_execution_v1_events, 58);
 
