@@ -42,6 +42,8 @@ export default {
     project('e2e', ['test/e2e/**/*.e2e.spec.ts']),
     project('hostile', ['test/hostile/**/*.hostile.spec.ts']),
     project('chaos', ['test/chaos/**/*.chaos.spec.ts']),
+    // With programs that only their own command builds: `npm run test:jaeger`.
+    project('jaeger', ['test/jaeger/**/*.jaeger.spec.ts']),
   ],
   maxWorkers: 2,
   // A test that is slower hangs. On a machine that does other things an ordinary one takes many seconds.

@@ -101,6 +101,7 @@ const specPlaces = {
   e2e: [/^test\/e2e\/.+\.e2e\.spec\.ts$/],
   hostile: [/^test\/hostile\/.+\.hostile\.spec\.ts$/],
   chaos: [/^test\/chaos\/.+\.chaos\.spec\.ts$/],
+  jaeger: [/^test\/jaeger\/.+\.jaeger\.spec\.ts$/],
 };
 
 const places = ['libs', 'services', 'cli', 'bench', 'test', 'tools', 'examples'];
