@@ -374,6 +374,7 @@ export { NATS_SERVICES } from './nats-services.js';
 export type { NatsService } from './nats-services.js';
 export { inboxPrefix, poolPermissions, poolUser, servicePermissions } from './nats-permissions.js';
 export type { NatsPermissions } from './nats-permissions.js';
+export { isOutsideCommand } from './command-id.js';
 export { newId } from './new-id.js';
 export { partitionOf } from './partition.js';
 export {

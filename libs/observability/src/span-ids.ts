@@ -1,3 +1,4 @@
+import { isOutsideCommand } from '@batuta/contracts';
 import { spanIdOf } from './tracing.js';
 
 const FNV_PRIME = 0x01000193;
@@ -27,8 +28,15 @@ export const spanIds = {
    * caller.
    */
   request: (traceId: string, commandId: string): string => spanIdOf(traceId, 'request', commandId),
-  /** A command from outside, by its id. */
-  command: (traceId: string, commandId: string): string => spanIdOf(traceId, 'command', commandId),
+  /**
+   * The command that caused an event. The engine's own command ids repeat, so the time of the event distinguishes them. Within
+   * one millisecond they share a span.
+   */
+  command: (traceId: string, commandId: string, at: number): string =>
+    isOutsideCommand(commandId)
+      ? spanIds.commandFromOutside(traceId, commandId)
+      : spanIdOf(traceId, 'command', commandId, at),
+  commandFromOutside: (traceId: string, commandId: string): string => spanIdOf(traceId, 'command', commandId),
   /**
    * The run of an attempt's agent, which a task's `traceparent` names. It is needed for every dispatch, traced or not,
    * so it uses the cheapest hash (FNV-1a, twice) of the names that are unique within the trace.

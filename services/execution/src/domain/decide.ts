@@ -1,5 +1,6 @@
 import type { Command, Decision, Outcome, Rejection } from './commands/command.js';
-import { isOutsideCommand, keyOfCommand, OTHER_UNDER_KEY } from './commands/command.js';
+import { isOutsideCommand } from '@batuta/contracts';
+import { keyOfCommand, OTHER_UNDER_KEY } from './commands/command.js';
 import { obeyParent, recordChildAnswer, recordChildEnd } from './commands/children.js';
 import { cancelExecution } from './commands/cancel.js';
 import { compensateExecution } from './commands/compensate.js';

@@ -1,5 +1,5 @@
 import type { Event } from '@batuta/contracts';
-import { isOutsideCommand } from './commands/command.js';
+import { isOutsideCommand } from '@batuta/contracts';
 import { EVENTS } from './events/index.js';
 import { copyState, type Next, type State } from './state/state.js';
 import { dropStaleTimers } from './state/timers.js';

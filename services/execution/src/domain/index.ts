@@ -1,4 +1,4 @@
-export { commandIds, isOutsideCommand } from './commands/command.js';
+export { commandIds } from './commands/command.js';
 export type { Command, Decision, Outcome, Rejection, ReusedOutput } from './commands/command.js';
 export { spendingDetails, takeSpending } from './budget/spending.js';
 export { compile } from './graph/compile.js';

@@ -1,5 +1,6 @@
 import type { Event } from '@batuta/contracts';
-import { EVENTS, isOutsideCommand } from '../domain/index.js';
+import { isOutsideCommand } from '@batuta/contracts';
+import { EVENTS } from '../domain/index.js';
 
 /** The name of the command whose first event this is. */
 export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {

@@ -1,9 +1,9 @@
-import { spanIdOf } from '@batuta/observability';
+import { spanIdOf, spanIds } from '@batuta/observability';
 import type { Tracing } from '@batuta/observability';
 import { ofExecution } from '../partitions/lane/batch.js';
 import type { Commit } from '../partitions/lane/batch.js';
 import { commandName } from './command-name.js';
-import { commandSpanId } from './span-factory.js';
+import { afterEvents } from './span-factory.js';
 
 /**
  * Records a span of the commit under the span of each command in it. The log does not say which commands were committed
@@ -22,17 +22,19 @@ export function recordCommit(tracing: Tracing, commit: Commit): void {
     let last = '';
     for (const { event, stored } of events) {
       if (commandName({ commandId: stored.commandId, type: event.type }) === 'record_heartbeat') continue;
-      const parentSpanId = commandSpanId(traceId, stored.commandId, stored.at);
+      const parentSpanId = spanIds.command(traceId, stored.commandId, stored.at);
       if (parentSpanId === last) continue;
       last = parentSpanId;
+      // The clock has milliseconds, and the span of the command may begin later in this one.
+      const startAt = Math.max(sentAt, afterEvents(stored.at, stored.version));
       tracing.record({
         traceId,
         spanId: spanIdOf(traceId, 'commit', stored.version),
         parentSpanId,
         name: 'commit',
         kind: 'client',
-        startAt: sentAt,
-        endAt: sentAt + tookMs,
+        startAt,
+        endAt: startAt + tookMs,
         attributes: {
           'batuta.execution.id': stored.executionId,
           'batuta.event.version': stored.version,

@@ -6,7 +6,7 @@ import type { CompiledConfig, SpanChange } from '../domain/index.js';
 import { commandName } from './command-name.js';
 import { usage } from './span-attributes.js';
 import type { Attributes, Unit } from './span-attributes.js';
-import { EVENT_MS, SpanFactory, commandSpanId } from './span-factory.js';
+import { EVENT_MS, SpanFactory } from './span-factory.js';
 import type { OpenSpan } from './span-factory.js';
 import { StepSpans } from './step-spans.js';
 
@@ -23,7 +23,7 @@ export class ExecutionTrace {
   /** The time of the present event in spans. Later than that of the event before. */
   #now = 0;
   /** The parent of the execution's own spans: the root, or a retry of the finished execution. */
-  #phase: OpenSpan & { readonly parentSpanId: string | undefined };
+  #phase: OpenSpan;
   #round = 0;
   /** Command spans of the latest millisecond, to distinguish a further event of a command from a new command. */
   #commandsNow: { at: number; spanIds: Set<string> } = { at: 0, spanIds: new Set() };
@@ -53,7 +53,6 @@ export class ExecutionTrace {
     const caller = parseTraceparent(data.traceparent);
     this.#phase = {
       spanId: spanIds.execution(this.traceId),
-      parentSpanId: undefined,
       startAt: started.at,
       name: `execution ${data.configName}`,
       attributes: {
@@ -87,12 +86,13 @@ export class ExecutionTrace {
     const spans: FinishedSpan[] = [];
     this.#version = event.version;
     this.#now = Math.max(event.at, this.#now + EVENT_MS);
-    this.#command(event, spans);
     if (this.#startDelay !== undefined && event.at >= this.#startDelay) {
       this.#endStartDelay(this.#now, spans);
     }
     const changesOf = EVENTS[event.type].spans as ((event: Event) => readonly SpanChange[]) | undefined;
     for (const change of changesOf?.(event) ?? []) this.#change(change, event, spans);
+    // After that, because a retry is under the span that it begins.
+    this.#command(event, spans);
     return spans;
   }
 
@@ -165,13 +165,13 @@ export class ExecutionTrace {
     const name = commandName(event);
     // Heartbeats are too many, and each is shown by its StepProgressed.
     if (name === 'record_heartbeat') return;
-    const spanId = commandSpanId(this.traceId, event.commandId, event.at);
+    const spanId = spanIds.command(this.traceId, event.commandId, event.at);
     if (event.at !== this.#commandsNow.at) this.#commandsNow = { at: event.at, spanIds: new Set() };
     const { spanIds: known } = this.#commandsNow;
     if (known.has(spanId)) return;
     known.add(spanId);
     spans.push(
-      this.#factory.span(`command ${name}`, spanId, spanIds.execution(this.traceId), this.#now, this.#now, {
+      this.#factory.span(`command ${name}`, spanId, this.#phase.spanId, this.#now, this.#now, {
         'batuta.command.id': event.commandId,
         'batuta.event.version': event.version,
         'batuta.event.position': event.position,
@@ -305,12 +305,12 @@ export class ExecutionTrace {
       const { name, spanId, startAt, attributes } = compensation;
       spans.push(this.#factory.span(name, spanId, this.#phase.spanId, startAt, at, attributes));
     }
-    const { name, spanId, parentSpanId, startAt, attributes, links } = this.#phase;
+    const { name, spanId, startAt, attributes, links } = this.#phase;
     spans.push(
       this.#factory.span(
         name,
         spanId,
-        parentSpanId,
+        undefined,
         startAt,
         at,
         {
@@ -325,7 +325,7 @@ export class ExecutionTrace {
     );
   }
 
-  /** The root is exported already, so work after a retry is under a span of its own. */
+  /** The root has ended and is exported, so work after a retry is under another root, which links to the first one. */
   #takeUp(event: Event, as: 'retry' | 'compensation'): void {
     this.#finished = false;
     if (as === 'retry') this.#noted = {};
@@ -333,11 +333,10 @@ export class ExecutionTrace {
     this.#ended.clear();
     this.#phase = {
       spanId: spanIdOf(this.traceId, as, event.version),
-      parentSpanId: spanIds.execution(this.traceId),
       startAt: this.#now,
       name: `${as} of execution`,
       attributes: { 'batuta.retry.round': this.#round },
-      links: [this.#factory.commandLink(event)],
+      links: [this.#factory.commandLink(event), { traceId: this.traceId, spanId: spanIds.execution(this.traceId) }],
     };
   }
 }

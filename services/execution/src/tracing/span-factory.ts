@@ -1,7 +1,6 @@
 import type { Event, Failure } from '@batuta/contracts';
-import { spanIdOf, spanIds } from '@batuta/observability';
+import { spanIds } from '@batuta/observability';
 import type { FinishedSpan, SpanLink } from '@batuta/observability';
-import { isOutsideCommand } from '../domain/index.js';
 import type { Attributes } from './span-attributes.js';
 
 /** A span that has begun. */
@@ -13,20 +12,16 @@ export interface OpenSpan {
   readonly links: readonly SpanLink[];
 }
 
-/** The span of the command that caused an event. */
-export function commandSpanId(traceId: string, commandId: string, at: number): string {
-  // The engine's own command ids repeat, so the time distinguishes them. Within one millisecond they share a span.
-  return isOutsideCommand(commandId)
-    ? spanIds.command(traceId, commandId)
-    : spanIdOf(traceId, 'command', commandId, at);
-}
-
 /**
  * Milliseconds. Events have whole milliseconds, so those of one millisecond are put one after the other, `EVENT_MS` apart. What an
  * event begins starts at its time, and what it ends ends `END_MS` later. So each span has a length, and is inside its parent.
  */
 export const EVENT_MS = 0.008;
 const END_MS = 0.006;
+/** More events of one execution than this have never been seen in a millisecond. */
+const EVENTS_OF_A_MS = 100;
+/** A time after that of each event of the same millisecond. The version tells how many there may be. */
+export const afterEvents = (at: number, version: number): number => at + EVENT_MS * Math.min(version, EVENTS_OF_A_MS);
 /** The shortest part of a span. */
 export const PART_MS = 0.002;
 
@@ -38,7 +33,7 @@ export class SpanFactory {
   ) {}
 
   commandLink(event: Event): SpanLink {
-    return { traceId: this.traceId, spanId: commandSpanId(this.traceId, event.commandId, event.at) };
+    return { traceId: this.traceId, spanId: spanIds.command(this.traceId, event.commandId, event.at) };
   }
 
   /** The end of what ends at this time. */

@@ -143,21 +143,25 @@ export class RequestTracing {
     const { command, caller } = served;
     if (command === undefined) return;
     const { traceId } = command;
-    const root = spanIds.execution(traceId);
     const failed = attributes['error.type'];
     this.#tracing.record({
       traceId: caller?.traceId ?? traceId,
       spanId: served.spanId,
-      parentSpanId: caller?.spanId ?? root,
+      // Without a caller it is a root: it begins before the execution does, or ends after it.
+      ...(caller === undefined ? {} : { parentSpanId: caller.spanId }),
       name,
       kind: 'server',
       startAt: served.startAt,
       endAt: preciseNow(),
       attributes: { 'batuta.execution.id': command.executionId, ...attributes },
-      links: [
-        { traceId, spanId: spanIds.command(traceId, command.id) },
-        ...(caller === undefined ? [] : [{ traceId, spanId: root }]),
-      ],
+      // Within one trace, viewers take a link of a root for the span above it.
+      links:
+        caller === undefined
+          ? []
+          : [
+              { traceId, spanId: spanIds.commandFromOutside(traceId, command.id) },
+              { traceId, spanId: spanIds.execution(traceId) },
+            ],
       ...(typeof failed === 'string' ? { error: failed } : {}),
     });
     this.#tracing.record(command.span);

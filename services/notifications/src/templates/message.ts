@@ -1,4 +1,5 @@
 import { CALLBACK_EVENTS, eventToUserJson, isoTime } from '@batuta/contracts';
+import { spanIds } from '@batuta/observability';
 import type { BudgetExceeded, CallbackEvent, Event, JsonObject } from '@batuta/contracts';
 
 /** What callbacks know about an execution, in addition to the event. */
@@ -19,6 +20,8 @@ export interface Message {
     readonly version: number;
     /** RFC 3339. */
     readonly at: string;
+    /** The span of the command that caused the event. Messages of earlier versions have none. */
+    readonly span_id?: string;
     readonly data: JsonObject;
   };
   readonly execution: {
@@ -46,6 +49,7 @@ export function messageOf(event: Event, name: CallbackEvent, execution: Executio
       type: event.type,
       version: event.version,
       at: isoTime(event.at),
+      span_id: spanIds.command(execution.trace_id, event.commandId, event.at),
       data: (shown['data'] ?? {}) as JsonObject,
     },
     execution: {
@@ -132,7 +136,14 @@ export function sampleMessage(name: CallbackEvent): Message {
     budget_exceeded: { resource: 'tokens', limit: 10_000, spent: 10_250 },
   };
   return {
-    event: { name, type: CALLBACK_EVENTS[name], version: 2, at: '2025-01-31T12:00:00.000Z', data: data[name] },
+    event: {
+      name,
+      type: CALLBACK_EVENTS[name],
+      version: 2,
+      at: '2025-01-31T12:00:00.000Z',
+      span_id: '0123456789abcdef',
+      data: data[name],
+    },
     execution: {
       id: '01944f2c-0000-7000-8000-000000000000',
       trace_id: '0123456789abcdef0123456789abcdef',

@@ -285,11 +285,6 @@ export const commandIds = {
   wake: 'w:',
 } as const;
 
-/** Whether a command came from outside, so that its id must be remembered. */
-export function isOutsideCommand(commandId: string): boolean {
-  return commandId.length > 0 && commandId.charCodeAt(1) !== 58;
-}
-
 /** Ids of commands with an idempotency key: the key and its target, a colon, and the hash of the request. */
 const KEYED_COMMAND = /^[0-9a-f-]{36}:(?=[0-9a-f]{32}$)/;
 

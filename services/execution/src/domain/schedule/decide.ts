@@ -1,4 +1,4 @@
-import { SCHEDULE_LIMITS, uuidV5 } from '@batuta/contracts';
+import { SCHEDULE_LIMITS, isOutsideCommand, uuidV5 } from '@batuta/contracts';
 import type {
   FiringCause,
   OverlapPolicy,
@@ -7,7 +7,7 @@ import type {
   ScheduleStreamEvent,
   SkipReason,
 } from '@batuta/contracts';
-import { isOutsideCommand, keyOfCommand, OTHER_UNDER_KEY } from '../commands/command.js';
+import { keyOfCommand, OTHER_UNDER_KEY } from '../commands/command.js';
 import type { Outcome, Rejection } from '../commands/command.js';
 import type { ScheduleCommandInput } from './command.js';
 import { evolveSchedule } from './evolve.js';

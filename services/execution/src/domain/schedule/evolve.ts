@@ -1,5 +1,5 @@
 import type { FiringCause, ScheduleEventData, ScheduleEventType, ScheduleStreamEvent } from '@batuta/contracts';
-import { isOutsideCommand } from '../commands/command.js';
+import { isOutsideCommand } from '@batuta/contracts';
 import type { NextSchedule, Run, ScheduleState } from './state.js';
 
 type Evolve<T extends ScheduleEventType> = (
