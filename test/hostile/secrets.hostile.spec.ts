@@ -116,6 +116,7 @@ describe('the value of a secret', () => {
       BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1',
       BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1',
       BATUTA_LOG_LEVEL: 'debug',
+      BATUTA_EXECUTION_RETENTION_EVERY: '200ms',
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     });
     admin = await platform.user('acme', 'admin');
@@ -250,6 +251,70 @@ describe('the value of a secret', () => {
     expect(received.length).toBeGreaterThan(before + 1);
   }, 300_000);
 
+  it('is sent by the tasks of workflows and processes, and by no input of a task, a run or a schedule', async () => {
+    const call = (path: string): Record<string, unknown> => ({
+      url: `${url}/${path}`,
+      method: 'POST',
+      headers: { 'x-token': '{{secret:ASCII}}' },
+      body: { a: REF },
+    });
+    const arrives = async (path: string): Promise<string> => {
+      const found = (): string | undefined => received.find((one) => one.url === `/${path}`)?.token;
+      await eventually(() => found() !== undefined, { timeoutMs: 120_000, describe: `/${path} is called` });
+      return found() ?? '';
+    };
+    const workflow = { name: 'sends-too', tasks: [{ type: 'http', config: call('workflow') }] };
+    const { id } = expectStatus(keep(await operator.post<{ id: string }>('/api/v1/workflows', workflow)), 201);
+    const started = keep(await operator.post<{ id: string }>(`/api/v1/workflows/${id}/start`, {}));
+    expect(await arrives('workflow')).toBe('plain-ascii-q7xwz');
+    const steps = [{ type: 'task', id: 'one', task_data: { type: 'http', ...call('process') } }];
+    expectStatus(keep(await operator.post('/api/v1/processes', { id: 'sends-again', steps })), 201);
+    expectStatus(keep(await operator.post('/api/v1/processes/sends-again/start', {})), 202);
+    expect(await arrives('process')).toBe('plain-ascii-q7xwz');
+    // The input of an execution is data. Whoever may start one must not learn secrets by it.
+    const task = { task_id: 'asks', task_data: { type: 'http', ...call('task') } };
+    expectStatus(keep(await operator.post('/api/v1/tasks', task)), 202);
+    expect(await arrives('task')).toBe('{{secret:ASCII}}');
+    await save('called-by', [{ id: 'a', name: 'A', agent: 'http' }]);
+    const timetable = { every_ms: 3_600_000 };
+    const schedule = { name: 'asks', config: 'called-by', timetable, input: call('schedule') };
+    const refused = keep(await operator.post<{ errors: { code: string }[] }>('/api/v1/schedules', schedule));
+    expect([refused.status, refused.body.errors[0]?.code]).toEqual([400, 'secret_not_allowed']);
+    const shown = [
+      `/api/v1/workflows/${id}`,
+      `/api/v1/workflows/${id}/runs`,
+      `/api/v1/workflows/${id}/runs/${started.body.id}`,
+      '/api/v1/processes',
+      '/api/v1/processes/sends-again/runs',
+      '/api/v1/tasks',
+      '/api/v1/tasks/asks',
+    ];
+    for (const path of shown) expectStatus(keep(await operator.get(path)), 200);
+  }, 300_000);
+
+  it('is not in an archive, nor in what is restored from it', async () => {
+    const { execution_id: id } = await run('sends');
+    expectStatus(
+      keep(await admin.call('PUT', '/api/v1/retention-policies/old', { older_than_ms: 0, action: 'archive' })),
+      201,
+    );
+    await eventually(async () => expect((await operator.get(`${EXECUTIONS}/${id}`)).status).toBe(410), {
+      timeoutMs: 120_000,
+      describe: 'the execution is in the archive',
+    });
+    const exported = async (): Promise<void> => {
+      const path = `${EXECUTIONS}/${id}/export`;
+      const response = await operator.client.send({ method: 'GET', path, body: undefined, headers: {} });
+      expect(response.status).toBe(200);
+      answers.push(await response.text());
+    };
+    await exported();
+    expectStatus(keep(await admin.call('DELETE', '/api/v1/retention-policies/old')), 200);
+    expectStatus(keep(await admin.post(`${EXECUTIONS}/${id}/restore`, {})), 200);
+    for (const more of ['', '/events', '/steps/call']) keep(await operator.get(`${EXECUTIONS}/${id}${more}`));
+    await exported();
+  }, 300_000);
+
   it('is not told to a model that writes a reference into what it wants called', async () => {
     const model = { provider: 'openai_compatible', model: 'any', base_url: `${url}/model/v1`, api_key: REF };
     expectStatus(keep(await admin.call('PUT', '/api/v1/models/caller', model)), 201);
@@ -356,6 +421,13 @@ describe('the value of a secret', () => {
     for (const file of files) {
       const path = join(platform.dir, file);
       if (statSync(path).isFile()) look(file, readFileSync(path, 'utf8'));
+    }
+    const archived = readdirSync(join(platform.dir, 'archive'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.jsonl.gz'),
+    );
+    expect(archived.length).toBeGreaterThan(0);
+    for (const file of archived) {
+      look(file, gunzipSync(readFileSync(join(platform.dir, 'archive', file))).toString('utf8'));
     }
     const bundle = join(platform.dir, 'bundle.json.gz');
     const doctor = new BatutaCommand(['doctor', '--bundle', bundle], platform.dir);

@@ -100,51 +100,8 @@ export interface OpsServer {
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   collectProcessMetrics();
   const hide = exposeChecks(options.checks);
-  const json = (response: ServerResponse, status: number, body: unknown): void => {
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-  };
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://ops');
-    const route = `${request.method ?? 'GET'} ${url.pathname}`;
-    const handle = async (): Promise<void> => {
-      switch (route) {
-        case 'GET /health/live': {
-          const { ready: live, checks } = await checkReadiness(options.liveness ?? {});
-          return json(response, live ? 200 : 503, live ? { status: 'live' } : { status: 'not_live', checks });
-        }
-        case 'GET /health/ready': {
-          const { ready, checks } = await checkReadiness(options.checks);
-          return json(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', checks });
-        }
-        case 'GET /metrics': {
-          const { contentType, body } = await exposeMetrics();
-          response.writeHead(200, { 'content-type': contentType }).end(body);
-          return;
-        }
-        case 'PUT /log-level': {
-          const { status, error } = mayChange(request, options.token) ?? {};
-          if (status !== undefined) {
-            if (status === 401) response.setHeader('www-authenticate', 'Bearer');
-            options.logger.warn({ host: request.socket.remoteAddress }, 'a change of the log level was refused');
-            return json(response, status, { error });
-          }
-          const level = url.searchParams.get('level') ?? '';
-          if (!(LOG_LEVELS as readonly string[]).includes(level)) {
-            return json(response, 400, { error: `level must be one of ${LOG_LEVELS.join(', ')}` });
-          }
-          setLogLevel(level as LogLevel);
-          options.logger.warn({ level }, 'log level changed');
-          return json(response, 200, { level });
-        }
-        default: {
-          const own = request.method === 'GET' ? options.routes?.[url.pathname] : undefined;
-          if (own === undefined) return json(response, 404, { error: 'unknown route' });
-          const { status, body } = await own(url.searchParams);
-          return json(response, status, body);
-        }
-      }
-    };
-    handle().catch((error: unknown) => {
+    answer(options, request, response).catch((error: unknown) => {
       options.logger.error({ err: error }, 'operations request failed');
       if (!response.headersSent) {
         json(response, 500, { error: 'internal' });
@@ -168,6 +125,57 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
         server.closeAllConnections();
       }),
   };
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+async function answer(options: OpsServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://ops');
+  switch (`${request.method ?? 'GET'} ${url.pathname}`) {
+    case 'GET /health/live': {
+      const { ready: live, checks } = await checkReadiness(options.liveness ?? {});
+      return json(response, live ? 200 : 503, live ? { status: 'live' } : { status: 'not_live', checks });
+    }
+    case 'GET /health/ready': {
+      const { ready, checks } = await checkReadiness(options.checks);
+      return json(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', checks });
+    }
+    case 'GET /metrics': {
+      const { contentType, body } = await exposeMetrics();
+      response.writeHead(200, { 'content-type': contentType }).end(body);
+      return;
+    }
+    case 'PUT /log-level':
+      return changeLogLevel(options, request, response, url.searchParams.get('level') ?? '');
+    default: {
+      const own = request.method === 'GET' ? options.routes?.[url.pathname] : undefined;
+      if (own === undefined) return json(response, 404, { error: 'unknown route' });
+      const { status, body } = await own(url.searchParams);
+      return json(response, status, body);
+    }
+  }
+}
+
+function changeLogLevel(
+  { logger, token }: OpsServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  level: string,
+): void {
+  const { status, error } = mayChange(request, token) ?? {};
+  if (status !== undefined) {
+    if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    logger.warn({ host: request.socket.remoteAddress }, 'a change of the log level was refused');
+    return json(response, status, { error });
+  }
+  if (!(LOG_LEVELS as readonly string[]).includes(level)) {
+    return json(response, 400, { error: `level must be one of ${LOG_LEVELS.join(', ')}` });
+  }
+  setLogLevel(level as LogLevel);
+  logger.warn({ level }, 'log level changed');
+  return json(response, 200, { level });
 }
 
 /** Returns undefined if the request may change something, otherwise the refusal. */

@@ -12,6 +12,8 @@ const RESTART_FIRST_MS = 250;
 const RESTART_LIMIT_MS = 10_000;
 /** A group that ran this long before a crash is restarted at once, in milliseconds. */
 const STABLE_MS = 30_000;
+/** Loading the programs and starting the services may each take this long: a migration of a large database is slow. */
+const START_LIMIT_MS = 1_800_000;
 
 interface ChildGroupOptions {
   readonly services: readonly ServiceName[];
@@ -23,6 +25,10 @@ interface ChildGroupOptions {
   readonly logFile?: string;
   /** Milliseconds that a stop may take before the process is killed. */
   readonly stopLimitMs: number;
+  /** Milliseconds that loading and starting may each take before the process is killed. */
+  readonly startLimitMs?: number;
+  /** The program of the process. Default: the one that runs the services. */
+  readonly program?: string;
   readonly onReady: (ready: Extract<FromGroup, { type: 'ready' }>) => void;
 }
 
@@ -31,6 +37,8 @@ export class ChildGroup {
   readonly #options: ChildGroupOptions;
   #child: ChildProcess | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
+  #startTimer: NodeJS.Timeout | undefined;
+  #isLate = false;
   #stopping = false;
   #crashes = 0;
   /** The environment that it gets when it is loaded. Undefined while the servers start. */
@@ -69,14 +77,24 @@ export class ChildGroup {
     if (this.#env === undefined || this.#child?.connected !== true) return;
     const start: ToGroup = { type: 'start', env: this.#env };
     this.#child.send(start, () => undefined);
+    this.#limit(this.#child);
+  }
+
+  /** Kills the process when it neither gets on nor ends, so that a start never waits for ever. */
+  #limit(child: ChildProcess): void {
+    clearTimeout(this.#startTimer);
+    this.#startTimer = setTimeout(() => {
+      this.#isLate = true;
+      child.kill('SIGKILL');
+    }, this.#options.startLimitMs ?? START_LIMIT_MS);
   }
 
   #spawn(): Promise<void> {
-    const { env, logger, logFd } = this.#options;
+    const { env, logger, logFd, program = GROUP_PROGRAM, startLimitMs = START_LIMIT_MS } = this.#options;
     const services = this.#options.services.join(',');
     const startedAt = Date.now();
     const output = logFd ?? 'inherit';
-    const child = fork(GROUP_PROGRAM, [services], {
+    const child = fork(program, [services], {
       env,
       execArgv: [
         '--enable-source-maps',
@@ -88,6 +106,8 @@ export class ChildGroup {
     });
     this.#child = child;
     this.#loaded = false;
+    this.#isLate = false;
+    this.#limit(child);
     return new Promise<void>((resolve, reject) => {
       let ready = false;
       let failure: string | undefined;
@@ -95,6 +115,7 @@ export class ChildGroup {
       child.on('message', (message: FromGroup) => {
         if (message.type === 'loaded') {
           this.#loaded = true;
+          clearTimeout(this.#startTimer);
           this.#sendStart();
           return;
         }
@@ -103,6 +124,7 @@ export class ChildGroup {
           return;
         }
         ready = true;
+        clearTimeout(this.#startTimer);
         this.#options.onReady(message);
         resolve();
       });
@@ -112,7 +134,9 @@ export class ChildGroup {
       child.once('close', (code, signal) => {
         if (this.#child === child) {
           this.#child = undefined;
+          clearTimeout(this.#startTimer);
         }
+        if (this.#isLate) failure = `it was not ready within ${startLimitMs / 1_000} s`;
         const cause = failure ?? (signal === null ? `exit code ${String(code)}` : `signal ${signal}`);
         if (!ready) {
           reject(new Mistake(isMistake ? cause : `${services} did not start: ${cause}. ${this.#whereItsLogIs()}`));
@@ -150,6 +174,7 @@ export class ChildGroup {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restartTimer);
+    clearTimeout(this.#startTimer);
     const child = this.#child;
     if (child === undefined) {
       return;

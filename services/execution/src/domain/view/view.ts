@@ -261,11 +261,19 @@ function restoredView({ restored }: State): { restored?: RestoredView } {
   };
 }
 
+/** Signals that came before a step waited for them, oldest first. */
+function keptSignals(state: State): Pick<ExecutionView, 'keptSignals'> {
+  const kept = listItems(state.keptSignals).toReversed();
+  if (kept.length === 0) return {};
+  return {
+    keptSignals: kept.map(({ name, at, by }) => ({ name, receivedAt: at, ...(by === '' ? {} : { receivedBy: by }) })),
+  };
+}
+
 /** The execution's view. Times are epoch milliseconds. */
 export function view(state: State): ExecutionView {
   const { started, config } = state;
   const ended = isTerminal(state.status);
-  const kept = listItems(state.keptSignals).toReversed();
   const compensations =
     state.compensation === undefined
       ? []
@@ -288,15 +296,7 @@ export function view(state: State): ExecutionView {
     version: state.version,
     priority: priorityOf(state),
     steps: config.units.slice(0, config.stepCount).map((unit) => stepView(state, unit)),
-    ...(kept.length === 0
-      ? {}
-      : {
-          keptSignals: kept.map(({ name, at, by }) => ({
-            name,
-            receivedAt: at,
-            ...(by === '' ? {} : { receivedBy: by }),
-          })),
-        }),
+    ...keptSignals(state),
     ...(started?.input === undefined ? {} : { input: started.input as JsonValue }),
     ...(state.status === 'completed' ? { output: state.output ?? null } : {}),
     ...(state.failure === undefined
