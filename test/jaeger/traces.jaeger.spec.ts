@@ -13,7 +13,13 @@ const FOUR_STEPS = (base: string): object => ({
   name: 'four-steps',
   strategy: 'parallel',
   steps: [
-    { id: 'fetch', name: 'Fetch', agent: 'http', input: { url: `${base}/flaky` }, retry: { max_attempts: 3, backoff_ms: 20 } },
+    {
+      id: 'fetch',
+      name: 'Fetch',
+      agent: 'http',
+      input: { url: `${base}/flaky` },
+      retry: { max_attempts: 3, backoff_ms: 20 },
+    },
     { id: 'left', name: 'Left', agent: 'echo', dependencies: ['fetch'] },
     { id: 'right', name: 'Right', agent: 'echo', dependencies: ['fetch'] },
     { id: 'both', name: 'Both', agent: 'echo', dependencies: ['left', 'right'] },
