@@ -13,11 +13,18 @@ const ENDS: ReadonlySet<string> = new Set([
   'ExecutionDeleted',
 ]);
 
+const ASKS: ReadonlySet<string> = new Set(['ExecutionStarted', 'ExecutionRetried', 'DependenciesChecked']);
+
 /** Compares waiting executions with those that they wait for, by their logs. */
 export class DependencyChecker {
   readonly #world: World;
   readonly #stateOf: StateOf;
   readonly #historyOf: (id: string) => History | undefined;
+  /** Counts the events of all logs in the order of their commits. */
+  #committed = 0;
+  readonly #startedAt = new Map<string, number>();
+  /** By id and version of the event that asks. */
+  readonly #askedAt = new Map<string, number>();
 
   constructor(world: World, stateOf: StateOf, historyOf: (id: string) => History | undefined) {
     this.#world = world;
@@ -27,6 +34,9 @@ export class DependencyChecker {
 
   /** An event of any execution. */
   committed(event: Event): void {
+    this.#committed += 1;
+    if (event.type === 'ExecutionStarted') this.#startedAt.set(event.executionId, this.#committed);
+    if (ASKS.has(event.type)) this.#askedAt.set(`${event.executionId}/${event.version}`, this.#committed);
     if (event.type !== 'DependencyEnded') return;
     const { executionId, status, version } = event.data;
     const history = this.#historyOf(executionId);
@@ -57,14 +67,20 @@ export class DependencyChecker {
     });
   }
 
+  /** Whether the question was in the log before the execution that it asks for. Else it has to find it. */
+  #askedTooEarly(id: string, version: number, awaited: string): boolean {
+    const asked = this.#askedAt.get(`${id}/${version}`) ?? 0;
+    return asked < (this.#startedAt.get(awaited) ?? Infinity);
+  }
+
   #lost(ids: Iterable<string>): string[] {
     return [...ids].flatMap((id) => {
       const state = this.#stateOf(id);
       if (state === undefined || isTerminal(state.status)) return [];
-      return (state.dependencies ?? []).flatMap(({ executionId, ended, found }) => {
+      return (state.dependencies ?? []).flatMap(({ executionId, ended, asked }) => {
         const awaited = this.#stateOf(executionId);
         // A paused execution that asked before the other one had started asks again only when it is resumed.
-        if (state.status === 'paused' && !found) return [];
+        if (state.status === 'paused' && this.#askedTooEarly(id, asked, executionId)) return [];
         const isOver = awaited !== undefined && isTerminal(awaited.status);
         // A deleted execution may have forgotten its waiters together with its events. Then it is asked again, hours
         // later.

@@ -457,7 +457,9 @@ export class Reference {
           this.#fail(node, event.data.failure);
           return true;
         }
-        const tooSmall = event.data.failure.code === 'budget_too_small';
+        // A node that has failed already fails as its last attempt did. The attempt may be an agent's own execution, and
+        // it is that execution whose budget was too small.
+        const tooSmall = event.data.failure.code === 'budget_too_small' && node.status !== 'failed';
         this.#expect(!tooSmall || node.step?.llm !== undefined, `${node.id} asks no model, and nothing was to reserve`);
         // When it is a fallback's turn is the engine's choice. Whether it applies is not.
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
