@@ -14,7 +14,9 @@ import { why } from './why.js';
  */
 function outdatedApprovals(after: State): string[] {
   return after.config.units.flatMap((unit) => {
-    if (approvalOf(unit) === undefined || !unitState(after, unit.index).settled) {
+    const { settled, skipReason } = unitState(after, unit.index);
+    // A fallback that was not needed was never asked, and what it would have served is kept.
+    if (approvalOf(unit) === undefined || !settled || skipReason === 'not_selected') {
       return [];
     }
     const before = ancestors(after, seenNodes(after.config, unit));

@@ -610,6 +610,20 @@ describe('an approval and a retry', () => {
     expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled pay #2']);
   });
 
+  test('that was not needed does not bring back the step that it would have stood in for', () => {
+    const definition = config('parallel', [
+      { id: 'check', on_failure: 'continue' },
+      { id: 'other' },
+      { id: 'auto', dependencies: ['check', 'other'], require: 'any', on_failure: 'fallback' },
+      { id: 'human', fallback_for: 'auto', approval: { message: '{% outputs.check.risk %}' } },
+      { id: 'pay', dependencies: ['auto'] },
+    ]);
+    const run = scenario(definition).start().fails('check').ok('other').ok('auto').fails('pay');
+    run.when({ type: 'RetryExecution' });
+    expect(run.lastEvents[0]?.data).not.toHaveProperty('askAgain');
+    expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled check #2', 'StepScheduled pay #2']);
+  });
+
   test('that voted, or stood in, brings its group or that step back with it', () => {
     const voting = config('consensus', [
       { id: 'check', on_failure: 'continue' },

@@ -15,7 +15,8 @@ export interface Mapped {
 export function readMapped(value: JsonValue, given: () => JsonValue): Mapped {
   const mapped = isObject(value) ? value : ({} as JsonObject);
   const input = mapped.input === undefined ? given() : mapped.input;
-  const message = mapped.message ?? ofInput(input);
+  // A mapping that gives null does not mean the whole input: it may be there to keep the rest from a model.
+  const message = mapped.message === undefined ? ofInput(input) : mapped.message;
   return {
     conditions: Array.isArray(mapped.rules) ? mapped.rules : [],
     // In the order of keys that the log keeps, so that the text is the same whoever puts it together.

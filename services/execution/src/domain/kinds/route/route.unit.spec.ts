@@ -77,6 +77,11 @@ describe('a route by rules', () => {
     expect(stepOf(run)).toMatchObject({ route: chosen === undefined ? { by: 'fallback' } : { chosen, by: 'rules' } });
   });
 
+  test('does not read the whole input in place of a message that a mapping does not find', () => {
+    const run = start({ text: 'refund' }, { message: '{% input.subject %}', fallback: 'other' });
+    expect(stepOf(run)).toMatchObject({ route: { chosen: 'other', by: 'fallback' } });
+  });
+
   test('fails when no rule holds and there is no fallback', () => {
     const candidates = CANDIDATES.slice(0, 1);
     const run = start({ message: 'Hi' }, { candidates });
