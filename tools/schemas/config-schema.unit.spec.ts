@@ -129,7 +129,7 @@ describe('the JSON service of VS Code, with the schema of configs', () => {
     expect(items.map(({ label }) => label)).toEqual(
       expect.arrayContaining(['name', 'strategy', 'steps', 'settings', 'consensus_groups', 'input_schema', 'output']),
     );
-    expect(items.find(({ label }) => label === 'strategy')?.documentation).toContain('How steps are ordered');
+    expect(items.find(({ label }) => label === 'strategy')?.documentation).toContain('How the steps are ordered');
   });
 
   it('completes words, fields of steps, of each kind, and of the nested form', async () => {
