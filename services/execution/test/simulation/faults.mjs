@@ -1106,7 +1106,7 @@ export const faults = [
   {
     name: 'a place asked for twice',
     what: 'a limiter counts a repeated request of an execution as another one',
-    seed: 182,
+    seed: 133,
     patches: [
       {
         file: `${domain}/limiter/decide.ts`,
@@ -1118,7 +1118,7 @@ export const faults = [
   {
     name: 'a place too many',
     what: 'a limiter grants one more place than its limit',
-    seed: 171,
+    seed: 131,
     patches: [
       {
         file: `${domain}/limiter/decide.ts`,
@@ -1130,7 +1130,7 @@ export const faults = [
   {
     name: 'a place that nobody checks',
     what: 'a limiter does not ask its holders whether they still need their places',
-    seed: 173,
+    seed: 516,
     patches: [
       {
         file: `${domain}/limiter/effects.ts`,
@@ -1142,7 +1142,7 @@ export const faults = [
   {
     name: 'a place not given back',
     what: 'an execution that has ended does not give its place back',
-    seed: 171,
+    seed: 131,
     patches: [
       {
         file: `${domain}/effects/place.ts`,
@@ -1154,7 +1154,7 @@ export const faults = [
   {
     name: 'a begin without a place',
     what: 'an execution begins before it has a place',
-    seed: 171,
+    seed: 131,
     patches: [
       {
         file: `${domain}/plan/plan.ts`,
