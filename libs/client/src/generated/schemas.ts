@@ -3002,6 +3002,7 @@ export interface PlaceView {
   key: string;
   /** How many executions with this key run at once. */
   limit: number;
+  /** Whether it waits for a place, or holds one. */
   state: 'waiting' | 'held';
   /** While it waits: its place in the queue when it joined; 1 was the next one. */
   position?: number | undefined;

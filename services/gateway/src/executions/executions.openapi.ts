@@ -164,6 +164,7 @@ export const executionsPart: OpenApiPart = {
     'PlaceView.limiter_id': 'The limiter of its config and key.',
     'PlaceView.key': 'The value of `settings.concurrency.key`.',
     'PlaceView.limit': 'How many executions with this key run at once.',
+    'PlaceView.state': 'Whether it waits for a place, or holds one.',
     'PlaceView.position': 'While it waits: its place in the queue when it joined; 1 was the next one.',
     'PlaceView.held': 'While it waits: how many executions held places when it joined.',
     'PlaceView.since': 'Since when it waits, or holds its place.',
