@@ -2084,6 +2084,8 @@ export class Reference {
 
   #abandon(): void {
     this.#abandonOpen(false);
+    // What runs in a pause may still report until the resume.
+    if (this.#paused) return;
     for (const node of this.#nodes.values()) node.running = false;
   }
 
