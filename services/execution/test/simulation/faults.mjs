@@ -780,7 +780,7 @@ export const faults = [
   {
     name: 'an end of a child that comes too early',
     what: 'a parent throws away the end of a child whose start it has not recorded yet',
-    seed: 10516,
+    seed: 15439,
     patches: [
       {
         file: `${domain}/commands/children.ts`,

@@ -37,6 +37,7 @@ export class History {
   readonly #childEnds = new Map<string, string>();
   /** Executions that must end before it begins, and how. */
   readonly #unmet = new Map<string, string>();
+  #startAt = 0;
   readonly #waiters = new Set<string>();
   /** Those that have ended since they were last asked. */
   readonly #dependencyEnds = new Set<string>();
@@ -215,7 +216,8 @@ export class History {
         if (event.version !== 1) this.#violated('one start', `version ${event.version}`);
         for (const { executionId, on } of event.data.after ?? []) this.#unmet.set(executionId, on);
         this.#awaitPlace();
-        if ((event.data.startAt ?? 0) <= event.at && this.#unmet.size === 0) this.#status = 'running';
+        this.#startAt = event.data.startAt ?? 0;
+        if (this.#startAt <= event.at && this.#unmet.size === 0) this.#status = 'running';
         return;
       case 'StepScheduled': {
         const { stepId, attempt } = event.data;
@@ -323,7 +325,8 @@ export class History {
       }
       case 'ExecutionRescheduled':
         if (this.#running.size > 0) this.#violated('what has begun stays', 'rescheduled');
-        if (event.data.startAt <= event.at && this.#unmet.size === 0 && this.#status === 'pending') {
+        this.#startAt = event.data.startAt;
+        if (this.#startAt <= event.at && this.#unmet.size === 0 && this.#status === 'pending') {
           this.#status = 'running';
         }
         return;
@@ -339,7 +342,7 @@ export class History {
         if (this.#place?.limiterId !== event.data.limiterId || !this.#unmet.delete(PLACE)) {
           this.#violated('one place an execution', 'it gets one and does not wait for it');
         }
-        if (this.#status === 'pending' && this.#unmet.size === 0) this.#status = 'running';
+        if (this.#status === 'pending' && this.#unmet.size === 0 && this.#startAt <= event.at) this.#status = 'running';
         return;
       case 'DependencyFound':
       case 'DependenciesChecked':

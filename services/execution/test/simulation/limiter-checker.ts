@@ -27,6 +27,10 @@ interface Known {
   readonly waiters: Map<string, Request>;
   /** Executions that run with a place of this limiter, by their own logs. */
   readonly running: Set<string>;
+  /** Those that are to leave their place or the queue. */
+  readonly evicted: Set<string>;
+  /** Holders with the version of their request that have given a place back. */
+  readonly returned: Set<string>;
 }
 
 const RANKS = ['high', 'normal', 'low'];
@@ -55,8 +59,15 @@ export class LimiterChecker {
     return known?.holders.get(holder)?.order === order || known?.waiters.get(holder)?.order === order;
   }
 
+  /** Whether it holds this place and is not told to leave it. */
   holds(id: string, holder: string, order: number): boolean {
-    return this.limiters.get(id)?.holders.get(holder)?.order === order;
+    const known = this.limiters.get(id);
+    return known?.holders.get(holder)?.order === order && !known.evicted.has(holder);
+  }
+
+  /** Whether a place of this request was given back. A request that comes late may bring another one, which its answer returns. */
+  returned(id: string, holder: string, order: number): boolean {
+    return this.limiters.get(id)?.returned.has(`${holder}/${order}`) === true;
   }
 
   committed(event: LimiterStreamEvent, partition: number): void {
@@ -66,7 +77,15 @@ export class LimiterChecker {
     if (partitionOf(id, this.#partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
     let known = this.limiters.get(id);
     if (known === undefined) {
-      known = { state: NO_LIMITER, limit: 0, holders: new Map(), waiters: new Map(), running: new Set() };
+      known = {
+        state: NO_LIMITER,
+        limit: 0,
+        holders: new Map(),
+        waiters: new Map(),
+        running: new Set(),
+        evicted: new Set(),
+        returned: new Set(),
+      };
       this.limiters.set(id, known);
     }
     if (event.version !== known.state.version + 1) {
@@ -88,6 +107,7 @@ export class LimiterChecker {
           violated('a request counts once', `${short(event.data.holder)} is queued again`);
         }
         known.waiters.set(event.data.holder, { ...event.data, version: event.version });
+        known.evicted.delete(event.data.holder);
         return;
       case 'PlaceGranted': {
         const { holder } = event.data;
@@ -103,8 +123,11 @@ export class LimiterChecker {
       }
       case 'PlaceEvicted':
         known.waiters.delete(event.data.holder);
+        known.evicted.add(event.data.holder);
         return;
       case 'PlaceReleased':
+        known.evicted.delete(event.data.holder);
+        known.returned.add(`${event.data.holder}/${event.data.order}`);
         known.waiters.delete(event.data.holder);
         known.holders.delete(event.data.holder);
         return;

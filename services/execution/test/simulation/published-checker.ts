@@ -104,6 +104,7 @@ export class PublishedChecker {
       const now = this.#parts.execution(id);
       if (now === undefined || !isTerminal(now.status) || now.deleted !== undefined) return undefined;
       if (this.lostReleases.has(id)) return undefined;
+      if (this.#parts.limiters.returned(limiterId, id, asked)) return undefined;
       return this.#parts.limiters.has(limiterId, id, asked) ? 'the return of its place' : undefined;
     });
   }
@@ -117,6 +118,7 @@ export class PublishedChecker {
       const status = this.#parts.execution(holder)?.status ?? 'failed';
       const waits = place !== undefined && 'asked' in place && place.asked === order && place.phase !== 'held';
       if (!waits || isTerminal(status) || status === 'compensation') return undefined;
+      // Whoever is to leave its place is told that instead.
       return this.#parts.limiters.holds(id, holder, order) ? `the grant for ${short(holder)}` : undefined;
     });
   }
