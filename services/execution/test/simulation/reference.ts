@@ -465,7 +465,7 @@ export class Reference {
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
         const byTime = BY_TIME.has(event.data.failure.code) || tooSmall;
         if (node.map !== undefined && this.#mapFails(node, node.map, event.data.failure)) return true;
-        if (CHILD_FAILURES.has(event.data.failure.code)) {
+        if (CHILD_FAILURES.has(event.data.failure.code) && node.status !== 'failed') {
           const expected = CHILD_STATUS[event.data.failure.code];
           this.#expect(node.waiting, `${node.id} fails with its child and does not wait: ${node.status}`);
           this.#expect(node.child?.ended === expected, `${node.id} fails, and its child is ${node.child?.ended}`);
