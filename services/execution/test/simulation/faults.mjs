@@ -38,7 +38,7 @@ export const faults = [
   {
     name: 'retry of an unknown commit',
     what: 'a commit whose outcome is unknown is sent again under the same epoch',
-    seed: 59,
+    seed: 1657,
     patches: [
       {
         file: `${partitions}/lane/commit-recovery.ts`,
@@ -50,13 +50,13 @@ export const faults = [
   {
     name: 'a commit regardless of the one before',
     what: 'the store appends behind a commit that was refused',
-    seed: 55,
+    seed: 225,
     patches: [{ file: memory, from: 'if (lastPosition === item.lastPosition) held.set(', to: 'held.set(' }],
   },
   {
     name: 'a link of a commit that failed',
     what: 'the chain goes on from what was taken back',
-    seed: 34,
+    seed: 9,
     patches: [
       {
         file: `${partitions}/lane/commit-recovery.ts`,
@@ -126,7 +126,7 @@ export const faults = [
   {
     name: 'fenced owner goes on',
     what: 'an owner takes a fenced commit for its own',
-    seed: 10,
+    seed: 8,
     patches: [
       {
         file: `${partitions}/lane/lane.ts`,
@@ -150,7 +150,7 @@ export const faults = [
   {
     name: 'decisions on a failed commit stand',
     what: 'what was decided on top of a failed commit is kept',
-    seed: 27,
+    seed: 9,
     patches: [
       { file: `${partitions}/lane/commit-recovery.ts`, from: '    execution.current = execution.committed;\n', to: '' },
     ],
@@ -291,7 +291,7 @@ export const faults = [
   {
     name: 'a condition is asked for twice',
     what: 'a plain path in when is taken for a pending evaluation',
-    seed: 205,
+    seed: 223,
     patches: [
       {
         file: `${domain}/expressions/evaluations.ts`,
@@ -470,7 +470,7 @@ export const faults = [
   {
     name: 'a stall is an end',
     what: 'each silence of a runner, and each moment without its connection, counts as an end with all that it has',
-    seed: 658,
+    seed: 402,
     patches: [
       { file: life, from: 'silent > runner.expiresMs * STILL_SHARE', to: 'silent > runner.expiresMs * SILENT_SHARE' },
       {
@@ -583,7 +583,7 @@ export const faults = [
   {
     name: 'a conversation forgets a result',
     what: 'what a tool gave is not told to the model when another call of the turn failed',
-    seed: 104,
+    seed: 100,
     patches: [
       {
         file: `${domain}/kinds/llm/conversation.ts`,
@@ -780,7 +780,7 @@ export const faults = [
   {
     name: 'an end of a child that comes too early',
     what: 'a parent throws away the end of a child whose start it has not recorded yet',
-    seed: 15439,
+    seed: 10516,
     patches: [
       {
         file: `${domain}/commands/children.ts`,
@@ -809,7 +809,7 @@ export const faults = [
   {
     name: 'an old wish of a parent',
     what: 'a child obeys what its parent wanted before',
-    seed: 328,
+    seed: 439,
     patches: [
       {
         file: `${domain}/commands/children.ts`,
@@ -887,7 +887,7 @@ export const faults = [
   {
     name: 'a retry that begins a loop anew',
     what: 'a retry of an execution forgets the iterations that are done',
-    seed: 470,
+    seed: 288,
     patches: [
       {
         file: `${domain}/events/execution-retried.ts`,
@@ -1005,7 +1005,7 @@ export const faults = [
   {
     name: 'a route that asks on',
     what: 'a model whose answers name nobody is asked again and again',
-    seed: 323,
+    seed: 324,
     patches: [
       {
         file: `${domain}/kinds/route/decision.ts`,
