@@ -77,10 +77,10 @@ export class DependencyChecker {
     return [...ids].flatMap((id) => {
       const state = this.#stateOf(id);
       if (state === undefined || isTerminal(state.status)) return [];
-      return (state.dependencies ?? []).flatMap(({ executionId, ended, asked }) => {
+      return (state.dependencies ?? []).flatMap(({ executionId, ended, found, asked }) => {
         const awaited = this.#stateOf(executionId);
         // A paused execution that asked before the other one had started asks again only when it is resumed.
-        if (state.status === 'paused' && this.#askedTooEarly(id, asked, executionId)) return [];
+        if (state.status === 'paused' && !found && this.#askedTooEarly(id, asked, executionId)) return [];
         const isOver = awaited !== undefined && isTerminal(awaited.status);
         // A deleted execution may have forgotten its waiters together with its events. Then it is asked again, hours
         // later.
