@@ -38,7 +38,7 @@ export const faults = [
   {
     name: 'retry of an unknown commit',
     what: 'a commit whose outcome is unknown is sent again under the same epoch',
-    seed: 1657,
+    seed: 59,
     patches: [
       {
         file: `${partitions}/lane/commit-recovery.ts`,
@@ -50,13 +50,13 @@ export const faults = [
   {
     name: 'a commit regardless of the one before',
     what: 'the store appends behind a commit that was refused',
-    seed: 225,
+    seed: 55,
     patches: [{ file: memory, from: 'if (lastPosition === item.lastPosition) held.set(', to: 'held.set(' }],
   },
   {
     name: 'a link of a commit that failed',
     what: 'the chain goes on from what was taken back',
-    seed: 9,
+    seed: 34,
     patches: [
       {
         file: `${partitions}/lane/commit-recovery.ts`,
@@ -126,7 +126,7 @@ export const faults = [
   {
     name: 'fenced owner goes on',
     what: 'an owner takes a fenced commit for its own',
-    seed: 8,
+    seed: 10,
     patches: [
       {
         file: `${partitions}/lane/lane.ts`,
@@ -150,7 +150,7 @@ export const faults = [
   {
     name: 'decisions on a failed commit stand',
     what: 'what was decided on top of a failed commit is kept',
-    seed: 9,
+    seed: 27,
     patches: [
       { file: `${partitions}/lane/commit-recovery.ts`, from: '    execution.current = execution.committed;\n', to: '' },
     ],
@@ -291,7 +291,7 @@ export const faults = [
   {
     name: 'a condition is asked for twice',
     what: 'a plain path in when is taken for a pending evaluation',
-    seed: 223,
+    seed: 205,
     patches: [
       {
         file: `${domain}/expressions/evaluations.ts`,
@@ -303,7 +303,7 @@ export const faults = [
   {
     name: 'an old decision under a new epoch',
     what: 'what was decided before its partition was lost and taken again is committed under the new epoch',
-    seed: 46275,
+    seed: undefined,
     patches: [
       {
         file: `${partitions}/lane/commit-request.ts`,
@@ -320,7 +320,7 @@ export const faults = [
   {
     name: 'a failed release',
     what: 'partitions whose release was not answered stay in memory',
-    seed: 11285,
+    seed: undefined,
     patches: [
       {
         file: `${partitions}/ownership/ownership.ts`,
@@ -470,7 +470,7 @@ export const faults = [
   {
     name: 'a stall is an end',
     what: 'each silence of a runner, and each moment without its connection, counts as an end with all that it has',
-    seed: 402,
+    seed: 658,
     patches: [
       { file: life, from: 'silent > runner.expiresMs * STILL_SHARE', to: 'silent > runner.expiresMs * SILENT_SHARE' },
       {
@@ -583,7 +583,7 @@ export const faults = [
   {
     name: 'a conversation forgets a result',
     what: 'what a tool gave is not told to the model when another call of the turn failed',
-    seed: 100,
+    seed: 104,
     patches: [
       {
         file: `${domain}/kinds/llm/conversation.ts`,
@@ -780,7 +780,7 @@ export const faults = [
   {
     name: 'an end of a child that comes too early',
     what: 'a parent throws away the end of a child whose start it has not recorded yet',
-    seed: 10516,
+    seed: 15439,
     patches: [
       {
         file: `${domain}/commands/children.ts`,
@@ -887,7 +887,7 @@ export const faults = [
   {
     name: 'a retry that begins a loop anew',
     what: 'a retry of an execution forgets the iterations that are done',
-    seed: 288,
+    seed: 470,
     patches: [
       {
         file: `${domain}/events/execution-retried.ts`,
@@ -928,7 +928,7 @@ export const faults = [
   {
     name: 'an old answer of a dependency',
     what: 'an answer to an earlier question counts after a retry',
-    seed: 645,
+    seed: undefined,
     patches: [
       {
         file: `${domain}/commands/dependencies.ts`,
