@@ -809,7 +809,7 @@ export const faults = [
   {
     name: 'an old wish of a parent',
     what: 'a child obeys what its parent wanted before',
-    seed: 439,
+    seed: 3812,
     patches: [
       {
         file: `${domain}/commands/children.ts`,

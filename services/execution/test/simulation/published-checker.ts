@@ -19,7 +19,7 @@ export interface PublishedParts {
   readonly execution: (id: string) => State | undefined;
   readonly hasCommand: (executionId: string, commandId: string) => boolean;
   readonly schedule: (id: string) => ScheduleState | undefined;
-  readonly limiters: Pick<LimiterChecker, 'has' | 'holds'>;
+  readonly limiters: Pick<LimiterChecker, 'has' | 'holds' | 'returned'>;
 }
 
 interface Asked {
