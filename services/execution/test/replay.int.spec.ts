@@ -191,6 +191,24 @@ describe('verify', () => {
     expect(await verify(ids[1] ?? '')).toEqual([]);
   });
 
+  it('compares the kept beginning of a large output, in whatever order its keys were written', async () => {
+    const id = await start('three', { list: Array.from({ length: 3_000 }, (_, n) => ({ ms: 200, n, i: n })) });
+    await finished(id);
+    const { rows } = await platform.sql.query<{ step_id: string; output: string }>(
+      'SELECT step_id, output FROM execution.orchestration_step_runs WHERE execution_id = $1 AND output_truncated',
+      [id],
+    );
+    expect(rows.map(({ output }) => output.includes('"ms":200,"n":1'))).toContain(true);
+    expect(await verify(id)).toEqual([]);
+    const changed = await platform.sql.query(
+      `UPDATE execution.orchestration_step_runs SET output = to_jsonb(replace(output #>> '{}', '"n":5,', '"n":6,'))
+         WHERE execution_id = $1 AND step_id = $2`,
+      [id, rows[0]?.step_id],
+    );
+    expect(changed.rowCount).toBe(1);
+    expect(await verify(id)).toMatchObject([{ what: expect.stringContaining(`/${rows[0]?.step_id}/output`) }]);
+  });
+
   it('knows nothing of an execution that does not exist', async () => {
     expect(await verify(executionId())).toMatchObject([
       { where: 'log', what: 'there are no events of this execution' },

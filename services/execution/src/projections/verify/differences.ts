@@ -1,11 +1,13 @@
 import type { JsonValue } from '@batuta/contracts';
 import { ChainWalk, encodeJson } from '@batuta/event-store';
 import type pg from 'pg';
-import { REDUCER_VERSION, encodeSnapshot, isTerminal, nextWake } from '../../domain/index.js';
+import { REDUCER_VERSION, encodeSnapshot, isTerminal, nextWake, stepView } from '../../domain/index.js';
+import type { State } from '../../domain/index.js';
 import { rowOf } from '../../partitions/lane/execution-row.js';
 import { encodeExecutionRows } from '../../store/postgres/execution-rows.js';
 import { projectedUnits, StepRunColumns } from '../step-run-columns.js';
 import { firstDifference } from './first-difference.js';
+import { isBeginningOf } from './json-beginning.js';
 import { isTombstone } from './folded.js';
 import type { Folded } from './folded.js';
 import { AS_EXECUTIONS, AS_STEP_RUNS } from './sql.js';
@@ -95,7 +97,8 @@ export async function stepRunDifference(
     const step = Number(row['step_index']);
     const then = expected.get(`${step}/${Number(row['version'])}`);
     if (then === undefined) return `/${step}: the log has no such step at version ${Number(row['version'])}`;
-    const difference = firstDifference(then, row, `/${String(row['step_id'])}`);
+    const said = asStored(then, row, states.get(Number(row['version'])));
+    const difference = firstDifference(said, row, `/${String(row['step_id'])}`);
     if (difference !== undefined) return difference;
   }
   if (behind) return undefined;
@@ -104,10 +107,20 @@ export async function stepRunDifference(
     const row = byStep.get(index);
     if (row === undefined) return `/${id}: the row is missing`;
     const now = expected.get(`${index}/${newest.version}`) ?? {};
-    const difference = firstDifference(without(now), without(row), `/${id}`);
+    const difference = firstDifference(without(asStored(now, row, newest)), without(row), `/${id}`);
     if (difference !== undefined) return difference;
   }
   return undefined;
+}
+
+/** What the log says of a step. The beginning of a large output may have its keys in the order in which they were written. */
+function asStored(said: Columns, stored: Columns, state: State | undefined): Columns {
+  const { output, output_truncated: truncated, step_index: index } = stored;
+  if (truncated !== true || said['output_truncated'] !== true || state === undefined) return said;
+  const unit = projectedUnits(state.config).find((each) => each.index === Number(index));
+  if (unit === undefined || typeof output !== 'string' || output.length !== String(said['output']).length) return said;
+  const whole = stepView(state, unit).output;
+  return whole !== undefined && isBeginningOf(output, whole) ? { ...said, output } : said;
 }
 
 function without(row: Columns): Columns {
