@@ -1756,6 +1756,12 @@ describe('a step with a map', () => {
     expect(await mistakes(each({ items, step: { name: 'x' } }))).toEqual(['/steps/0/map/step/agent required']);
     expect(await mistakes(each({ step: { agent: 'echo' } }))).toEqual(['/steps/0/map/items required']);
     expect(await mistakes(each({ items }))).toEqual(['/steps/0/map/step required']);
+    for (const noList of ['input.list', { a: 1 }, 7, true]) {
+      expect(await mistakes(each({ items: noList, step: { agent: 'echo' } }))).toEqual([
+        '/steps/0/map/items bad_format',
+      ]);
+    }
+    expect(await mistakes(each({ items: ['a', '{% input.b %}'], step: { agent: 'echo' } }))).toEqual([]);
   });
 
   it('says what was meant by a misspelt name', async () => {

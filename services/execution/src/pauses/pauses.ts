@@ -74,7 +74,7 @@ export class Pauses {
   async #look(): Promise<void> {
     const { rows } = await this.#parts.pool.seen('everybody').query<PauseRow>(ALL_PAUSES);
     if (!this.held.set(rows)) return;
-    this.#parts.log.info({ pauses: rows.length }, 'what is paused has changed');
+    this.#parts.log.info({ count: rows.length }, 'what is paused has changed');
     this.#parts.onChange();
   }
 

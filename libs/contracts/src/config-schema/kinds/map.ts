@@ -1,6 +1,7 @@
 import { MAP_RESULTS, ON_PARENT_CLOSE } from '../../codes.js';
 import type { ItemStep, MapDefinition } from '../../config.js';
 import { DEFAULT_STEP_TIMEOUT_MS, LIMITS } from '../../limits.js';
+import { expressionIn } from '../../mapping.js';
 import { milliseconds } from '../limits.js';
 import { anyJson, objectOf, RULE, use, whole, word } from '../schema.js';
 import type { DocumentSchema } from '../schema.js';
@@ -22,6 +23,14 @@ const toleratedFailures: DocumentSchema = {
     typeof value !== 'string' || SHARE.test(value)
       ? undefined
       : { code: 'bad_format', message: 'must be a number of items, or a share of them from "0%" to "100%"' },
+};
+
+const items: DocumentSchema = {
+  ...anyJson('The list: one expression `{% … %}`, or a list whose texts may be expressions.'),
+  [RULE]: (value) =>
+    Array.isArray(value) || (typeof value === 'string' && expressionIn(value) !== undefined)
+      ? undefined
+      : { code: 'bad_format', message: 'must be a list, or one expression such as "{% input.list %}"' },
 };
 
 const itemFields = objectOf<Required<ItemStep>>(
@@ -61,7 +70,7 @@ const itemStep: DocumentSchema = {
 const map = objectOf<Required<MapDefinition>>(
   'Each item of a list is worked on by itself.',
   {
-    items: anyJson('The list: one expression `{% … %}`, or a list whose texts may be expressions.'),
+    items,
     step: use('ItemStep', 'What is done with each item.'),
     max_concurrency: whole('Items that are worked on at once.', 1, LIMITS.mapConcurrency, LIMITS.mapConcurrency),
     tolerated_failures: toleratedFailures,
