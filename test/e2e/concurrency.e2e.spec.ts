@@ -63,7 +63,7 @@ describe('configs that limit how many of their executions run, through the gatew
     await complete(second);
     expect(await api.client.executions.get(second)).not.toHaveProperty('concurrency');
     await complete(other);
-  }, 180_000);
+  });
 
   it('take the session as the key, and a cancelled one leaves the queue', async () => {
     const start = (session: string): Promise<string> => run.start('by-session', { session_id: session });
@@ -74,7 +74,7 @@ describe('configs that limit how many of their executions run, through the gatew
     await hasStatus(third, 'running');
     await complete(third);
     expect((await run.get(second)).status).toBe('cancelled');
-  }, 180_000);
+  });
 
   it('fail what finds no place, and let it be retried', async () => {
     const first = await run.start('rejecting');
@@ -87,7 +87,7 @@ describe('configs that limit how many of their executions run, through the gatew
       return (await run.get(second)).status === 'running';
     }, PATIENT);
     await complete(second);
-  }, 180_000);
+  });
 
   it('are refused with the place of each mistake', async () => {
     const refused = await api.call('POST', '/api/v1/orchestrations/configs', {
