@@ -305,7 +305,7 @@ function unknownAgent(name: string, agents: ReadonlyMap<string, unknown>): Agent
     run: () => {
       throw new RetryableError(
         FAILURE_CODES.agentUnknown,
-        `This worker has no agent "${name}"; it serves ${[...agents.keys()].join(', ')}.`,
+        `This worker has no agent "${name}"; it serves ${[...agents.keys()].join(', ')}. All workers of a pool must serve the same agents, so use a pool of its own for others.`,
       );
     },
   };
