@@ -14,7 +14,37 @@ export interface AuditOptions {
 
 export type PauseKind = 'tenant' | 'agent' | 'pool';
 
-export type WorkNoun = 'schedules' | 'tasks' | 'workflows' | 'processes';
+export type WorkNoun = 'configs' | 'executions' | 'schedules' | 'tasks' | 'workflows' | 'processes';
+
+type ExecutionStatus = 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+
+export interface ListOptions {
+  readonly limit?: number;
+  /** These are of executions. */
+  readonly status?: ExecutionStatus[];
+  readonly config?: string;
+  readonly session?: string;
+}
+
+export interface ExecuteOptions {
+  readonly input?: string;
+  readonly session?: string;
+  readonly priority?: 'high' | 'normal' | 'low';
+  readonly wait?: boolean;
+  readonly follow?: boolean;
+  readonly watch?: boolean;
+}
+
+export interface ApprovalOptions {
+  readonly config?: string;
+  readonly approver?: string;
+  readonly limit?: number;
+}
+
+export interface DecisionOptions {
+  readonly comment?: string;
+  readonly data?: string;
+}
 
 export interface Actions {
   start(options: { readonly port?: number }): Promise<void>;
@@ -31,11 +61,15 @@ export interface Actions {
     readonly newAuthority?: boolean;
   }): Promise<void>;
   follow(id: string, options: { readonly step?: readonly string[]; readonly reasoning?: boolean }): Promise<void>;
+  execute(config: string, options: ExecuteOptions): Promise<void>;
+  watch(id: string, options: { readonly json?: boolean }): Promise<void>;
+  listApprovals(options: ApprovalOptions): Promise<void>;
+  decide(decision: 'approve' | 'reject', id: string, step: string, options: DecisionOptions): Promise<void>;
   addKnowledge(directory: string): Promise<void>;
   listKnowledge(): Promise<void>;
-  listWork(noun: WorkNoun, options: { readonly limit?: number }): Promise<void>;
+  listWork(noun: WorkNoun, options: ListOptions): Promise<void>;
   showWork(noun: WorkNoun, id: string): Promise<void>;
-  createWork(noun: WorkNoun, file: string): Promise<void>;
+  createWork(noun: Exclude<WorkNoun, 'executions'>, file: string): Promise<void>;
   changeWork(
     noun: WorkNoun,
     verb: string,

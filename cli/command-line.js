@@ -34,11 +34,37 @@ function count(text) {
   return Number(text);
 }
 
-/** What is done to schedules, tasks, workflows and processes; cli/src/work.ts does it. */
+const STATUSES = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled', 'compensation'];
+const CREATE = { word: 'create', does: 'make one of a JSON document, as the API takes it' };
+
+/** What is done to configs, executions, schedules, tasks, workflows and processes; cli/src/work.ts does it. */
 const WORK = {
+  configs: {
+    says: 'orchestrations: steps and how they depend on each other (docs/configs.md)',
+    one: 'its id or name',
+    makes: { word: 'save', does: 'make one of a JSON document, or a new version of the one that has its name' },
+    verbs: {},
+  },
+  executions: {
+    says: 'what was started, and control of it (docs/orchestrations.md)',
+    one: 'its id',
+    filters: (command) =>
+      command
+        .addOption(new Option('--status <status...>', 'only those with this status').choices(STATUSES))
+        .option('--config <config>', 'only those of this config: its id or name')
+        .option('--session <session>', 'only those of this session'),
+    verbs: {
+      result: { does: 'show where it stands, and its output or failure' },
+      pause: { does: 'start nothing more until it is resumed; running steps finish', reason: true },
+      resume: { does: 'go on', reason: true },
+      cancel: { does: 'end it now', reason: true },
+      retry: { does: 'run it again from the steps that failed', reason: true },
+    },
+  },
   schedules: {
     says: 'executions that start by themselves (docs/schedules.md)',
     one: 'its id',
+    makes: CREATE,
     verbs: {
       pause: { does: 'start nothing until it is resumed', reason: true },
       resume: { does: 'go on with the times that come', reason: true },
@@ -51,6 +77,7 @@ const WORK = {
   tasks: {
     says: 'agents that run once, now or at a time (docs/processes.md)',
     one: 'its id',
+    makes: CREATE,
     verbs: {
       reschedule: { does: 'move the time of one that has not begun', reason: true, at: true },
       cancel: { does: 'cancel it', reason: true },
@@ -59,6 +86,7 @@ const WORK = {
   workflows: {
     says: 'named sequences of tasks (docs/processes.md)',
     one: 'its id or name',
+    makes: CREATE,
     verbs: {
       start: { does: 'start a run' },
       pause: { does: 'pause the newest run', reason: true },
@@ -70,6 +98,7 @@ const WORK = {
   processes: {
     says: 'sequences of workflows and tasks that wait for each other (docs/processes.md)',
     one: 'its id',
+    makes: CREATE,
     verbs: {
       start: { does: 'start a run' },
       retry: { does: 'run the newest run again from the step that failed', reason: true },
@@ -141,6 +170,45 @@ Environment:
     .option('--step <id...>', 'only these steps')
     .option('--reasoning', 'also what models think')
     .action((id, options) => actions.follow(id, options));
+  program
+    .command('execute')
+    .description('start an execution of a config; with one of the last three options, exits with 1 unless it completes')
+    .argument('<config>', 'its id or name')
+    .option('--input <json>', 'its input: JSON, or @ and a file that has it (@- for standard input)')
+    .option('--session <session>', 'your session, to find executions by')
+    .addOption(new Option('--priority <priority>', 'of its tasks').choices(['high', 'normal', 'low']))
+    .addOption(new Option('--wait', 'wait for its end and show the result').conflicts(['follow', 'watch']))
+    .addOption(new Option('--follow', 'show what its steps say, as `follow` does').conflicts('watch'))
+    .option('--watch', 'show its events, as `watch` does')
+    .action((config, options) => actions.execute(config, options));
+  program
+    .command('watch')
+    .description('show each event of an execution, as it happens, until its end; exits with 1 unless it completed')
+    .argument('<execution>', 'its id')
+    .option('--json', 'each event as one line of JSON, with all its data')
+    .action((id, options) => actions.watch(id, options));
+  program
+    .command('approvals')
+    .description('questions to people that wait for a decision (docs/orchestrations.md)')
+    .command('list')
+    .description('list them, the oldest first: execution, step, config and question')
+    .option('--config <config>', 'only those of this config: its id or name')
+    .option('--approver <user>', 'only those that this user may decide')
+    .option('--limit <number>', 'how many (default: 50)', count)
+    .action((options) => actions.listApprovals(options));
+  for (const [decision, does] of [
+    ['approve', 'approve a step that waits for a decision'],
+    ['reject', 'reject a step that waits for a decision'],
+  ]) {
+    program
+      .command(decision)
+      .description(does)
+      .argument('<execution>', 'its id')
+      .argument('<step>', 'its id')
+      .option('--comment <text>', 'why')
+      .option('--data <json>', 'kept with the decision: JSON, or @ and a file that has it')
+      .action((id, step, options) => actions.decide(decision, id, step, options));
+  }
   const knowledge = program.command('knowledge').description('the knowledge base that rag_handler searches');
   knowledge
     .command('add')
@@ -151,11 +219,9 @@ Environment:
     .command('list')
     .description('list the documents')
     .action(() => actions.listKnowledge());
-  for (const [noun, { says, one, verbs }] of Object.entries(WORK)) {
+  for (const [noun, { says, one, makes, filters = (command) => command, verbs }] of Object.entries(WORK)) {
     const group = program.command(noun).description(says);
-    group
-      .command('list')
-      .description(`list ${noun}, the newest first`)
+    filters(group.command('list').description(`list ${noun}, the newest first`))
       .option('--limit <number>', 'how many (default: 50)', count)
       .action((options) => actions.listWork(noun, options));
     group
@@ -163,11 +229,13 @@ Environment:
       .description('show one as JSON')
       .argument('<id>', one)
       .action((id) => actions.showWork(noun, id));
-    group
-      .command('create')
-      .description('make one of a JSON document, as the API takes it')
-      .argument('<file>', 'a file, or - for standard input')
-      .action((file) => actions.createWork(noun, file));
+    if (makes !== undefined) {
+      group
+        .command(makes.word)
+        .description(makes.does)
+        .argument('<file>', 'a file, or - for standard input')
+        .action((file) => actions.createWork(noun, file));
+    }
     for (const [verb, { does, reason = false, at = false }] of Object.entries(verbs)) {
       const command = group.command(verb).description(does).argument('<id>', one);
       if (reason) command.option('--reason <text>', 'why');

@@ -52,5 +52,17 @@ export function clientOf({ url, apiKey }: Connection): BatutaClient {
 export function shownError(error: unknown): unknown {
   const isOfApi =
     error instanceof ProblemError || error instanceof ConnectionError || error instanceof UnexpectedAnswerError;
-  return isOfApi ? new CliError(error.message) : error;
+  if (!isOfApi) return error;
+  return new CliError(nothingListens(error) ? `${error.message}\n${NOTHING_LISTENS}` : error.message);
+}
+
+const NOTHING_LISTENS =
+  'Is the platform running? Start one with `npm start`, or name another with BATUTA_URL and BATUTA_API_KEY.';
+
+/** Whether no program listens at the address of the platform. */
+function nothingListens(error: Error): boolean {
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ECONNREFUSED') return true;
+  }
+  return false;
 }

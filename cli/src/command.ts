@@ -12,12 +12,12 @@ import { examine } from './doctor/doctor.js';
 import { runDemo } from './demo/demo.js';
 import { eraseTenantHere } from './erase-tenant.js';
 import { environmentLines } from './environment.js';
-import { followSaid } from './follow.js';
 import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
 import { reencrypt } from './reencrypt.js';
-import { saidText } from './said-text.js';
+import { runActions } from './run-actions.js';
+import { endWithReader, out, outJson } from './output.js';
 import { pauseLine } from './pauses.js';
 import { consentToTools, mcpServerLine, mcpToolLine, setMcpServer } from './mcp-servers.js';
 import { retentionLine, setRetention } from './retention.js';
@@ -27,13 +27,11 @@ import { verify } from './verify.js';
 import { terminalJson, terminalText } from './terminal-text.js';
 import { changedWork, createWork, shownWork, workLines } from './work.js';
 
-/** Names and texts that other people wrote are part of many lines. */
-const out = (line = ''): void => void process.stdout.write(`${terminalText(line)}\n`);
-const outJson = (value: object): void => out(terminalJson(JSON.stringify(value, undefined, 2)));
-
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 const program = commandLine({
+  ...runActions,
+
   async start(options) {
     let interrupted = false;
     const stopped = stopSignal().then((signal) => {
@@ -81,45 +79,6 @@ const program = commandLine({
     if (written.length === 0) out('everything is there already');
   },
 
-  async follow(id, options) {
-    const client = clientOf(await findPlatform(dataDir()));
-    const text = saidText(options);
-    const end = new AbortController();
-    let broken = false;
-    let silent = true;
-    try {
-      await followSaid(client, id, {
-        steps: options.step,
-        signal: end.signal,
-        show: (item) => {
-          broken = false;
-          silent = false;
-          process.stdout.write(text(item));
-        },
-        onBreak: () => {
-          if (broken) {
-            return;
-          }
-          broken = true;
-          process.stdout.write(text());
-          process.stderr.write('The connection to the platform is lost. Trying again …\n');
-        },
-      });
-    } finally {
-      // When one of several followed executions fails, the others end too.
-      end.abort();
-    }
-    process.stdout.write(text());
-    const { status, failure } = await client.executions.get(id);
-    out(`${status}${failure == null ? '' : `: ${failure.code}: ${failure.message}`}`);
-    if (silent) {
-      process.stderr.write(
-        'Nothing was said while it ran. A model says what it writes when it has "stream": true (docs/models.md).\n',
-      );
-    }
-    if (status === 'failed') process.exitCode = 1;
-  },
-
   async addKnowledge(directory) {
     const client = clientOf(await findPlatform(dataDir()));
     let count = 0;
@@ -137,8 +96,8 @@ const program = commandLine({
     }
   },
 
-  async listWork(noun, { limit = 50 }) {
-    for await (const line of workLines(clientOf(await findPlatform(dataDir())), noun, limit)) out(line);
+  async listWork(noun, options) {
+    for await (const line of workLines(clientOf(await findPlatform(dataDir())), noun, options)) out(line);
   },
 
   async showWork(noun, id) {
@@ -316,6 +275,12 @@ const program = commandLine({
     }
     if (different > 0) process.exitCode = 1;
   },
+});
+
+// A platform that runs here has to be stopped, whoever reads what it says.
+program.hook('preAction', (_, command) => {
+  const runsPlatform = command.parent === program && ['start', 'demo'].includes(command.name());
+  if (!runsPlatform) endWithReader();
 });
 
 export async function main(): Promise<void> {

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { terminalJson, terminalText } from './terminal-text.js';
+import { terminalJson, terminalLine, terminalText } from './terminal-text.js';
 
 /** Clears the screen, sets the title, asks the terminal to type something, and the same begun by one character. */
 const ATTACKS = ['\u001b[2J', '\u001b]0;title\u0007', '\u001bP$q"p\u001b\\', '\u009b2J', '\u0008\u0008ok', '\rfree'];
@@ -22,4 +22,10 @@ it('leaves none in JSON either, and the value stays the same', () => {
     expect(terminalText(json)).toBe(json);
     expect(JSON.parse(json)).toEqual(value);
   }
+});
+
+it('a text of others stays on one line, and is cut between characters', () => {
+  expect(terminalLine(' a\n\tb\u001b[2J\u202ec\u2028d ')).toBe('a b [2J c d');
+  expect(terminalLine('日'.repeat(5), 5)).toBe('日日日日日');
+  expect(terminalLine('𝄞'.repeat(6), 5)).toBe('𝄞𝄞𝄞𝄞…');
 });

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import type { BatutaClient } from '@batuta/client';
+import type { ListOptions, WorkNoun } from '../command-line.js';
 import { CliError } from './api-client.js';
-
-type WorkNoun = 'schedules' | 'tasks' | 'workflows' | 'processes';
+import { saveConfig } from './configs.js';
+import { documentIn } from './json-argument.js';
 
 interface WorkOptions {
   readonly reason?: string;
@@ -11,17 +10,36 @@ interface WorkOptions {
   readonly at?: string;
 }
 
-/** One line each, the newest first. */
-export async function* workLines(client: BatutaClient, noun: WorkNoun, limit: number): AsyncGenerator<string> {
-  let left = limit;
-  for await (const line of linesOf(client, noun)) {
-    if (left-- <= 0) return;
+/** One line each, the newest first. One line that says so when there are none. */
+export async function* workLines(
+  client: BatutaClient,
+  noun: WorkNoun,
+  { limit = 50, ...filters }: ListOptions,
+): AsyncGenerator<string> {
+  let count = 0;
+  for await (const line of linesOf(client, noun, filters)) {
+    if (count >= limit) return;
+    count += 1;
     yield line;
   }
+  if (count === 0) yield `there are no ${Object.keys(filters).length === 0 ? '' : 'such '}${noun}`;
 }
 
-async function* linesOf(client: BatutaClient, noun: WorkNoun): AsyncGenerator<string> {
+async function* linesOf(client: BatutaClient, noun: WorkNoun, filters: ListOptions): AsyncGenerator<string> {
   switch (noun) {
+    case 'configs':
+      for await (const { id, name, version, steps_count: steps } of client.configs.list()) {
+        yield `${id}  ${name}  version ${version}  ${steps} step${steps === 1 ? '' : 's'}`;
+      }
+      return;
+    case 'executions': {
+      const { status, config: config_id, session: session_id } = filters;
+      for await (const execution of client.executions.list({ status, config_id, session_id })) {
+        const { id, status: state, config_name: config, created_at: at, failure } = execution;
+        yield `${id}  ${state}  ${config}  ${at ?? ''}${failure === undefined ? '' : `  ${failure.code}`}`;
+      }
+      return;
+    }
     case 'schedules':
       for await (const { id, name, status, next_at: next } of client.schedules.list()) {
         yield `${id}  ${status}  ${name}${next == null ? '' : `  next at ${next}`}`;
@@ -52,9 +70,15 @@ export async function shownWork(client: BatutaClient, noun: WorkNoun, id: string
 }
 
 /** Makes one of a document: a file, or "-" for standard input. @throws CliError when it cannot be read. */
-export async function createWork(client: BatutaClient, noun: WorkNoun, file: string): Promise<object> {
+export async function createWork(
+  client: BatutaClient,
+  noun: Exclude<WorkNoun, 'executions'>,
+  file: string,
+): Promise<object> {
   const body = await documentIn(file);
   switch (noun) {
+    case 'configs':
+      return await saveConfig(client, body as never);
     case 'schedules':
       return await client.schedules.create(body as never);
     case 'tasks':
@@ -68,26 +92,20 @@ export async function createWork(client: BatutaClient, noun: WorkNoun, file: str
   }
 }
 
-async function documentIn(file: string): Promise<object> {
-  let said: string;
-  try {
-    said = file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
-  } catch (error) {
-    throw new CliError(`cannot read ${file}: ${(error as Error).message}`);
-  }
-  try {
-    return JSON.parse(said) as object;
-  } catch (error) {
-    throw new CliError(`${file} is not JSON: ${(error as Error).message}`);
-  }
-}
-
 type Verb = (client: BatutaClient, id: string, options: WorkOptions) => PromiseLike<object>;
 
 const why = ({ reason }: WorkOptions): { reason?: string } => (reason === undefined ? {} : { reason });
 
 /** What can be done to one of them, by the words of the command line. */
 const WORK_VERBS: Readonly<Record<WorkNoun, Readonly<Record<string, Verb>>>> = {
+  configs: {},
+  executions: {
+    result: (client, id) => client.executions.result(id),
+    pause: (client, id, options) => client.executions.pause(id, why(options)),
+    resume: (client, id, options) => client.executions.resume(id, why(options)),
+    cancel: (client, id, options) => client.executions.cancel(id, why(options)),
+    retry: (client, id, options) => client.executions.retry(id, why(options)),
+  },
   schedules: {
     pause: (client, id, options) => client.schedules.pause(id, why(options)),
     resume: (client, id, options) => client.schedules.resume(id, why(options)),

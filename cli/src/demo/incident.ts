@@ -4,10 +4,11 @@ import type { OrchestrationDefinition } from '@batuta/client';
 import { DEFAULT_TENANT } from '@batuta/contracts';
 import type { RunFile } from '../../run-file.js';
 import { CliError } from '../api-client.js';
+import { saveConfig } from '../configs.js';
 import { addKnowledge } from '../knowledge.js';
 import { ROOT } from '../places.js';
 import type { Demonstration, Stage } from './demonstration.js';
-import { saveConfig, showExecution, showReport } from './show-execution.js';
+import { showExecution, showReport } from './show-execution.js';
 
 const EXAMPLE = join(ROOT, 'examples', 'incident');
 

@@ -1,5 +1,4 @@
-import { isProblem } from '@batuta/client';
-import type { BatutaClient, Event, ExecutionView, Failure, OrchestrationDefinition, Step } from '@batuta/client';
+import type { Event, ExecutionView, Failure, OrchestrationDefinition, Step } from '@batuta/client';
 import { CliError } from '../api-client.js';
 import type { Stage } from './demonstration.js';
 
@@ -50,16 +49,6 @@ export function showReport({ out }: Stage, report: string, execution: ExecutionV
   out('  eval "$(npm run -s batuta env)"');
   const path = `api/v1/orchestrations/executions/${execution.id}/events`;
   out(`  curl -sS -H "Authorization: Bearer $BATUTA_API_KEY" "$BATUTA_URL/${path}"`);
-}
-
-/** Creates the config, or a new version of the existing one. */
-export async function saveConfig(client: BatutaClient, config: OrchestrationDefinition): Promise<void> {
-  try {
-    await client.configs.create(config);
-  } catch (error) {
-    if (!isProblem(error, 'name_taken')) throw error;
-    await client.configs.update(config.name, config);
-  }
 }
 
 const lineOf = (name: string, status: string, took: number | null | undefined): string =>
