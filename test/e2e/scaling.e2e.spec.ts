@@ -148,8 +148,8 @@ describe('step-runners as separate processes, configured as in a deployment', ()
     const lines = exposed.flatMap((text) => text.split('\n'));
     const names = new Set(lines.flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []));
     const missing = expressions.flatMap(selectionsOf).flatMap(({ from, metric, labels }) => {
-      // Added by Prometheus itself.
-      if (metric === 'up') return [];
+      // Added by Prometheus itself, or of the exporter beside nats-server.
+      if (metric === 'up' || /^(jetstream|gnatsd)_/.test(metric)) return [];
       const samples = lines.filter((line) => line.startsWith(`${metric}{`) || line.startsWith(`${metric} `));
       if (!names.has(metric) && !names.has(metric.replace(/_(bucket|sum|count)$/, ''))) return [`${from}: ${metric}`];
       const own = labels.filter((label) => label !== 'service');

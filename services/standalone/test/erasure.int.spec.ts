@@ -200,6 +200,17 @@ it('removes every row of a tenant in every service, nothing of others, and conti
     expect.arrayContaining(['config', 'execution', 'notifications']),
   );
 
+  // Entries of the audit log are written after the answers.
+  let all = await holding(gone.id);
+  await eventually(
+    async () => {
+      const earlier = all;
+      all = await holding(gone.id);
+      expect(all).toEqual(earlier);
+    },
+    { intervalMs: 500 },
+  );
+
   // This only counts and removes nothing.
   const asked = await eraseTenant(database.url, gone.id, false);
   expect(asked).toMatchObject({ open: 2, active: 1, erased: false });
@@ -218,7 +229,7 @@ it('removes every row of a tenant in every service, nothing of others, and conti
   expect(await call(gone.key, 'GET', `${API}/executions`)).toMatchObject({ executions: expect.anything() });
 
   // An active schedule would start more executions, so nothing is removed either.
-  const all = await holding(gone.id);
+  all = await holding(gone.id);
   expect(await eraseTenant(database.url, gone.id, true)).toEqual(asked);
   expect(await holding(gone.id)).toEqual(all);
   await call(gone.key, 'DELETE', `/api/v1/schedules/${gone.schedule}`);
